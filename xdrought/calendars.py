@@ -1,0 +1,77 @@
+"""Days, pentads and days of year of a time axis, for numpy and cftime calendars alike; plain arrays out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+TimeIndex = pd.DatetimeIndex | xr.CFTimeIndex
+
+
+def _is_leap(index: TimeIndex) -> np.ndarray:
+    calendar = getattr(index, "calendar", "proleptic_gregorian")
+    year = np.asarray(index.year)
+    if calendar in {"noleap", "365_day", "360_day"}:
+        return np.zeros(year.size, bool)
+    if calendar in {"all_leap", "366_day"}:
+        return np.ones(year.size, bool)
+    if calendar == "julian":
+        return year % 4 == 0
+    return (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+
+
+def common_day_of_year(index: TimeIndex) -> np.ndarray:
+    """Day of year from 0 as in a common year; 29 February counts as 28 February."""
+    day = np.asarray(index.dayofyear) - 1
+    return day - (_is_leap(index) & (day >= 59))
+
+
+def pentad_of_year(index: TimeIndex) -> np.ndarray:
+    """Pentad of the year from 0 (73 a year, 72 in a 360-day calendar); the one with 29 February has six days."""
+    return common_day_of_year(index) // 5
+
+
+class Blocks(NamedTuple):
+    """Consecutive days that make one step: first day and length of each, and which are complete."""
+
+    first: np.ndarray
+    length: np.ndarray
+    complete: np.ndarray
+
+
+def pentad_blocks(index: TimeIndex) -> Blocks:
+    """The calendar pentads of a gapless daily axis; those cut by the record's ends are not complete."""
+    key = np.asarray(index.year).astype(np.int64) * 100 + pentad_of_year(index)
+    first = np.concatenate([[0], np.flatnonzero(np.diff(key)) + 1]).astype(np.int64)
+    length = np.diff(np.append(first, key.size))
+    has_leap_day = _is_leap(index)[first] & (pentad_of_year(index)[first] == 11)
+    return Blocks(first, length, length == 5 + has_leap_day)
+
+
+class Pools(NamedTuple):
+    """Which days of a reference each day is ranked against, as two lists of lists (CSR)."""
+
+    members: np.ndarray
+    member_starts: np.ndarray
+    pools: np.ndarray
+    pool_starts: np.ndarray
+
+
+def make_pools(groups: np.ndarray, reference_groups: np.ndarray, n_groups: int, window: int) -> Pools:
+    """Pools of a circular grouping: group g is ranked against groups g - window to g + window."""
+    members = np.argsort(groups, kind="stable")
+    member_starts = np.searchsorted(groups[members], np.arange(n_groups + 1))
+    order = np.argsort(reference_groups, kind="stable")
+    starts = np.searchsorted(reference_groups[order], np.arange(n_groups + 1))
+    width = min(2 * window + 1, n_groups)
+    parts = [
+        np.concatenate(
+            [order[starts[k % n_groups] : starts[k % n_groups + 1]] for k in range(g - window, g - window + width)]
+        )
+        for g in range(n_groups)
+    ]
+    pool_starts = np.concatenate([[0], np.cumsum([part.size for part in parts])])
+    return Pools(members, member_starts, np.concatenate(parts), pool_starts)

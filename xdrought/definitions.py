@@ -1,0 +1,225 @@
+"""Published flash-drought definitions as values, each with its source.
+
+A definition is data, not code: thresholds in percentiles, durations in days, and the name of the rule that reads
+them. Change one with :func:`dataclasses.replace`, or pass the field as a keyword to the event functions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+RELAPSES = ("event", "drop", "merge")
+RULES = ("threshold", "steady_fall", "volatility")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What makes a flash drought.
+
+    Parameters
+    ----------
+    name, source : str
+        Short name and citation with DOI.
+    step : {"day", "pentad"}
+        Step on which it is defined; daily soil moisture is averaged to calendar pentads for a pentad definition.
+    pool : {"record", "dayofyear", "pentad"}
+        What a step is ranked against: the whole record, or the same day or pentad of all years.
+    window : int
+        Half width of a day-of-year or pentad pool, in its own unit.
+    percentile_method : str
+        Plotting position, see :func:`xdrought.soil_moisture_percentile`.
+    upper, lower : float
+        Percentiles that an onset falls from and to.
+    wet_at_upper, dry_at_lower, recovers_at_lower : bool
+        Whether a percentile equal to the threshold counts as wet, dry, recovered.
+    min_rate : float
+        Slowest decline of a flash drought, percentile per day.
+    max_onset : float or None
+        Longest onset of a flash drought, days; slower ones are normal.
+    recovery : float
+        Days above `lower` in a row that end a drought.
+    min_duration : float
+        Shortest duration, days.
+    count_onset : bool
+        Whether the duration counts from the onset (True) or from the start below `lower` (False).
+    min_wet_run : float
+        Days above `upper` in a row that make an onset point.
+    relapse : {"event", "drop", "merge"}
+        A second fall below `lower` without a step above `upper` between: an event of its own (its onset point is still
+        the last wet step), no event, or part of the event before.
+    rule : {"threshold", "steady_fall", "volatility"}
+        ``threshold``: last step above `upper`, first below `lower`, recovery. ``steady_fall``: every step of the
+        onset keeps the rate (Yuan et al. 2023). ``volatility``: a short running mean below a long one (Osman et al.
+        2021).
+    short_mean, long_mean : int
+        Running means of the volatility rule, days.
+    note : str
+        What the source leaves open, and how it is read here.
+
+    Examples
+    --------
+    >>> from xdrought.definitions import get_definition
+    >>> get_definition("tang2025").min_duration
+    15.0
+    """
+
+    name: str
+    source: str
+    step: str = "day"
+    pool: str = "record"
+    window: int = 0
+    percentile_method: str = "linear"
+    upper: float = 40.0
+    lower: float = 20.0
+    wet_at_upper: bool = False
+    dry_at_lower: bool = False
+    recovers_at_lower: bool = False
+    min_rate: float = 1.0
+    max_onset: float | None = None
+    recovery: float = 5.0
+    min_duration: float = 15.0
+    count_onset: bool = False
+    min_wet_run: float = 1.0
+    relapse: str = "event"
+    rule: str = "threshold"
+    short_mean: int = 5
+    long_mean: int = 20
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        self._check_thresholds()
+        self._check_choices()
+
+    def _check_thresholds(self) -> None:
+        if not 0 <= self.lower < self.upper <= 100:
+            raise ValueError(
+                f"definition {self.name!r}: lower={self.lower} and upper={self.upper}; "
+                f"expected 0 <= lower < upper <= 100 percent"
+            )
+        for field in ("recovery", "min_duration", "min_wet_run"):
+            if not getattr(self, field) > 0:
+                raise ValueError(f"definition {self.name!r}: {field}={getattr(self, field)}; expected more than 0 days")
+        if self.max_onset is not None and not self.max_onset > 0:
+            raise ValueError(
+                f"definition {self.name!r}: max_onset={self.max_onset}; expected days, or None for no limit"
+            )
+        if not self.min_rate >= 0:
+            raise ValueError(f"definition {self.name!r}: min_rate={self.min_rate}; expected 0 or more percent per day")
+
+    def _check_choices(self) -> None:
+        for field, choices in (("relapse", RELAPSES), ("rule", RULES), ("step", ("day", "pentad"))):
+            if getattr(self, field) not in choices:
+                raise ValueError(
+                    f"definition {self.name!r}: {field}={getattr(self, field)!r} is unknown; choose one of {choices}"
+                )
+
+
+DEFINITIONS: dict[str, Definition] = {
+    d.name: d
+    for d in (
+        Definition(
+            name="tang2025",
+            source="Tang et al. (2025), Water Resour. Res. 61, e2024WR039470, doi:10.1029/2024WR039470, section 3.3",
+        ),
+        Definition(
+            name="yuan2019",
+            source="Yuan et al. (2019), Nat. Commun. 10, 4661, doi:10.1038/s41467-019-12692-7",
+            step="pentad",
+            pool="pentad",
+            recovers_at_lower=True,
+            count_onset=True,
+            note="The three pentads are counted from the onset point to the end; a rise to the 20th percentile "
+            "ends it.",
+        ),
+        Definition(
+            name="yuan2023",
+            source="Yuan et al. (2023), Science 380, 187-191, doi:10.1126/science.abn6301, and the authors' code",
+            step="pentad",
+            pool="pentad",
+            min_duration=20.0,
+            count_onset=True,
+            dry_at_lower=True,
+            rule="steady_fall",
+            note="Rule as in the authors' program, which tests the rate from the second pentad of the onset on; "
+            "only its flash droughts are reported, its slow droughts are not.",
+        ),
+        Definition(
+            name="ford_labosier2017",
+            source="Ford and Labosier (2017), Agric. For. Meteorol. 247, 414-423, doi:10.1016/j.agrformet.2017.08.031",
+            step="pentad",
+            pool="pentad",
+            wet_at_upper=True,
+            min_rate=0.0,
+            max_onset=20.0,
+            min_duration=5.0,
+            note="Defines the onset only: at least the 40th to below the 20th percentile in four pentads. "
+            "The end (one pentad above the 20th) and no minimum duration are choices made here.",
+        ),
+        Definition(
+            name="osman2021",
+            source="Osman et al. (2021), Hydrol. Earth Syst. Sci. 25, 565-581, doi:10.5194/hess-25-565-2021",
+            pool="dayofyear",
+            min_rate=0.0,
+            min_duration=20.0,
+            rule="volatility",
+            note="Percentiles are those of the daily value on the same day of all years. The temperature, Bowen "
+            "ratio and joining rules of the later inventory are not part of it.",
+        ),
+        Definition(
+            name="o_park2024",
+            source="O and Park (2024), Commun. Earth Environ., doi:10.1038/s43247-024-01247-4, and the authors' scripts",
+            step="pentad",
+            pool="pentad",
+            percentile_method="gringorten",
+            min_rate=0.0,
+            max_onset=20.0,
+            recovery=10.0,
+            min_duration=5.0,
+            note="The scripts leave open how many pentads make it flash: four are taken here. No minimum duration "
+            "is given.",
+        ),
+    )
+}
+
+
+def get_definition(definition: str | Definition, **changes: Any) -> Definition:
+    """A definition by name or as it is, with some of its fields changed.
+
+    Parameters
+    ----------
+    definition : str or Definition
+        A name in ``xdrought.definitions.DEFINITIONS``, or a definition of your own.
+    **changes
+        Fields of :class:`Definition`; None leaves a field as it is.
+
+    Returns
+    -------
+    Definition
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or a value that makes no sense.
+    TypeError
+        For an unknown field.
+
+    Examples
+    --------
+    >>> get_definition("tang2025", min_duration=14).min_duration
+    14
+    """
+    if isinstance(definition, str):
+        if definition not in DEFINITIONS:
+            raise ValueError(
+                f"definition {definition!r} is unknown; choose one of {sorted(DEFINITIONS)} or pass a Definition"
+            )
+        definition = DEFINITIONS[definition]
+    if not isinstance(definition, Definition):
+        raise TypeError(f"definition: expected a name or a Definition, got {type(definition).__name__}")
+    fields = {field.name for field in dataclasses.fields(Definition)}
+    unknown = sorted(set(changes) - fields)
+    if unknown:
+        raise TypeError(f"unknown threshold(s) {unknown}; a definition has {sorted(fields - {'name', 'source'})}")
+    return dataclasses.replace(definition, **{key: value for key, value in changes.items() if value is not None})

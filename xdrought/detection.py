@@ -1,0 +1,200 @@
+"""One definition bound to one time axis: blocks of series in, events and daily classes out (arrays only).
+
+A :class:`Detector` holds plain arrays and settings, so it travels to dask workers; it is what each block runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from xdrought import calendars, checks
+from xdrought.definitions import Definition
+from xdrought.percentiles import Ranking, Reference, make_ranking, rank_rows
+
+FREEZING = 0.0  # degC
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """Everything a block of series needs to become events or classes."""
+
+    definition: Definition
+    days: np.ndarray  # (steps,) day number of each step
+    step_days: float
+    blocks: calendars.Blocks | None  # the days that make each step, when daily values are averaged
+    ranking: Ranking | None  # None: the values are percentiles already
+    mask_frozen: bool
+
+    def __dask_tokenize__(self) -> tuple:
+        blocks = None if self.blocks is None else tuple(self.blocks)
+        return ("xdrought.Detector", self.definition, self.days, self.step_days, blocks, self.ranking, self.mask_frozen)
+
+    @property
+    def first_days(self) -> np.ndarray:
+        """Index on the input's time axis at which each step begins."""
+        return np.arange(self.days.size) if self.blocks is None else self.blocks.first
+
+    @property
+    def days_in_step(self) -> np.ndarray:
+        """Number of input steps that each step holds."""
+        return np.ones(self.days.size, np.int64) if self.blocks is None else self.blocks.length
+
+    @property
+    def step_lengths(self) -> np.ndarray:
+        """Length of each step in days."""
+        if self.blocks is not None:
+            return self.blocks.length
+        return np.append(np.diff(self.days), self.step_days)
+
+    def events(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
+        """Events (structured, indices in steps) of a block (rows, days)."""
+        return self._run(rows, reference, temperature, np.empty((0, 0), np.int8))[0]
+
+    def classes(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
+        """Daily classes (rows, days) int8 of a block."""
+        labels = np.empty((rows.shape[0], self.days.size), np.int8)
+        self._run(rows, reference, temperature, labels)
+        return labels if self.blocks is None else np.repeat(labels, self.blocks.length, axis=1)
+
+    def summary(
+        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
+    ) -> tuple[np.ndarray, ...]:
+        """Per row: events, flash events, their share, mean duration, mean rate, share of days in drought."""
+        events, n_valid = self._run(rows, reference, temperature, np.empty((0, 0), np.int8))
+        n_rows = rows.shape[0]
+        count = np.bincount(events["row"], minlength=n_rows)
+        flash = np.bincount(events["row"], weights=events["is_flash"], minlength=n_rows)
+        steps = np.bincount(events["row"], weights=events["end"] - events["start"] + 1.0, minlength=n_rows)
+        days = np.bincount(events["row"], weights=self.durations(events), minlength=n_rows)
+        rate = np.bincount(events["row"], weights=events["rate"], minlength=n_rows)
+        seen = n_valid > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            maps = (count, flash, flash / count, days / count, rate / count, steps / n_valid)
+        return tuple(np.where(seen, values, np.nan) for values in maps)
+
+    def durations(self, events: np.ndarray) -> np.ndarray:
+        """Days from the first day of the start step to the last day of the end step."""
+        return self.days[events["end"]] + self.step_lengths[events["end"]] - self.days[events["start"]]
+
+    def _run(
+        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from xdrought.kernels import events, steady_fall, volatility
+
+        if self.mask_frozen and temperature is not None:
+            rows = np.where(temperature < FREEZING, rows.dtype.type(np.nan), rows)
+        if self.blocks is not None:
+            rows = block_means(rows, self.blocks)
+        rules = self._rules()
+        rule = self.definition.rule
+        direct = rule == "threshold" and (self.ranking is None or self.ranking.pools is None)
+        if direct:
+            return events.detect_events(rows, self.days, rules, self.ranking is not None, labels)
+        percentiles = rows if self.ranking is None else rank_rows(rows, reference, self.ranking)
+        if rule == "threshold":
+            return events.detect_events(percentiles, self.days, rules, False, labels)
+        if rule == "steady_fall":
+            return steady_fall.detect_steady_falls(percentiles.astype(np.float64), self.step_days, rules, labels)
+        d = self.definition
+        return volatility.detect_volatile_falls(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
+
+    def _rules(self):
+        from xdrought.kernels.events import RELAPSE, Rules
+        from xdrought.kernels.ranks import PLOTTING_POSITIONS
+
+        d = self.definition
+        a, b = PLOTTING_POSITIONS[d.percentile_method]
+
+        def steps(days: float) -> int:
+            return max(1, math.ceil(days / self.step_days))
+
+        return Rules(
+            upper=float(d.upper),
+            lower=float(d.lower),
+            wet_at_upper=d.wet_at_upper,
+            dry_at_lower=d.dry_at_lower,
+            recovers_at_lower=d.recovers_at_lower,
+            min_rate=float(d.min_rate),
+            recovery=steps(d.recovery),
+            min_duration=steps(d.min_duration),
+            count_onset=d.count_onset,
+            min_wet_run=steps(d.min_wet_run),
+            max_onset=2**31 - 1 if d.max_onset is None else steps(d.max_onset),
+            relapse=RELAPSE[d.relapse],
+            a=a,
+            b=b,
+        )
+
+
+def make_detector(
+    values: xr.DataArray,
+    definition: Definition,
+    *,
+    is_percentile: bool,
+    reference: Reference,
+    mask_frozen: bool,
+    time: Hashable,
+    caller: str,
+) -> tuple[Detector, xr.DataArray | None]:
+    """Bind a definition to the time axis of `values`, with the series it ranks against if that is another one."""
+    step_days = checks.require_regular_steps(values, time, caller)
+    if step_days not in (1.0, 5.0):
+        raise ValueError(
+            f"{caller}: {time!r} has steps of {step_days:g} days; expected daily or 5-day (pentad) values: "
+            f'average them first, e.g. .resample({time}="1D").mean()'
+        )
+    if definition.rule == "volatility" and (step_days != 1.0 or is_percentile):
+        raise ValueError(
+            f"{caller}: definition {definition.name!r} needs daily soil moisture, not percentiles or pentads"
+        )
+    stepped, blocks = values, None
+    if definition.step == "pentad" and step_days == 1.0 and not is_percentile:
+        blocks = calendars.pentad_blocks(values.indexes[time])
+        stepped, step_days = pentad_means(values, blocks, time), 5.0
+        reference = _as_pentads(reference, time)
+    ranking, pool = None, None
+    if not is_percentile:
+        ranking, pool = make_ranking(
+            stepped, definition.percentile_method, definition.pool, definition.window, reference, time, caller
+        )
+        if pool is not None and reference is None:  # ranked against itself: the block brings its own pool
+            pool = None
+    days = checks.days_since_start(stepped, time, caller)
+    return Detector(definition, days, step_days, blocks, ranking, mask_frozen), pool
+
+
+def block_means(rows: np.ndarray, blocks: calendars.Blocks) -> np.ndarray:
+    """Mean over the days of each step; missing when a day is missing or the record's end cuts the step."""
+    total = np.add.reduceat(rows, blocks.first, axis=-1, dtype=np.float64)
+    return np.where(blocks.complete, total / blocks.length, np.nan)
+
+
+def pentad_means(da: xr.DataArray, blocks: calendars.Blocks, time: Hashable) -> xr.DataArray:
+    """Daily values averaged to calendar pentads, labelled by their first day; lazy for dask."""
+    means = xr.apply_ufunc(
+        block_means,
+        da,
+        kwargs={"blocks": blocks},
+        input_core_dims=[[time]],
+        output_core_dims=[["_pentad"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"_pentad": blocks.first.size}},
+    )
+    starts = da.indexes[time][blocks.first]
+    return means.rename({"_pentad": time}).assign_coords({time: starts}).assign_attrs(da.attrs)
+
+
+def _as_pentads(reference: Reference, time: Hashable) -> Reference:
+    """A daily reference series averaged to pentads as the record is."""
+    if not isinstance(reference, xr.DataArray) or reference.sizes[time] < 2:
+        return reference
+    if checks.require_regular_steps(reference, time, "reference") != 1.0:
+        return reference
+    checks.require_one_chunk(reference, time, "reference", "the whole reference is needed")
+    return pentad_means(reference, calendars.pentad_blocks(reference.indexes[time]), time)

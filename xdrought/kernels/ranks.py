@@ -1,0 +1,244 @@
+"""Percentiles from ranks: exact, tie-aware, O(n) for a record ranked against itself.
+
+A percentile is ``100 (r - a) / (n + b)`` with the average rank r (1 for the driest) of n valid values. The
+plotting position (a, b) is given in hundredths as integers, so that a threshold is decided on integers:
+``50 (100 * 2r - 2a) < threshold (100 n + b)`` is exact, where a rounded percentile might not be.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+# name -> (a, b) in hundredths, p = 100 (r - a/100) / (n + b/100)
+PLOTTING_POSITIONS = {
+    "linear": (100, -100),
+    "hazen": (50, 0),
+    "weibull": (0, 100),
+    "gringorten": (44, 12),
+    "ecdf": (0, 0),
+}
+
+_BIG_BIN = 16
+
+
+@njit(cache=True, nogil=True, inline="always")
+def percentile_of_rank(twice_rank, n, a, b):
+    """Percentile of the average rank ``twice_rank / 2`` among n values; 50 when n is too small to say."""
+    scale = 100 * n + b
+    if scale <= 0:
+        return 50.0
+    return 50.0 * (100 * twice_rank - 2 * a) / scale
+
+
+@njit(cache=True, nogil=True)
+def bins_for(n_time):
+    """Number of value bins for a record of n days: about two days each."""
+    return max(n_time // 2, 16)
+
+
+@njit(cache=True, nogil=True)
+def load_row(source, row):
+    """Copy one series; missing and infinite values become +inf. Returns the number of valid values."""
+    missing = row.dtype.type(np.inf)
+    n = 0
+    for t in range(source.size):
+        value = source[t]
+        valid = abs(value) < missing
+        row[t] = value if valid else missing
+        n += valid
+    return n
+
+
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def _bounds(row):
+    """Smallest and largest valid value of a loaded row (+inf marks a missing day)."""
+    missing = row.dtype.type(np.inf)
+    low, high = missing, -missing
+    for t in range(row.size):
+        value = row[t]
+        low = min(low, value)
+        high = max(high, value if value < missing else -missing)
+    return low, high
+
+
+@njit(cache=True, nogil=True)
+def rank_bins(row, bins, starts, order):
+    """Group the days of a loaded row by value bins: a counting sort, O(n).
+
+    Fills `bins` (time,), `starts` (n_bins + 2,) and `order` (time,), the days grouped by bin, missing days last.
+    """
+    n_bins = starts.size - 2
+    low, high = _bounds(row)
+    missing = row.dtype.type(np.inf)
+    spread = high - low
+    scale = row.dtype.type(0)
+    if 0 < spread < missing:
+        scale = row.dtype.type((n_bins - 1) / spread)
+        if not scale < missing:  # a spread so small that its inverse overflows: one bin
+            scale = row.dtype.type(0)
+    last = row.dtype.type(n_bins - 1)
+    for t in range(row.size):
+        position = (row[t] - low) * scale
+        b = np.int32(position) if position < last else np.int32(n_bins - 1)
+        bins[t] = b if row[t] < missing else np.int32(n_bins)
+    starts[:] = 0
+    for t in range(row.size):
+        starts[bins[t] + 1] += 1
+    total = 0
+    for b in range(n_bins + 2):
+        total += starts[b]
+        starts[b] = total
+    for t in range(row.size):
+        b = bins[t]
+        order[starts[b]] = t
+        starts[b] += 1
+    for b in range(n_bins + 1, 0, -1):  # the scatter moved each start to its end: move them back
+        starts[b] = starts[b - 1]
+    starts[0] = 0
+
+
+@njit(cache=True, nogil=True)
+def rank_days(row, starts, order, first_bin, end_bin, twice_ranks):
+    """Write twice the average rank of every day of some bins to the day's place in `twice_ranks`."""
+    for b in range(first_bin, end_bin):
+        first, end = starts[b], starts[b + 1]
+        if end - first > _BIG_BIN:
+            _rank_big_bin(row, first, order[first:end], twice_ranks)
+            continue
+        for i in range(first, end):
+            twice_ranks[order[i]] = twice_rank(row[order[i]], row, order, first, end)
+
+
+@njit(cache=True, nogil=True)
+def _rank_big_bin(row, first, members, twice_ranks):
+    """The same for a bin of many days (ties, outliers), by sorting it."""
+    sorted_days = members[np.argsort(row[members], kind="mergesort")]
+    i = 0
+    while i < sorted_days.size:
+        k = i + 1
+        while k < sorted_days.size and row[sorted_days[k]] == row[sorted_days[i]]:
+            k += 1
+        twice_ranks[sorted_days[i:k]] = 2 * first + i + k + 1
+        i = k
+
+
+@njit(cache=True, nogil=True, inline="always")
+def twice_rank(value, row, order, first, end):
+    """Twice the average rank of a valid sample whose bin holds the days ``order[first:end]``."""
+    below = equal = 0
+    for i in range(first, end):
+        other = row[order[i]]
+        below += other < value
+        equal += other == value
+    return 2 * (first + below) + equal + 1
+
+
+@njit(cache=True, nogil=True)
+def threshold_bin(threshold, n, a, b, starts):
+    """The bin around a percentile: all days of earlier bins are below it, all days of later ones above."""
+    position = int(np.floor((threshold * (100 * n + b) / 100.0 + a) / 100.0 - 1.0))
+    position = min(max(position, 0), n - 1)
+    return np.searchsorted(starts[:-1], position, side="right") - 1
+
+
+@njit(cache=True, nogil=True)
+def threshold_values(threshold, n, a, b, home, row, starts, order, twice_ranks):
+    """Sample values around a percentile, given its ranked bin: (largest below, the one at it or NaN, smallest above).
+
+    -inf and +inf stand where no sample value lies on that side.
+    """
+    dtype = row.dtype.type
+    below, exact, above = dtype(-np.inf), dtype(np.nan), dtype(np.inf)
+    bound = threshold * (100 * n + b)
+    first, end = starts[home], starts[home + 1]
+    for i in range(first, end):
+        value = row[order[i]]
+        score = 50.0 * (100 * twice_ranks[order[i]] - 2 * a)
+        if score < bound:
+            below = max(below, value)
+        elif score == bound:
+            exact = value
+        else:
+            above = min(above, value)
+    if below == -np.inf and first > 0:
+        home -= 1
+        while starts[home] == starts[home + 1]:
+            home -= 1
+        for i in range(starts[home], first):
+            below = max(below, row[order[i]])
+    if above == np.inf and end < n:
+        home = np.searchsorted(starts[:-1], end, side="right") - 1
+        for i in range(end, starts[home + 1]):
+            above = min(above, row[order[i]])
+    return below, exact, above
+
+
+@njit(cache=True, nogil=True)
+def percentile_in_sorted(value, pool, n, a, b):
+    """Percentile of any value among the first n of a sorted pool.
+
+    A value of the pool has its average rank; between two of them the percentile is linear; outside it is 0 or 100.
+    """
+    first = np.searchsorted(pool[:n], value, side="left")
+    end = np.searchsorted(pool[:n], value, side="right")
+    if end > first:
+        return percentile_of_rank(first + end + 1, n, a, b)
+    if first == 0:
+        return 0.0
+    if first == n:
+        return 100.0
+    low, high = pool[first - 1], pool[first]
+    low_first = np.searchsorted(pool[:n], low, side="left")
+    high_end = np.searchsorted(pool[:n], high, side="right")
+    p_low = percentile_of_rank(low_first + first + 1, n, a, b)
+    p_high = percentile_of_rank(first + high_end + 1, n, a, b)
+    return p_low + (p_high - p_low) * ((np.float64(value) - low) / (np.float64(high) - low))
+
+
+@njit(cache=True, nogil=True)
+def record_percentiles(series, a, b):
+    """Percentiles (rows, time) of each series within its own valid values; NaN stays NaN."""
+    n_rows, n_time = series.shape
+    out = np.empty((n_rows, n_time))
+    row = np.empty(n_time, series.dtype)
+    bins = np.empty(n_time, np.int32)
+    order = np.empty(n_time, np.int32)
+    twice_ranks = np.empty(n_time, np.int32)
+    starts = np.empty(bins_for(n_time) + 2, np.int32)
+    for r in range(n_rows):
+        n = load_row(series[r], row)
+        rank_bins(row, bins, starts, order)
+        rank_days(row, starts, order, 0, starts.size - 2, twice_ranks)
+        for t in range(n_time):
+            valid = row[t] < np.inf
+            out[r, t] = percentile_of_rank(twice_ranks[t], n, a, b) if valid else np.nan
+    return out
+
+
+@njit(cache=True, nogil=True)
+def pooled_percentiles(series, reference, members, member_starts, pools, pool_starts, a, b):
+    """Percentiles (rows, time) of `series` within pools of `reference` (rows, reference time).
+
+    Group g holds the days ``members[member_starts[g]:member_starts[g + 1]]`` of the series, ranked against the
+    days ``pools[pool_starts[g]:pool_starts[g + 1]]`` of the reference. Empty pools give NaN.
+    """
+    n_rows, n_time = series.shape
+    out = np.full((n_rows, n_time), np.nan)
+    pool = np.empty(max(pools.size, 1), reference.dtype)
+    for r in range(n_rows):
+        for g in range(member_starts.size - 1):
+            n = 0
+            for i in range(pool_starts[g], pool_starts[g + 1]):
+                value = reference[r, pools[i]]
+                if np.isfinite(value):
+                    pool[n] = value
+                    n += 1
+            if n == 0:
+                continue
+            pool[:n].sort()
+            for i in range(member_starts[g], member_starts[g + 1]):
+                value = series[r, members[i]]
+                if np.isfinite(value):
+                    out[r, members[i]] = percentile_in_sorted(value, pool, n, a, b)
+    return out

@@ -1,0 +1,217 @@
+"""Soil-moisture percentiles: of the whole record, of a reference, or of a day or pentad of the year."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from xdrought import calendars, checks
+
+POOLS = ("record", "dayofyear", "pentad")
+METHODS = ("linear", "hazen", "weibull", "gringorten", "ecdf")
+REFERENCE_TIME = "_reference_time"
+
+Reference = xr.DataArray | slice | tuple | None
+
+
+def soil_moisture_percentile(
+    soil_moisture: xr.DataArray,
+    *,
+    method: str = "linear",
+    pool: str = "record",
+    window: int = 0,
+    reference: Reference = None,
+    time: Hashable = "time",
+) -> xr.DataArray:
+    """Percentile (0 driest to 100 wettest) of every step of a record.
+
+    Parameters
+    ----------
+    soil_moisture : xarray.DataArray
+        Any shape with a time dimension, any units; NaN and infinite values are missing and stay NaN.
+        With dask, time must be one chunk; the result is lazy.
+    method : {"linear", "hazen", "weibull", "gringorten", "ecdf"}
+        Plotting position of the average rank r among n valid values: ``100 (r-1)/(n-1)`` (the inverse of
+        ``quantile(method="linear")``), ``100 (r-0.5)/n``, ``100 r/(n+1)``, ``100 (r-0.44)/(n+0.12)``, ``100 r/n``.
+    pool : {"record", "dayofyear", "pentad"}
+        Rank against all steps (Tang et al. 2025), or against the same day or pentad of all years.
+    window : int
+        Half width of the day-of-year or pentad window, in days or pentads; it wraps around the year's end.
+    reference : DataArray, slice or (start, end), optional
+        Rank against this series, or against this period of the record, instead of the whole record. Values between
+        two order statistics get a percentile linear between theirs; outside all of them 0 or 100.
+    time : hashable
+        Name of the time dimension.
+
+    Returns
+    -------
+    xarray.DataArray
+        float64 on the input's dims, units ``percent``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method or pool, time split into chunks, or a time axis with missing or repeated steps.
+
+    Examples
+    --------
+    >>> import pandas as pd, xarray as xr
+    >>> days = pd.date_range("2001-01-01", periods=5)
+    >>> sm = xr.DataArray([0.3, 0.1, 0.2, 0.2, 0.5], dims="time", coords={"time": days})
+    >>> soil_moisture_percentile(sm).values
+    array([ 75. ,   0. ,  37.5,  37.5, 100. ])
+    """
+    caller = "soil_moisture_percentile"
+    values = prepare(soil_moisture, time, caller)
+    ranking, pool_series = make_ranking(values, method, pool, window, reference, time, caller)
+    others = [] if pool_series is None else [pool_series]
+    out = xr.apply_ufunc(
+        _percentile_block,
+        values,
+        *others,
+        kwargs={"ranking": ranking},
+        input_core_dims=[[time], *[[REFERENCE_TIME]] * len(others)],
+        output_core_dims=[[time]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        keep_attrs=False,
+    )
+    return (
+        out.transpose(*soil_moisture.dims)
+        .rename("percentile")
+        .assign_attrs(
+            long_name="soil moisture percentile",
+            units="percent",
+            plotting_position=method,
+            pool=pool,
+            window=window,
+            reference=ranking.label,
+        )
+    )
+
+
+def prepare(da: xr.DataArray, time: Hashable, caller: str) -> xr.DataArray:
+    """Checked values: a regular time axis in one chunk, floating point."""
+    if not isinstance(da, xr.DataArray):
+        raise TypeError(
+            f"{caller}: expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['soil_moisture']"
+        )
+    if da.dtype.kind not in "fiu":
+        raise TypeError(f"{caller}: {da.name!r} has dtype {da.dtype}; expected numbers")
+    checks.require_dim(da, time, caller)
+    checks.require_one_chunk(da, time, caller, "the whole record is needed")
+    checks.require_regular_steps(da, time, caller)
+    if da.dtype not in (np.dtype("float32"), np.dtype("float64")):
+        return da.astype("float32" if da.dtype == np.dtype("float16") else "float64")
+    return da
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """What each step is ranked against; plain arrays, so that it travels to dask workers."""
+
+    method: str
+    pools: calendars.Pools | None  # None: the whole record against itself
+    label: str
+
+    def __dask_tokenize__(self) -> tuple:
+        return ("xdrought.Ranking", self.method, None if self.pools is None else tuple(self.pools), self.label)
+
+
+def make_ranking(
+    values: xr.DataArray,
+    method: str,
+    pool: str,
+    window: int,
+    reference: Reference,
+    time: Hashable,
+    caller: str,
+) -> tuple[Ranking, xr.DataArray | None]:
+    """A ranking checked against the labels of `values`, and the series it ranks against when that is not `values`."""
+    if method not in METHODS:
+        raise ValueError(f"{caller}: percentile method {method!r} is unknown; choose one of {METHODS}")
+    if pool not in POOLS:
+        raise ValueError(f"{caller}: pool {pool!r} is unknown; choose one of {POOLS}")
+    if window < 0 or (window and pool == "record"):
+        raise ValueError(
+            f"{caller}: window={window} with pool={pool!r}; a window is 0 or more days or pentads and needs "
+            f'pool="dayofyear" or pool="pentad"'
+        )
+    if pool == "record" and reference is None:
+        return Ranking(method, None, "whole record"), None
+    chosen, label = _pick_reference(values, reference, time, caller)
+    n_groups = 1 if pool == "record" else _year_length(values.indexes[time], pool)
+    pools = calendars.make_pools(
+        _groups(values.indexes[time], pool), _groups(chosen.indexes[time], pool), n_groups, window
+    )
+    return Ranking(method, pools, label), chosen.rename({time: REFERENCE_TIME})
+
+
+def _pick_reference(
+    values: xr.DataArray, reference: Reference, time: Hashable, caller: str
+) -> tuple[xr.DataArray, str]:
+    """The reference series, and words for it."""
+    if reference is None:
+        chosen, label = values, "whole record"
+    elif isinstance(reference, xr.DataArray):
+        chosen, label = prepare(reference, time, f"{caller} (reference)"), f"series {reference.name!r}"
+        _check_same_units(values, chosen, caller)
+    else:
+        period = reference if isinstance(reference, slice) else slice(*reference)
+        chosen, label = values.sel({time: period}), f"{period.start} to {period.stop}"
+    if chosen.sizes[time] == 0:
+        raise ValueError(f"{caller}: the reference {label} holds no step of the record")
+    return chosen, label
+
+
+def _check_same_units(values: xr.DataArray, reference: xr.DataArray, caller: str) -> None:
+    found, wanted = reference.attrs.get("units"), values.attrs.get("units")
+    if found != wanted and found is not None and wanted is not None:
+        raise ValueError(
+            f"{caller}: the reference has units {found!r}, the record {wanted!r}; convert one of them first, "
+            f"e.g. with xdrought.units.convert"
+        )
+
+
+def _groups(index: calendars.TimeIndex, pool: str) -> np.ndarray:
+    if pool == "record":
+        return np.zeros(len(index), np.int64)
+    return (calendars.common_day_of_year if pool == "dayofyear" else calendars.pentad_of_year)(index)
+
+
+def _year_length(index: calendars.TimeIndex, pool: str) -> int:
+    days = 360 if getattr(index, "calendar", "") == "360_day" else 365
+    return days if pool == "dayofyear" else days // 5
+
+
+def _percentile_block(values: np.ndarray, *reference: np.ndarray, ranking: Ranking) -> np.ndarray:
+    pool = rows_like(values, reference[0]) if reference else None
+    return rank_rows(as_rows(values), pool, ranking).reshape(values.shape)
+
+
+def as_rows(values: np.ndarray) -> np.ndarray:
+    """A block (..., time) as (rows, time); a view where memory allows."""
+    return values.reshape(-1, values.shape[-1])
+
+
+def rows_like(values: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Another block with one row per row of `values`; a single series serves all rows."""
+    return as_rows(np.broadcast_to(other, (*values.shape[:-1], other.shape[-1])))
+
+
+def rank_rows(rows: np.ndarray, reference: np.ndarray | None, ranking: Ranking) -> np.ndarray:
+    """Percentiles (rows, time) of a block, float64."""
+    from xdrought.kernels import ranks
+
+    a, b = ranks.PLOTTING_POSITIONS[ranking.method]
+    rows = np.ascontiguousarray(rows)
+    if ranking.pools is None:
+        return ranks.record_percentiles(rows, a, b)
+    pool = rows if reference is None else reference
+    common = np.result_type(rows, pool)
+    return ranks.pooled_percentiles(
+        rows.astype(common, copy=False), np.ascontiguousarray(pool, dtype=common), *ranking.pools, a, b
+    )
