@@ -1,0 +1,21 @@
+"""Files in, labelled Datasets out.
+
+Tower and station readers give SITE Datasets, ``(site, time)``:
+
+- :func:`~xdrought.data.fluxnet.open_fluxnet` - FLUXNET2015 daily csv or published zip;
+- :func:`~xdrought.data.uscrn.open_uscrn` - NOAA USCRN daily01, local or fetched;
+- :func:`~xdrought.data.screening.screen_sites` - which sites can be used, which not, and why;
+- :func:`~xdrought.data.tutorial.open_dataset` - small and real data by name.
+
+Each module is one source of data; modules for gridded data and the simulated world are imported by their own
+names (``xdrought.data.era5``, ``xdrought.data.collocate``, ``xdrought.data.twin``).
+"""
+
+from __future__ import annotations
+
+from xdrought.data.fluxnet import open_fluxnet
+from xdrought.data.screening import screen_sites, site_report
+from xdrought.data.tutorial import open_dataset
+from xdrought.data.uscrn import open_uscrn
+
+__all__ = ["open_dataset", "open_fluxnet", "open_uscrn", "screen_sites", "site_report"]

@@ -1,0 +1,196 @@
+"""Grid and sites: the patch of cells around each site, the nearest cells, the towers beside them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought.data._grid_labels import (
+    LAT_ATTRS,
+    LON_ATTRS,
+    exact_labels,
+    grid_labels,
+    require_distinct,
+    wrap_longitude,
+)
+from xdrought.data._join_towers import join_towers
+from xdrought.data._nearest_cells import nearest_cells
+from xdrought.data._patch_cells import (
+    Axis,
+    Cells,
+    latitude_axis,
+    longitude_axis,
+    patch_cells,
+    place_latitude,
+    place_longitude,
+)
+from xdrought.data._site_list import name_some, site_coords
+
+__all__ = ["collocate", "join_towers", "nearest_cells"]
+
+_PATCH = ("patch_lat", "patch_lon")
+_OUTSIDE = ("raise", "drop", "nan")
+
+
+def collocate(
+    grid: xr.Dataset,
+    sites: xr.Dataset | pd.DataFrame,
+    *,
+    size: int = 10,
+    time: Hashable = "time",
+    lat: Hashable = "lat",
+    lon: Hashable = "lon",
+    wrap: bool | str = "auto",
+    outside: str = "raise",
+) -> xr.Dataset:
+    """Cut the patch of cells around each site out of a regular grid.
+
+    Parameters
+    ----------
+    grid : xarray.Dataset
+        Variables on (time, lat, lon) or (lat, lon), rows and columns in any order, longitudes of either
+        convention; e.g. of :func:`xdrought.data.era5.daily_drivers`.
+    sites : xarray.Dataset or pandas.DataFrame
+        ``lat`` and ``lon`` (degrees) on ``site``; or columns ``site lat lon``. What else is known on site is
+        kept.
+    size : int
+        Cells along each side. Even: the site is between cells size/2-1 and size/2 of both axes, so that for
+        10 the four nearest cells are 4:6 x 4:6. Odd: the middle cell is the nearest one. A site on a cell's
+        centre (to a millionth of a cell) has that cell at (size-1)//2; between two as near, the northern or
+        western one is taken.
+    time, lat, lon : hashable
+        Names of the grid's dimensions.
+    wrap : bool or "auto"
+        Whether a patch goes on past the last column with the first one: ``"auto"`` for a grid around the
+        globe. True refuses another one.
+    outside : {"raise", "drop", "nan"}
+        For sites whose patch is cut by an edge of the grid, or passes a pole: name them in an error; leave
+        them out with a warning and their names in ``attrs["dropped_sites"]``; or fill the cells that are not
+        there with NaN.
+
+    Returns
+    -------
+    xarray.Dataset
+        Variables on (site, time, patch_lat, patch_lon), rows from north to south and columns from west to
+        east whatever the grid's order is; lazy for dask. Coordinates ``lat lon`` of the sites, ``cell_lat``
+        (site, patch_lat) and ``cell_lon`` (site, patch_lon, -180 to below 180) of the cells.
+
+    Raises
+    ------
+    ValueError
+        A grid that is irregular, repeats a meridian, or cuts a patch; sites without a place or named twice;
+        `size`, `wrap` or `outside` out of their choices.
+    TypeError
+        `grid` or `sites` is of another kind.
+
+    Warns
+    -----
+    UserWarning
+        Sites were left out (``outside="drop"``).
+
+    Notes
+    -----
+    All sites are taken in one pointwise selection, so that each chunk of a variable is read once. Only labels
+    and places are looked at before that.
+
+    References
+    ----------
+    Tang et al. (2025), sections 3.2 (10 x 10 cells) and 3.3 (four nearest cells).
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.data.collocate import collocate
+    >>> lat, lon = np.arange(50, 45, -0.25), np.arange(5, 10, 0.25)
+    >>> axes = {"time": pd.date_range("2003", periods=3), "lat": lat, "lon": lon}
+    >>> t2m = xr.DataArray(np.zeros((3, 20, 20)), axes)
+    >>> sites = pd.DataFrame({"site": ["AT-Neu"], "lat": [47.1167], "lon": [7.32]})
+    >>> patches = collocate(xr.Dataset({"t2m": t2m}), sites, size=4)
+    >>> patches.t2m.dims
+    ('site', 'time', 'patch_lat', 'patch_lon')
+    >>> patches.cell_lat.values, patches.cell_lon.values
+    (array([[47.5 , 47.25, 47.  , 46.75]]), array([[7.  , 7.25, 7.5 , 7.75]]))
+    """
+    caller = "collocate"
+    _check_settings(grid, size, wrap, outside, caller)
+    places = site_coords(sites, caller)
+    rows, columns = _axes(grid, lat, lon, wrap, caller)
+    site_lat, site_lon = (exact_labels(places[name].values) for name in ("lat", "lon"))
+    down = patch_cells(rows, place_latitude(rows, site_lat), size)
+    across = patch_cells(columns, place_longitude(columns, site_lon), size)
+    whole = down.inside.all(axis=1) & across.inside.all(axis=1)
+    dropped = places["site"].values[~whole]
+    if dropped.size and outside != "nan":
+        text = _outside_text(dropped, rows, columns, size)
+        if outside == "raise" or not whole.any():
+            raise ValueError(
+                f'{caller}: {text}; give a larger grid, or outside="drop" or "nan"'
+                + ("" if whole.any() else " (no site has its whole patch)")
+            )
+        warnings.warn(f"{caller}: left out: {text}", stacklevel=2)
+        places = places.isel(site=whole)
+        down, across = (Cells(cells.position[whole], cells.inside[whole]) for cells in (down, across))
+    patches = _take(grid, down, across, time, lat, lon, size)
+    labels = {
+        "cell_lat": _labels(grid, lat, down, _PATCH[0], LAT_ATTRS),
+        "cell_lon": _labels(grid, lon, across, _PATCH[1], LON_ATTRS),
+    }
+    settings: dict[str, object] = {"patch_size": size}
+    if outside == "drop":
+        settings["dropped_sites"] = ", ".join(map(str, dropped))
+    return patches.assign_coords({**places.coords, **labels}).assign_attrs(settings)
+
+
+def _check_settings(grid: xr.Dataset, size: int, wrap: bool | str, outside: str, caller: str) -> None:
+    if not isinstance(grid, xr.Dataset):
+        raise TypeError(f"{caller}: expected a Dataset, got {type(grid).__name__}; use da.to_dataset(name=...)")
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        raise ValueError(f"{caller}: size={size!r}; expected a whole number of cells, 1 or more")
+    if not isinstance(wrap, bool) and wrap != "auto":
+        raise ValueError(f'{caller}: wrap={wrap!r}; expected True, False or "auto"')
+    if outside not in _OUTSIDE:
+        raise ValueError(f"{caller}: outside={outside!r}; choose from {list(_OUTSIDE)}")
+
+
+def _axes(grid: xr.Dataset, lat: Hashable, lon: Hashable, wrap: bool | str, caller: str) -> tuple[Axis, Axis]:
+    rows = grid_labels(grid, lat, caller, (-90.0, 90.0))
+    columns = wrap_longitude(grid_labels(grid, lon, caller, (-180.0, 360.0)))
+    require_distinct(rows, lat, caller)
+    require_distinct(columns, lon, caller)
+    try:
+        return latitude_axis(rows), longitude_axis(columns, wrap if isinstance(wrap, bool) else None)
+    except ValueError as error:
+        raise ValueError(f"{caller}: {error}") from error
+
+
+def _take(
+    grid: xr.Dataset, down: Cells, across: Cells, time: Hashable, lat: Hashable, lon: Hashable, size: int
+) -> xr.Dataset:
+    """Variables on (site, time, patch_lat, patch_lon); NaN outside the grid."""
+    fields = [name for name, da in grid.data_vars.items() if {lat, lon} <= set(da.dims)]
+    along = [name for name in grid.coords if {lat, lon} & set(grid[name].dims)]
+    row = xr.DataArray(down.position, dims=("site", _PATCH[0]))
+    column = xr.DataArray(across.position, dims=("site", _PATCH[1]))
+    taken = grid[fields].drop_vars(along, errors="ignore").isel({lat: row, lon: column})
+    if not (down.inside.all() and across.inside.all()):
+        taken = taken.where(row.copy(data=down.inside) & column.copy(data=across.inside))
+    return taken.transpose("site", time, ..., *_PATCH, missing_dims="ignore")
+
+
+def _labels(grid: xr.Dataset, dim: Hashable, cells: Cells, along: str, attrs: dict[str, str]) -> xr.Variable:
+    labels = exact_labels(grid.indexes[dim].to_numpy())
+    labels = wrap_longitude(labels) if along == _PATCH[1] else labels
+    return xr.Variable(("site", along), np.where(cells.inside, labels[cells.position], np.nan), attrs)
+
+
+def _outside_text(names: np.ndarray, rows: Axis, columns: Axis, size: int) -> str:
+    south, east = rows.start + (rows.size - 1) * rows.step, columns.start + (columns.size - 1) * columns.step
+    extent = f"{rows.start:g} to {south:g} north"
+    if not columns.wraps:
+        extent += f", {columns.start:g} to {(east + 180.0) % 360.0 - 180.0:g} east"
+    patch = f"the {size} x {size} patch of {name_some(names)}"
+    return f"{patch} passes the grid's edge or a pole (cells at {extent})"

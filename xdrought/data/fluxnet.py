@@ -1,0 +1,264 @@
+"""FLUXNET2015 daily tower records: soil moisture, soil temperature and the weather at the tower."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+
+import pandas as pd
+import xarray as xr
+
+from xdrought.data._fluxnet_files import CALLER, Source, find_sources, read_table
+from xdrought.data._site_table import place_of, read_places
+from xdrought.data._sites import SiteRecord, check_valid_range, mask_out_of_range, to_dataset
+
+DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS")
+REFERENCE = "Pastorello et al. (2020), https://doi.org/10.1038/s41597-020-0534-3"
+
+# Units of daily files; sums over the day (P, carbon fluxes) are per day.
+_UNITS = (
+    (r".+_QC", "1"),
+    (r"TA_(F|F_MDS|ERA|F_DAY|F_NIGHT)|TS_F_MDS_\d+", "degC"),
+    (r"VPD_(F|F_MDS|ERA)", "hPa"),
+    (r"PA(_F|_ERA)?", "kPa"),
+    (r"P(_F|_ERA)?", "mm d-1"),
+    (r"WS(_F|_ERA)?|USTAR", "m s-1"),
+    (r"SW_IN_(POT|F|F_MDS|ERA)|LW_IN_(F|F_MDS|ERA)|SW_OUT|LW_OUT|NETRAD", "W m-2"),
+    (r"G_F_MDS|(LE|H)_(F_MDS|CORR|CORR_25|CORR_75|RANDUNC)", "W m-2"),
+    (r"SWC_F_MDS_\d+|RH", "%"),
+    (r"PPFD_(IN|DIF|OUT)", "umol/m^2/s"),
+    (r"CO2_F_MDS", "umol/mol"),
+    (r"WD", "degree"),
+    (r"(NEE|GPP_NT|GPP_DT|RECO_NT|RECO_DT)_[VC]UT_(REF|MEAN|USTAR50|\d\d)", "g/m^2/day"),
+)
+
+_LONG_NAMES = {
+    "TA_F": "air temperature",
+    "VPD_F": "vapour pressure deficit",
+    "PA_F": "air pressure",
+    "P_F": "precipitation, sum of the day",
+    "WS_F": "wind speed",
+    "SW_IN_F": "incoming shortwave radiation",
+    "LE_F_MDS": "latent heat flux, gap-filled",
+}
+
+
+def open_fluxnet(
+    path: str | PathLike | Iterable[str | PathLike],
+    *,
+    sites: Sequence[str] | None = None,
+    target: str = "SWC_F_MDS_1",
+    soil_temperature: str = "TS_F_MDS_1",
+    variables: Sequence[str] = (),
+    units: Mapping[str, str] | None = None,
+    min_quality: float | None = None,
+    valid_range: tuple[float, float] = (0.0, 100.0),
+    site_table: str | PathLike | pd.DataFrame | None = None,
+    site_id: str | Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Read FLUXNET2015 daily files (SUBSET or FULLSET, csv or published zip) as one SITE Dataset.
+
+    Every site found is returned, also one without soil moisture; which of them can be used is the second
+    call, ``screen_sites(open_fluxnet(...))``, and its report.
+
+    Parameters
+    ----------
+    path : path or iterable of paths
+        A daily csv (``FLX_<site>_FLUXNET2015_SUBSET_DD_<years>_<version>.csv``), a published zip (its daily
+        member is read in memory), a folder of either, or a list of these.
+    sites : sequence of str, optional
+        Keep these sites only, in this order.
+    target, soil_temperature : str
+        The columns that become ``soil_moisture`` and ``soil_temperature``.
+    variables : sequence of str
+        Columns to keep beside TA_F, VPD_F, PA_F, P_F, WS_F, SW_IN_F and LE_F_MDS.
+    units : mapping, optional
+        Units of columns of `variables` whose units are not known here.
+    min_quality : float, optional
+        Set soil moisture to NaN on days whose quality flag (the fraction, 0 to 1, of measured or
+        well-filled half-hours) is below this. None, the default, keeps the published, gap-filled values as
+        they are; the paper filters on invalid values only (section 3.1).
+    valid_range : (float, float)
+        Soil moisture in % outside this closed range is set to NaN.
+    site_table : path or pandas.DataFrame, optional
+        One row a site: ``site, lat, lon`` and perhaps ``elevation_m, igbp`` (or the BADM names). Without it,
+        ``sites.csv`` beside the files is used; without that, lat and lon are NaN and a warning says so.
+    site_id : str or mapping, optional
+        The site of a single file, or of files by file name, where the name does not tell or is wrong.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``soil_moisture`` (%), ``soil_moisture_qc`` (0 to 1), ``soil_temperature`` (degC) and the drivers
+        under their own names, float64 (site, time), days without a gap, NaN where missing or outside a
+        site's file. On site: ``lat lon elevation igbp version record_start record_end`` and what was changed,
+        ``inserted_days out_of_range_days rejected_days``. Read into memory.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such path, or no daily file in the folder.
+    ValueError
+        A file that is not a daily FLUXNET2015 table, is truncated, has a damaged zip member, duplicated or
+        unsorted days; a site in two files; unknown sites, columns or units.
+
+    References
+    ----------
+    Pastorello et al. (2020), https://doi.org/10.1038/s41597-020-0534-3.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import pandas as pd
+    >>> from xdrought.data import open_fluxnet
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> file = folder / "FLX_XX-Abc_FLUXNET2015_SUBSET_DD_2001-2001_1-4.csv"
+    >>> _ = file.write_text("TIMESTAMP,SWC_F_MDS_1,TA_F\\n20011230,21.5,4.0\\n20011231,-9999,5.0\\n")
+    >>> place = pd.DataFrame({"site": ["XX-Abc"], "lat": [47.0], "lon": [11.0]})
+    >>> ds = open_fluxnet(file, site_table=place)
+    >>> ds.soil_moisture.values, ds.soil_moisture.attrs["units"]
+    (array([[21.5,  nan]]), '%')
+    """
+    _check_quality(min_quality)
+    check_valid_range(valid_range, CALLER)
+    known_units = {name: _units_of(name, units or {}) for name in (*DRIVERS, *variables)}
+    sources, aside = find_sources(path, site_id)
+    if aside:
+        warnings.warn(f"{CALLER}: left aside, not daily FLUXNET2015 files by name: {aside}", stacklevel=2)
+    sources = _select(sources, sites)
+    places = read_places(site_table, [(source.site, source.path.parent) for source in sources], CALLER)
+
+    columns = {
+        target: "soil_moisture",
+        f"{target}_QC": "soil_moisture_qc",
+        soil_temperature: "soil_temperature",
+    }
+    wanted = set(columns) | set(known_units)
+    records = []
+    for source in sources:
+        table, inserted = read_table(source, wanted.__contains__)
+        _check_is_fluxnet(table, source)
+        _warn_if_short(table, source)
+        # A column may be the target and also be asked for under its own name.
+        own = [name for name in variables if name in columns and name in table]
+        named = table.rename(columns=columns).join(table[own])
+        named, counts = _clean(named, source, target, min_quality, valid_range)
+        place = {**place_of(source.site, places), "version": source.version}
+        records.append(SiteRecord(source.site, named, place, {"inserted_days": inserted, **counts}))
+
+    present = set().union(*(record.table.columns for record in records))
+    missing = [name for name in variables if name not in present]
+    if missing:
+        raise ValueError(f"{CALLER}: no file has the column(s) {missing} asked for by variables=; check the names")
+    attributes = _target_attrs(target, soil_temperature) | {
+        name: {"long_name": _LONG_NAMES.get(name, name), "units": text, "original_name": name}
+        for name, text in known_units.items()
+        if name in present
+    }
+    lacking = [record.site for record in records if "soil_moisture" not in record.table]
+    return to_dataset(
+        records,
+        attributes,
+        {
+            "title": "FLUXNET2015 daily records",
+            "license": "CC-BY-4.0",
+            "references": REFERENCE,
+            "min_quality": "none" if min_quality is None else float(min_quality),
+            "soil_moisture_valid_range": [float(bound) for bound in valid_range],
+            "sites_without_target_column": " ".join(lacking),
+        },
+    )
+
+
+def _check_quality(min_quality: float | None) -> None:
+    if min_quality is not None and not 0 <= min_quality <= 1:
+        raise ValueError(
+            f"{CALLER}: min_quality={min_quality} is outside 0 to 1; it is the fraction of the day that was "
+            f"measured or filled well"
+        )
+
+
+def _units_of(name: str, given: Mapping[str, str]) -> str:
+    if name in given:
+        return given[name]
+    for pattern, units in _UNITS:
+        if re.fullmatch(pattern, name):
+            return units
+    raise ValueError(f"{CALLER}: the units of {name!r} are not known; give them, units={{{name!r}: ...}}")
+
+
+def _target_attrs(target: str, soil_temperature: str) -> dict[str, dict[str, str]]:
+    return {
+        "soil_moisture": {
+            "long_name": "volumetric soil water content",
+            "units": "%",
+            "original_name": target,
+            "ancillary_variables": "soil_moisture_qc",
+        },
+        "soil_moisture_qc": {
+            "long_name": "fraction of the day's soil moisture measured or filled well",
+            "units": "1",
+            "original_name": f"{target}_QC",
+        },
+        "soil_temperature": {
+            "long_name": "soil temperature",
+            "units": "degC",
+            "original_name": soil_temperature,
+        },
+    }
+
+
+def _select(sources: list[Source], sites: Sequence[str] | None) -> list[Source]:
+    if sites is None:
+        return sources
+    by_site = {source.site: source for source in sources}
+    unknown = [site for site in sites if site not in by_site]
+    if unknown or isinstance(sites, str):
+        raise ValueError(
+            f"{CALLER}: sites={sites!r} must be a list of sites that are there; not found: {unknown}. "
+            f"The files have {sorted(by_site)}"
+        )
+    return [by_site[site] for site in dict.fromkeys(sites)]
+
+
+def _check_is_fluxnet(table: pd.DataFrame, source: Source) -> None:
+    if not len(table.columns):
+        raise ValueError(
+            f"{CALLER}: {source.path.name} has a TIMESTAMP but none of the FLUXNET2015 columns looked for "
+            f"(SWC_F_MDS_1, TA_F, P_F ...); it is not a FLUXNET2015 file, or its header was changed"
+        )
+
+
+def _warn_if_short(table: pd.DataFrame, source: Source) -> None:
+    last = table.index[-1]
+    if source.last_year is not None and last < pd.Timestamp(source.last_year, 12, 31):
+        warnings.warn(
+            f"{CALLER}: {source.path.name} ends on {last:%Y-%m-%d} though its name says {source.last_year}; "
+            f"it may be cut short",
+            stacklevel=3,
+        )
+
+
+def _clean(
+    table: pd.DataFrame,
+    source: Source,
+    target: str,
+    min_quality: float | None,
+    valid_range: tuple[float, float],
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Soil moisture without impossible or poor values, and how many of each there were."""
+    if "soil_moisture" not in table:
+        return table, {}
+    moisture, outside = mask_out_of_range(table["soil_moisture"], valid_range)
+    rejected = 0
+    if min_quality is not None:
+        if "soil_moisture_qc" not in table:
+            raise ValueError(
+                f"{CALLER}: min_quality={min_quality} needs the column {target}_QC, which {source.path.name} "
+                f"lacks; use min_quality=None or leave out site {source.site}"
+            )
+        poor = moisture.notna() & ~(table["soil_moisture_qc"] >= min_quality)
+        moisture, rejected = moisture.mask(poor), int(poor.sum())
+    return table.assign(soil_moisture=moisture), {"out_of_range_days": outside, "rejected_days": rejected}
