@@ -1,0 +1,11 @@
+"""Which variables have left their mark on which: convergent cross mapping and the paper's causality degree.
+
+If X drives Y, the past of Y holds traces of X, so X can be estimated from Y's delay manifold. The direction
+"cause_to_effect" is therefore tested by estimating the *cause* from the *effect's* manifold.
+"""
+
+from xdrought.cross_mapping import ccm
+from xdrought.degree import causality_degree, degree_vector
+from xdrought.embedding import choose_embedding
+
+__all__ = ["causality_degree", "ccm", "choose_embedding", "degree_vector"]

@@ -1,0 +1,159 @@
+"""What cross mapping is given, checked by its labels only: nothing here looks at a value or computes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought import checks
+
+FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
+DIRECTIONS = {"both": (FORWARD, BACKWARD), FORWARD: (FORWARD,), BACKWARD: (BACKWARD,)}
+ENGINES = ("kdtree", "causal-ccm")
+
+Cause = xr.DataArray | xr.Dataset | Mapping[Hashable, xr.DataArray] | Iterable[xr.DataArray]
+
+
+@dataclass(frozen=True)
+class Causes:
+    """The causes in order; `names` is None for a single array, whose result has no `variable` dimension."""
+
+    arrays: tuple[xr.DataArray, ...]
+    names: tuple[Hashable, ...] | None
+
+
+def collect_causes(cause: Cause, caller: str) -> Causes:
+    """One array, or the named arrays of a Dataset, mapping or list."""
+    if isinstance(cause, xr.DataArray):
+        return Causes((cause,), None)
+    if isinstance(cause, xr.Dataset | Mapping):
+        named = dict(cause.data_vars) if isinstance(cause, xr.Dataset) else dict(cause)
+        names, arrays = tuple(named), tuple(named.values())
+    elif isinstance(cause, Iterable) and not isinstance(cause, str):
+        arrays = tuple(cause)
+        names = tuple(getattr(array, "name", None) for array in arrays)
+    else:
+        raise TypeError(
+            f"{caller}: the cause is a {type(cause).__name__}; give a DataArray, a Dataset, a list or a dict of them"
+        )
+    if not arrays:
+        raise ValueError(f"{caller}: no cause was given; give at least one variable")
+    if None in names or len(set(names)) < len(names):
+        raise ValueError(
+            f"{caller}: the causes are called {list(names)}; each needs a name of its own: use .rename(...) or a dict"
+        )
+    return Causes(arrays, names)
+
+
+def check_series(da: object, time: Hashable, caller: str) -> None:
+    """Numbers with a time dimension in one chunk and regular steps."""
+    if not isinstance(da, xr.DataArray):
+        raise TypeError(f"{caller}: expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['tp']")
+    if da.dtype.kind not in "fiu":
+        raise TypeError(f"{caller}: {da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
+    checks.require_dim(da, time, caller)
+    checks.require_one_chunk(da, time, caller, "neighbours need the whole series")
+    _check_steps(da, time, caller)
+
+
+def _check_steps(da: xr.DataArray, time: Hashable, caller: str) -> None:
+    """Delays are counted in steps, so steps must be equal: days, pentads, months or plain numbers."""
+    index = da.indexes.get(time)
+    if index is None or index.size < 3:
+        return
+    if index.dtype.kind in "iuf":
+        steps = np.diff(index.to_numpy())
+        if not np.allclose(steps, steps[0]) or steps[0] == 0:
+            raise ValueError(f"{caller}: the steps of {time!r} differ; insert the missing ones as NaN with .reindex")
+        return
+    dated = isinstance(index, pd.DatetimeIndex | xr.CFTimeIndex)
+    if not dated or not index.is_monotonic_increasing or xr.infer_freq(index) is None:
+        checks.require_regular_steps(da, time, caller)
+
+
+def check_same_labels(arrays: Iterable[xr.DataArray], reference: xr.DataArray, caller: str) -> None:
+    """Shared dimensions must have the same length and labels: nothing is cut or shifted silently."""
+    for da in arrays:
+        for dim in set(da.dims) & set(reference.dims):
+            ours, theirs = da.indexes.get(dim), reference.indexes.get(dim)
+            both = ours is not None and theirs is not None
+            if da.sizes[dim] == reference.sizes[dim] and (not both or ours.equals(theirs)):  # type: ignore[union-attr]
+                continue
+            raise ValueError(
+                f"{caller}: {da.name!r} and {reference.name!r} differ along {dim!r} ({_range(da, dim)} against "
+                f'{_range(reference, dim)}); use xarray.align(..., join="inner") or .reindex_like first'
+            )
+
+
+def _range(da: xr.DataArray, dim: Hashable) -> str:
+    index = da.indexes.get(dim)
+    if index is None or not index.size:
+        return f"{da.sizes[dim]} steps"
+    return f"{index.size} steps from {index[0]} to {index[-1]}"
+
+
+def check_embedding(embedding_dim: int, tau: int, n_steps: int, caller: str) -> None:
+    """Positive, and short enough for the record to hold E + 1 neighbours."""
+    for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{caller}: {name}={value!r}; it must be a positive whole number")
+    needed = (embedding_dim - 1) * tau + embedding_dim + 2
+    if n_steps < needed:
+        raise ValueError(
+            f"{caller}: {n_steps} steps are too few for embedding_dim={embedding_dim}, tau={tau}; "
+            f"at least {needed} are needed. Give a longer record or a smaller embedding"
+        )
+
+
+def check_radius(exclusion_radius: int | str, caller: str) -> int | None:
+    """The exclusion radius in steps, None for "auto"."""
+    if exclusion_radius == "auto":
+        return None
+    if not isinstance(exclusion_radius, int | np.integer) or exclusion_radius < 0:
+        raise ValueError(
+            f'{caller}: exclusion_radius={exclusion_radius!r}; give a number of steps (0 or more) or "auto"'
+        )
+    return int(exclusion_radius)
+
+
+def check_count(value: int, name: str, least: int, caller: str) -> int:
+    """A whole number of at least `least`."""
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{caller}: {name}={value!r}; it must be a whole number, {least} or more")
+    return int(value)
+
+
+def check_lag(lag: int, n_steps: int, caller: str) -> int:
+    """A whole number of steps, of either sign, inside the record."""
+    if not isinstance(lag, int | np.integer) or abs(lag) >= n_steps:
+        raise ValueError(f"{caller}: lag={lag!r}; it is a whole number of steps, less than the record's {n_steps}")
+    return int(lag)
+
+
+def library_sizes(library_size: int | Iterable[int] | None, least: int, n_steps: int, caller: str) -> tuple[int, ...]:
+    """The library sizes asked for, () for the whole record."""
+    if library_size is None:
+        return ()
+    sizes = np.atleast_1d(np.asarray(library_size))
+    if sizes.dtype.kind not in "iu" or not sizes.size or sizes.min() < least or sizes.max() > n_steps:
+        raise ValueError(
+            f"{caller}: library_size={library_size!r}; sizes are whole numbers from {least} (two more than the "
+            f"embedding dimension) to the {n_steps} steps of the record"
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def time_in_years(da: xr.DataArray, time: Hashable, caller: str) -> np.ndarray:
+    """Years since the first step, for the phase of the annual cycle."""
+    if not isinstance(da.indexes.get(time), pd.DatetimeIndex | xr.CFTimeIndex):
+        raise ValueError(
+            f"{caller}: {time!r} has no dates, so there is no annual cycle to remove for the surrogate test; "
+            f"assign dates or pass deseasonalize=False"
+        )
+    calendar = getattr(da.indexes[time], "calendar", "standard")
+    length = {"360_day": 360.0, "noleap": 365.0, "365_day": 365.0, "all_leap": 366.0, "366_day": 366.0}
+    return checks.days_since_start(da, time, caller) / length.get(calendar, 365.2425)
