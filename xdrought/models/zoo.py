@@ -1,0 +1,174 @@
+"""The networks by name: each variant is a row of a table, each size an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+
+from xdrought.models.encoder import CentreMean, FrameEncoder
+from xdrought.models.framewise import FramewiseNetwork
+from xdrought.models.recurrence import STEPS
+from xdrought.models.unet import UNet
+
+_DROPOUT = {"paper": 0.0, "released": 0.2}  # the paper names none, the released code has it
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that a network's shape depends on; see :func:`build`."""
+
+    variant: str = "ResAttCauRec"
+    n_features: int = 12
+    n_causal: int = 96
+    size: int = 10
+    window: int = 15
+    equations: str = "paper"
+    widths: tuple[int, ...] = (64, 128)
+    dropout: float | None = None
+
+
+def _framewise(spec: Architecture, encoder: Callable[[Architecture], nn.Module], causal: bool) -> nn.Module:
+    """An encoder and a recurrence."""
+    dropout = _DROPOUT[spec.equations] if spec.dropout is None else spec.dropout
+    n_causal = spec.n_causal if causal else None
+    return FramewiseNetwork(encoder(spec), spec.n_features, n_causal, spec.widths, spec.equations, dropout)
+
+
+def _residual(spec: Architecture, attention: bool) -> nn.Module:
+    return FrameEncoder(spec.n_features, spec.widths, attention, spec.equations == "released")
+
+
+def _centre(spec: Architecture) -> nn.Module:
+    return CentreMean()
+
+
+def _unet(spec: Architecture) -> nn.Module:
+    smallest = 2 ** (len(spec.widths) - 1)
+    if min(spec.window, spec.size) < smallest:
+        raise ValueError(
+            f"build: a U-Net of {len(spec.widths)} stages needs {smallest} days and {smallest} x {smallest} "
+            f"cells, found window={spec.window}, size={spec.size}; use a recurrent variant, or fewer widths"
+        )
+    return UNet(spec.n_features, spec.widths)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a network is made, whether it takes the causality degree, and its published widths."""
+
+    make: Callable[[Architecture], nn.Module]
+    causal: bool = False
+    widths: tuple[int, ...] = (64, 128)
+
+
+def _row(encoder: Callable[[Architecture], nn.Module], causal: bool) -> Variant:
+    return Variant(partial(_framewise, encoder=encoder, causal=causal), causal)
+
+
+_attentive, _plain = partial(_residual, attention=True), partial(_residual, attention=False)
+VARIANTS: dict[str, Variant] = {
+    "ResAttCauRec": _row(_attentive, causal=True),
+    "ResAttRec": _row(_attentive, causal=False),
+    "ResCauRec": _row(_plain, causal=True),
+    "ResRec": _row(_plain, causal=False),
+    "CauRec": _row(_centre, causal=True),
+    "Rec": _row(_centre, causal=False),
+    "UNet": Variant(_unet, widths=(24, 32, 40, 64)),
+}
+
+
+def build(
+    variant: str = "ResAttCauRec",
+    n_features: int = 12,
+    n_causal: int = 96,
+    size: int = 10,
+    window: int = 15,
+    equations: str = "paper",
+    widths: Sequence[int] | None = None,
+    dropout: float | None = None,
+) -> nn.Module:
+    """A network of the paper with fresh weights.
+
+    Parameters
+    ----------
+    variant : str
+        One of :data:`VARIANTS`. Res: residual encoder (else the mean of the central cells), Att: with
+        attention, Cau: with the causality degree, Rec: recurrence. UNet: the Conv3d benchmark.
+    n_features : int
+        Drivers.
+    n_causal : int
+        Length of the causality degree; variants without Cau ignore it.
+    size, window : int
+        Cells on a side and days; the recurrent variants take any.
+    equations : {"paper", "released"}
+        "paper": Eq. 1-6. "released": the authors' code, which adds the attention block's input back, orders
+        its two planes the other way, skips from the previous cell state instead of c_0, and has dropout 0.2.
+    widths : sequence of int, optional
+        Channels of the encoder's stages and units of the recurrent layers, (64, 128) in the paper; channels
+        of the U-Net's stages, (24, 32, 40, 64).
+    dropout : float, optional
+        Of h and c at each step; 0 for "paper", 0.2 for "released" by default.
+
+    Returns
+    -------
+    torch.nn.Module
+        ``forward(x, causality)``: x (N, window, n_features, size, size), causality (N, n_causal), gives (N,).
+
+    Raises
+    ------
+    ValueError
+        For an unknown variant or equations, or sizes out of range.
+
+    References
+    ----------
+    Tang et al. 2025, section 2.
+
+    Examples
+    --------
+    >>> from xdrought.models import build
+    >>> sum(p.numel() for p in build("ResAttCauRec").parameters())
+    839961
+    """
+    return build_architecture(architecture(variant, n_features, n_causal, size, window, equations, widths, dropout))
+
+
+def architecture(
+    variant: str,
+    n_features: int,
+    n_causal: int,
+    size: int,
+    window: int,
+    equations: str,
+    widths: Sequence[int] | None,
+    dropout: float | None,
+) -> Architecture:
+    """The arguments of :func:`build` as a checked value, with the published widths where none are given."""
+    if variant not in VARIANTS:
+        raise ValueError(f"build: variant {variant!r} is unknown; choose one of {list(VARIANTS)}")
+    widths = VARIANTS[variant].widths if widths is None else tuple(widths)
+    spec = Architecture(variant, n_features, n_causal, size, window, equations, widths, dropout)
+    check_architecture(spec)
+    return spec
+
+
+def build_architecture(spec: Architecture) -> nn.Module:
+    """A network with fresh weights from its architecture."""
+    return VARIANTS[spec.variant].make(spec)
+
+
+def check_architecture(spec: Architecture) -> None:
+    """Raise for anything that is no network."""
+    if spec.equations not in STEPS:
+        raise ValueError(f"build: equations={spec.equations!r} is unknown; choose one of {list(STEPS)}")
+    sizes = {name: getattr(spec, name) for name in ("n_features", "size", "window")}
+    if VARIANTS[spec.variant].causal:
+        sizes["n_causal"] = spec.n_causal
+    sizes |= {f"widths[{k}]": width for k, width in enumerate(spec.widths)}
+    wrong = {name: n for name, n in sizes.items() if isinstance(n, bool) or not isinstance(n, int) or n < 1}
+    if wrong or not spec.widths:
+        raise ValueError(f"build: {wrong or 'widths=()'}; sizes are whole numbers of at least 1")
+    if spec.dropout is not None and not 0 <= spec.dropout < 1:
+        raise ValueError(f"build: dropout={spec.dropout!r}; it is a share, 0 or more and below 1")
