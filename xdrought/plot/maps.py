@@ -1,0 +1,435 @@
+"""Maps of places and fields, drawn offline, after the axes dressing that all pictures share."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought import checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# hues after Okabe and Ito
+LINE, UPPER, LOWER, FORECAST, REFERENCE = "#1a1a1a", "#D55E00", "#007a5a", "#0072B2", "#777777"
+TEXT, SMALL = 8, 7  # points
+WIDE = 4.5  # inches, more than one column
+UNITS = {"percent": "%", "1": "", "dimensionless": "", "degC": "°C", "m3 m-3": "m³ m⁻³", "m3/m3": "m³ m⁻³"}
+COASTLINE = Path(__file__).with_name("coastline.npz")
+
+
+def missing_package(name: str, caller: str) -> ModuleNotFoundError:
+    """What to tell a user who has not installed the optional packages."""
+    return ModuleNotFoundError(f'{caller}: needs {name}; install it with pip install "xdrought[plot]"')
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float], caller: str) -> Axes:
+    """The caller's axes, or those of a new figure of `size` inches, with small print."""
+    if ax is None:
+        try:
+            import matplotlib.pyplot as plt
+        except ModuleNotFoundError as error:
+            raise missing_package("matplotlib", caller) from error
+        ax = plt.subplots(figsize=size, layout="constrained")[1]
+    ax.tick_params(labelsize=TEXT)
+    return ax
+
+
+def label(da: xr.DataArray, fallback: str = "value") -> str:
+    """Axis text "long name (units)", without brackets when there are no units."""
+    name = str(da.attrs.get("long_name") or da.name or fallback).replace("_", " ")
+    unit = str(da.attrs.get("units", ""))
+    unit = UNITS.get(unit, unit)
+    name = name[:1].upper() + name[1:]
+    return f"{name} ({unit})" if unit else name
+
+
+def to_datetime64(times: Any, caller: str) -> np.ndarray:
+    """Dates as datetime64, also those of cftime calendars as long as the days exist."""
+    values = np.atleast_1d(np.asarray(times))
+    if values.dtype.kind == "M":
+        return values
+    try:
+        return np.array([np.datetime64(t.isoformat()) for t in values], dtype="datetime64[s]")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{caller}: cannot put the dates on a time axis ({error}); bring them to the standard calendar, "
+            f'e.g. .convert_calendar("standard", align_on="year"), before the events are found'
+        ) from error
+
+
+def one_series(da: xr.DataArray, time: Hashable, caller: str) -> tuple[np.ndarray, np.ndarray]:
+    """Dates and values of a record that has only the time dimension."""
+    checks.require_dim(da, time, caller)
+    others = [dim for dim in da.dims if dim != time and da.sizes[dim] > 1]
+    if others:
+        raise ValueError(
+            f"{caller}: {da.name!r} has the dimensions {tuple(da.dims)}; one series is drawn at a time: "
+            f"choose along {others}, e.g. .isel({others[0]}=0)"
+        )
+    values = np.asarray(da.squeeze([dim for dim in da.dims if dim != time]).values, dtype="float64")
+    if not np.isfinite(values).any():
+        raise ValueError(f"{caller}: {da.name!r} holds no valid value; there is nothing to draw")
+    return to_datetime64(da[time].values, caller), values
+
+
+def date_axis(ax: Axes) -> None:
+    """Short dates on the x axis."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=8)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.get_offset_text().set_fontsize(TEXT)
+
+
+def clean(ax: Axes) -> None:
+    """Keep only the two axis lines that carry numbers."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def legend_below(ax: Axes, handles: Sequence[Any], *, under: Axes | None = None, below: float = 26) -> None:
+    """A legend outside the data, `below` points under the axes or those named by `under`."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure: Any = ax.figure
+    room = 1.1 * figure.get_figwidth() * ax.get_position().width
+    entry = 0.45 + 0.05 * max(len(str(handle.get_label())) for handle in handles)
+    anchor = (under or ax).transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans)
+    ax.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=anchor, frameon=False,
+        ncols=int(np.clip(room / entry, 1, len(handles))), fontsize=SMALL, borderaxespad=0, handlelength=1.8,
+        columnspacing=1.2,
+    )  # fmt: skip
+
+
+def inches_below(ax: Axes) -> Any:
+    """Transform: x as a part of the axes' width, y in inches from their lower edge.
+
+    What hangs below by inches, not by a part of the axes' height, lets the layout settle in one pass.
+    """
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    figure: Any = ax.figure
+    lower_edge = ScaledTranslation(0, 0, ax.transAxes)  # type: ignore[arg-type]
+    return blended_transform_factory(ax.transAxes, figure.dpi_scale_trans + lower_edge)
+
+
+def message(ax: Axes, text: str) -> None:
+    """Say on the axes why something is missing."""
+    ax.text(
+        0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize=TEXT,
+        bbox={"facecolor": "white", "edgecolor": "#bbbbbb", "linewidth": 0.6},
+    )  # fmt: skip
+
+
+def require_events(events: xr.Dataset, caller: str) -> None:
+    """Raise unless `events` is an event table."""
+    needed = {"onset_time", "start_time", "end_time", "is_flash"}
+    if "event" not in events.dims or not needed <= set(events.variables):
+        raise ValueError(
+            f"{caller}: events must come from flash_drought_events, with {sorted(needed)} on 'event'; "
+            f"found {sorted(map(str, events.variables))} on {tuple(events.sizes)}"
+        )
+
+
+def require_one_definition(events: xr.Dataset, caller: str) -> None:
+    """Raise when the same drought may be in the table several times."""
+    if "definition" in events.coords and (names := np.unique(events["definition"].values)).size > 1:
+        raise ValueError(
+            f"{caller}: the events are of the definitions {names.tolist()}; choose one, "
+            f'e.g. events.isel(event=events.definition == "{names[0]}")'
+        )
+
+
+@cache
+def _coast() -> tuple[np.ndarray, ...]:
+    """The packaged coastline as segments (point, 2), none of them over the date line."""
+    with np.load(COASTLINE) as stored:
+        points = np.column_stack([stored["lon"], stored["lat"]]).astype("float64")
+        return tuple(np.split(points, stored["start"][1:]))
+
+
+def _coast_geometries(resolution: str, caller: str) -> list[Any]:
+    """Coastlines for cartopy: the packaged ones, or Natural Earth files that are already on this computer."""
+    import cartopy
+    from cartopy.io.shapereader import Reader
+    from shapely import LineString
+
+    if resolution == "110m":
+        return [LineString(segment) for segment in _coast()]
+    roots = [Path(cartopy.config[key]) for key in ("pre_existing_data_dir", "data_dir", "repo_data_dir")]
+    folders = [root / "shapefiles" / "natural_earth" / "physical" for root in roots]
+    folders.append(roots[0] / "natural_earth" / "physical")  # the variable may name the inner folder
+    for folder in folders:
+        if (path := folder / f"ne_{resolution}_coastline.shp").is_file():
+            return list(Reader(path).geometries())
+    raise FileNotFoundError(
+        f"{caller}: no Natural Earth coastline {resolution!r} in {[str(folder) for folder in folders]}; "
+        f"set CARTOPY_DATA_DIR before cartopy is imported, fetch it with "
+        f'cartopy.io.shapereader.natural_earth("{resolution}", "physical", "coastline"), '
+        f'or use resolution="110m"'
+    )
+
+
+def _event_counts(events: xr.Dataset, years: float | xr.DataArray | None, caller: str) -> xr.DataArray:
+    """Flash events per place, per year when `years` is given."""
+    require_events(events, caller)
+    require_one_definition(events, caller)
+    _require_lat_lon(events, caller)
+    by_site = "site" in events.coords
+    columns = ["site", "lat", "lon"] if by_site else ["lat", "lon"]
+    table = pd.DataFrame({name: events[name].values for name in [*columns, "is_flash"]})
+    counts = table.groupby(columns, sort=True)["is_flash"].sum().astype("int64").reset_index()
+    place = {name: ("site", counts[name].to_numpy()) for name in columns}
+    count = xr.DataArray(counts["is_flash"].to_numpy(), dims="site", coords=place)
+    if isinstance(years, xr.DataArray):
+        if not by_site or "site" not in years.coords:
+            raise ValueError(f"{caller}: years by site need a coordinate 'site' on the events and on years")
+        _require_lat_lon(years, caller)
+        zeroes = count.drop_vars(["lat", "lon"]).reindex(site=years["site"].values, fill_value=0)
+        count = years.copy(data=zeroes.values)
+    if years is None:
+        return count.assign_attrs(long_name="flash droughts", units="1")
+    return (count / years).assign_attrs(long_name="flash droughts", units="per year")
+
+
+def _require_lat_lon(data: xr.DataArray | xr.Dataset, caller: str) -> None:
+    if missing := [name for name in ("lat", "lon") if name not in data.coords]:
+        raise ValueError(
+            f"{caller}: {' and '.join(missing)} not among the coordinates {sorted(map(str, data.coords))}; "
+            f"rename or assign, e.g. .assign_coords(lat=('site', ...), lon=('site', ...))"
+        )
+
+
+def _extent(lon: np.ndarray, lat: np.ndarray, least: float) -> tuple[float, float, float, float] | None:
+    """West, east, south, north around the data by the shorter way round; None when that is most of the world.
+
+    A region is at least `least` degrees high, and neither a needle nor a ribbon.
+    """
+    around = np.unique(np.mod(lon[np.isfinite(lon)], 360))
+    gaps = np.diff(np.r_[around, around[0] + 360])
+    widest = int(gaps.argmax())
+    width, height = 360 - gaps[widest], np.nanmax(lat) - np.nanmin(lat)
+    if width > 180 or height > 110:
+        return None
+    east_west = around[(widest + 1) % around.size] + width / 2
+    middle = ((east_west + 180) % 360 - 180, (np.nanmax(lat) + np.nanmin(lat)) / 2)
+    shrink = max(np.cos(np.deg2rad(middle[1])), 0.2)  # a degree of longitude in degrees of latitude
+    pad = 0.08 * max(width * shrink, height)
+    half_height = max(height / 2 + pad, 0.25 * (width * shrink + 2 * pad), least / 2)
+    half_width = max(width / 2 + pad / shrink, 0.8 * half_height / shrink)
+    south, north = max(middle[1] - half_height, -90), min(middle[1] + half_height, 90)
+    return middle[0] - half_width, middle[0] + half_width, south, north
+
+
+def _aspect(extent: tuple[float, float, float, float]) -> float:
+    """Height over width of a region on the ground, kept between 0.3 and 1.5."""
+    west, east, south, north = extent
+    shrink = max(np.cos(np.deg2rad((south + north) / 2)), 0.2)
+    return float(np.clip((north - south) / ((east - west) * shrink), 0.3, 1.5))
+
+
+def _new_map(ax: Axes | None, extent: Any, projection: Any, caller: str) -> Any:
+    """GeoAxes: the caller's, or Robinson for the world and an equal-area map around a region."""
+    try:
+        import cartopy.crs as ccrs
+        from cartopy.mpl.geoaxes import GeoAxes
+    except ModuleNotFoundError as error:
+        raise missing_package(error.name or "cartopy", caller) from error
+    if ax is not None:
+        if not isinstance(ax, GeoAxes):
+            raise ValueError(
+                f"{caller}: ax is {type(ax).__name__}, which has no map projection; "
+                f'make it with plt.subplots(subplot_kw={{"projection": cartopy.crs.Robinson()}})'
+            )
+        return ax
+    import matplotlib.pyplot as plt
+
+    if projection is None and extent is None:
+        projection = ccrs.Robinson()
+    elif projection is None:
+        west, east, south, north = extent
+        projection = ccrs.LambertAzimuthalEqualArea((west + east) / 2, (south + north) / 2)
+    size = (7.1, 4.1) if extent is None else (5.0, 0.6 + 3.9 * _aspect(extent))
+    return plt.subplots(figsize=size, layout="constrained", subplot_kw={"projection": projection})[1]
+
+
+def plot_map(
+    data: xr.DataArray | xr.Dataset,
+    *,
+    years: float | xr.DataArray | None = None,
+    extent: tuple[float, float, float, float] | None = None,
+    projection: Any = None,
+    resolution: str | None = "110m",
+    cmap: str = "YlOrBr",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    colorbar: bool = True,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw events per place, one value per site, or a field, on a map; no download is ever tried.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataArray
+        Events from :func:`xdrought.flash_drought_events`, counted per site or cell; or values on one
+        dimension with coordinates `lat` and `lon`; or a field (lat, lon), e.g. a variable of
+        :func:`xdrought.drought_summary`. Dask values are computed.
+    years : float or xarray.DataArray, optional
+        With events: length of the record in years, so that rates are drawn. By site, with `lat` and `lon`,
+        it also names the sites that had no event, which a table of events cannot know.
+    extent : tuple of float, optional
+        West, east, south, north in degrees; around the data by default, the world when they are far apart.
+    projection : cartopy.crs.Projection, optional
+        Robinson for the world, Lambert's equal-area one for a region by default.
+    resolution : {"110m", "50m", "10m"} or None
+        Coastline: "110m" comes with the package; the others must be on this computer; None draws none.
+    cmap : str
+        Colour map.
+    vmin, vmax : float, optional
+        Ends of the colours; the data's by default.
+    colorbar : bool
+        Whether to draw the colour bar.
+    title : str, optional
+        By default none, and with events how many there are at how many places.
+    ax : cartopy.mpl.geoaxes.GeoAxes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    cartopy.mpl.geoaxes.GeoAxes
+
+    Raises
+    ------
+    ValueError
+        Without lat and lon, with further dimensions, or when `ax` has no map projection.
+    FileNotFoundError
+        When the coastline asked for is not on this computer.
+    ModuleNotFoundError
+        Without matplotlib or cartopy.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.plot import plot_map
+    >>> places = {"lat": ("site", [47.1, 50.9]), "lon": ("site", [11.3, 13.5])}
+    >>> ax = plot_map(xr.DataArray([1.2, 0.7], dims="site", coords=places, name="rate"))
+    >>> ax.projection.__class__.__name__
+    'LambertAzimuthalEqualArea'
+    """
+    caller = "plot_map"
+    if isinstance(data, xr.Dataset):
+        if "event" not in data.dims:
+            raise ValueError(
+                f"{caller}: a Dataset with {sorted(map(str, data.data_vars))} was given; choose one, ds[name]"
+            )
+        counted, data = data, _event_counts(data, years, caller)
+        places = f"{data.size} {'sites' if 'site' in data.coords else 'cells'}"
+        title = title if title is not None else f"{int(counted['is_flash'].sum())} flash droughts at {places}"
+    _require_lat_lon(data, caller)
+    data = data.squeeze([d for d in data.dims if data.sizes[d] == 1 and d not in ("lat", "lon", "site")])
+    is_field = set(data.dims) == {"lat", "lon"}
+    if not is_field and (data.ndim != 1 or data["lat"].dims != data.dims or data["lon"].dims != data.dims):
+        raise ValueError(
+            f"{caller}: a map shows (lat, lon) or one dimension of places with lat and lon along it; "
+            f"{data.name!r} has {tuple(data.dims)}: choose along the others, e.g. .isel(time=0)"
+        )
+    lon, lat = (data[name].values.astype("float64") for name in ("lon", "lat"))
+    if extent is None and data.size:
+        extent = _extent(lon, lat, least=0 if is_field else 8)
+    axes = _new_map(ax, extent, projection, caller)
+    import cartopy.crs as ccrs
+
+    plate = ccrs.PlateCarree()
+    _ground(axes, extent, resolution, caller)
+    if data.size == 0:
+        message(axes, "no flash drought event")
+    elif is_field:
+        drawn = axes.pcolormesh(
+            np.rad2deg(np.unwrap(np.deg2rad(lon))),  # 359, 0, 1 becomes 359, 360, 361
+            lat, data.transpose("lat", "lon").values, transform=plate, cmap=cmap, vmin=vmin, vmax=vmax,
+            shading="nearest", rasterized=True, zorder=1,
+        )  # fmt: skip
+    else:
+        drawn = _points(axes, data, plate, cmap=cmap, vmin=vmin, vmax=vmax)
+    if colorbar and data.size:
+        _colorbar(axes, drawn, data, extent is None)
+    if title is not None:
+        axes.set_title(title, fontsize=TEXT, loc="left")
+    return axes
+
+
+def _ground(axes: Any, extent: Any, resolution: str | None, caller: str) -> None:
+    """Extent, coastline (lines: polygons over the date line would flood the map) and labelled gridlines."""
+    import cartopy.crs as ccrs
+    from cartopy.feature import ShapelyFeature
+
+    if extent is None:
+        axes.set_global()
+    else:
+        middle = (extent[0] + extent[1]) / 2  # from here a region over the date line is in one piece
+        around = (extent[0] - middle, extent[1] - middle, *extent[2:])
+        axes.set_extent(around, crs=ccrs.PlateCarree(central_longitude=middle))
+    if resolution is not None:
+        coast = ShapelyFeature(_coast_geometries(resolution, caller), ccrs.PlateCarree())
+        axes.add_feature(coast, facecolor="none", edgecolor="#555555", linewidth=0.5, zorder=2)
+    axes.gridlines(
+        draw_labels={"bottom": "x", "left": "y"}, linewidth=0.3, color="#bbbbbb", rotate_labels=False,
+        x_inline=False, y_inline=False, xlabel_style={"size": SMALL}, ylabel_style={"size": SMALL},
+        xlocs=_meridians(extent, axes.figure.get_figwidth()), ylocs=_parallels(extent), zorder=0.5,
+    )  # fmt: skip
+
+
+def _round_degrees(low: float, high: float) -> np.ndarray:
+    from matplotlib.ticker import MaxNLocator
+
+    return np.asarray(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high))
+
+
+def _meridians(extent: Any, inches: float) -> np.ndarray:
+    """Round longitudes in the extent, in -180 to 180: cartopy's own choice stops at the date line."""
+    if extent is None:
+        return np.arange(-180, 181, 60 if inches >= WIDE else 120)
+    return np.sort((_round_degrees(*extent[:2]) + 180) % 360 - 180)
+
+
+def _parallels(extent: Any) -> np.ndarray:
+    return np.arange(-60, 61, 30) if extent is None else _round_degrees(*extent[2:])
+
+
+def _points(axes: Any, data: xr.DataArray, plate: Any, **colours: Any) -> Any:
+    """A dot per place, the largest values on top; places without a value are small crosses."""
+    data = data.isel({data.dims[0]: np.argsort(data.values)})
+    known = np.isfinite(data.values)
+    lon, lat = data["lon"].values, data["lat"].values
+    area = 26 if axes.figure.get_figwidth() >= WIDE else 14
+    if not known.all():
+        axes.plot(lon[~known], lat[~known], "x", color="#555555", markersize=3, transform=plate, zorder=3)
+    return axes.scatter(
+        lon[known], lat[known], c=data.values[known], s=area, edgecolor=LINE, linewidth=0.5, zorder=3,
+        transform=plate, **colours,
+    )  # fmt: skip
+
+
+def _colorbar(axes: Any, drawn: Any, data: xr.DataArray, is_world: bool) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if is_world:
+        cax, side = axes.inset_axes((0.15, -0.42, 0.7, 0.1), transform=inches_below(axes)), "horizontal"
+    else:
+        cax, side = axes.inset_axes((1.03, 0, 0.035, 1)), "vertical"  # as long as the map is high
+    bar = axes.figure.colorbar(drawn, cax=cax, orientation=side)
+    bar.set_label(label(data), fontsize=TEXT)
+    bar.ax.tick_params(labelsize=TEXT)
+    bar.locator = MaxNLocator(6, integer=data.dtype.kind in "iu")
+    bar.outline.set_linewidth(0.5)
+    bar.update_ticks()
