@@ -156,9 +156,7 @@ def pieces(p: Sequence[Fraction | None]) -> list[tuple[int, int]]:
     return found
 
 
-def dry_spells(
-    p: Sequence, first: int, last: int, lower: Number, recovery: int
-) -> list[tuple[int, int, bool]]:
+def dry_spells(p: Sequence, first: int, last: int, lower: Number, recovery: int) -> list[tuple[int, int, bool]]:
     """(start, end, censored) of the dry spells of the piece first..last (rule 2 of `events`)."""
     found = []
     t = first
@@ -282,9 +280,7 @@ def yuan2023(
     return found
 
 
-def _yuan2023_onset_end(
-    p: Sequence, s: int, stop: int, upper: Number, lower: Number, min_rate: Number
-) -> int | None:
+def _yuan2023_onset_end(p: Sequence, s: int, stop: int, upper: Number, lower: Number, min_rate: Number) -> int | None:
     for j in range(s + 1, stop):
         fast = upper - p[j] >= min_rate * (j - s + 1)
         reached = min(p[s:j]) <= lower

@@ -1,5 +1,11 @@
-"""Flash droughts on xarray: events, causes, forecasts, explanations and honest scores."""
+"""Flash droughts on xarray: events, causes, forecasts, explanations and honest scores.
 
+Importing the package registers ``ds.xdrought`` and stays light: torch, shap, cartopy and matplotlib are imported by the
+functions that need them.
+"""
+
+from xdrought.accessor import XdroughtAccessor
+from xdrought.causality import causality_degree, ccm, choose_embedding
 from xdrought.definitions import DEFINITIONS, Definition
 from xdrought.events import (
     definition_agreement,
@@ -8,5 +14,31 @@ from xdrought.events import (
     flash_drought_events,
     soil_moisture_percentile,
 )
+from xdrought.forecast import Forecaster, fit_resattcaurec, load, predict
+from xdrought.patches import Patches, patches
+from xdrought.verification import class_scores, to_table, verify
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DEFINITIONS",
+    "Definition",
+    "Forecaster",
+    "Patches",
+    "XdroughtAccessor",
+    "causality_degree",
+    "ccm",
+    "choose_embedding",
+    "class_scores",
+    "definition_agreement",
+    "drought_classes",
+    "drought_summary",
+    "fit_resattcaurec",
+    "flash_drought_events",
+    "load",
+    "patches",
+    "predict",
+    "soil_moisture_percentile",
+    "to_table",
+    "verify",
+]
