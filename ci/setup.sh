@@ -22,7 +22,7 @@ setup() {
   fi
   stage "set-up: installing xdrought[$extras] into .venv (once; a few minutes)"
   [ -x .venv/bin/python ] || "$python" -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+  .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile \
     --constraint ci/constraints.txt --editable ".[$extras]" || exit 1
   printf '%s' "$wanted" > "$stamp"
 }

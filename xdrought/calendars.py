@@ -25,7 +25,7 @@ def _is_leap(index: TimeIndex) -> np.ndarray:
 
 def common_day_of_year(index: TimeIndex) -> np.ndarray:
     """Day of year from 0 as in a common year; 29 February counts as 28 February."""
-    day = np.asarray(index.dayofyear) - 1
+    day = np.asarray(index.day_of_year if isinstance(index, pd.DatetimeIndex) else index.dayofyear) - 1
     return day - (_is_leap(index) & (day >= 59))
 
 
