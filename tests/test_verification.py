@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from xdrought.kernels import scores as kernel
-from xdrought.references import climatology_forecast, persistence_forecast
+from xdrought.references import climatology_forecast, damped_persistence_forecast, persistence_forecast
 from xdrought.verification import class_scores, generalization_ability, to_table, verify
 
 from .helpers import unchanged
@@ -100,7 +100,7 @@ def test_shape_labels_and_summaries():
     forecast, seen = world()
     seen = seen.assign_coords(lat=("site", np.arange(6.0)))
     found = verify(forecast, seen, n_boot=20)
-    assert found["model"].values.tolist() == ["forecast", "persistence", "climatology"]
+    assert found["model"].values.tolist() == ["forecast", "persistence", "damped_persistence", "climatology"]
     assert found.nse.dims == ("model", "site")
     assert found.nse_summary.dims == ("model", "summary")
     assert found.nse_interval.dims == ("model", "summary", "bound")
@@ -132,7 +132,7 @@ def test_models_and_references_are_scored_on_the_same_days():
 def test_skill_against_itself_is_zero_and_the_identity_holds():
     forecast, seen = world()
     found = verify(forecast, seen, n_boot=5)
-    for name in ("persistence", "climatology"):
+    for name in ("persistence", "damped_persistence", "climatology"):
         np.testing.assert_allclose(found.skill.sel(reference=name, model=name), 0, atol=1e-12)
         expected = 1 - found.mse.sel(model="forecast") / found.mse.sel(model=name)
         np.testing.assert_allclose(found.skill.sel(reference=name, model="forecast"), expected)
@@ -142,7 +142,7 @@ def test_several_models_share_their_days():
     forecast, seen = world()
     other = (forecast + 1).where(forecast["time"] != forecast["time"][3])
     found = verify({"a": forecast, "b": other}, seen, n_boot=5)
-    assert found["model"].values.tolist() == ["a", "b", "persistence", "climatology"]
+    assert found["model"].values.tolist() == ["a", "b", "persistence", "damped_persistence", "climatology"]
     assert (found.n_days == 299).all()
     np.testing.assert_allclose(found.bias.sel(model="b") - found.bias.sel(model="a"), 1)
 
@@ -279,6 +279,38 @@ def test_climatology_without_a_training_day_nearby_is_nan_and_29_february_has_on
     assert climatology_forecast(leap, leap, train=slice(None), window=0)[4].item() == 3.5  # 28 and 29 February
 
 
+def test_damped_persistence_is_the_regression_of_anomalies_in_the_training_part():
+    _, seen = world(n_site=2)
+    forecast, train = seen[:, 650:], slice(None, "2002-09-30")
+    found = damped_persistence_forecast(seen, forecast, train=train, lead=7)
+    assert found.dims == seen.dims
+    normal = climatology_forecast(seen, seen, train=train).values
+    n_train = int((seen["time"] <= np.datetime64("2002-09-30")).sum())
+    for k in range(2):
+        anomaly = seen.values[k] - normal[k]
+        a, b = anomaly[: n_train - 7], anomaly[7:n_train]
+        slope = (a * b).sum() / (a * a).sum()
+        assert 0 < slope < 0.95  # 0.95 ** 7 = 0.70, less what the climatology of two years takes away
+        np.testing.assert_allclose(found.values[k], normal[k, 650:] + slope * anomaly[643:-7], rtol=1e-12)
+
+
+def test_damped_persistence_sees_the_training_part_only_and_knows_what_is_missing():
+    _, seen = world(n_site=1)
+    train = slice(None, "2002-09-30")  # day 637
+    expected = damped_persistence_forecast(seen, seen[:, 660:700], train=train, lead=7)
+    spoiled = seen.where(seen["time"] < seen["time"][700], 999.0)
+    found = damped_persistence_forecast(spoiled, seen[:, 660:700], train=train, lead=7)
+    xr.testing.assert_allclose(found, expected)
+    holed = seen.where(seen["time"] != seen["time"][660])
+    assert np.isnan(damped_persistence_forecast(holed, seen[:, 667:668], train=train, lead=7)).all()
+    constant = xr.full_like(seen, 5.0)  # no anomaly, so no regression: the climatology
+    assert (damped_persistence_forecast(constant, seen[:, 660:], train=train, lead=7) == 5).all()
+    mixed = seen[0, 660:].assign_coords(init_time=("time", seen["time"].values[650:-10]))
+    mixed["init_time"].values[0] -= np.timedelta64(1, "D")
+    with pytest.raises(ValueError, match="damped_persistence_forecast: the forecast has several lead times"):
+        damped_persistence_forecast(seen, mixed, train=train)
+
+
 def test_the_default_climatology_ends_at_each_sites_first_issue():
     forecast, seen = world(2)
     forecast = forecast.where((forecast["site"] == "S0") | (forecast["time"] >= forecast["time"][100]))
@@ -376,8 +408,9 @@ def test_table_has_a_row_per_model_and_every_interval():
     forecast, seen = world()
     scores = verify(forecast, seen, n_boot=50)
     table = to_table(scores, digits=3)
-    assert table.index.tolist() == ["forecast", "persistence", "climatology"]
-    assert table.columns.tolist() == ["rmse", "nse", "kge", "skill against persistence", "skill against climatology"]
+    assert table.index.tolist() == ["forecast", "persistence", "damped_persistence", "climatology"]
+    skills = [f"skill against {name}" for name in ("persistence", "damped_persistence", "climatology")]
+    assert table.columns.tolist() == ["rmse", "nse", "kge", *skills]
     value = scores.rmse_summary.sel(model="forecast", summary="median").item()
     low, high = scores.rmse_interval.sel(model="forecast", summary="median").values
     assert table.loc["forecast", "rmse"] == f"{value:.3f} ({low:.3f} to {high:.3f})"

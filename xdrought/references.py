@@ -1,4 +1,4 @@
-"""Forecasts that cost nothing, which every other forecast has to beat: persistence and climatology."""
+"""Forecasts that cost nothing, which every other has to beat: persistence, damped persistence and climatology."""
 
 from __future__ import annotations
 
@@ -137,6 +137,67 @@ def climatology_forecast(
     wanted = calendars.common_day_of_year(forecast.indexes[time])  # type: ignore[arg-type]
     found = means.isel(_day_of_year=xr.DataArray(wanted, {time: forecast[time]}, [time]))
     return found.transpose(*observed.dims).rename("climatology").assign_attrs(observed.attrs)
+
+
+def damped_persistence_forecast(
+    observed: xr.DataArray,
+    forecast: xr.DataArray,
+    *,
+    train: Period,
+    lead: Lead = None,
+    window: int = 15,
+    time: Hashable = "time",
+) -> xr.DataArray:
+    """The anomaly on the day of issue, shrunk towards the climatology of the valid time.
+
+    Parameters
+    ----------
+    observed, forecast, train, window, time
+        As in :func:`climatology_forecast`; `observed` should begin `lead` before the forecast.
+    lead : int, timedelta64 or Timedelta, optional
+        Days (or time) from issue to valid time; by default from the forecast's coordinates.
+
+    Returns
+    -------
+    xarray.DataArray
+        (..., time): ``climatology + r * anomaly at issue``, where r is the regression of the anomaly on the one `lead`
+        before it, over the training part (0, that is climatology, where nothing tells it); NaN where the climatology
+        or the observation at issue is not known. Computed at once.
+
+    Raises
+    ------
+    TypeError
+        For a training mask that is not boolean.
+    ValueError
+        As :func:`climatology_forecast`, or when the lead is not known.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.references import damped_persistence_forecast
+    >>> days = pd.date_range("2001-01-01", periods=800)
+    >>> seen = xr.DataArray(np.tile([1.0, -1.0], 400), {"time": days}, dims="time")  # turns over each day
+    >>> damped_persistence_forecast(seen, seen[797:], train=slice(None, "2002"), lead=1).values.round(1)
+    array([-1.,  1., -1.])
+    """
+    caller = "damped_persistence_forecast"
+    issued = issue_times(forecast, lead, time, caller)
+    ahead = forecast.indexes[time] - issued
+    if len(ahead.unique()) > 1:
+        raise ValueError(f"{caller}: the forecast has several lead times; forecast them one by one")
+    own_normal = climatology_forecast(observed, observed, train=train, window=window, time=time)
+    usable = training_mask(observed, train, time, caller)
+    anomaly = (observed - own_normal).compute()
+    before = observed.indexes[time] - ahead[0] if len(ahead) else observed.indexes[time]
+    past = anomaly.where(usable).reindex({time: before}).assign_coords({time: observed[time]})
+    pairs = anomaly.where(usable) * past
+    both = past.where(pairs.notnull())
+    spread = (both**2).sum(time)
+    slope = (pairs.sum(time) / spread).where(spread > 0, 0.0)
+    at_issue = anomaly.reindex({time: issued}).assign_coords({time: forecast[time]})
+    normal = climatology_forecast(observed, forecast, train=train, window=window, time=time)
+    damped = normal + slope * at_issue
+    return damped.transpose(*observed.dims).rename("damped_persistence").assign_attrs(observed.attrs)
 
 
 def _day_of_year_means(values: np.ndarray, *, day: np.ndarray, window: int) -> np.ndarray:

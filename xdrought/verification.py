@@ -44,9 +44,10 @@ def verify(
     observed : xarray.DataArray
         ([site,] time); should be longer than the forecast: the training part and the days of issue. A forecast in
         other units is converted to those of the observation.
-    references : iterable of {"persistence", "climatology"}
+    references : iterable of {"persistence", "damped_persistence", "climatology"}
         At least one. Persistence is the observation on the day of issue; climatology the mean around the day of
-        year in the training part. A day counts only if every model and reference has it.
+        year in the training part; damped persistence the anomaly on the day of issue, shrunk as in the training
+        part. A day counts only if every model and reference has it.
     lead : int, timedelta64 or Timedelta, optional
         Days (or time) from issue to valid time; by default from ``init_time(time)`` or ``lead_time``.
     train : slice, (start, end) or boolean xarray.DataArray, optional
@@ -99,7 +100,7 @@ def verify(
     >>> seen = xr.DataArray(30 + np.cumsum(np.random.default_rng(0).standard_normal(1000)), {"time": days})
     >>> scores = verify(0.9 * seen[700:] + 3, seen, lead=7, n_boot=100)
     >>> scores["model"].values.tolist()
-    ['forecast', 'persistence', 'climatology']
+    ['forecast', 'persistence', 'damped_persistence', 'climatology']
     >>> scores.attrs["interval"]
     '95 % bootstrap of blocks of 30 steps in time, one site'
     """
@@ -129,7 +130,7 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     Parameters
     ----------
     training, test : xarray.Dataset
-        From :func:`verify`, of the same models.
+        From :func:`xdrought.verify`, of the same models.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     Raises
     ------
     ValueError
-        When the two were not made by :func:`verify`, or have other models or sites.
+        When the two were not made by :func:`xdrought.verify`, or have other models or sites.
 
     References
     ----------
@@ -187,7 +188,7 @@ def to_table(
     Parameters
     ----------
     scores : xarray.Dataset
-        From :func:`verify`.
+        From :func:`xdrought.verify`.
     names : iterable of str
         Which scores; "skill" gives a column for each reference.
     summary : {"median", "pooled"}

@@ -9,9 +9,15 @@ import xarray as xr
 
 from xdrought import checks, units
 from xdrought.periods import Period
-from xdrought.references import Lead, climatology_forecast, issue_times, persistence_forecast
+from xdrought.references import (
+    Lead,
+    climatology_forecast,
+    damped_persistence_forecast,
+    issue_times,
+    persistence_forecast,
+)
 
-REFERENCES = ("persistence", "climatology")
+REFERENCES = ("persistence", "damped_persistence", "climatology")
 Forecast = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
 
 
@@ -110,14 +116,15 @@ def make_references(
     """The references on the models' valid times."""
     time = truth.dims[1]
     first = next(iter(models.values()))
-    made = {}
-    for name in names:
-        if name == "persistence":
-            made[name] = persistence_forecast(truth, first, lead=lead, time=time)
-        else:
-            period = before_first_issue(models, truth, lead, caller) if train is None else train
-            made[name] = climatology_forecast(truth, first, train=period, window=window, time=time)
-    return made
+    period = before_first_issue(models, truth, lead, caller) if train is None else train
+    make = {
+        "persistence": lambda: persistence_forecast(truth, first, lead=lead, time=time),
+        "damped_persistence": lambda: damped_persistence_forecast(
+            truth, first, train=period, lead=lead, window=window, time=time
+        ),
+        "climatology": lambda: climatology_forecast(truth, first, train=period, window=window, time=time),
+    }
+    return {name: make[name]() for name in names}
 
 
 def before_first_issue(models: dict[str, xr.DataArray], truth: xr.DataArray, lead: Lead, caller: str) -> xr.DataArray:

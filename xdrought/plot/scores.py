@@ -29,7 +29,11 @@ from xdrought.plot.maps import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-REFERENCES = {"persistence": ("D", REFERENCE), "climatology": ("s", "#b5892b")}  # marker, colour
+REFERENCES = {  # marker, colour
+    "persistence": ("D", REFERENCE),
+    "damped_persistence": ("d", "#8c6d9c"),
+    "climatology": ("s", "#b5892b"),
+}
 COLOURS = [FORECAST, UPPER, "#007a5a", "#7b3fa0", "#56B4E9"]
 CROWD = 40  # sites that still have a row of their own
 
