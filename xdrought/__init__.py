@@ -7,6 +7,7 @@ functions that need them.
 from xdrought.accessor import XdroughtAccessor
 from xdrought.causality import causality_degree, ccm, choose_embedding
 from xdrought.definitions import DEFINITIONS, Definition
+from xdrought.event_matching import match_events
 from xdrought.events import (
     definition_agreement,
     drought_classes,
@@ -36,6 +37,7 @@ __all__ = [
     "fit_resattcaurec",
     "flash_drought_events",
     "load",
+    "match_events",
     "patches",
     "predict",
     "soil_moisture_percentile",
