@@ -16,6 +16,7 @@ from xdrought.events import (
     soil_moisture_percentile,
 )
 from xdrought.forecast import Forecaster, fit_resattcaurec, load, predict
+from xdrought.occurrence_scores import occurrence_scores, probability_scores
 from xdrought.patches import Patches, patches
 from xdrought.verification import class_scores, to_table, verify
 
@@ -38,8 +39,10 @@ __all__ = [
     "flash_drought_events",
     "load",
     "match_events",
+    "occurrence_scores",
     "patches",
     "predict",
+    "probability_scores",
     "soil_moisture_percentile",
     "to_table",
     "verify",
