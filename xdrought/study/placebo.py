@@ -1,0 +1,223 @@
+"""Is it the causality, or does the network only learn which site it is at? Placebos of the causality input.
+
+The causality matrix is a fixed vector per site, so it is also a name tag. Each control has its shape and says something
+else: the matrix of another site, random numbers, cross mapping of surrogate drivers, a pure name tag, site statistics,
+or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought.causality import causality_degree
+from xdrought.patches import patches
+from xdrought.splits import chronological
+from xdrought.study.comparison import compare
+
+CONTROLS = ("zeros", "shuffled", "random", "surrogate", "identity", "statics")
+
+
+def causality_controls(
+    degree: xr.Dataset,
+    drivers: xr.Dataset,
+    target: xr.DataArray,
+    *,
+    train: xr.DataArray,
+    controls: Sequence[str] = CONTROLS,
+    seed: int = 0,
+    time: Hashable = "time",
+) -> dict[str, xr.Dataset]:
+    """Datasets shaped like a causality degree, none of which holds this site's causality.
+
+    Parameters
+    ----------
+    degree : xarray.Dataset
+        From :func:`xdrought.causality_degree`: `rho` and `p_value` on (site, variable, cell).
+    drivers, target
+        What it was computed from.
+    train : boolean xarray.DataArray
+        (site, time), True on training days: nothing else is used.
+    controls : sequence of str
+        - "zeros": nothing at all;
+        - "shuffled": the matrix of another site (no site keeps its own);
+        - "random": normal numbers with the mean and spread of each column;
+        - "surrogate": cross mapping of phase-randomised drivers, which cause nothing;
+        - "identity": a name tag, one-hot where there are no more sites than columns, else random signs;
+        - "statics": mean and standard deviation of the target in the training part, latitude and longitude,
+          standardised over sites and repeated over the columns.
+    seed : int
+        For shuffling, random numbers and surrogates.
+    time : hashable
+        The time dimension.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+
+    Raises
+    ------
+    ValueError
+        For an unknown control, fewer than two sites for "shuffled", or sites without lat and lon for "statics".
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.causality import causality_degree
+    >>> from xdrought.study import causality_controls
+    >>> rng, time = np.random.default_rng(0), pd.date_range("2001-01-01", periods=300)
+    >>> coords = {"site": ["A", "B"], "time": time}
+    >>> rain = xr.DataArray(rng.random((2, 300)), coords, ("site", "time"), name="tp")
+    >>> soil = rain.rolling(time=9, min_periods=1).mean().rename("soil_moisture")
+    >>> train = xr.ones_like(soil, dtype=bool)
+    >>> degree = causality_degree(rain.to_dataset(), soil, train=train)
+    >>> found = causality_controls(degree, rain.to_dataset(), soil, train=train, controls=["shuffled"])
+    >>> bool((found["shuffled"].rho.values == degree.rho.values[::-1]).all())
+    True
+    """
+    caller = "causality_controls"
+    unknown = [name for name in controls if name not in CONTROLS]
+    if unknown:
+        raise ValueError(f"{caller}: controls {unknown} are unknown; choose from {list(CONTROLS)}")
+    true = degree[["rho", "p_value"]].transpose("site", "variable", "cell")
+    make = {
+        "zeros": lambda: xr.zeros_like(true),
+        "shuffled": lambda: _shuffled(true, seed, caller),
+        "random": lambda: _random(true, seed),
+        "surrogate": lambda: _surrogate(drivers, target, train, seed, time, true),
+        "identity": lambda: _identity(true, seed),
+        "statics": lambda: _statics(true, target.where(train), time, caller),
+    }
+    return {name: make[name]() for name in controls}
+
+
+def placebo(
+    ds: xr.Dataset,
+    target: Hashable,
+    features: Sequence[Hashable] | None = None,
+    *,
+    controls: Sequence[str] = CONTROLS,
+    variant: str = "CauRec",
+    size: int | None = None,
+    window: int = 15,
+    lead: int = 7,
+    runs: int = 5,
+    seed: int = 0,
+    time: Hashable = "time",
+    **settings: Any,
+) -> xr.Dataset:
+    """Train the same network with its causality matrix and with placebos of it, and without.
+
+    Parameters
+    ----------
+    ds, target, features
+        Daily data of sites with `lat` and `lon`; see :func:`xdrought.fit_resattcaurec`.
+    controls : sequence of str
+        See :func:`causality_controls`.
+    variant : str
+        A network that takes the causality degree.
+    size, window, lead, runs, seed, time, **settings
+        As in :func:`compare`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from :func:`compare`, with the models "causality" and the controls; give it to :func:`paired_differences`.
+        If "identity" or "shuffled" gains as much over "zeros" as "causality" does, the gain is not causality.
+
+    Raises
+    ------
+    ValueError
+        As :func:`compare` and :func:`causality_controls`.
+
+    Examples
+    --------
+    The command behind the documentation's table is ``python ci/placebo_real.py``.
+    """
+    windows = patches(ds, target, features=features, size=size, window=window, lead=lead, time=time)
+    windows.require_windows("placebo")
+    splits = chronological(windows)
+    train = splits.training_days(windows.data[time])
+    drivers, moisture = windows.data[list(windows.features)], windows.data[target]
+    degree = causality_degree(drivers, moisture, train=train, time=time)[["rho", "p_value"]].compute()
+    found = {"causality": degree}
+    found |= causality_controls(degree, drivers, moisture, train=train, controls=controls, seed=seed, time=time)
+    configurations = {name: {"causality": matrix.fillna(0.0)} for name, matrix in found.items()}
+    return compare(
+        ds, target, windows.features, configurations=configurations, variant=variant, size=size, window=window,
+        lead=lead, runs=runs, seed=seed, time=time, **settings,
+    )  # fmt: skip
+
+
+def _filled(true: xr.Dataset, matrix: np.ndarray) -> xr.Dataset:
+    """A matrix (site, column) in the place of correlations, then p-values."""
+    first, second = np.split(matrix, 2, axis=1)
+    shape = true["rho"].shape
+    return true.assign(
+        rho=true["rho"].copy(data=first.reshape(shape)), p_value=true["p_value"].copy(data=second.reshape(shape))
+    )
+
+
+def _matrix(true: xr.Dataset) -> np.ndarray:
+    n_site = true.sizes["site"]
+    return np.concatenate([true[name].values.reshape(n_site, -1) for name in ("rho", "p_value")], axis=1)
+
+
+def _shuffled(true: xr.Dataset, seed: int, caller: str) -> xr.Dataset:
+    n = true.sizes["site"]
+    if n < 2:
+        raise ValueError(f'{caller}: "shuffled" needs at least two sites, found {n}')
+    order = np.random.default_rng(seed).permutation(n)
+    giver = np.empty(n, dtype=int)
+    giver[order] = np.roll(order, 1)  # one cycle through all sites, so none keeps its own
+    return _filled(true, _matrix(true)[giver])
+
+
+def _random(true: xr.Dataset, seed: int) -> xr.Dataset:
+    matrix = _matrix(true)
+    draws = np.random.default_rng(seed).standard_normal(matrix.shape)
+    return _filled(true, np.nanmean(matrix, axis=0) + np.nanstd(matrix, axis=0) * draws)
+
+
+def _identity(true: xr.Dataset, seed: int) -> xr.Dataset:
+    n_site, n_column = _matrix(true).shape
+    if n_site <= n_column:
+        return _filled(true, np.eye(n_site, n_column))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(n_site, n_column))
+    return _filled(true, signs)
+
+
+def _statics(true: xr.Dataset, target: xr.DataArray, time: Hashable, caller: str) -> xr.Dataset:
+    if "lat" not in true.coords or "lon" not in true.coords:
+        raise ValueError(f'{caller}: "statics" needs the coordinates lat and lon on site; assign them, or leave it out')
+    target = target.sel(site=true["site"])
+    columns = [target.mean([time]), target.std([time]), true["lat"], true["lon"]]
+    facts = np.stack([np.asarray(column, dtype=float) for column in columns], axis=1)
+    spread = facts.std(axis=0)
+    facts = (facts - facts.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return _filled(true, np.resize(facts.T, (_matrix(true).shape[1], len(facts))).T)
+
+
+def _surrogate(
+    drivers: xr.Dataset, target: xr.DataArray, train: xr.DataArray, seed: int, time: Hashable, true: xr.Dataset
+) -> xr.Dataset:
+    """The degree of drivers whose phases were drawn anew: same spectrum, no relation."""
+    randomised = drivers.map(_phase_randomised, seed=seed, time=time)
+    found = causality_degree(randomised, target, train=train, time=time)[["rho", "p_value"]].compute()
+    return found.transpose("site", "variable", "cell").sel(variable=true["variable"])
+
+
+def _phase_randomised(da: xr.DataArray, *, seed: int, time: Hashable) -> xr.DataArray:
+    from xdrought.kernels.surrogates import phase_surrogates
+
+    def one(series: np.ndarray) -> np.ndarray:
+        if not np.isfinite(series).any():
+            return series
+        return next(iter(phase_surrogates(series, 1, seed, 1)))[0]
+
+    return xr.apply_ufunc(
+        one, da.compute(), input_core_dims=[[time]], output_core_dims=[[time]], vectorize=True, keep_attrs=True
+    ).transpose(*da.dims)
