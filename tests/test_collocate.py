@@ -428,7 +428,6 @@ def test_towers_that_do_not_fit():
 
 
 def test_us_var_in_wfde5(data_dir):
-    pytest.importorskip("h5py")
     with xr.open_dataset(data_dir / "wfde5" / "splash_nw_us_grid_data.nc") as opened:
         raw = opened[["tmp"]].rename(tmp="t2m").load()
     raw["t2m"].attrs["units"] = "degC"

@@ -145,6 +145,22 @@ def test_zip_without_or_with_two_daily_members(tmp_path):
         read(write_zip(tmp_path, {NAME: text, f"copy/{NAME}": text}))
 
 
+def test_zip_with_the_table_of_another_site(tmp_path):
+    archive = write_zip(tmp_path, {NAME.replace("Abc", "Def"): table().to_csv(index=False)})
+    with pytest.raises(ValueError, match=r"2001_1-4.zip holds the table of site XX-Def; rename the zip"):
+        read(archive)
+
+
+def test_zip_that_asks_for_a_password(tmp_path):
+    archive = write_zip(tmp_path, {NAME: table().to_csv(index=False)})
+    raw = bytearray(archive.read_bytes())
+    for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        raw[raw.index(mark) + flags] |= 1
+    archive.write_bytes(raw)
+    with pytest.raises(ValueError, match="not a sound zip .*encrypted"):
+        read(archive)
+
+
 def test_zip_that_unpacks_to_far_too_much(tmp_path, monkeypatch):
     monkeypatch.setattr(_fluxnet_files, "MAX_MEMBER_BYTES", 100)
     with pytest.raises(ValueError, match="unpacks to .* bytes"):
@@ -177,8 +193,25 @@ def test_truncated_csv(tmp_path):
     path = write(tmp_path, table())
     text = path.read_text()
     path.write_text(text[: text.rindex(",", 0, -20)])
-    with pytest.raises(ValueError, match="line 365 of 365 .* fields, the header has 7; the file is truncated"):
+    with pytest.raises(ValueError, match="line 366 of 366 .* has 2 fields, the header has 7; the file is truncated"):
         read(path)
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_csv_cut_inside_its_last_number(tmp_path, cut):
+    """A line that was to end with 30,-9999 and a line's end: what is left has all fields, but not their digits."""
+    path = write(tmp_path, table(RECO_SR_N=30, ZZ=-9999))
+    text = path.read_text()
+    path.write_text(text[:-cut])
+    with pytest.raises(ValueError, match="the last line of .* does not end; the file is truncated|has 7 fields"):
+        read(path)
+
+
+def test_csv_with_the_line_ends_of_windows(tmp_path):
+    path = write(tmp_path, table())
+    expected = read(path)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    xr.testing.assert_identical(read(path), expected)
 
 
 def test_csv_cut_at_the_end_of_a_line_is_noticed(tmp_path):
@@ -196,6 +229,13 @@ def test_file_that_is_not_fluxnet(tmp_path, text):
     path = tmp_path / NAME
     path.write_text(text)
     with pytest.raises(ValueError, match="not a daily FLUXNET2015 table: no column TIMESTAMP.*fluxnet.org"):
+        read(path)
+
+
+def test_a_column_twice(tmp_path):
+    path = tmp_path / NAME
+    path.write_text("TIMESTAMP,TA_F,TA_F\n20010101,1,2\n")
+    with pytest.raises(ValueError, match=r"has the column\(s\) \['TA_F'\] more than once"):
         read(path)
 
 
@@ -280,7 +320,8 @@ def test_quality_asked_for_but_not_there(tmp_path):
 
 
 def test_site_without_soil_moisture_is_kept_for_the_report(tmp_path):
-    ds = read(write(tmp_path, table().drop(columns=["SWC_F_MDS_1", "SWC_F_MDS_1_QC"])))
+    with pytest.warns(UserWarning, match="no file has the column 'SWC_F_MDS_1': .*check target="):
+        ds = read(write(tmp_path, table().drop(columns=["SWC_F_MDS_1", "SWC_F_MDS_1_QC"])))
     assert ds.soil_moisture.isnull().all()
     assert ds.attrs["sites_without_target_column"] == "XX-Abc"
     with pytest.warns(UserWarning, match="no site is kept"):
@@ -329,6 +370,8 @@ def test_same_site_twice(tmp_path):
 
 
 def test_paths_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no path was given; the data are had from"):
+        read([])
     with pytest.raises(FileNotFoundError, match="no file or folder"):
         read(tmp_path / "nothing.csv")
     with pytest.raises(FileNotFoundError, match="it has no csv or zip.*fluxnet.org"):
@@ -366,6 +409,12 @@ def test_site_table(tmp_path):
         read(path, site_table=pd.concat([PLACES, PLACES]))
     with pytest.raises(ValueError, match="off the globe"):
         read(path, site_table=PLACES.assign(lat=[131.0, 0.0]))
+    with pytest.raises(ValueError, match=r"gives lat of \['XX-Abc'\] in words; expected decimal degrees"):
+        read(path, site_table=PLACES.assign(lat=["47 N", "0"]))
+    for content in (b"", bytes(range(128, 256))):
+        (tmp_path / "sites.csv").write_bytes(content)
+        with pytest.raises(ValueError, match=r"sites.csv is not a csv table of sites \(.*\); write site,lat,lon"):
+            open_fluxnet(path)
 
 
 def test_one_day(tmp_path):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -583,9 +580,3 @@ def test_writers_refuse_what_they_cannot_write(world, region, tmp_path):
 def test_open_dataset_by_name():
     ds = open_dataset("twin", n_sites=2, n_days=10, size=2, seed=4, spinup_days=5)
     xr.testing.assert_identical(ds, twin.simulate(2, 10, size=2, seed=4, spinup_days=5))
-
-
-def test_the_twin_is_light_to_import():
-    code = "import sys, xdrought.data.twin; print({'torch', 'matplotlib', 'h5py'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"

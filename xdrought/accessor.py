@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
 
-from xdrought import causality, events, forecast
+from xdrought import attribution, causality, events, forecast
 from xdrought.patches import patches
+
+_PERIODS = ("reference", "train")  # a tuple is the start and end of one, not names of variables
 
 
 def _on_variables(function: Callable, *arguments: str) -> Callable:
@@ -17,10 +19,15 @@ def _on_variables(function: Callable, *arguments: str) -> Callable:
     signature = inspect.signature(function)
 
     def method(self: XdroughtAccessor, *args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{function.__name__}: {error}") from None
         for name in arguments:
             if name in bound.arguments:
-                bound.arguments[name] = self._pick(bound.arguments[name], function.__name__)
+                value = bound.arguments[name]
+                value = list(value) if isinstance(value, tuple) and name not in _PERIODS else value
+                bound.arguments[name] = self._pick(value, function.__name__)
         return function(*bound.args, **bound.kwargs)
 
     note = f"Variables of this Dataset may be given by name in {', '.join(f'`{a}`' for a in arguments)}."
@@ -58,9 +65,7 @@ class XdroughtAccessor:
     def _pick(self, variable: Any, caller: str) -> Any:
         """The variable of a name, a Dataset of several names, or the given object as it is."""
         names = variable if isinstance(variable, list) else [variable]
-        if not names or not all(isinstance(name, Hashable) and name is not None for name in names):
-            return variable
-        if any(isinstance(name, xr.DataArray | slice | tuple) for name in names):
+        if not names or not all(isinstance(name, str | int) for name in names):
             return variable
         missing = [name for name in names if name not in self._ds]
         if missing:
@@ -72,8 +77,10 @@ class XdroughtAccessor:
     flash_drought_events = _on_variables(events.flash_drought_events, "soil_moisture", "reference", "soil_temperature")
     drought_classes = _on_variables(events.drought_classes, "soil_moisture", "reference", "soil_temperature")
     drought_summary = _on_variables(events.drought_summary, "soil_moisture", "reference", "soil_temperature")
-    ccm = _on_variables(causality.ccm, "cause", "effect")
-    causality_degree = _on_variables(causality.causality_degree, "drivers", "target")
+    ccm = _on_variables(causality.ccm, "cause", "effect", "where")
+    causality_degree = _on_variables(causality.causality_degree, "drivers", "target", "train")
+    choose_embedding = _on_variables(causality.choose_embedding, "da")
     patches = _on_dataset(patches)
     fit_resattcaurec = _on_dataset(forecast.fit_resattcaurec)
     predict = _on_dataset(forecast.predict)
+    attributions = _on_dataset(attribution.attributions)

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+_SAME_STEP = 1e-5  # days; hours and minutes have no exact value in days
+
 
 def require_dim(da: xr.DataArray, dim: Hashable, caller: str) -> None:
     """Raise unless `da` has the dimension `dim`."""
@@ -40,7 +42,22 @@ def days_since_start(da: xr.DataArray, dim: Hashable, caller: str) -> np.ndarray
         )
     if index.hasnans:
         raise ValueError(f"{caller}: coordinate {dim!r} has missing dates (NaT); drop those steps")
+    if not len(index):
+        raise ValueError(f"{caller}: {dim!r} has no step; check the selection or the file that the record came from")
     return np.asarray((index - index[0]) / pd.Timedelta(days=1), dtype="float64")
+
+
+def step_text(days: float) -> str:
+    """A step in words: ``1 h``, ``5 days``."""
+    if days >= 1:
+        return "1 day" if days == 1 else f"{days:g} days"
+    return f"{round(24 * days, 3):g} h"
+
+
+def _holds_leap_day(index: pd.DatetimeIndex | xr.CFTimeIndex) -> np.ndarray:
+    """Whether 29 February is among the six days from each date on."""
+    days = [index + pd.Timedelta(days=k) for k in range(6)]
+    return np.any([(day.month == 2) & (day.day == 29) for day in days], axis=0)
 
 
 def require_regular_steps(da: xr.DataArray, dim: Hashable, caller: str) -> float:
@@ -62,11 +79,19 @@ def require_regular_steps(da: xr.DataArray, dim: Hashable, caller: str) -> float
         raise ValueError(f"{caller}: {dim!r} goes backwards {where(steps < 0)}; use .sortby({dim!r})")
     if (steps == 0).any():
         raise ValueError(f"{caller}: {dim!r} has a repeated date {where(steps == 0)}; use .drop_duplicates({dim!r})")
-    step = float(np.median(steps))
-    allowed = (steps == step) | ((step == 5) & (steps == 6))
-    if not allowed.all():
+    step = float(np.round(np.median(steps), 6))
+    allowed = np.isclose(steps, step, rtol=0, atol=_SAME_STEP)
+    if step == 5:
+        allowed |= (steps == 6) & _holds_leap_day(index[:-1])
+    if step > 5 and not allowed.all():
         raise ValueError(
-            f"{caller}: {dim!r} has missing steps (expected every {step:g} days, broken {where(~allowed)}); "
-            f'insert them as NaN, e.g. .resample({dim}="1D").asfreq(), or with .reindex'
+            f"{caller}: {dim!r} has uneven steps of {steps.min():g} to {steps.max():g} days; expected one value a day "
+            f"or a pentad"
+        )
+    if not allowed.all():
+        freq = f"{step:g}D" if step >= 1 else f"{round(24 * step, 3):g}h"
+        raise ValueError(
+            f"{caller}: {dim!r} has missing steps (expected every {step_text(step)}, broken {where(~allowed)}); "
+            f'insert them as NaN, e.g. .resample({dim}="{freq}").asfreq(), or with .reindex'
         )
     return step

@@ -169,7 +169,7 @@ DEFINITIONS: dict[str, Definition] = {
         ),
         Definition(
             name="o_park2024",
-            source="O and Park (2024), Commun. Earth Environ., doi:10.1038/s43247-024-01247-4, and the authors' scripts",
+            source="O and Park (2024), Commun. Earth Environ., doi:10.1038/s43247-024-01247-4, and their scripts",
             step="pentad",
             pool="pentad",
             percentile_method="gringorten",
@@ -221,5 +221,6 @@ def get_definition(definition: str | Definition, **changes: Any) -> Definition:
     fields = {field.name for field in dataclasses.fields(Definition)}
     unknown = sorted(set(changes) - fields)
     if unknown:
-        raise TypeError(f"unknown threshold(s) {unknown}; a definition has {sorted(fields - {'name', 'source'})}")
+        known = sorted(fields - {"name", "source", "note"})
+        raise TypeError(f"definition: unknown threshold(s) {unknown}; a definition has {known}")
     return dataclasses.replace(definition, **{key: value for key, value in changes.items() if value is not None})

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import units
+from xdrought import checks, units
 from xdrought.definitions import Definition
 from xdrought.detection import Detector, make_detector
 from xdrought.percentiles import REFERENCE_TIME, Reference, as_rows, prepare, rows_like
 
 FROZEN = ("flag", "mask", "ignore")
+# What a result calls its own dimensions and variables.
+_OWN_NAMES = {"event", "definition", "onset_time", "start_time", "end_time", "duration", "severity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,12 @@ class Inputs:
         if frozen == "mask" and soil_temperature is None:
             raise ValueError(f'{caller}: frozen="mask" needs soil_temperature=')
         values = prepare(soil_moisture, time, caller)
+        taken = [d for d in values.dims if d in _OWN_NAMES]
+        if taken:
+            raise ValueError(
+                f"{caller}: {values.name!r} has a dimension {taken[0]!r}, a name that the result uses itself; "
+                f"use .rename({{{taken[0]!r}: ...}})"
+            )
         unit = values.attrs.get("units", "percent")
         if is_percentile and unit not in ("percent", "%"):
             raise ValueError(
@@ -117,6 +125,7 @@ def _match(values: xr.DataArray, temperature: xr.DataArray, time: Hashable, call
             f"{caller}: soil_temperature has other steps than {values.name!r} along {time!r}; "
             f"use xarray.align or .reindex_like first"
         )
+    checks.require_one_chunk(celsius, time, f"{caller} (soil_temperature)", "the whole record is needed")
     extra = set(celsius.dims) - set(values.dims)
     if extra:
         raise ValueError(f"{caller}: soil_temperature has dimensions {sorted(map(str, extra))} that the record lacks")

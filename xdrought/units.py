@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -12,30 +13,16 @@ _SPELLINGS = {
     "m of water equivalent": "m",
     "mm of water equivalent": "mm",
     "(0 - 1)": "dimensionless",
-    "degC": "degree_Celsius",
-    "deg C": "degree_Celsius",
-    "°C": "degree_Celsius",
-    "celsius": "degree_Celsius",
-    "Celsius": "degree_Celsius",
-    "K": "kelvin",
-    "%": "percent",
     "1": "dimensionless",
-    "m3/m3": "dimensionless",
-    "m3 m-3": "dimensionless",
-    "m**3 m**-3": "dimensionless",
-    "cm3 cm-3": "dimensionless",
+    "%": "percent",
+    "Percent": "percent",
     "gpm": "m",
-    "J kg**-1": "J/kg",
-    "J kg-1": "J/kg",
-    "m**2 s**-2": "m**2/s**2",
-    "m2 s-2": "m**2/s**2",
-    "m s**-1": "m/s",
-    "m s-1": "m/s",
-    "W m-2": "W/m**2",
-    "W m**-2": "W/m**2",
-    "mm d-1": "mm/day",
-    "mm day-1": "mm/day",
+    "Kelvin": "kelvin",
+    **dict.fromkeys(("celsius", "Celsius", "deg C", "deg_C", "degree C", "degree Celsius"), "degree_Celsius"),
+    **dict.fromkeys(("degrees C", "degrees_C", "degrees Celsius", "degrees_Celsius"), "degree_Celsius"),
 }
+# CF and UDUNITS write powers without a sign: m2 s-2.
+_POWER = re.compile(r"(?<=[A-Za-z])(?=-?\d)")
 
 
 @cache
@@ -45,13 +32,14 @@ def _registry() -> Any:
     return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
-def _parse(units: str, caller: str, name: str) -> Any:
+def _parse(units: str, caller: str, name: str, wanted: str) -> Any:
+    text = units.strip()
     try:
-        return _registry().Unit(_SPELLINGS.get(units.strip(), units.strip()))
+        return _registry().Unit(_POWER.sub("**", _SPELLINGS.get(text, text)))
     except Exception as error:
         raise ValueError(
             f"{caller}: the units {units!r} of {name!r} are not understood; "
-            f'set a unit that pint can read, e.g. da.attrs["units"] = "K"'
+            f'set what they are in words that pint can read, e.g. ds[{name!r}].attrs["units"] = {wanted!r}'
         ) from error
 
 
@@ -92,7 +80,7 @@ def convert(da: xr.DataArray, units: str, *, caller: str) -> xr.DataArray:
             f"{caller}: {name!r} has no units; expected something that converts to {units!r}. "
             f'Set them, e.g. ds[{name!r}].attrs["units"] = {units!r}'
         )
-    source, target = _parse(found, caller, str(name)), _parse(units, caller, str(name))
+    source, target = (_parse(one, caller, str(name), units) for one in (found, units))
     if not source.is_compatible_with(target):
         raise ValueError(
             f"{caller}: {name!r} has units {found!r}, which cannot be converted to {units!r}; "

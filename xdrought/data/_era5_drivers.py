@@ -18,8 +18,6 @@ _WATER = {
     "kg m**-2": "mm",
     "kg m-2 s-1": "mm/s",
     "kg m**-2 s**-1": "mm/s",
-    "m d-1": "m/day",
-    "m day-1": "m/day",
 }
 _OF_MEANS = "made of daily means: "
 

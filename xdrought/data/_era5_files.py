@@ -54,10 +54,7 @@ def _open(path: str, chunks: Any, caller: str) -> list[xr.Dataset]:
             return _open_grib(path, chunks)
         return [xr.open_dataset(path, engine=engine, chunks=chunks, decode_timedelta=True)]  # type: ignore[arg-type]
     except ImportError as error:
-        package = {"h5netcdf": "h5py"}.get(engine, engine)
-        raise ImportError(
-            f"{caller}: {path} needs the package {package!r} to be read; pip install {package}"
-        ) from error
+        raise ImportError(f"{caller}: {path} needs the package {engine!r} to be read; pip install {engine}") from error
     except (OSError, ValueError, TypeError, EOFError, KeyError) as error:
         raise OSError(f"{caller}: {path} cannot be read ({error}); it may be cut short: get it again") from error
 

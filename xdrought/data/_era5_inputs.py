@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -30,21 +31,28 @@ def gather_inputs(
     pieces: dict[str, list[xr.DataArray]] = {}
     there: list[str] = []
     for part in parts:
-        found = find_inputs(part, wanted, caller)
+        caller_and_file = _with_file(caller, part)
+        found = find_inputs(part, wanted, caller_and_file)
         unused = sorted(str(name) for name in part.data_vars if name not in found.values())
         there += [name for name in unused if name not in there]
         if not found:
             continue
-        grid = standard_grid(part[list(found.values())], caller)
+        grid = standard_grid(part[list(found.values())], caller_and_file)
         for short, name in found.items():
-            field = _field(grid[name], short, accumulation, time, caller)
-            text = f"{name} ({level_text(part[name], caller)})" if short in _LEVELS else str(name)
+            field = _field(grid[name], short, accumulation, time, caller_and_file)
+            text = f"{name} ({level_text(part[name], caller_and_file)})" if short in _LEVELS else str(name)
             there += [text] if text not in there else []
             if field is not None:
                 pieces.setdefault(short, []).append(field)
     fields = {short: _join(several, caller) for short, several in pieces.items()}
     _require_one_grid(fields, caller)
     return fields, there
+
+
+def _with_file(caller: str, part: xr.Dataset) -> str:
+    """The caller, and the file that the Dataset was opened from when it is known: for error texts."""
+    source = str(part.encoding.get("source", ""))
+    return f"{caller}: {PurePath(source).name}" if source else caller
 
 
 def shared_attrs(parts: Sequence[xr.Dataset]) -> dict[str, Any]:

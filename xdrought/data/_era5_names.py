@@ -99,10 +99,9 @@ def require_inputs(drivers: tuple[str, ...], have: Mapping[str, xr.DataArray], t
     if absent:
         needs = "; ".join(f"{name!r} needs {_choices(name)}" for name in absent)
         others = [name for name in drivers if name not in absent]
+        fewer = f"ask for fewer drivers: drivers={others}" if others else "rename what is called otherwise"
         raise ValueError(
-            f"{caller}: {needs}. Found: {', '.join(there) or 'no variable'}. Add the files that hold them, "
-            f"or ask "
-            f"for fewer drivers, e.g. drivers={others or ['t2m']}"
+            f"{caller}: {needs}. Found: {', '.join(there) or 'no variable'}. Add the files that hold them, or {fewer}"
         )
 
 
@@ -112,5 +111,5 @@ def _choices(name: str) -> str:
 
 def _described(source: str) -> str:
     names = ALIASES[source]
-    longest = max((alias for alias in names if "_" in alias), key=len, default="")
-    return f"{source} ({longest})" if longest else source
+    long_name = next((alias for alias in names if "_" in alias), "")
+    return f"{source} ({long_name})" if long_name else source

@@ -46,6 +46,8 @@ def find_sources(
 ) -> tuple[list[Source], list[str]]:
     """All daily sources of a file, a folder or a list of either; and the files of folders left aside."""
     paths = [Path(path)] if isinstance(path, str | PathLike) else [Path(item) for item in path]
+    if not paths:
+        raise FileNotFoundError(f"{CALLER}: no path was given; the data are had from {HOME}")
     named_files = [item for item in paths if not item.is_dir()]
     if isinstance(site_id, str) and (len(named_files) != 1 or len(paths) != 1):
         raise ValueError(
@@ -142,6 +144,9 @@ def _daily_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
             f"{CALLER}: {name} holds {len(daily)} daily tables (FLX_*_DD_*.csv) where one is needed; "
             f"its members are {archive.namelist()[:8]}"
         )
+    inner, outer = (_NAME.fullmatch(PurePosixPath(one).name) for one in (daily[0].filename, name))
+    if inner and outer and inner["site"] != outer["site"]:
+        raise ValueError(f"{CALLER}: {name} holds the table of site {inner['site']}; rename the zip or get it again")
     if daily[0].file_size > MAX_MEMBER_BYTES:
         raise ValueError(
             f"{CALLER}: the daily table in {name} unpacks to {daily[0].file_size} bytes, "
@@ -161,7 +166,7 @@ def _parse(raw: bytes, where: str, wanted: Callable[[str], bool]) -> pd.DataFram
     )
     days = _parse_days(table.pop("TIMESTAMP"), where)
     for name, values in table.items():
-        if values.dtype.kind not in "fi":
+        if len(values) and values.dtype.kind not in "fi":
             text = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()].iloc[0]
             raise ValueError(f"{CALLER}: column {name} of {where} holds {text!r}, not numbers; get the file again")
     numbers = table.to_numpy("float64", copy=True)
@@ -179,6 +184,9 @@ def _check_lines(raw: bytes, where: str) -> list[str]:
             f"{CALLER}: {where} is not a daily FLUXNET2015 table: no column TIMESTAMP{finer}; "
             f"it starts with {header[:4]}. The data are had from {HOME}"
         )
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise ValueError(f"{CALLER}: {where} has the column(s) {twice} more than once; get the file again")
     commas = lines[0].count(b",")
     for number, line in enumerate(lines, start=1):
         if line.count(b",") != commas:
@@ -186,6 +194,11 @@ def _check_lines(raw: bytes, where: str) -> list[str]:
                 f"{CALLER}: line {number} of {len(lines)} of {where} has {line.count(b',') + 1} fields, the "
                 f"header has {commas + 1}; the file is truncated or damaged: get it again"
             )
+    if not raw.endswith((b"\n", b"\r")):  # the last number may lack digits
+        raise ValueError(
+            f"{CALLER}: the last line of {where} does not end; the file is truncated: get it again, or add the "
+            f"line's end when it is whole"
+        )
     return header
 
 

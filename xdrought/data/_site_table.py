@@ -26,7 +26,7 @@ def read_places(
     if site_table is None:
         beside = {folder / "sites.csv" for _, folder in sites}
         there = [path for path in sorted(beside) if path.is_file()]
-        tables = [_normalise(pd.read_csv(path), str(path), caller) for path in there]
+        tables = [_normalise(_read(path, caller), str(path), caller) for path in there]
         nowhere = pd.DataFrame({"lat": [], "lon": []}, index=pd.Index([], name="site"))
         places = pd.concat(tables) if tables else nowhere
         places = places[~places.index.duplicated()]
@@ -35,7 +35,7 @@ def read_places(
     else:
         if not Path(site_table).is_file():
             raise FileNotFoundError(f"{caller}: no site table {str(site_table)!r}")
-        places = _normalise(pd.read_csv(site_table), str(site_table), caller)
+        places = _normalise(_read(Path(site_table), caller), str(site_table), caller)
     unknown = [site for site, _ in sites if site not in places.index]
     if unknown:
         warnings.warn(
@@ -44,6 +44,13 @@ def read_places(
             stacklevel=3,
         )
     return places
+
+
+def _read(path: Path, caller: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:  # nothing in it, not a table, not a text
+        raise ValueError(f"{caller}: {path} is not a csv table of sites ({error}); write site,lat,lon in it") from error
 
 
 def _normalise(table: pd.DataFrame, where: str, caller: str) -> pd.DataFrame:
@@ -59,6 +66,12 @@ def _normalise(table: pd.DataFrame, where: str, caller: str) -> pd.DataFrame:
     places = places.set_index("site")
     if places.index.has_duplicates:
         raise ValueError(f"{caller}: {where} has {places.index[places.index.duplicated()][0]} twice; keep one row")
+    for name in ("lat", "lon"):
+        degrees = pd.to_numeric(places[name], errors="coerce")
+        text = places.index[degrees.isna() & places[name].notna()]
+        if len(text):
+            raise ValueError(f"{caller}: {where} gives {name} of {list(text)} in words; expected decimal degrees")
+        places[name] = degrees
     wrong = places.index[(places["lat"].abs() > 90) | (places["lon"].abs() > 360)]
     if len(wrong):
         raise ValueError(f"{caller}: {where} puts {list(wrong)} off the globe; are lat and lon exchanged?")

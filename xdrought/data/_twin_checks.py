@@ -40,9 +40,9 @@ def check_settings(
         raise ValueError(
             f"{caller}: {pathless} have no path to the soil that could be planted; only {list(PATHS)} have"
         )
-    for name, value in (strengths or {}).items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{caller}: the strength {value} of {name!r} is outside 0 to 1")
+    for name, strength in (strengths or {}).items():
+        if not 0 <= strength <= 1:
+            raise ValueError(f"{caller}: the strength {strength} of {name!r} is outside 0 to 1")
     for name, days in (lags or {}).items():
         if not 0 <= days <= MAX_LAG or days != int(days):
             raise ValueError(f"{caller}: the lag {days} of {name!r} is not a whole number of days, 0 to {MAX_LAG}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from importlib.util import find_spec
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def to_era5(
     path : path
         Its folder is made.
     format : {"netcdf", "zarr"}
-        NetCDF is version 4 where h5py is installed, else version 3.
+        NetCDF is version 4.
     step : {"day", "hour"}
         ``"day"``: the drivers as they are. ``"hour"``: as ERA5 publishes them, with ``u10 v10`` for the wind, ``z`` at
         500 hPa, no humidity, and sums stamped at the end of their hour, so that the file ends at 00:00 of the
@@ -89,7 +89,7 @@ def to_era5(
     for target, part in parts.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         era5 = _shape(_bare(part[names]), step)
-        _write_whole(target, lambda temporary, era5=era5: _write(era5, temporary, format))
+        _write_whole(target, partial(_write, era5, format=format))
     return list(parts)
 
 
@@ -221,10 +221,8 @@ def _shape(grid: xr.Dataset, step: str) -> xr.Dataset:
 def _write(ds: xr.Dataset, path: Path, format: str) -> None:
     if format == "zarr":
         ds.to_zarr(path, mode="w", zarr_format=2, consolidated=True)
-    elif find_spec("h5py"):
-        ds.to_netcdf(path, engine="h5netcdf")
     else:
-        ds.to_netcdf(path, engine="scipy", format="NETCDF3_64BIT")
+        ds.to_netcdf(path, engine="h5netcdf")
 
 
 def _write_csv(table: pd.DataFrame, target: Path) -> None:

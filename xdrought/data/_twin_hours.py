@@ -29,7 +29,7 @@ def to_hours(grid: xr.Dataset) -> xr.Dataset:
     t2m = daily["t2m"] + swing * _sun(hours.hour)
     turn = xr.DataArray(0.3 * day, dims="time", coords={"time": hours})
     hourly = {
-        "d2m": np.minimum(daily["d2m"], t2m),
+        "d2m": daily["d2m"].where(daily["d2m"] <= t2m, t2m),
         "t2m": t2m,
         "mx2t": daily["t2m"] + swing * np.maximum(_sun(hours.hour), _sun(hours.hour - 1)),
         "cape": daily["cape"],

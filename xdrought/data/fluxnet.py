@@ -158,6 +158,11 @@ def open_fluxnet(
         if name in present
     }
     lacking = [record.site for record in records if "soil_moisture" not in record.table]
+    if len(lacking) == len(records):
+        warnings.warn(
+            f"{CALLER}: no file has the column {target!r}: soil_moisture is missing everywhere; check target=",
+            stacklevel=2,
+        )
     return to_dataset(
         records,
         attributes,

@@ -25,9 +25,9 @@ def site_report(
     time: str = "time",
     site: str = "site",
 ) -> pd.DataFrame:
-    """The table of :func:`screen_sites` alone: one row a site, nothing selected or filled.
+    """The table of :func:`xdrought.data.screen_sites` alone: one row a site, nothing selected or filled.
 
-    Parameters and errors are those of :func:`screen_sites`.
+    Parameters and errors are those of :func:`xdrought.data.screen_sites`.
 
     Returns
     -------

@@ -194,6 +194,7 @@ def _choose(
         match = NAME.fullmatch(file.name)
         if match and (years is None or int(match["year"]) in years):
             found[match["station"]].append(file)
+    _refuse_twice(files)
     wanted = sorted(found) if stations is None else list(dict.fromkeys(stations))
     missing = [name for name in wanted if name not in found]
     if missing or not wanted:
@@ -201,6 +202,14 @@ def _choose(
             f"{CALLER}: no file of station(s) {missing} for years {years or 'any'}; there are {sorted(found)}"
         )
     return {name: found[name] for name in wanted}
+
+
+def _refuse_twice(files: Sequence[Path]) -> None:
+    first: dict[str, Path] = {}
+    for file in files:
+        other = first.setdefault(file.name, file)
+        if other is not file:
+            raise ValueError(f"{CALLER}: {file.name} is given twice, as {str(other)!r} and {str(file)!r}; give one")
 
 
 def _read_station(

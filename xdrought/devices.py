@@ -1,0 +1,32 @@
+"""Where torch computes: a device by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import device
+
+
+def resolve_device(name: str | device, caller: str) -> device:
+    """The torch device of a name; "auto" is a GPU when there is one.
+
+    Raises
+    ------
+    ValueError
+        When there is no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{caller}: device={name!r} is not usable here ({reason}); "
+            f'use device="cpu", or "auto" for a GPU where there is one'
+        ) from error
+    return found
