@@ -1,0 +1,93 @@
+"""Settings of the documentation; `bash ci/docs` builds it. Nothing is fetched, so it builds offline."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import xdrought
+
+sys.path.insert(0, str(Path(__file__).parent))  # gallery_style
+
+project = "xdrought"
+author = "The xdrought developers"
+copyright = "2026, the xdrought developers"  # noqa: A001
+release = version = xdrought.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "_include", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autosummary_filename_map = {"xdrought.Patches": "xdrought.Patches-class"}  # beside xdrought.patches on any file system
+autodoc_typehints = "none"  # the docstrings say the types
+autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
+numpydoc_show_class_members = False
+
+nitpicky = True
+# Names of other projects are not looked up, because that needs the network.
+nitpick_ignore_regex = [(r"py:.*", r"(numpy|pandas|xarray|dask|torch|matplotlib|cartopy|xbatcher|scipy|shap)\..*")]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"plot_",
+    "abort_on_example_error": True,
+    "only_warn_on_example_error": False,
+    "backreferences_dir": "api/generated/backreferences",
+    "doc_module": ("xdrought",),
+    "reset_modules": ("matplotlib", "gallery_style.paper_figures"),
+    "image_srcset": ["2x"],
+    "ignore_repr_types": r"matplotlib|tuple",
+    "show_memory": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "within_subsection_order": "gallery_style.ReadingOrder",
+    "plot_gallery": "True",
+    "download_all_examples": False,
+    "write_computation_times": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "xdrought"
+html_static_path = ["_static"]
+html_css_files = ["xdrought.css"]
+html_show_sourcelink = False
+html_sidebars = {"getting_started": [], "changelog": []}
+html_theme_options = {
+    "logo": {"text": "xdrought"},
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "definitions": []},
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+}
+
+warnings.filterwarnings("ignore", message=".*IProgress not found.*")
+
+PAGES = {"index", "getting_started", "guide", "definitions", "frozen_soil", "twin", "design", "references", "changelog"}
+
+
+def take_in_further_pages(app, docname, source):
+    """The guide lists every page that nothing else does, so that a new page needs no line here."""
+    if docname == "guide":
+        further = [name for name in sorted(app.env.found_docs - PAGES) if not name.startswith(("api", "gallery/"))]
+        source[0] = source[0].replace("{further pages}", "\n".join(further))
+
+
+def setup(app):
+    app.connect("source-read", take_in_further_pages)
