@@ -13,10 +13,11 @@ import xarray as xr
 from hypothesis import given, settings
 
 import xdrought as xd
+from xdrought.data import open_fluxnet
 from xdrought.definitions import DEFINITIONS, get_definition
 
 from . import oracles
-from .cases import CASES, YUAN2023_CASES
+from .cases import CASES, YUAN2023_CASES, Case
 from .helpers import raise_if_dask_computes, unchanged
 
 COUNTED = [1, 2, 3, 4, 0, -1]  # the order of Case.counts
@@ -36,10 +37,17 @@ def walk(rng: np.random.Generator, shape: tuple[int, ...], dtype: str = "float64
     return np.where(rng.random(shape) < rng.choice([0, 0.02]), np.nan, x).astype(dtype)
 
 
+def on_days(case: Case) -> xr.DataArray:
+    """The series of a case on its days, counted from the calendar pentad before the one of 29 February 2004."""
+    da = series(case.series)
+    days = range(da.size) if case.days is None else case.days
+    return da.assign_coords(time=[np.datetime64("2004-02-20", "ns") + np.timedelta64(day, "D") for day in days])
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_hand_worked_cases(case):
-    step = case.days[1] - case.days[0] if case.days and len(case.days) > 1 else 1
-    da = series(case.series, freq=f"{step}D")
+    step = case.days[1] - case.days[0] if case.days else 1
+    da = on_days(case)
     options = {k: v * step if k in ("recovery", "min_duration", "min_wet_run", "max_onset") else v
                for k, v in case.options.items()}  # fmt: skip
     events = xd.flash_drought_events(da, is_percentile=True, **options)
@@ -277,22 +285,24 @@ def test_cftime_calendars(calendar):
 
 
 def test_frozen_soil_is_flagged_masked_or_ignored():
-    rng = np.random.default_rng(2)
-    wet, dry = 0.3 + 0.02 * rng.random(300), 0.1 + 0.02 * rng.random(100)
-    sm = series(np.concatenate([wet, dry, wet]))
-    cold = series(np.where((np.arange(700) >= 400 - 100) & (np.arange(700) < 380), -2.0, 5.0), attrs={"units": "degC"})
-    flagged = xd.flash_drought_events(sm, soil_temperature=cold)
-    assert flagged.frozen_fraction.values.tolist() == pytest.approx([0.8])
+    """Day 5 is the last above 40; of the 20 days below 20 that follow, the first 16 are frozen."""
+    p = series([60] * 6 + [15] * 20 + [30] * 10)
+    frozen = (np.arange(36) >= 6) & (np.arange(36) < 22)
+    celsius = series(np.where(frozen, -2.0, 5.0), attrs={"units": "degC"})
+    flagged = xd.flash_drought_events(p, is_percentile=True, soil_temperature=celsius)
+    assert flagged.frozen_fraction.values.tolist() == [0.8]
     assert flagged.is_frozen.values.tolist() == [True]
-    ignored = xd.flash_drought_events(sm, soil_temperature=cold + 0, frozen="ignore") if False else None
-    assert ignored is None
-    kelvin = (cold + 273.15).assign_attrs(units="K")
-    same = xd.flash_drought_events(sm, soil_temperature=kelvin, frozen="ignore")
-    assert "is_frozen" not in same
-    assert same.frozen_fraction.values.tolist() == pytest.approx([0.8])
-    masked = xd.flash_drought_events(sm, soil_temperature=cold, frozen="mask")
-    assert masked.sizes["event"] == 0
-    assert int((xd.drought_classes(sm, soil_temperature=cold, frozen="mask") == -1).sum()) == 80
+    assert (
+        xd.flash_drought_events(p, is_percentile=True, soil_temperature=celsius.where(~frozen, 5)).is_frozen.sum() == 0
+    )
+    kelvin = (celsius + 273.15).assign_attrs(units="K")
+    ignored = xd.flash_drought_events(p, is_percentile=True, soil_temperature=kelvin, frozen="ignore")
+    assert "is_frozen" not in ignored
+    assert ignored.frozen_fraction.values.tolist() == [0.8]
+    # the onset was never seen, and what is left below 20 follows a gap
+    assert xd.flash_drought_events(p, is_percentile=True, soil_temperature=celsius, frozen="mask").sizes["event"] == 0
+    masked = xd.drought_classes(p, is_percentile=True, soil_temperature=celsius, frozen="mask")
+    assert masked.values.tolist() == [0] * 6 + [-1] * 16 + [0] * 14
 
 
 GRID = {"lat": 3, "lon": 4, "time": 400}
@@ -375,8 +385,8 @@ def test_accessor_equals_function():
 
 @pytest.mark.parametrize(
     "values",
-    [[np.nan] * 50, [0.3] * 50, [0.3], [], [np.inf] * 50, [0.3] * 25 + [np.nan] * 25],
-    ids=["all missing", "constant", "one day", "no day", "infinite", "constant then missing"],
+    [[np.nan] * 50, [0.3] * 50, [0.3], [np.inf] * 50, [0.3] * 25 + [np.nan] * 25],
+    ids=["all missing", "constant", "one day", "infinite", "constant then missing"],
 )
 def test_series_without_droughts(values):
     da = series(values)
@@ -385,6 +395,17 @@ def test_series_without_droughts(values):
     np.testing.assert_array_equal(labels, np.where(np.isfinite(da), 0, -1))
     expected = np.nan if not np.isfinite(da).any() else 0
     np.testing.assert_array_equal(xd.drought_summary(da).event_count, expected)
+
+
+@pytest.mark.parametrize("function", [xd.flash_drought_events, xd.drought_classes, xd.drought_summary])
+@pytest.mark.parametrize("definition", ["tang2025", "yuan2019", "osman2021"])
+def test_no_site_is_no_event_and_no_day_is_an_error(function, definition):
+    da = series(np.arange(400.0)).expand_dims(site=["A"])
+    for no_site in (da[:0], da[:0].chunk()):
+        result = function(no_site, definition=definition)
+        assert result.sizes["event" if function is xd.flash_drought_events else "site"] == 0
+    with pytest.raises(ValueError, match="'time' has no step; check the selection"):
+        function(da.sel(time=slice("1990", "1991")), definition=definition)
 
 
 def test_a_shift_that_crosses_no_threshold_changes_nothing():
@@ -419,8 +440,7 @@ def test_censored_events_can_be_dropped():
 def test_events_survive_a_round_trip_through_netcdf(tmp_path):
     events = xd.flash_drought_events(grid(), definition=["tang2025", "yuan2019"], min_duration=5)
     events.to_netcdf(tmp_path / "events.nc", engine="h5netcdf")
-    xr.testing.assert_equal(xr.load_dataset(tmp_path / "events.nc", engine="h5netcdf").astype(events.is_flash.dtype)
-                            if False else xr.load_dataset(tmp_path / "events.nc", engine="h5netcdf"), events)  # fmt: skip
+    xr.testing.assert_identical(xr.load_dataset(tmp_path / "events.nc", engine="h5netcdf"), events)
 
 
 def irregular(kind: str) -> xr.DataArray:
@@ -431,6 +451,8 @@ def irregular(kind: str) -> xr.DataArray:
         return da.isel(time=[*range(50), *range(49, 100)])
     if kind == "unsorted":
         return da.isel(time=list(range(100))[::-1])
+    if kind == "monthly":
+        return da.resample(time="MS").mean()
     if kind == "hourly":
         return da.assign_coords(time=pd.date_range("2001", periods=100, freq="h"))
     if kind == "no dates":
@@ -451,7 +473,8 @@ def irregular(kind: str) -> xr.DataArray:
         ("gap", r"missing steps.*2001-02-22.*resample"),
         ("repeat", r"repeated date.*drop_duplicates"),
         ("unsorted", r"backwards.*sortby"),
-        ("hourly", r"steps of 0\.0417 days; expected daily"),
+        ("monthly", r"uneven steps of 28 to 31 days; expected one value a day or a pentad"),
+        ("hourly", r"steps of 1 h; expected daily.*resample"),
         ("no dates", r"not dates"),
         ("no coordinate", r"has no coordinate"),
         ("nat", r"NaT"),
@@ -485,17 +508,26 @@ DAY = series(np.arange(100.0))
         (ValueError, "reference has units 'K'", lambda: xd.soil_moisture_percentile(
             DAY.assign_attrs(units="%"), reference=DAY.assign_attrs(units="K"))),
         (ValueError, "frozen='thaw'", lambda: xd.drought_classes(DAY, frozen="thaw")),
+        (ValueError, r"'sm' has a dimension 'event', a name that the result uses.*rename\(\{'event': ...\}\)",
+         lambda: xd.flash_drought_events(DAY.expand_dims(event=2))),
+        (ValueError, "has a dimension 'definition'", lambda: xd.drought_classes(DAY.expand_dims(definition=2))),
         (ValueError, 'frozen="mask" needs', lambda: xd.drought_classes(DAY, frozen="mask")),
         (ValueError, "has no units", lambda: xd.drought_classes(DAY, soil_temperature=DAY)),
-        (ValueError, "cannot be converted", lambda: xd.drought_classes(DAY, soil_temperature=DAY.assign_attrs(units="Pa"))),
+        (ValueError, "cannot be converted", lambda: xd.drought_classes(
+            DAY, soil_temperature=DAY.assign_attrs(units="Pa"))),
         (ValueError, "other steps", lambda: xd.drought_classes(
             DAY, soil_temperature=DAY[:50].assign_attrs(units="degC"))),
+        (ValueError, r"\(soil_temperature\): 'time' has 2 chunks.*chunk\(\{'time': -1\}\)", lambda: xd.drought_classes(
+            DAY.chunk(), soil_temperature=DAY.assign_attrs(units="degC").chunk(time=50))),
+        (ValueError, r"\(reference\): 'time' has 2 chunks", lambda: xd.drought_classes(
+            DAY.chunk(), reference=DAY.chunk(time=50))),
         (ValueError, "dimensions \\['x'\\]", lambda: xd.drought_classes(
             DAY, soil_temperature=DAY.expand_dims(x=2).assign_attrs(units="degC"))),
         (ValueError, "has units 'm3 m-3'; expected percent", lambda: xd.drought_classes(
             DAY.assign_attrs(units="m3 m-3"), is_percentile=True)),
         (ValueError, "leaves nothing to rank", lambda: xd.drought_classes(DAY, is_percentile=True, reference=DAY)),
-        (ValueError, "needs daily soil moisture", lambda: xd.drought_classes(DAY, definition="osman2021", is_percentile=True)),
+        (ValueError, "needs daily soil moisture", lambda: xd.drought_classes(
+            DAY, definition="osman2021", is_percentile=True)),
         (ValueError, "list is empty", lambda: xd.drought_classes(DAY, definition=[])),
         (ValueError, "repeat", lambda: xd.drought_classes(DAY, definition=["tang2025", "tang2025"])),
         (ValueError, "censored='x'", lambda: xd.flash_drought_events(DAY, censored="x")),
@@ -520,6 +552,18 @@ def test_known_answer_at_neu(data_dir):
     assert str(winter.start_time.values[0])[:10] == "2007-12-18"
     assert str(winter.end_time.values[0])[:10] == "2008-02-25"
     assert float(winter.intensification_rate[0]) == pytest.approx(18.97, abs=0.005)
+
+
+def test_the_winter_drought_of_neu_is_frozen_soil(data_dir):
+    """Soil was below zero on 54 of the 70 days from 18 December 2007 to 25 February 2008."""
+    ds = open_fluxnet(data_dir / "fluxnet2015", sites=["AT-Neu"])
+    events = ds.xdrought.flash_drought_events("soil_moisture", soil_temperature="soil_temperature")
+    winter = events.isel(event=events.start_time.values == np.datetime64("2007-12-18"))
+    assert winter.frozen_fraction.item() == pytest.approx(54 / 70)
+    assert winter.is_frozen.item()
+    assert int(events.is_frozen.sum()) == 2
+    assert events.attrs["definition"] == "tang2025"
+    assert set(events.site.values) == {"AT-Neu"}
 
 
 def test_rate_is_decided_exactly():

@@ -17,6 +17,7 @@ from xdrought.definitions import Definition
 from xdrought.percentiles import Ranking, Reference, make_ranking, rank_rows
 
 FREEZING = 0.0  # degC
+NO_LABELS = np.empty((0, 0), np.int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class Detector:
 
     def events(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
         """Events (structured, indices in steps) of a block (rows, days)."""
-        return self._run(rows, reference, temperature, np.empty((0, 0), np.int8))[0]
+        return self._run(rows, reference, temperature, NO_LABELS, with_severity=True)[0]
 
     def classes(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
         """Daily classes (rows, days) int8 of a block."""
@@ -65,7 +66,7 @@ class Detector:
         self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
     ) -> tuple[np.ndarray, ...]:
         """Per row: events, flash events, their share, mean duration, mean rate, share of days in drought."""
-        events, n_valid = self._run(rows, reference, temperature, np.empty((0, 0), np.int8))
+        events, n_valid = self._run(rows, reference, temperature, NO_LABELS)
         n_rows = rows.shape[0]
         count = np.bincount(events["row"], minlength=n_rows)
         flash = np.bincount(events["row"], weights=events["is_flash"], minlength=n_rows)
@@ -82,7 +83,12 @@ class Detector:
         return self.days[events["end"]] + self.step_lengths[events["end"]] - self.days[events["start"]]
 
     def _run(
-        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None, labels: np.ndarray
+        self,
+        rows: np.ndarray,
+        reference: np.ndarray | None,
+        temperature: np.ndarray | None,
+        labels: np.ndarray,
+        with_severity: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         from xdrought.kernels import events, steady_fall, volatility
 
@@ -94,10 +100,10 @@ class Detector:
         rule = self.definition.rule
         direct = rule == "threshold" and (self.ranking is None or self.ranking.pools is None)
         if direct:
-            return events.detect_events(rows, self.days, rules, self.ranking is not None, labels)
+            return events.detect_events(rows, self.days, rules, self.ranking is not None, labels, with_severity)
         percentiles = rows if self.ranking is None else rank_rows(rows, reference, self.ranking)
         if rule == "threshold":
-            return events.detect_events(percentiles, self.days, rules, False, labels)
+            return events.detect_events(percentiles, self.days, rules, False, labels, with_severity)
         if rule == "steady_fall":
             return steady_fall.detect_steady_falls(percentiles.astype(np.float64), self.step_days, rules, labels)
         d = self.definition
@@ -145,7 +151,7 @@ def make_detector(
     step_days = checks.require_regular_steps(values, time, caller)
     if step_days not in (1.0, 5.0):
         raise ValueError(
-            f"{caller}: {time!r} has steps of {step_days:g} days; expected daily or 5-day (pentad) values: "
+            f"{caller}: {time!r} has steps of {checks.step_text(step_days)}; expected daily or 5-day (pentad) values: "
             f'average them first, e.g. .resample({time}="1D").mean()'
         )
     if definition.rule == "volatility" and (step_days != 1.0 or is_percentile):

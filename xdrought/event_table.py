@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xdrought.definitions import Definition
@@ -30,9 +31,11 @@ def build_events(inputs: Inputs, definition: Definition) -> xr.Dataset:
     cell = np.concatenate([np.zeros(0, np.int64), *[part[0] for part in parts]])
     table = np.concatenate([_no_events(), *[part[1] for part in parts]])
     frozen = np.concatenate([np.zeros(0), *[part[2] for part in parts]])
+    del parts  # a long table should be held once, not three times
     order = np.lexsort((table["start"], cell))
-    events = _label(detector, table[order], inputs.values.indexes[time])
-    events = events.assign_coords(_place(inputs.values, space, shape, cell[order]))
+    table, cell = table[order], cell[order]
+    events = _label(detector, table, inputs.values.indexes[time])
+    events = events.assign_coords(_place(inputs.values, space, shape, cell))
     return _add_frozen(events, frozen[order], inputs.frozen) if inputs.temperature is not None else events
 
 
@@ -101,9 +104,9 @@ def _events_of_block(
 
 def _frozen_fraction(detector: Detector, events: np.ndarray, temperature: np.ndarray | None) -> np.ndarray:
     """Share of each condition's days with a soil temperature below freezing, among those with one; NaN without any."""
-    fraction = np.full(events.size, np.nan)
     if temperature is None:
-        return fraction
+        return np.zeros(0)
+    fraction = np.full(events.size, np.nan)
     first = detector.first_days[events["start"]]
     last = detector.first_days[events["end"]] + detector.days_in_step[events["end"]]
     for k, (row, begin, end) in enumerate(zip(events["row"], first, last, strict=True)):
@@ -114,7 +117,7 @@ def _frozen_fraction(detector: Detector, events: np.ndarray, temperature: np.nda
     return fraction
 
 
-def _label(detector: Detector, table: np.ndarray, index: object) -> xr.Dataset:
+def _label(detector: Detector, table: np.ndarray, index: pd.Index) -> xr.Dataset:
     """Variables of the event table with names, units and dates."""
     start, onset, end = table["start"], table["onset"], table["end"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -194,7 +195,7 @@ def _percentile_block(values: np.ndarray, *reference: np.ndarray, ranking: Ranki
 
 def as_rows(values: np.ndarray) -> np.ndarray:
     """A block (..., time) as (rows, time); a view where memory allows."""
-    return values.reshape(-1, values.shape[-1])
+    return values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
 
 
 def rows_like(values: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -71,10 +71,10 @@ EVENT_DTYPE = np.dtype(
 
 
 @njit(cache=True, nogil=True)
-def _bounds_of_values(n, rules, row, starts, order, twice_ranks):
-    """Code bounds of a ranked row (dry up to, recovered from, wet from); ranks every day that may be dry."""
+def _bounds_of_values(n, rules, row, starts, order, twice_ranks, rank_dry):
+    """Code bounds of a ranked row (dry up to, recovered from, wet from); ranks every day that may be dry if asked."""
     home = threshold_bin(rules.lower, n, rules.a, rules.b, starts)
-    rank_days(row, starts, order, 0, home + 1, twice_ranks)
+    rank_days(row, starts, order, 0 if rank_dry else home, home + 1, twice_ranks)
     below, exact, above = threshold_values(rules.lower, n, rules.a, rules.b, home, row, starts, order, twice_ranks)
     has_exact = exact == exact
     dry_to = exact if rules.dry_at_lower and has_exact else below
@@ -226,7 +226,7 @@ def _copy_group(series, first, group):
 
 
 @njit(cache=True, nogil=True)
-def detect_events(series, days, rules, ranked, labels):
+def detect_events(series, days, rules, ranked, labels, with_severity):
     """Events of many series.
 
     Parameters
@@ -240,6 +240,8 @@ def detect_events(series, days, rules, ranked, labels):
         True: the series hold values and their percentiles are those of their own record.
     labels : (rows, time) int8, or (0, 0)
         Filled with the daily classes when it has rows.
+    with_severity : bool
+        False saves the ranks of all dry days (a third of the time); the severity is NaN then.
 
     Returns
     -------
@@ -254,7 +256,7 @@ def detect_events(series, days, rules, ranked, labels):
     twice_ranks = np.zeros(n_time, np.int32)
     starts = np.empty(bins_for(n_time) + 2, np.int32)
     code = np.empty(n_time, np.uint8)
-    spells = np.empty((n_time // (rules.recovery + 1) + 2, 4), np.int32)
+    spells = np.empty((n_time // 2 + 1, 4), np.int32)  # a gap may cut a spell after each day
     events = np.empty(max(n_rows, 16), EVENT_DTYPE)
     n_valid = np.empty(n_rows, np.int32)
     n_events = 0
@@ -269,7 +271,9 @@ def detect_events(series, days, rules, ranked, labels):
             continue
         if ranked:
             rank_bins(row, bins, starts, order)
-            dry_to, recovered_from, wet_from = _bounds_of_values(n, rules, row, starts, order, twice_ranks)
+            dry_to, recovered_from, wet_from = _bounds_of_values(
+                n, rules, row, starts, order, twice_ranks, with_severity
+            )
             _code_days(row, dry_to, recovered_from, wet_from, code)
         else:
             low, back, high = _bounds_of_percentiles(rules)
@@ -293,7 +297,9 @@ def detect_events(series, days, rules, ranked, labels):
             event["onset_percentile"] = p_onset
             event["start_percentile"] = p_start
             event["rate"] = (p_onset - p_start) / length
-            event["severity"] = _severity(start, end, row, code, twice_ranks, n, rules, ranked)
+            event["severity"] = np.nan
+            if with_severity:
+                event["severity"] = _severity(start, end, row, code, twice_ranks, n, rules, ranked)
             event["is_flash"] = is_flash
             event["is_censored"] = spells[s, 3] != 0
             n_events += 1
