@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -210,9 +207,9 @@ def test_causes_and_cells_of_one_manifold_share_its_search(monkeypatch):
     manifolds = []
     map_from = crossmap_blocks.map_from
 
-    def counted(series, targets, settings):
+    def counted(series, targets, *rest):
         manifolds.append(len(targets))
-        return map_from(series, targets, settings)
+        return map_from(series, targets, *rest)
 
     monkeypatch.setattr(crossmap_blocks, "map_from", counted)
     ds = weather()
@@ -530,7 +527,7 @@ def broken(**change) -> dict:
         (
             {"engine": "causal-ccm", "surrogates": 9},
             ValueError,
-            "ccm: engine 'causal-ccm' has no exclusion_radius, library_size or surrogates",
+            "ccm: engine 'causal-ccm' has no exclusion_radius, library_size, where or surrogates",
         ),
         (
             {"cause": weather()["t2m"].rename(site="direction"), "effect": weather()["sm"].rename(site="direction")},
@@ -585,10 +582,3 @@ def test_degree_refuses_half_a_patch_and_a_mask_of_numbers():
 def test_wrong_embeddings_are_refused(options, text):
     with pytest.raises(ValueError, match=text):
         choose_embedding(weather()["sm"], **options)
-
-
-def test_importing_causality_stays_light():
-    heavy = "{'scipy.spatial', 'numba', 'causal_ccm', 'torch'}"
-    code = f"import sys, xdrought.causality; print(sorted({heavy} & set(sys.modules)))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"

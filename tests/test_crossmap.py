@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import hypothesis.strategies as st
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
+import xarray as xr
 from hypothesis import given, settings
 
+from xdrought import cross_mapping_torch
+from xdrought.causality import ccm
 from xdrought.kernels import crossmap, neighbours, surrogates
 from xdrought.kernels.crossmap import Settings
 
@@ -120,6 +130,142 @@ def test_equals_the_slow_reference_with_a_library(pair, radius, seed):
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
+@settings(max_examples=100)
+@given(series_pairs(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
+def test_compiled_skill_equals_the_slow_reference(pair, dim, tau, radius):
+    series, target = pair
+    found = crossmap.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=True), radius)
+    plain = crossmap.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=False), radius)
+    rho, n = slow.skill(series, target, dim, tau, radius)
+    assert found.n_pairs[0] == n
+    np.testing.assert_allclose(found.rho[0], rho, atol=1e-8)
+    np.testing.assert_allclose(found.rho, plain.rho, atol=1e-9)
+    np.testing.assert_array_equal(found.tied_fraction, plain.tied_fraction)
+
+
+@settings(max_examples=100)
+@given(series_pairs(), st.integers(1, 4), st.integers(0, 4), st.integers(0, 99))
+def test_compiled_libraries_equal_one_search_each(pair, dim, radius, seed):
+    series, target = pair
+    targets = np.stack([target, np.where(np.isfinite(target), np.arange(target.size) % 5.0, np.nan)])
+    sizes = tuple(np.random.default_rng(seed).integers(2, series.size + 1, 3).tolist())
+    chosen = Settings(dim=dim, library_sizes=sizes, samples=3, seed=seed)
+    plain = crossmap.library_skill(series, targets, replace(chosen, compiled=False), radius)
+    fast = crossmap.library_skill(series, targets, replace(chosen, compiled=True), radius)
+    np.testing.assert_array_equal(fast.n_pairs, plain.n_pairs)
+    np.testing.assert_array_equal(fast.tied_fraction, plain.tied_fraction)
+    np.testing.assert_allclose(fast.rho, plain.rho, atol=1e-8)
+
+
+@pytest.mark.parametrize("radius", [0, 15])
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_compiled_libraries_equal_one_search_each_on_long_series(dim, radius):
+    rng = np.random.default_rng(dim)
+    walk = np.cumsum(rng.standard_normal(500))
+    rain = np.where(rng.random(500) < 0.7, 0.0, np.round(rng.gamma(0.7, 8, 500), 1))
+    chosen = Settings(dim=dim, library_sizes=(20, 350, 90, 499 - dim), samples=3)
+    for series, target in ((walk, rain), (rain, walk), (np.round(walk), walk)):
+        plain = crossmap.library_skill(series, target[None], replace(chosen, compiled=False), radius)
+        fast = crossmap.library_skill(series, target[None], replace(chosen, compiled=True), radius)
+        np.testing.assert_array_equal(fast.tied_fraction, plain.tied_fraction)
+        np.testing.assert_allclose(fast.rho, plain.rho, atol=1e-11)
+
+
+@settings(max_examples=60)
+@given(series_pairs(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
+def test_the_torch_engine_equals_the_slow_reference(pair, dim, tau, radius):
+    series, target = pair
+    found = cross_mapping_torch.cross_map(series, target[None], Settings(dim=dim, tau=tau), radius)
+    plain = crossmap.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=False), radius)
+    rho, n = slow.skill(series, target, dim, tau, radius)
+    assert found.n_pairs[0] == n
+    np.testing.assert_allclose(found.rho[0], rho, atol=1e-6)
+    np.testing.assert_array_equal(found.tied_fraction, plain.tied_fraction)
+
+
+def test_the_torch_engine_does_not_depend_on_how_many_pairs_fit(monkeypatch):
+    import xdrought.models.cross_mapping as tensors
+
+    rng = np.random.default_rng(1)
+    series, targets = rng.standard_normal(300), rng.standard_normal((5, 300))
+    whole = cross_mapping_torch.cross_map(series, targets, Settings(), 2)
+    monkeypatch.setattr(tensors, "PAIRS", 1000)
+    in_parts = cross_mapping_torch.cross_map(series, targets, Settings(), 2)
+    np.testing.assert_allclose(in_parts.rho, whole.rho, atol=1e-13)
+
+
+def test_labelled_maps_agree_between_engines():
+    rng = np.random.default_rng(2)
+    x = xr.DataArray(np.cumsum(rng.standard_normal((3, 200)), axis=1), dims=("site", "time"), name="x")
+    y = x.shift(time=1) + rng.standard_normal((3, 200))
+    own, torch_engine = ccm(x, y, exclusion_radius=3), ccm(x, y, exclusion_radius=3, engine="torch")
+    assert torch_engine.engine == "torch"
+    for name in ("rho", "p_value", "n_pairs", "tied_fraction"):
+        np.testing.assert_allclose(torch_engine[name], own[name], atol=1e-6)
+    with pytest.raises(ValueError, match='ccm: engine "torch" has no library_size or surrogates; leave them out'):
+        ccm(x, y, engine="torch", surrogates=9)
+
+
+def test_small_jobs_do_not_start_numba_and_large_ones_do():
+    small, large = Settings(), Settings(library_sizes=(50,) * 10, samples=100)
+    assert not crossmap.worth_compiling(small, 49, 1660)
+    assert crossmap.worth_compiling(small, 156 * 96, 1660)
+    assert crossmap.worth_compiling(large, 2, 1660)
+    code = (
+        "import sys, numpy as np; from xdrought.kernels.crossmap_blocks import map_block;"
+        "from xdrought.kernels.crossmap import Settings;"
+        "x = np.random.default_rng(0).standard_normal((2, 300)); map_block(x[0], x[1], settings=Settings());"
+        "print('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+# reference values of other programs
+
+
+def coupled_logistic(n: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+    """The two-species map of Sugihara et al. 2012."""
+    x, y = np.full(n, 0.4), np.full(n, 0.2)
+    for t in range(n - 1):
+        x[t + 1] = x[t] * (3.8 - 3.8 * x[t] - 0.02 * y[t])
+        y[t + 1] = y[t] * (3.5 - 3.5 * y[t] - 0.1 * x[t])
+    return x, y
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_coupled_logistic_maps_equal_pyedm_and_causal_ccm(compiled):
+    x, y = coupled_logistic()
+    chosen = Settings(compiled=compiled)  # the values are those on which pyEDM and causal-ccm agree
+    assert crossmap.cross_map(y, x[None], chosen, 0).rho[0] == pytest.approx(0.977378834819, abs=1e-12)
+    assert crossmap.cross_map(x, y[None], chosen, 0).rho[0] == pytest.approx(0.628462893225, abs=1e-12)
+    assert crossmap.cross_map(y, x[None], chosen, 10).rho[0] == pytest.approx(0.976528225989, abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def reference() -> Path:
+    """The folder of the reference table, or a skip with the reason."""
+    folder = Path(os.environ.get("XDROUGHT_DATA_DIR", "."), "..", "facts", "ccm_reference")
+    if not (folder / "expected_full_library.csv").is_file():
+        pytest.skip(f"no reference table in {folder}: set XDROUGHT_DATA_DIR")
+    return folder
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_every_case_of_the_reference_table(reference, compiled):
+    table = pd.read_csv(reference / "expected_full_library.csv")
+    assert len(table) > 20
+    for case in table.itertuples():
+        data = pd.read_csv(reference / f"{case.dataset}.csv")
+        series, target = (data[name].to_numpy(float) for name in (case.manifold_of, case.estimated))
+        chosen = Settings(dim=case.E, tau=case.tau, compiled=compiled)
+        found = crossmap.cross_map(series, crossmap.shift(target[None], case.Tp), chosen, case.theiler)
+        expected = case.rho_tie_average if case.tied_rows else case.rho
+        assert found.rho[0] == pytest.approx(expected, abs=2e-12), case  # the table is rounded to 12 digits
+        assert found.n_pairs[0] == case.n
+        assert (found.tied_fraction[0] > 0) == (case.tied_rows > 0)
+
+
 def test_targets_with_other_gaps_are_mapped_as_if_alone():
     rng = np.random.default_rng(0)
     series, targets = rng.standard_normal(80), rng.standard_normal((3, 80))
@@ -134,7 +280,7 @@ def test_targets_with_other_gaps_are_mapped_as_if_alone():
 def test_targets_share_one_search_per_pattern_of_gaps(monkeypatch):
     searches = []
     build = crossmap.build_operator
-    monkeypatch.setattr(crossmap, "build_operator", lambda *args: searches.append(1) or build(*args))
+    monkeypatch.setattr(crossmap, "build_operator", lambda *args, **how: searches.append(1) or build(*args, **how))
     rng = np.random.default_rng(0)
     targets = rng.standard_normal((12, 60))
     crossmap.cross_map(rng.standard_normal(60), targets, Settings(), 0)
@@ -150,7 +296,7 @@ def test_many_zeros_stay_linear_in_memory():
     vectors = neighbours.delay_embed(rain, 2, 1)
     ok = np.isfinite(vectors).all(axis=1)
     operator = neighbours.build_operator(vectors, ok, ok, 0)
-    assert operator.weights.nnz + operator.groups.nnz + operator.left_out.nnz < 10 * 3000  # pairs would be 4 million
+    assert operator.weights.size + operator.members.size < 10 * 3000  # pairs would be 4 million
     dry = ok & (vectors == 0).all(axis=1)
     target = rng.standard_normal(3000)
     others = (target[dry].sum() - target[dry]) / (dry.sum() - 1)
@@ -260,6 +406,18 @@ def test_no_anomalies_without_a_year_or_without_anything_but_the_cycle():
     short = np.where(years < 0.9, np.random.default_rng(0).standard_normal(1500), np.nan)
     assert np.isnan(surrogates.remove_annual_cycle(short, years)).all()
     assert np.isnan(surrogates.remove_annual_cycle(np.cos(2 * np.pi * years), years)).all()
+
+
+def test_compiled_surrogate_test_equals_the_plain_one():
+    rng = np.random.default_rng(4)
+    series = rng.standard_normal(120)
+    targets = series + 2.0 * rng.standard_normal((3, 120))
+    targets[2, 30:33] = np.nan
+    chosen = Settings(surrogates=150, seed=3)
+    plain = crossmap.surrogate_test(series, targets, replace(chosen, compiled=False), 1)
+    fast = crossmap.surrogate_test(series, targets, replace(chosen, compiled=True), 1)
+    np.testing.assert_array_equal(fast[0], plain[0])
+    np.testing.assert_allclose(fast[1], plain[1], atol=1e-12)
 
 
 def test_surrogate_p_value_is_that_of_the_definition():

@@ -7,5 +7,7 @@ If X drives Y, the past of Y holds traces of X, so X can be estimated from Y's d
 from xdrought.cross_mapping import ccm
 from xdrought.degree import causality_degree, degree_vector
 from xdrought.embedding import choose_embedding
+from xdrought.significance import false_discovery_control
+from xdrought.spatial_mapping import gccm
 
-__all__ = ["causality_degree", "ccm", "choose_embedding", "degree_vector"]
+__all__ = ["causality_degree", "ccm", "choose_embedding", "degree_vector", "false_discovery_control", "gccm"]

@@ -13,7 +13,8 @@ from xdrought import checks
 
 FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
 DIRECTIONS = {"both": (FORWARD, BACKWARD), FORWARD: (FORWARD,), BACKWARD: (BACKWARD,)}
-ENGINES = ("kdtree", "causal-ccm")
+ENGINES = ("kdtree", "torch", "causal-ccm")
+SURROGATES = ("phase", "seasonal", "circular")
 
 Cause = xr.DataArray | xr.Dataset | Mapping[Hashable, xr.DataArray] | Iterable[xr.DataArray]
 
@@ -109,6 +110,35 @@ def check_embedding(embedding_dim: int, tau: int, n_steps: int, caller: str) -> 
         )
 
 
+def per_direction(value: int | Mapping[str, int], name: str, directions: Iterable[str], caller: str) -> tuple[int, ...]:
+    """One number for each direction, from one number or a mapping of directions."""
+    directions = tuple(directions)
+    if not isinstance(value, Mapping):
+        return (value,) * len(directions)
+    if missing := [one for one in directions if one not in value]:
+        raise ValueError(f"{caller}: {name} has no entry for {missing}; it has {list(value)}")
+    if unknown := [one for one in value if one not in DIRECTIONS["both"]]:
+        raise ValueError(f"{caller}: {name} has entries {unknown}; directions are {list(DIRECTIONS['both'])}")
+    return tuple(value[one] for one in directions)
+
+
+def check_where(where: xr.DataArray, series: Iterable[xr.DataArray], time: Hashable, caller: str) -> None:
+    """A boolean mask on dimensions that the series have, time among them, with their labels."""
+    if not isinstance(where, xr.DataArray):
+        raise TypeError(
+            f"{caller}: where is a {type(where).__name__}; give a boolean DataArray, e.g. time.dt.month == 7"
+        )
+    if where.dtype.kind != "b":
+        raise TypeError(f"{caller}: where has dtype {where.dtype}; a mask is boolean, True on the days to use")
+    checks.require_dim(where, time, caller)
+    checks.require_one_chunk(where, time, caller, "neighbours need the whole series")
+    series = tuple(series)
+    if foreign := [dim for dim in where.dims if not any(dim in da.dims for da in series)]:
+        raise ValueError(f"{caller}: where has the dimensions {foreign}, which no series has; choose along them first")
+    for da in series:
+        check_same_labels([where.rename("where")], da, caller)
+
+
 def check_radius(exclusion_radius: int | str, caller: str) -> int | None:
     """The exclusion radius in steps, None for "auto"."""
     if exclusion_radius == "auto":
@@ -127,11 +157,26 @@ def check_count(value: int, name: str, least: int, caller: str) -> int:
     return int(value)
 
 
-def check_lag(lag: int, n_steps: int, caller: str) -> int:
-    """A whole number of steps, of either sign, inside the record."""
-    if not isinstance(lag, int | np.integer) or abs(lag) >= n_steps:
+def lags(lag: int | Iterable[int], n_steps: int, caller: str) -> tuple[int, ...]:
+    """Whole numbers of steps, of either sign, inside the record."""
+    found = np.atleast_1d(np.asarray(lag))
+    if found.dtype.kind not in "iu" or not found.size or np.abs(found).max() >= n_steps:
         raise ValueError(f"{caller}: lag={lag!r}; it is a whole number of steps, less than the record's {n_steps}")
-    return int(lag)
+    if np.unique(found).size < found.size:
+        raise ValueError(f"{caller}: lag={lag!r} has repeated lags; give each once")
+    return tuple(int(one) for one in found)
+
+
+def is_one(value: object) -> bool:
+    """Whether a number was given, not a sequence of numbers: then the result needs no dimension for it."""
+    return np.ndim(np.asarray(value)) == 0
+
+
+def check_choice(value: str, name: str, choices: Iterable[str], caller: str) -> str:
+    """One of `choices`."""
+    if value not in tuple(choices):
+        raise ValueError(f"{caller}: {name} {value!r} is unknown; choose one of {list(choices)}")
+    return value
 
 
 def library_sizes(library_size: int | Iterable[int] | None, least: int, n_steps: int, caller: str) -> tuple[int, ...]:

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
 
-import numpy as np
 import xarray as xr
 
 from xdrought import causality_inputs as inputs
-from xdrought.causality_inputs import Cause, Causes
-
-if TYPE_CHECKING:
-    from xdrought.kernels.crossmap import Settings
-
-CAUSE_DIM = "_cause"  # until it becomes `variable`, which the user's own arrays may have
-_LABELS = {
-    "rho": "cross-map skill (correlation of estimate and truth)",
-    "p_value": "Pearson p-value of the skill, which takes days as independent and is far too small for daily series",
-    "n_pairs": "number of days compared",
-    "tied_fraction": "share of days with tied or zero-distance neighbours, which share their weight",
-    "exclusion_radius": "days on either side that may not be neighbours",
-    "rho_lower": "2.5 % quantile of the skill over random libraries",
-    "rho_upper": "97.5 % quantile of the skill over random libraries",
-    "surrogate_p_value": "one-sided p-value of the skill against phase-randomised surrogates",
-    "tested_rho": "skill that is compared with the surrogates",
-}
-_SOURCES = "Sugihara et al. 2012, doi:10.1126/science.1227079; Tang et al. 2025, Eq. 8"
+from xdrought import cross_mapping_torch
+from xdrought.causality_inputs import Cause
+from xdrought.cross_mapping_labels import Plan, describe, map_labelled
+from xdrought.significance import false_discovery_control, family_dims
 
 
 def ccm(
     cause: Cause,
     effect: xr.DataArray,
     *,
-    embedding_dim: int = 2,
-    tau: int = 1,
+    embedding_dim: int | Mapping[str, int] = 2,
+    tau: int | Mapping[str, int] = 1,
     direction: str = "both",
     exclusion_radius: int | str = 0,
-    lag: int = 0,
+    lag: int | Iterable[int] = 0,
+    where: xr.DataArray | None = None,
     library_size: int | Iterable[int] | None = None,
     library_samples: int = 30,
     surrogates: int = 0,
+    surrogate_kind: str = "phase",
     deseasonalize: bool = True,
+    fdr: bool | Hashable | Iterable[Hashable] = False,
     seed: int = 0,
     engine: str = "kdtree",
     time: Hashable = "time",
@@ -55,44 +43,62 @@ def ccm(
     effect : xarray.DataArray
         The candidate effect. Other dimensions broadcast against those of the cause; shared ones must have the
         same labels. With dask, time must be one chunk; the result is lazy, nothing is computed.
-    embedding_dim, tau : int
-        Dimension E and delay (in steps) of the manifold; see :func:`choose_embedding`.
+    embedding_dim, tau : int or dict
+        Dimension E and delay (in steps) of the manifold, one for both directions or one each, e.g.
+        ``{"cause_to_effect": 3, "effect_to_cause": 4}``. The manifold is that of the effect for "cause_to_effect" and
+        that of the cause for "effect_to_cause": choose each by :func:`xdrought.choose_embedding` of its own series.
     direction : {"both", "cause_to_effect", "effect_to_cause"}
         "cause_to_effect" asks whether the cause drives the effect: the **cause is estimated from the effect's
         manifold**. "effect_to_cause" estimates the effect from the cause's manifold.
     exclusion_radius : int or "auto"
         Steps on either side of a day that may not be its neighbours (Theiler window). 0 leaves out the day itself
         only; "auto" takes the first lag at which the autocorrelation of the searched series is below 1/e.
-    lag : int
-        Estimate the mapped variable `lag` steps later (earlier when negative) than the day of the manifold.
+    lag : int or sequence of int
+        Estimate the mapped variable `lag` steps later (earlier when negative) than the day of the manifold. A
+        delayed cause is best estimated at a negative lag.
+    where : boolean xarray.DataArray, optional
+        True on the days to learn from and to estimate, e.g. a season; time and any dimensions of the series. Delay
+        vectors are those of the whole record. Surrogates too.
     library_size : int or sequence of int, optional
         Learn from random libraries of these sizes instead of the whole record; skill that grows and levels off
         with size is the sign of causation. `rho` is then the mean over libraries.
     library_samples : int
         Random libraries per size. They are nested: a sample's larger libraries contain its smaller ones.
     surrogates : int
-        Phase-randomised copies of the mapped variable to test against, e.g. 1000; 0 for no test.
+        Copies of the mapped variable to test against, e.g. 999; 0 for no test.
+    surrogate_kind : {"phase", "seasonal", "circular"}
+        "phase" randomises phases and keeps the spectrum; "seasonal" keeps the annual cycle and randomises the phases
+        of the rest; "circular" turns the series by a random number of steps, a twentieth of the record or more.
     deseasonalize : bool
-        Remove the annual cycle (four harmonics) from both series before the test. `rho` is of the raw series.
+        Remove the annual cycle of mean (four harmonics) and spread (two) from both series before the test, and that of
+        the mean from the surrogates; not for "seasonal", which keeps it in both. `rho` is of the raw series.
+    fdr : bool, hashable or iterable of hashable
+        Adjust the p-values for many tests (Benjamini and Hochberg) over these dimensions of the result, True for
+        all; see :func:`xdrought.false_discovery_control`.
     seed : int
         For libraries and surrogates; the draws do not depend on chunks.
-    engine : {"kdtree", "causal-ccm"}
-        Own search, or the package causal-ccm for comparison: whole library, no gaps, no exclusion radius.
+    engine : {"kdtree", "torch", "causal-ccm"}
+        Own search; the same by all pairs on a GPU (whole library, no surrogates); or the package causal-ccm for
+        comparison: whole library, no gaps, no exclusion radius.
     time : hashable
         The time dimension.
 
     Returns
     -------
     xarray.Dataset
-        On the broadcast dimensions without time, `variable` for several causes, `direction` for both and
-        `library_size` where a sequence is given: `rho`; `p_value`, raw and two-sided; `n_pairs`, the number of
-        days compared; `tied_fraction`. With library sizes `rho_lower` and `rho_upper`; with surrogates
-        `surrogate_p_value` and the skill it tests, `tested_rho`; with "auto" the `exclusion_radius`.
+        On the broadcast dimensions without time, `variable` for several causes, `direction` for both, `lag` and
+        `library_size` where sequences are given: `rho`; `p_value`, raw and two-sided; `n_pairs`, the number of
+        days compared; `tied_fraction`. With library sizes `rho_lower` and `rho_upper` (95 % of the libraries); with
+        several sizes also `convergence`, the growth of skill from the smallest to the largest, with
+        `convergence_lower` and `convergence_upper` over libraries, `kendall_tau`, `fisher_z` and their one-sided
+        `kendall_p_value` and `fisher_p_value`. With surrogates `surrogate_p_value` and the skill it tests,
+        `tested_rho`; with `fdr` `p_value_adjusted` and `surrogate_p_value_adjusted`; with "auto" the
+        `exclusion_radius`.
 
     Raises
     ------
     TypeError
-        For anything but numbers in DataArrays.
+        For anything but numbers in DataArrays, or a mask that is not boolean.
     ValueError
         For axes that differ, time in chunks, irregular or too few steps, or settings out of range.
     ModuleNotFoundError
@@ -104,9 +110,11 @@ def ccm(
     (Tang et al. 2025, Eq. 8, with the distances of the searched manifold). Zero distances share equally; days tied
     with the last neighbour (relative 1e-9) share its slots. Delay vectors that touch a missing day are left out and
     nothing is glued. `rho` is NaN when either series is constant or fewer than three days are left. The surrogate
-    p-value is NaN also for records under one year when `deseasonalize` is on.
+    p-value is NaN also for records under one year when the annual cycle is removed or kept.
 
-    The surrogate test says whether there is a relation; its direction needs convergence and both `rho`.
+    The surrogate test says whether there is a relation; its direction needs convergence and both `rho`. The interval
+    of convergence is over libraries of one record: it does not say how another record would differ. `fisher_z` takes
+    days as independent, as `p_value` does.
 
     Examples
     --------
@@ -125,103 +133,70 @@ def ccm(
     for da in (effect, *causes.arrays):
         inputs.check_series(da, time, caller)
     inputs.check_same_labels(causes.arrays, effect, caller)
-    inputs.check_embedding(embedding_dim, tau, effect.sizes[time], caller)
-    if direction not in inputs.DIRECTIONS:
-        raise ValueError(f"{caller}: direction {direction!r} is unknown; choose one of {list(inputs.DIRECTIONS)}")
-    sizes = inputs.library_sizes(library_size, embedding_dim + 2, effect.sizes[time], caller)
-    _check_engine(engine, exclusion_radius, bool(sizes), surrogates, caller)
+    if where is not None:
+        inputs.check_where(where, (effect, *causes.arrays), time, caller)
+    directions = inputs.DIRECTIONS[inputs.check_choice(direction, "direction", inputs.DIRECTIONS, caller)]
+    dims = inputs.per_direction(embedding_dim, "embedding_dim", directions, caller)
+    taus = inputs.per_direction(tau, "tau", directions, caller)
+    for one in zip(dims, taus, strict=True):
+        inputs.check_embedding(*one, effect.sizes[time], caller)
+    sizes = inputs.library_sizes(library_size, max(dims) + 2, effect.sizes[time], caller)
+    inputs.check_choice(surrogate_kind, "surrogate_kind", inputs.SURROGATES, caller)
+    needs_dates = bool(surrogates) and (deseasonalize or surrogate_kind == "seasonal")
+    _check_engine(engine, exclusion_radius != 0 or where is not None, bool(sizes) or surrogates > 0, caller)
 
     from xdrought.kernels.crossmap import Settings
 
-    settings = Settings(
-        dim=int(embedding_dim),
-        tau=int(tau),
+    common = Settings(
         radius=inputs.check_radius(exclusion_radius, caller),
-        lag=inputs.check_lag(lag, effect.sizes[time], caller),
-        directions=inputs.DIRECTIONS[direction],
         library_sizes=sizes,
         samples=inputs.check_count(library_samples, "library_samples", 1, caller),
         surrogates=inputs.check_count(surrogates, "surrogates", 0, caller),
+        surrogate_kind=surrogate_kind,
         seed=int(seed),
-        years=inputs.time_in_years(effect, time, caller) if surrogates and deseasonalize else None,
+        years=inputs.time_in_years(effect, time, caller) if needs_dates else None,
         engine=engine,
+        mapper=cross_mapping_torch.cross_map if engine == "torch" else None,
     )
-    result = _map(causes, effect, settings, time, caller)
-    if library_size is not None and np.ndim(np.asarray(library_size)) == 0:
-        result = result.isel(library_size=0)
-    return result.assign_attrs(_describe(settings, exclusion_radius, deseasonalize))
+    lags = inputs.lags(lag, effect.sizes[time], caller)
+    variants = tuple(
+        tuple(replace(common, dim=int(dim), tau=int(step), directions=(way,), lag=shift) for shift in lags)
+        for way, dim, step in zip(directions, dims, taus, strict=True)
+    )
+    keep_sizes = library_size is not None and not inputs.is_one(library_size)
+    plan = Plan(variants, directions, lags, keep_lag=not inputs.is_one(lag), keep_sizes=keep_sizes)
+    result = map_labelled(causes, effect, where, plan, time, caller)
+    if fdr is not False:
+        result = _adjusted(result, None if fdr is True else fdr, caller)
+    return result.assign_attrs(describe(plan, exclusion_radius, deseasonalize))
 
 
-def _check_engine(engine: str, radius: int | str, has_sizes: bool, surrogates: int, caller: str) -> None:
-    if engine not in inputs.ENGINES:
-        raise ValueError(f"{caller}: engine {engine!r} is unknown; choose one of {list(inputs.ENGINES)}")
+def _adjusted(result: xr.Dataset, dim: Hashable | Iterable[Hashable] | None, caller: str) -> xr.Dataset:
+    """With the p-values adjusted for the number of tests."""
+    kinds = [name for name in ("p_value", "surrogate_p_value") if name in result]
+    for name in kinds:
+        family_dims(dim, result[name].dims, caller)
+        result[f"{name}_adjusted"] = false_discovery_control(result[name], dim=dim)
+    return result
+
+
+def _check_engine(engine: str, has_options: bool, has_draws: bool, caller: str) -> None:
+    """Own search does all; `has_options`: a window or days to leave out, `has_draws`: libraries or surrogates."""
+    inputs.check_choice(engine, "engine", inputs.ENGINES, caller)
     if engine == "kdtree":
         return
-    if radius != 0 or has_sizes or surrogates:
+    if engine == "torch" and has_draws:
         raise ValueError(
-            f"{caller}: engine {engine!r} has no exclusion_radius, library_size or surrogates; "
+            f'{caller}: engine "torch" has no library_size or surrogates; leave them out or use engine="kdtree"'
+        )
+    if engine == "causal-ccm" and (has_options or has_draws):
+        raise ValueError(
+            f"{caller}: engine {engine!r} has no exclusion_radius, library_size, where or surrogates; "
             f'leave them out or use engine="kdtree"'
         )
     from importlib.util import find_spec
 
-    if find_spec("causal_ccm") is None:
+    if engine == "causal-ccm" and find_spec("causal_ccm") is None:
         raise ModuleNotFoundError(
             f"{caller}: engine {engine!r} needs the package causal-ccm; pip install xdrought[reference]"
         )
-
-
-def _map(causes: Causes, effect: xr.DataArray, settings: Settings, time: Hashable, caller: str) -> xr.Dataset:
-    """The kernel on labels; lazy for dask."""
-    from xdrought.kernels.crossmap_blocks import has_sizes, map_block, result_names
-
-    names = result_names(settings)
-    own = {CAUSE_DIM, "direction", "library_size", *(("variable",) if causes.names else ())}
-    clash = sorted(own & {str(dim) for da in (effect, *causes.arrays) for dim in da.dims})
-    if clash:
-        raise ValueError(f"{caller}: the input has dimensions {clash}, which the result needs; rename them")
-    lengths = {CAUSE_DIM: len(causes.arrays), "direction": len(settings.directions)}
-    if settings.library_sizes:
-        lengths["library_size"] = len(settings.library_sizes)
-    out = xr.apply_ufunc(
-        map_block,
-        *(da.drop_vars(own, errors="ignore") for da in (effect, *causes.arrays)),
-        kwargs={"settings": settings},
-        input_core_dims=[[time]] * (1 + len(causes.arrays)),
-        output_core_dims=[
-            [CAUSE_DIM, "direction", *(["library_size"] if has_sizes(name, settings) else [])] for name in names
-        ],
-        dask="parallelized",
-        output_dtypes=[np.int64 if name in ("n_pairs", "exclusion_radius") else np.float64 for name in names],
-        dask_gufunc_kwargs={"output_sizes": lengths},
-        keep_attrs=False,
-    )
-    found = {
-        name: da.rename(name).assign_attrs(long_name=_LABELS[name], units="1")
-        for name, da in zip(names, out, strict=True)
-        if name != "exclusion_radius" or settings.radius is None
-    }
-    result = xr.Dataset(found).assign_coords(direction=list(settings.directions))
-    if settings.library_sizes:
-        result = result.assign_coords(library_size=list(settings.library_sizes))
-    if len(settings.directions) == 1:
-        result = result.isel(direction=0)
-    if causes.names is None:
-        return result.isel({CAUSE_DIM: 0})
-    return result.rename({CAUSE_DIM: "variable"}).assign_coords(variable=list(causes.names))
-
-
-def _describe(settings: Settings, radius: int | str, deseasonalize: bool) -> dict[str, object]:
-    """Settings as attributes that a file can hold."""
-    found: dict[str, object] = {
-        "embedding_dim": settings.dim,
-        "tau": settings.tau,
-        "exclusion_radius": radius,
-        "lag": settings.lag,
-        "engine": settings.engine,
-        "source": _SOURCES,
-    }
-    if settings.library_sizes:
-        found |= {"library_samples": settings.samples, "seed": settings.seed}
-    if settings.surrogates:
-        found |= {"surrogates": settings.surrogates, "seed": settings.seed, "deseasonalize": int(deseasonalize)}
-    return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xdrought import causality_inputs as inputs
 from xdrought.causality_inputs import Cause
-from xdrought.cross_mapping import ccm
+from xdrought.degree_providers import Provider, check_degree, find_provider
 from xdrought.periods import Period, as_slice, check_mask
 
 
@@ -18,15 +19,11 @@ def causality_degree(
     target: xr.DataArray,
     *,
     train: Period,
-    embedding_dim: int = 2,
-    tau: int = 1,
+    provider: str | Provider = "ccm",
     direction: str = "cause_to_effect",
-    exclusion_radius: int | str = 0,
-    surrogates: int = 0,
-    deseasonalize: bool = True,
-    seed: int = 0,
     time: Hashable = "time",
     patch_dims: tuple[Hashable, Hashable] = ("patch_lat", "patch_lon"),
+    **options: Any,
 ) -> xr.Dataset:
     """Causality degree: skill and p-value of each driver in the cells nearest to a site, from the training part.
 
@@ -40,23 +37,42 @@ def causality_degree(
     train : slice, (start, end) or boolean xarray.DataArray
         The training part: dates, or True on the target's training days (time and any of its other dimensions).
         Nothing outside is used. ``slice(None)`` takes the whole record, which leaks the test part.
-    embedding_dim, tau, direction, exclusion_radius, surrogates, deseasonalize, seed, time
-        As in :func:`ccm`; the defaults are the paper's: weather drives soil moisture, E = 2, tau = 1, raw p-value.
+    provider : {"ccm", "gccm", "lagged_correlation", "mutual_information"} or callable
+        What fills the matrix. "ccm" is the paper's. "gccm" maps the training means of a grid on each other and gives
+        all cells the region's value. "lagged_correlation" is that at the lead of the driver where it is strongest
+        (option `max_lag`, 30 steps); "mutual_information" is given as the correlation of normal variables that has it
+        (options `bins`, 8, and `lag`, 0). For a function see Notes.
+    direction : {"cause_to_effect", "effect_to_cause", "both"}
+        The paper's is the first: weather drives soil moisture.
+    time : hashable
+        The time dimension.
     patch_dims : (hashable, hashable)
         Names of the patch's dimensions, north-south first.
+    **options
+        For the provider. Those of "ccm" are the keywords of :func:`xdrought.ccm`, whose defaults are the paper's:
+        E = 2, tau = 1, raw p-value.
 
     Returns
     -------
     xarray.Dataset
-        `rho`, `p_value`, `n_pairs`, `tied_fraction` (and those of the surrogate test) on the target's dimensions
-        without time, `variable` and `cell` (row-major); lazy for dask.
+        `rho`, `p_value` and what else the provider gives (for "ccm" `n_pairs`, `tied_fraction` and those of the
+        surrogate test) on the target's dimensions without time, `variable` and `cell` (row-major); lazy for dask.
 
     Raises
     ------
     TypeError
-        For a training mask that is not boolean.
+        For a training mask that is not boolean, options that the provider does not have, or a provider that gives no
+        Dataset.
     ValueError
-        As :func:`ccm`, or when only one patch dimension is there.
+        As :func:`xdrought.ccm`, when only one patch dimension is there, for an unknown provider, or one that does not
+        give `rho` and `p_value` of every driver and cell.
+
+    Notes
+    -----
+    A function of one's own is called as ``provider(drivers, target, direction=..., time=..., **options)`` with the
+    training part only: `drivers` is a dict of DataArrays with a `cell` dimension, `target` a DataArray, which is NaN
+    outside a training mask. It returns a Dataset of `rho` and `p_value` on `variable`, `cell` and, as far as
+    they differ, the target's other dimensions.
 
     References
     ----------
@@ -75,6 +91,7 @@ def causality_degree(
     ({'site': 1, 'variable': 1, 'cell': 4}, {'site': 1, 'causal': 8})
     """
     caller = "causality_degree"
+    inputs.check_choice(direction, "direction", inputs.DIRECTIONS, caller)
     causes = inputs.collect_causes(drivers, caller)
     names = causes.names or (causes.arrays[0].name or "driver",)
     for da in (target, *causes.arrays):
@@ -84,20 +101,12 @@ def causality_degree(
     if not any("cell" in da.dims for da in cells):
         cells = [da.expand_dims("cell", axis=-1) for da in cells]
     target, cells = _training_part(target, cells, train, time, caller)
-    degree = ccm(
-        dict(zip(names, cells, strict=True)),
-        target,
-        embedding_dim=embedding_dim,
-        tau=tau,
-        direction=direction,
-        exclusion_radius=exclusion_radius,
-        surrogates=surrogates,
-        deseasonalize=deseasonalize,
-        seed=seed,
-        time=time,
-    )
+    named = dict(zip(names, cells, strict=True))
+    found = find_provider(provider, caller)(named, target, direction=direction, time=time, **options)
+    degree = check_degree(found, named, caller)
+    name = provider if isinstance(provider, str) else getattr(provider, "__name__", "function")
     degree = degree.assign_coords(cell=np.arange(degree.sizes["cell"]))
-    return degree.transpose(..., "variable", "cell").assign_attrs(degree.attrs)
+    return degree.transpose(..., "variable", "cell").assign_attrs(degree.attrs, provider=name)
 
 
 def _nearest_cells(da: xr.DataArray, patch_dims: tuple[Hashable, Hashable], caller: str) -> xr.DataArray:
@@ -115,9 +124,10 @@ def _nearest_cells(da: xr.DataArray, patch_dims: tuple[Hashable, Hashable], call
 def _training_part(
     target: xr.DataArray, drivers: list[xr.DataArray], train: Period, time: Hashable, caller: str
 ) -> tuple[xr.DataArray, list[xr.DataArray]]:
-    """Both cut to the training dates, or the target masked: a map uses only days that the target has."""
+    """Both cut to the training dates, or both without a value outside the mask."""
     if isinstance(train, xr.DataArray):
-        return target.where(check_mask(train, target, caller)), drivers
+        mask = check_mask(train, target, caller)
+        return target.where(mask), [da.where(mask) for da in drivers]
     period = as_slice(train)
     return target.sel({time: period}), [da.sel({time: period}) for da in drivers]
 
@@ -128,7 +138,7 @@ def degree_vector(degree: xr.Dataset, *, fill_missing: bool = True) -> xr.DataAr
     Parameters
     ----------
     degree : xarray.Dataset
-        From :func:`causality_degree`, one direction.
+        From :func:`xdrought.causality_degree`, one direction.
     fill_missing : bool
         Put rho = 0 and p = 1, no evidence, where a constant or empty series left NaN.
 

@@ -70,6 +70,8 @@ def choose_embedding(
     >>> int(choose_embedding(xr.DataArray(x, dims="time"), max_dim=4).best_embedding_dim)
     1
     """
+    from xdrought.kernels.crossmap import Settings, worth_compiling
+
     caller = "choose_embedding"
     inputs.check_series(da, time, caller)
     max_dim = inputs.check_count(max_dim, "max_dim", 1, caller)
@@ -78,10 +80,11 @@ def choose_embedding(
     inputs.check_embedding(max_dim, max(taus), da.sizes[time] - lead, caller)
     radius = inputs.check_radius(exclusion_radius, caller)
     table = ["tau", "embedding_dim"]
+    compiled = worth_compiling(Settings(), da.size // da.sizes[time] * len(taus) * max_dim, da.sizes[time])
     found = xr.apply_ufunc(
         _tables,
         da,
-        kwargs={"max_dim": max_dim, "taus": taus, "lead": lead, "radius": radius},
+        kwargs={"max_dim": max_dim, "taus": taus, "lead": lead, "radius": radius, "compiled": compiled},
         input_core_dims=[[time]],
         output_core_dims=[table, table, table, [], []],
         dask="parallelized",
@@ -108,7 +111,7 @@ def choose_embedding(
 
 
 def _tables(
-    block: np.ndarray, *, max_dim: int, taus: list[int], lead: int, radius: int | None
+    block: np.ndarray, *, max_dim: int, taus: list[int], lead: int, radius: int | None, compiled: bool
 ) -> tuple[np.ndarray, ...]:
     """Skill, standard error and pairs (..., tau, E) of a block (..., time), and the choice (...)."""
     from xdrought.kernels.crossmap import Settings, cross_map, decorrelation_time, shift
@@ -120,7 +123,7 @@ def _tables(
         window = decorrelation_time(row) if radius is None else radius
         for column, tau in enumerate(taus):
             for dim in range(1, max_dim + 1):
-                skill = cross_map(row, shift(row[None], lead), Settings(dim=dim, tau=tau), window)
+                skill = cross_map(row, shift(row[None], lead), Settings(dim=dim, tau=tau, compiled=compiled), window)
                 rho[at, column, dim - 1], n[at, column, dim - 1] = skill.rho[0], skill.n_pairs[0]
     error = np.where(n > 1, (1 - rho**2) / np.sqrt(np.maximum(n - 1, 1)), np.nan)
     best_dim, best_tau = _smallest_as_good(rho, error, taus)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,10 +10,13 @@ import numpy as np
 from scipy.special import betainc
 
 from xdrought.kernels.neighbours import Operator, build_operator, delay_embed
-from xdrought.kernels.surrogates import phase_surrogates, remove_annual_cycle
+from xdrought.kernels.surrogate_kinds import prepare, surrogates_of
 
 FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
 BATCH = 128  # surrogates mapped at once: bounds the memory, not the result
+# Day searches that keep scipy's tree busy for about two seconds; numba starts in one when its cache is warm, in twenty
+# once per machine when it is not: `ci/benchmarks/ccm.py`
+WORTH_COMPILING = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +31,18 @@ class Settings:
     library_sizes: tuple[int, ...] = ()
     samples: int = 30
     surrogates: int = 0
+    surrogate_kind: str = "phase"
     seed: int = 0
-    years: np.ndarray | None = None  # time in years, when the annual cycle is to be removed for the test
+    years: np.ndarray | None = None  # time in years, when the annual cycle is to be removed or kept for the test
     engine: str = "kdtree"
+    mapper: Callable[..., Skill] | None = None  # in place of the engine of that name, for engines from elsewhere
+    compiled: bool | None = None  # numba's tree or scipy's, the same numbers; None: by the size of the job
+
+
+def worth_compiling(settings: Settings, n_maps: int, n_steps: int) -> bool:
+    """Whether a job of `n_maps` cross maps is long enough for the compiled tree."""
+    searches = 1 + len(settings.library_sizes) * settings.samples + settings.surrogates / 20
+    return n_maps * n_steps * searches >= WORTH_COMPILING
 
 
 class Skill(NamedTuple):
@@ -99,6 +111,9 @@ def patterns(
     """
     vectors = delay_embed(series, settings.dim, settings.tau)
     valid = np.isfinite(targets) & np.isfinite(vectors[:, 0])
+    if (valid == valid[0]).all():
+        yield np.arange(len(targets)), valid[0], vectors
+        return
     distinct, member = np.unique(np.packbits(valid, axis=1), axis=0, return_inverse=True)
     for pattern in range(len(distinct)):
         chosen = np.flatnonzero(member.ravel() == pattern)
@@ -107,16 +122,29 @@ def patterns(
 
 def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
     """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
+    if settings.compiled:
+        from xdrought.kernels.tree_maps import map_targets
+
+        arrays = np.ascontiguousarray(series), np.ascontiguousarray(targets)
+        is_shared, rho, mapped, n_tied = map_targets(*arrays, settings.dim, settings.tau, radius)
+        if is_shared:
+            share = n_tied / mapped if mapped else np.nan
+            return Skill(rho, np.full(len(targets), mapped), np.full(len(targets), share))
     rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
     for chosen, days, vectors in patterns(series, targets, settings):
-        operator = build_operator(vectors, days, days, radius)
-        rho[chosen], n[chosen] = score(operator, targets[chosen])
+        operator = build_operator(vectors, days, days, radius, compiled=bool(settings.compiled))
+        rho[chosen], n[chosen] = score(operator, targets[chosen], compiled=bool(settings.compiled))
         tied[chosen] = tied_share(operator)
     return Skill(rho, n, tied)
 
 
-def score(operator: Operator, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def score(operator: Operator, targets: np.ndarray, *, compiled: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Correlation and number of pairs of targets (k, time) that share the operator's valid days."""
+    if compiled:
+        from xdrought.kernels.tree_scores import skills
+
+        rho = skills(*operator[:6], np.ascontiguousarray(targets))
+        return rho, np.full(len(targets), np.count_nonzero(operator.mapped))
     truth = np.where(operator.mapped, targets, np.nan)
     # centred first: sums over groups then lose nothing on pressures in Pa or geopotentials
     centre = np.nanmean(truth, axis=1, keepdims=True) if operator.mapped.any() else 0.0
@@ -132,7 +160,15 @@ def tied_share(operator: Operator) -> float:
 def convergence(
     series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int
 ) -> tuple[Skill, np.ndarray, np.ndarray]:
-    """Skill (k, sizes) by library size, mean over random libraries, with their 2.5 and 97.5 % quantiles.
+    """Skill (k, sizes) by library size, mean over random libraries, with their 2.5 and 97.5 % quantiles."""
+    samples = library_skill(series, targets, settings, radius)
+    low, high = (np.quantile(samples.rho, q, axis=-1) for q in (0.025, 0.975))
+    mean = Skill(samples.rho.mean(axis=-1), samples.n_pairs.min(axis=-1), samples.tied_fraction.mean(axis=-1))
+    return mean, low, high
+
+
+def library_skill(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+    """Skill (k, sizes, samples) of random libraries.
 
     Libraries are nested: one permutation of the days per sample, of which each size takes the first valid ones.
     The permutations depend on the seed and the length of the record only. Sizes beyond the valid days are NaN.
@@ -143,6 +179,10 @@ def convergence(
     rng = np.random.default_rng(settings.seed)
     order = [rng.permutation(series.size) for _ in range(settings.samples)]
     for chosen, days, vectors in patterns(series, targets, settings):
+        if settings.compiled:
+            found = _compiled_library_skill(vectors, days, targets[chosen], order, settings, radius)
+            rho[chosen], n[chosen], tied[chosen] = found
+            continue
         for sample, permutation in enumerate(order):
             candidates = permutation[days[permutation]]
             for at, size in enumerate(settings.library_sizes):
@@ -153,29 +193,48 @@ def convergence(
                 operator = build_operator(vectors, days, library, radius)
                 rho[chosen, at, sample], n[chosen, at, sample] = score(operator, targets[chosen])
                 tied[chosen, at, sample] = tied_share(operator)
-    low, high = (np.quantile(rho, q, axis=-1) for q in (0.025, 0.975))
-    return Skill(rho.mean(axis=-1), n.min(axis=-1), tied.mean(axis=-1)), low, high
+    return Skill(rho, n, tied)
+
+
+def _compiled_library_skill(
+    vectors: np.ndarray,
+    days: np.ndarray,
+    targets: np.ndarray,
+    order: list[np.ndarray],
+    settings: Settings,
+    radius: int,
+) -> Skill:
+    """:func:`library_skill` of targets (k, time) that share the gaps."""
+    from xdrought.kernels.tree_libraries import library_skills
+
+    sizes = np.array(settings.library_sizes)
+    descending = np.argsort(-sizes, kind="stable")
+    valid = np.stack([permutation[days[permutation]] for permutation in order])
+    rho, mapped, tied = library_skills(vectors, days, np.ascontiguousarray(targets), valid, sizes[descending], radius)
+    back = np.argsort(descending)
+    with np.errstate(invalid="ignore"):
+        return Skill(rho[:, back], mapped[back], (tied / mapped)[back])
 
 
 def surrogate_test(
-    series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int
+    series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int, where: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One-sided p-value (k,) and tested skill (k,) against phase-randomised surrogates of each target.
+    """One-sided p-value (k,) and tested skill (k,) against surrogates of each target.
 
-    With `settings.years` the annual cycle is removed from the series and the targets first. The manifold stays,
-    so a surrogate costs no search. All targets share their random phases, which keeps their cross-correlation.
+    With `settings.years` the annual cycle is removed from the series and the targets first, unless the surrogates
+    keep it. The manifold stays, so a surrogate costs no search. All targets share their random phases, which keeps
+    their cross-correlation. Surrogates are made of the whole target; only the days in `where` (k, time) are compared.
     """
-    if settings.years is not None:
-        series = remove_annual_cycle(series, settings.years)
-        targets = remove_annual_cycle(targets, settings.years)
+    series, targets = prepare(series, settings), prepare(targets, settings)
+    compared = targets if where is None else np.where(where, targets, np.nan)
     p_value, tested = np.full(len(targets), np.nan), np.full(len(targets), np.nan)
-    for chosen, days, vectors in patterns(series, targets, settings):
-        operator = build_operator(vectors, days, days, radius)
-        tested[chosen], _ = score(operator, targets[chosen])
+    for chosen, days, vectors in patterns(series, compared, settings):
+        operator = build_operator(vectors, days, days, radius, compiled=bool(settings.compiled))
+        tested[chosen], _ = score(operator, targets[chosen], compiled=bool(settings.compiled))
         for target in chosen[np.isfinite(tested[chosen])]:
             reached = 0
-            for batch in phase_surrogates(targets[target], settings.surrogates, settings.seed, BATCH):
-                rho, _ = score(operator, batch)
+            for batch in surrogates_of(targets[target], settings, BATCH):
+                rho, _ = score(operator, batch, compiled=bool(settings.compiled))
                 reached += int((rho >= tested[target]).sum())
             p_value[target] = (1 + reached) / (1 + settings.surrogates)
     return p_value, tested

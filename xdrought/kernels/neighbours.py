@@ -23,31 +23,40 @@ def delay_embed(series: np.ndarray, dim: int, tau: int) -> np.ndarray:
     for column in range(dim):
         shift = column * tau
         vectors[shift:, column] = series[: max(series.size - shift, 0)]
-    vectors[~np.isfinite(vectors).all(axis=1)] = np.nan
+    complete = np.isfinite(vectors[:, 0])
+    for column in range(1, dim):
+        complete &= np.isfinite(vectors[:, column])
+    vectors[~complete] = np.nan
     return vectors
 
 
 class Operator(NamedTuple):
-    """Estimates are ``weights @ (groups @ values) - left_out @ values``; each part is sparse.
+    """Estimates are a sparse matrix times ``[values, sums of values over groups]``.
 
-    `weights` (time, group): weight of one member; `groups` (group, time): members of each delay vector;
-    `left_out` (time, time): members that a day may not use (itself and its exclusion window).
+    The columns of the matrix are the days and, after them, the groups: days with equal delay vectors. Members of a
+    group that a day may not use (itself and its exclusion window) have columns of their own, with negative weight.
     """
 
-    weights: csr_array
-    groups: csr_array
-    left_out: csr_array
+    starts: np.ndarray  # (time + 1,): where each day's entries start
+    columns: np.ndarray  # (entries,)
+    weights: np.ndarray  # (entries,)
+    member_starts: np.ndarray  # (groups + 1,): where each group's days start
+    members: np.ndarray  # (member days,)
     mapped: np.ndarray  # (time,) bool: days with an estimate
     tied: np.ndarray  # (time,) bool: days whose last neighbour is tied with others, or whose nearest is at no distance
 
     def estimate(self, values: np.ndarray) -> np.ndarray:
         """Estimates (k, time) of `values` (k, time), NaN where there is none; values outside the library are unused."""
-        columns = np.ascontiguousarray(np.where(np.isfinite(values), values, 0.0).T)
-        found = (self.weights @ (self.groups @ columns) - self.left_out @ columns).T
-        return np.where(self.mapped, found, np.nan)
+        time, n_groups = self.mapped.size, self.member_starts.size - 1
+        kept = np.ascontiguousarray(np.where(np.isfinite(values), values, 0.0).T)
+        sums = csr_array((np.ones(self.members.size), self.members, self.member_starts), shape=(n_groups, time)) @ kept
+        matrix = csr_array((self.weights, self.columns, self.starts), shape=(time, time + n_groups))
+        return np.where(self.mapped, (matrix @ np.concatenate([kept, sums])).T, np.nan)
 
 
-def build_operator(vectors: np.ndarray, queries: np.ndarray, library: np.ndarray, radius: int) -> Operator:
+def build_operator(
+    vectors: np.ndarray, queries: np.ndarray, library: np.ndarray, radius: int, *, compiled: bool = False
+) -> Operator:
     """Simplex weights of the E + 1 nearest library vectors of every queried day.
 
     Parameters
@@ -58,6 +67,8 @@ def build_operator(vectors: np.ndarray, queries: np.ndarray, library: np.ndarray
         Days to estimate and days to learn from; their vectors must be finite.
     radius : int
         Days with ``|i - j| <= radius`` are no neighbours; 0 leaves out the day itself.
+    compiled : bool
+        Search with the compiled tree, for jobs that are worth numba's start; the numbers agree to rounding.
 
     Returns
     -------
@@ -70,27 +81,35 @@ def build_operator(vectors: np.ndarray, queries: np.ndarray, library: np.ndarray
     nearest distance is zero all zero-distance vectors share equally, the limit of the equation. All vectors tied
     with the last neighbour (relative 1e-9) share the slots that are left: the expectation over random tie breaking.
     """
+    if compiled:
+        from xdrought.kernels.tree_weights import operator_arrays
+
+        return Operator(*operator_arrays(vectors, queries, library, radius))
     time, dim = vectors.shape
     days = np.flatnonzero(library)
     group_of_day, unique = _group(vectors[days])
-    groups = csr_array((np.ones(days.size), (group_of_day, days)), shape=(len(unique), time))
+    counts = np.bincount(group_of_day, minlength=len(unique))
     rounds: list[_Neighbours] = []
     if len(unique) > 1 and radius < time:
         group_at = np.full(time + 2 * radius, -1)  # padded, so that exclusion windows may reach past the ends
         group_at[days + radius] = group_of_day
-        counts = np.bincount(group_of_day)
         rounds = list(_search(vectors, np.flatnonzero(queries), unique, counts, group_at, dim + 1, radius))
     mapped, tied = np.zeros(time, bool), np.zeros(time, bool)
     for found in rounds:
         mapped[found.days] = True
         tied[found.days] = found.tied
-    return Operator(
-        _sparse([_weight_entries(found) for found in rounds], (time, len(unique))),
-        groups,
-        _sparse([_left_out_entries(found, group_at, radius) for found in rounds], (time, time)),
-        mapped,
-        tied,
-    )
+    several = counts > 1
+    column = np.where(several, time + np.cumsum(several) - 1, days[_first_member(group_of_day)])
+    entries = [_weight_entries(found, column) for found in rounds]
+    entries += [_left_out_entries(found, group_at, radius, several) for found in rounds]
+    in_order = days[np.argsort(group_of_day, kind="stable")]
+    members = in_order[np.repeat(several, counts)]
+    member_starts = np.concatenate([[0], np.cumsum(counts[several])])
+    return Operator(*_rows(entries, time), member_starts, members, mapped, tied)
+
+
+def _first_member(group_of_day: np.ndarray) -> np.ndarray:
+    return np.unique(group_of_day, return_index=True)[1]
 
 
 class _Neighbours(NamedTuple):
@@ -164,27 +183,32 @@ def _weigh(distance: np.ndarray, allowed: np.ndarray, last: np.ndarray, k: int) 
     return weight, ((sharing > slots) | (first == 0))[:, 0]
 
 
-def _weight_entries(found: _Neighbours) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Day, group and weight of every group that is used."""
-    row, column = np.nonzero(found.weight)
-    return found.days[row], found.group[row, column], found.weight[row, column]
+def _weight_entries(found: _Neighbours, column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Day, column and weight of every group that is used."""
+    row, listed = np.nonzero(found.weight)
+    return found.days[row], column[found.group[row, listed]], found.weight[row, listed]
 
 
 def _left_out_entries(
-    found: _Neighbours, group_at: np.ndarray, radius: int
+    found: _Neighbours, group_at: np.ndarray, radius: int, several: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Day, excluded day and weight, where a group that is used has members in the exclusion window."""
+    """Day, excluded day and negative weight, where a group that is used has members in the exclusion window."""
     rows, others, weights = [], [], []
+    used = (found.weight > 0) & several[found.group]
     for offset in range(2 * radius + 1):
-        row, column = np.nonzero((found.group == group_at[found.days + offset, None]) & (found.weight > 0))
+        row, listed = np.nonzero(used & (found.group == group_at[found.days + offset, None]))
         rows.append(found.days[row])
         others.append(found.days[row] + offset - radius)
-        weights.append(found.weight[row, column])
+        weights.append(-found.weight[row, listed])
     return np.concatenate(rows), np.concatenate(others), np.concatenate(weights)
 
 
-def _sparse(entries: list[tuple[np.ndarray, np.ndarray, np.ndarray]], shape: tuple[int, int]) -> csr_array:
+def _rows(
+    entries: list[tuple[np.ndarray, np.ndarray, np.ndarray]], time: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Entries by day: where each day starts, columns, weights."""
     if not entries:
-        return csr_array(shape, dtype=np.float64)
+        return np.zeros(time + 1, np.int64), np.zeros(0, np.int64), np.zeros(0)
     row, column, value = (np.concatenate(part) for part in zip(*entries, strict=True))
-    return csr_array((value, (row, column)), shape=shape)
+    order = np.argsort(row, kind="stable")
+    return np.concatenate([[0], np.cumsum(np.bincount(row, minlength=time))]), column[order], value[order]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
 HARMONICS = 4  # of the annual cycle
+BLOCK = 2**16  # phases drawn at once: bounds the memory
 
 
 def remove_annual_cycle(values: np.ndarray, years: np.ndarray) -> np.ndarray:
@@ -38,15 +40,38 @@ def phase_surrogates(series: np.ndarray, number: int, seed: int, batch: int) -> 
     finite = np.flatnonzero(np.isfinite(series))
     span = slice(finite[0], finite[-1] + 1)
     inside = series[span]
-    bridged = np.interp(np.arange(inside.size), finite - finite[0], series[finite])
+    has_gaps = finite.size < series.size
+    bridged = np.interp(np.arange(inside.size), finite - finite[0], series[finite]) if has_gaps else inside
     spectrum = np.fft.rfft(bridged)
-    rng = np.random.default_rng(seed)
-    last = spectrum.size - 1 if inside.size % 2 == 0 else spectrum.size  # the Nyquist term of an even length is real
+    last = (inside.size + 1) // 2  # the Nyquist term of an even length is real
     for start in range(0, number, batch):
-        turned = np.tile(spectrum, (min(batch, number - start), 1))
-        angle = rng.uniform(0, 2 * np.pi, (len(turned), max(last - 1, 0)))
-        turned[:, 1:last] *= np.exp(1j * angle)
-        copies = np.full((len(turned), series.size), np.nan)
-        copies[:, span] = np.fft.irfft(turned, n=inside.size)
-        copies[:, ~np.isfinite(series)] = np.nan
+        turned = np.empty((min(batch, number - start), spectrum.size), complex)
+        turned[:] = spectrum
+        for rows, turns in _turns_of(start, start + len(turned), max(last - 1, 0), seed):
+            turned[rows, 1:last] *= turns
+        copies = np.fft.irfft(turned, n=inside.size)
+        if has_gaps:
+            whole = np.full((len(copies), series.size), np.nan)
+            whole[:, span] = copies
+            whole[:, ~np.isfinite(series)] = np.nan
+            copies = whole
         yield copies
+
+
+def _turns_of(start: int, stop: int, terms: int, seed: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """The phase factors of copies `start` to `stop`, in blocks: which of these copies, and factors (copies, terms)."""
+    length = max(BLOCK // max(terms, 1), 1)
+    for block in range(start // length, (stop - 1) // length + 1):
+        first, last = max(start, block * length), min(stop, (block + 1) * length)
+        turns = _draw_turns(length, terms, seed, block)
+        yield slice(first - start, last - start), turns[first - block * length : last - block * length]
+
+
+@lru_cache(maxsize=16)  # series of one length share their phases, and drawing them is most of the work
+def _draw_turns(length: int, terms: int, seed: int, block: int) -> np.ndarray:
+    """Random numbers (length, terms) on the complex unit circle: the directions of normal pairs."""
+    pairs = np.random.default_rng([seed, block]).standard_normal((length, terms, 2))
+    pairs /= np.sqrt(pairs[..., :1] ** 2 + pairs[..., 1:] ** 2)
+    turns = pairs.view(complex)[..., 0]
+    turns.flags.writeable = False
+    return turns
