@@ -77,6 +77,8 @@ def by_name_and_by_array(ds: xr.Dataset) -> dict[str, list[tuple]]:
              {"train": ("2001", "2001")}),
         ],
         "choose_embedding": [(("soil_moisture",), {"max_dim": 3}, (ds.soil_moisture,), {"max_dim": 3})],
+        "gccm": [((["t2m", "tp"], "soil_moisture"), {"lat": "site", "lon": "time", "embedding_dim": 1},
+                  (pair, ds.soil_moisture), {"lat": "site", "lon": "time", "embedding_dim": 1})],
     }  # fmt: skip
 
 

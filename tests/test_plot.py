@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -631,9 +630,3 @@ def test_a_missing_package_is_named_with_its_cure(monkeypatch, package, draw):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ModuleNotFoundError, match=rf'needs {package}.*pip install "xdrought\[plot\]"'):
         draw()
-
-
-def test_importing_the_pictures_imports_neither_cartopy_nor_pyplot():
-    code = "import sys, xdrought.plot; print({'cartopy', 'matplotlib.pyplot'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"

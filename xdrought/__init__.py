@@ -5,7 +5,8 @@ functions that need them.
 """
 
 from xdrought.accessor import XdroughtAccessor
-from xdrought.causality import causality_degree, ccm, choose_embedding
+from xdrought.attribution import attributions
+from xdrought.causality import causality_degree, ccm, choose_embedding, false_discovery_control, gccm
 from xdrought.definitions import DEFINITIONS, Definition
 from xdrought.event_matching import match_events
 from xdrought.events import (
@@ -17,6 +18,8 @@ from xdrought.events import (
 )
 from xdrought.forecast import Forecaster, fit_resattcaurec, load, predict
 from xdrought.occurrence_scores import occurrence_scores, probability_scores
+from xdrought.onset_comparison import driver_importance, importance_by_rate
+from xdrought.onset_importance import drought_complexity, event_importance
 from xdrought.patches import Patches, patches
 from xdrought.verification import class_scores, to_table, verify
 
@@ -28,15 +31,22 @@ __all__ = [
     "Forecaster",
     "Patches",
     "XdroughtAccessor",
+    "attributions",
     "causality_degree",
     "ccm",
     "choose_embedding",
     "class_scores",
     "definition_agreement",
+    "driver_importance",
     "drought_classes",
+    "drought_complexity",
     "drought_summary",
+    "event_importance",
+    "false_discovery_control",
     "fit_resattcaurec",
     "flash_drought_events",
+    "gccm",
+    "importance_by_rate",
     "load",
     "match_events",
     "occurrence_scores",

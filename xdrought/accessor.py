@@ -80,6 +80,7 @@ class XdroughtAccessor:
     ccm = _on_variables(causality.ccm, "cause", "effect", "where")
     causality_degree = _on_variables(causality.causality_degree, "drivers", "target", "train")
     choose_embedding = _on_variables(causality.choose_embedding, "da")
+    gccm = _on_variables(causality.gccm, "cause", "effect")
     patches = _on_dataset(patches)
     fit_resattcaurec = _on_dataset(forecast.fit_resattcaurec)
     predict = _on_dataset(forecast.predict)

@@ -192,8 +192,8 @@ def damped_persistence_forecast(
     past = anomaly.where(usable).reindex({time: before}).assign_coords({time: observed[time]})
     pairs = anomaly.where(usable) * past
     both = past.where(pairs.notnull())
-    spread = (both**2).sum(time)
-    slope = (pairs.sum(time) / spread).where(spread > 0, 0.0)
+    spread = (both**2).sum([time])
+    slope = (pairs.sum([time]) / spread).where(spread > 0, 0.0)
     at_issue = anomaly.reindex({time: issued}).assign_coords({time: forecast[time]})
     normal = climatology_forecast(observed, forecast, train=train, window=window, time=time)
     damped = normal + slope * at_issue

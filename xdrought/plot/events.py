@@ -202,7 +202,8 @@ def plot_event(
     strip = None
     if soil_temperature is not None:
         strip = _temperature_strip(ax, soil_temperature, time, caller)
-        handles.append(strip.collections[0])
+        frozen = strip.collections[0]
+        handles += [frozen] if frozen.get_paths() else []
     if legend:
         legend_below(ax, handles, under=strip)
     return ax
@@ -395,7 +396,8 @@ def _temperature_strip(ax: Axes, soil_temperature: xr.DataArray, time: Hashable,
     half = float(np.median(np.diff(days))) / 2 if days.size > 1 else 0.5  # a single frozen day has a width too
     runs = np.flatnonzero(np.diff(np.r_[0, values < 0, 0])).reshape(-1, 2)
     strip.broken_barh(
-        [(days[a] - half, days[b - 1] - days[a] + 2 * half) for a, b in runs], (0, 1), facecolor="#dbe9f6",
+        [(days[a] - half, days[b - 1] - days[a] + 2 * half) for a, b in runs if left < days[b - 1] and days[a] < right],
+        (0, 1), facecolor="#dbe9f6",
         edgecolor=FORECAST, hatch="////", linewidth=0, label="frozen soil",
         transform=strip.get_xaxis_transform(),
     )  # fmt: skip

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 LINE, UPPER, LOWER, FORECAST, REFERENCE = "#1a1a1a", "#D55E00", "#007a5a", "#0072B2", "#777777"
 TEXT, SMALL = 8, 7  # points
 WIDE = 4.5  # inches, more than one column
-UNITS = {"percent": "%", "1": "", "dimensionless": "", "degC": "°C", "m3 m-3": "m³ m⁻³", "m3/m3": "m³ m⁻³"}
+UNITS = {
+    "percent": "%",
+    "percent d-1": "% d⁻¹",
+    "1": "",
+    "dimensionless": "",
+    "degC": "°C",
+    "m3 m-3": "m³ m⁻³",
+    "m3/m3": "m³ m⁻³",
+}
 COASTLINE = Path(__file__).with_name("coastline.npz")
 
 

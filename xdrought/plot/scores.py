@@ -1,4 +1,4 @@
-"""Forecasts beside the observation, scores beside their references, causality and agreement."""
+"""Forecasts beside the observation, scores beside their references, and agreement of definitions."""
 
 from __future__ import annotations
 
@@ -224,7 +224,8 @@ def plot_scores(
 
 
 def _medians(frame: pd.DataFrame, styles: dict[Any, Any]) -> list[str]:
-    return [f"{name}, median {frame[name].median():.2f}" for name in styles]
+    median = "median " if len(frame) > 1 else ""
+    return [f"{name}, {median}{frame[name].median():.2f}".replace("_", " ") for name in styles]
 
 
 def _rows(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | None) -> list[Any]:
@@ -272,145 +273,7 @@ def _violins(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float
     return []
 
 
-def plot_causality(
-    degree: xr.Dataset,
-    *,
-    alpha: float = 0.05,
-    legend: bool = True,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the cross-map skill of each driver, both directions side by side, significant ones marked.
-
-    Without sites a bar per driver and direction; with sites a heat map. Significance is that of
-    `surrogate_p_value` where there is one, else of `p_value`, which ignores autocorrelation and is too small.
-
-    Parameters
-    ----------
-    degree : xarray.Dataset
-        From :func:`xdrought.ccm`: `rho` and `p_value` on (variable[, direction][, site]).
-    alpha : float
-        Level of significance.
-    legend : bool
-        Whether to explain directions and markers.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ValueError
-        Without rho and a p-value, or with other dimensions.
-    ModuleNotFoundError
-        Without matplotlib.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> from xdrought.plot import plot_causality
-    >>> rho = xr.DataArray([0.7, 0.2], {"variable": ["t2m", "tp"]})
-    >>> ax = plot_causality(xr.Dataset({"rho": rho, "p_value": ("variable", [0.001, 0.3])}))
-    >>> ax.get_xlabel()
-    'Cross-map skill ρ'
-    """
-    caller = "plot_causality"
-    kinds = [name for name in ("surrogate_p_value", "p_value") if name in degree]
-    if "rho" not in degree or not kinds:
-        raise ValueError(
-            f"{caller}: rho and p_value are needed, found {sorted(map(str, degree.data_vars))}; give the result of ccm"
-        )
-    rho = degree["rho"]
-    if "variable" not in rho.dims or not set(rho.dims) <= {"variable", "direction", "site"}:
-        raise ValueError(
-            f"{caller}: rho must be on (variable[, direction][, site]), found {tuple(rho.dims)}; "
-            f"choose along the others with .isel(...)"
-        )
-    if "direction" not in rho.dims:
-        rho = rho.expand_dims("direction")
-    significant = (degree[kinds[0]] < alpha).broadcast_like(rho)
-    how = "surrogates" if kinds[0] == "surrogate_p_value" else "raw, ignores autocorrelation"
-    mark = f"p < {alpha:g} ({how})"
-    if "site" in rho.dims:
-        return _causality_map(rho, significant, mark, legend, ax, caller)
-    return _causality_bars(rho, significant, mark, legend, ax, caller)
-
-
-def _names(rho: xr.DataArray, dim: str) -> list[str]:
-    if dim not in rho.coords:
-        return [""] * rho.sizes[dim]
-    return [str(name).replace("_", " ") for name in np.atleast_1d(rho[dim].values)]
-
-
-def _causality_bars(
-    rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None, caller: str
-) -> Axes:
-    """Drivers down, one bar per direction."""
-    from matplotlib.lines import Line2D
-
-    directions, variables = rho.sizes["direction"], rho.sizes["variable"]
-    ax = new_axes(ax, (4.0, 0.9 + 0.16 * variables * (1 + directions) / 1.5), caller)
-    thick, rows = 0.8 / directions, np.arange(variables)
-    handles: list[Any] = []
-    for i, name in enumerate(_names(rho, "direction")):
-        values = rho.isel(direction=i).values
-        at = rows + (i - (directions - 1) / 2) * thick
-        bars = ax.barh(at, values, 0.9 * thick, color=[FORECAST, "#c9c9c9"][i % 2], label=name or "ρ")
-        sure = significant.isel(direction=i).transpose("variable").values
-        beside = np.maximum(values, 0)[sure] + 0.02
-        ax.plot(beside, at[sure], "*", color=LINE, markersize=4, markeredgewidth=0)
-        handles += [bars] if name else []
-    handles.append(Line2D([], [], marker="*", color=LINE, linestyle="none", markersize=4, label=mark))
-    ax.axvline(0, color=LINE, linewidth=0.6)
-    ax.set_yticks(rows, _names(rho, "variable"), fontsize=TEXT)
-    ax.invert_yaxis()
-    ax.set_xlabel("Cross-map skill ρ", fontsize=TEXT)
-    clean(ax)
-    if legend:
-        legend_below(ax, handles, below=30)
-    return ax
-
-
-def _causality_map(
-    rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None, caller: str
-) -> Axes:
-    """Drivers down, sites across, one block per direction with a gap between."""
-    from matplotlib.lines import Line2D
-
-    sites, variables = rho.sizes["site"], rho.sizes["variable"]
-    order = ("direction", "variable", "site")
-    table, sure = rho.transpose(*order).values, significant.transpose(*order).values
-    gap = np.full((variables, 1), np.nan)
-    blocks = [block for values in table for block in (values, gap)][:-1]
-    ax = new_axes(ax, (7.1, 1.5 + 0.18 * variables), caller)
-    limit = float(np.nanmax(np.abs(table))) if np.isfinite(table).any() else 1.0
-    image = ax.imshow(np.hstack(blocks), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
-    names = _names(rho, "direction")
-    for i, name in enumerate(names):
-        y, x = np.nonzero(sure[i])
-        ax.plot(x + i * (sites + 1), y, ".", color=LINE, markersize=2)
-        ax.annotate(
-            name, (i * (sites + 1) + (sites - 1) / 2, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
-            textcoords="offset points", ha="center", fontsize=TEXT,
-        )  # fmt: skip
-    ax.set_yticks(range(variables), _names(rho, "variable"), fontsize=TEXT)
-    few = sites * len(names) <= 60
-    ticks = [i * (sites + 1) + j for i in range(len(names)) for j in range(sites)] if few else []
-    ax.set_xticks(ticks, _names(rho, "site") * len(names) if few else [], rotation=90, fontsize=SMALL)
-    if not few:
-        ax.set_xlabel(f"{sites} sites", fontsize=TEXT)
-    _frameless(ax)
-    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.02, 0, 0.02, 1)))
-    bar.set_label("Cross-map skill ρ", fontsize=TEXT)
-    bar.ax.tick_params(labelsize=TEXT)
-    if legend:
-        dot = Line2D([], [], marker=".", color=LINE, linestyle="none", markersize=3, label=mark)
-        legend_below(ax, [dot], below=42 if few else 26)
-    return ax
-
-
-def _frameless(ax: Axes) -> None:
+def frameless(ax: Axes) -> None:
     """A heat map needs no axis lines."""
     ax.tick_params(length=0)
     for spine in ax.spines.values():
@@ -468,6 +331,6 @@ def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None
     ax.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(count), [str(name) for name in frame.index])
     ax.tick_params(labelsize=TEXT)
-    _frameless(ax)
+    frameless(ax)
     ax.set_title(title[:1].upper() + title[1:], fontsize=TEXT, loc="left")
     return ax

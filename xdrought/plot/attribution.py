@@ -1,0 +1,226 @@
+"""Which drivers brought a drought on: one event by day, flash against normal onsets, and ranks by rate."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought.plot.events import SHADES
+from xdrought.plot.maps import SMALL, TEXT, clean, date_axis, label, new_axes, to_datetime64
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RATIO = "#d55e00"
+COLOURS = ["#0072B2", "#d55e00", "#007a5a", "#7b3fa0", "#b5892b", "#555555"]
+
+
+def plot_attributions(
+    attributions: xr.Dataset | xr.DataArray,
+    event: xr.Dataset | None = None,
+    *,
+    ax: Axes | None = None,
+    time: Hashable = "time",
+) -> Axes:
+    """Draw the attributions of one place by driver and day: what made the forecast of each day drier or wetter.
+
+    Parameters
+    ----------
+    attributions : xarray.Dataset or DataArray
+        From :func:`xdrought.attributions`, of one place; input days and cells are summed. Drivers are ordered by the
+        mean absolute attribution of the days drawn.
+    event : xarray.Dataset, optional
+        One event, e.g. ``events.isel(event=3)``; its onset and start are marked.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+    time : hashable
+        The time dimension.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For several places or runs, nothing finite, or several events.
+
+    Examples
+    --------
+    >>> import pandas as pd, xarray as xr
+    >>> from xdrought.plot import plot_attributions
+    >>> days = pd.date_range("2001-06-01", periods=2)
+    >>> coords = {"time": days, "variable": ["tp", "t2m"]}
+    >>> shares = xr.DataArray([[-0.1, 0.2], [0.0, 0.3]], coords, ("time", "variable"))
+    >>> ax = plot_attributions(shares)
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['t2m', 'tp']
+    """
+    caller = "plot_attributions"
+    da = attributions["attribution"] if isinstance(attributions, xr.Dataset) else attributions
+    da = da.sum([dim for dim in ("window", "patch_lat", "patch_lon") if dim in da.dims], skipna=False, keep_attrs=True)
+    others = [dim for dim in da.dims if dim not in ("variable", time) and da.sizes[dim] > 1]
+    if others:
+        raise ValueError(
+            f"{caller}: the attributions have {others}; choose one, e.g. .sel({others[0]}=...), or average runs"
+        )
+    da = da.squeeze([dim for dim in da.dims if dim not in ("variable", time)])
+    da = da.transpose("variable", time).dropna(time, how="all")
+    if not da.sizes[time]:
+        raise ValueError(f"{caller}: no attribution is finite; explain these days with where=")
+    da = da.isel(variable=np.argsort(abs(da).mean([time]).to_numpy())[::-1])
+    days = to_datetime64(da[time].values, caller)
+    index = pd.date_range(days[0], days[-1], freq="D")
+    values = np.full((da.sizes["variable"], index.size), np.nan)
+    values[:, index.searchsorted(days)] = da.to_numpy()
+
+    ax = new_axes(ax, (6.4, 0.9 + 0.24 * len(values)), caller)
+    span = float(np.nanmax(np.abs(values)))
+    half = np.timedelta64(12, "h")
+    edges = np.append(index.to_numpy() - half, index.to_numpy()[-1] + half)
+    mesh = ax.pcolormesh(edges, np.arange(len(values) + 1) - 0.5, values, cmap="BrBG", vmin=-span, vmax=span)  # type: ignore[arg-type]
+    ax.set_yticks(range(len(values)), [str(name) for name in da["variable"].values])
+    ax.set_ylim(len(values) - 0.5, -0.5)
+    date_axis(ax)
+    if event is not None:
+        _mark(ax, event, caller)
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.01)
+    bar.set_label(label(xr.DataArray(0, name="attribution", attrs={"units": da.attrs.get("units", "")})), fontsize=TEXT)
+    bar.ax.tick_params(labelsize=SMALL)
+    ax.set_xlabel("valid day of the forecast", fontsize=TEXT)
+    return ax
+
+
+def _mark(ax: Axes, event: xr.Dataset, caller: str) -> None:
+    """Lines at the onset and the start of an event."""
+    if "event" in event.dims and event.sizes["event"] != 1:
+        raise ValueError(f"{caller}: {event.sizes['event']} events were given; choose one, events.isel(event=0)")
+    kind = "flash" if bool(event["is_flash"].squeeze()) else "normal"
+    for name, text in (("onset_time", f"{kind} onset"), ("start_time", "start")):
+        day: Any = to_datetime64(event[name].values, caller)[0]
+        ax.axvline(day, color="black", linewidth=1, linestyle=(0, (3, 2)))
+        ax.annotate(
+            text,
+            (day, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, 3),
+            textcoords="offset points",
+            fontsize=SMALL,
+        )
+
+
+def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """Draw the drivers' importance for normal and flash onsets and their ratio, as Figure 6a of Tang et al. (2025).
+
+    Parameters
+    ----------
+    importance : xarray.Dataset
+        From :func:`xdrought.driver_importance`.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+        That of the bars; the ratio's is its twin.
+
+    Raises
+    ------
+    ValueError
+        For anything else than the table of importance.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought import driver_importance
+    >>> from xdrought.plot import plot_driver_importance
+    >>> importance = xr.DataArray([[1.0, 4.0], [3.0, 4.0]], {"variable": ["tp", "t2m"]}, ("event", "variable"))
+    >>> table = driver_importance(importance, xr.Dataset({"is_flash": ("event", [False, True])}))
+    >>> [text.get_text() for text in plot_driver_importance(table).get_xticklabels()]
+    ['t2m', 'tp']
+    """
+    caller = "plot_driver_importance"
+    if "type" not in importance.dims or "ratio" not in importance:
+        raise ValueError(f"{caller}: needs 'importance' by type and 'ratio'; take them from driver_importance")
+    ordered = importance.isel(variable=np.argsort(-importance.importance.max("type").fillna(-1).to_numpy()))
+    place = np.arange(ordered.sizes["variable"])
+    ax = new_axes(ax, (1.6 + 0.5 * len(place), 3.4), caller)
+    for shift, kind in ((-0.2, "normal"), (0.2, "flash")):
+        one = ordered.sel(type=kind)
+        ends = np.stack([one.importance - one.lower, one.upper - one.importance])
+        ax.bar(
+            place + shift, one.importance.values, 0.38, yerr=ends, color=SHADES[f"{kind} onset"],
+            error_kw={"elinewidth": 0.8, "capsize": 2}, label=f"{kind} onset ({int(one.event_count)} events)",
+        )  # fmt: skip
+    ax.set_xticks(place, [str(name) for name in ordered["variable"].values], rotation=40, ha="right")
+    ax.set_ylabel(label(ordered.importance), fontsize=TEXT)
+    ax.spines["top"].set_visible(False)
+    twin: Any = ax.twinx()
+    ends = np.stack([ordered.ratio - ordered.ratio_lower, ordered.ratio_upper - ordered.ratio])
+    twin.errorbar(
+        place, ordered.ratio, ends, fmt="o", color=RATIO, markersize=4, elinewidth=0.8, label="flash / normal"
+    )
+    twin.axhline(1, color=RATIO, linestyle=(0, (4, 2)), linewidth=1)
+    twin.set_ylabel("ratio", fontsize=TEXT, color=RATIO)
+    twin.tick_params(labelsize=TEXT, colors=RATIO)
+    twin.spines["top"].set_visible(False)
+    handles = [*ax.get_legend_handles_labels()[0], *twin.get_legend_handles_labels()[0]]
+    ax.legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    return ax
+
+
+def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None = None) -> Axes:
+    """Draw the drivers' mean rank against the intensification rate, as Figure 6b of Tang et al. (2025).
+
+    Parameters
+    ----------
+    ranks : xarray.Dataset
+        From :func:`xdrought.importance_by_rate`. Bars are 1.96 standard errors; no curve is fitted
+        through the few groups.
+    top : int
+        Drivers of the best mean rank to draw.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For anything else than the table of ranks.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought import importance_by_rate
+    >>> from xdrought.plot import plot_importance_by_rate
+    >>> importance = xr.DataArray([[1.0, 4.0], [5.0, 4.0]], {"variable": ["tp", "t2m"]}, ("event", "variable"))
+    >>> events = xr.Dataset({"intensification_rate": ("event", [1.0, 3.0])})
+    >>> ax = plot_importance_by_rate(importance_by_rate(importance, events, bins=2), top=1)
+    >>> len(ax.lines)
+    1
+    """
+    caller = "plot_importance_by_rate"
+    if "bin" not in ranks.dims or "mean_rank" not in ranks:
+        raise ValueError(f"{caller}: needs 'mean_rank' by bin; take it from importance_by_rate")
+    ax = new_axes(ax, (5.2, 3.4), caller)
+    best = np.argsort(ranks.mean_rank.mean("bin").to_numpy())[:top]
+    for k, variable in enumerate(best):
+        one = ranks.isel(variable=variable)
+        ax.errorbar(
+            one.rate.values, one.mean_rank.values, 1.96 * one.standard_error.fillna(0).values,
+            color=COLOURS[k % len(COLOURS)], marker="osD^vP"[k % 6], markersize=4, linewidth=1.2, elinewidth=0.7,
+            label=str(one["variable"].item()),
+        )  # fmt: skip
+    ax.invert_yaxis()
+    ax.set_xlabel(label(ranks.rate), fontsize=TEXT)
+    ax.set_ylabel("mean rank of importance", fontsize=TEXT)
+    ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    clean(ax)
+    return ax
