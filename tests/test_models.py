@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,11 @@ from torch import nn
 
 from xdrought.models import VARIANTS, build
 from xdrought.models.attention import CBAM
+from xdrought.models.batches import SharedDays
 from xdrought.models.encoder import CentreMean, FrameEncoder
+from xdrought.models.norm import BatchNorm2d, BatchNorm3d
 from xdrought.models.prediction import run
 from xdrought.models.recurrence import CausalRecurrence
-from xdrought.models.training import Plan, train_network
 from xdrought.resident import ResidentCube
 
 SMALL = {"n_features": 3, "n_causal": 24, "widths": (4, 6)}
@@ -43,6 +46,8 @@ def count(module: nn.Module) -> int:
         ("ResRec", 810_701, 829_325),
         ("CauRec", 146_241, 146_241),
         ("Rec", 127_617, 146_241),
+        ("ResAtt", 693_720 + 15 * 12 + 1, 693_901),
+        ("Res", 693_720 - 2 * 1_123 - 2 * 4_195 + 15 * 12 + 1, 683_265),
         ("UNet", 848_473, 848_473),
     ],
 )
@@ -93,6 +98,11 @@ def test_any_size_of_the_unet(size, window):
 def test_refusals(options, match):
     with pytest.raises(ValueError, match=match):
         build(**options)
+
+
+def test_other_days_than_built_for_are_refused():
+    with pytest.raises(ValueError, match="reads 15 days, found 14; build it anew"):
+        build("ResAtt", 3, size=2, widths=(4, 6))(torch.zeros(2, 14, 3, 2, 2))
 
 
 @pytest.mark.parametrize("causality", [None, torch.zeros(3, 24), torch.zeros(2, 23)])
@@ -256,7 +266,7 @@ def build_seeded(seed: int) -> list[torch.Tensor]:
     return list(build("ResAttCauRec", **SMALL).parameters())
 
 
-# --- use and training -------------------------------------------------------------------------------------
+# --- days encoded once --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
@@ -273,83 +283,73 @@ def test_days_encoded_once_give_the_same(variant, on_grid):
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
-class Line(nn.Module):
-    """y = a x + b."""
-
-    def __init__(self, a: float = 0.0):
-        super().__init__()
-        self.a, self.b = nn.Parameter(torch.tensor(a)), nn.Parameter(torch.tensor(0.0))
-
-    def forward(self, x, causality=None):
-        return self.a * x[:, 0] + self.b
+def shared_windows(on_grid: bool) -> tuple[ResidentCube, torch.Tensor]:
+    """Windows that share days, and two with none in common, of two cells."""
+    cube = torch.randn(20, 3, 9, 9) if on_grid else torch.randn(2, 20, 3, 8, 8)
+    first = 3 * 9 + 3 if on_grid else 0  # a corner at (0, 0)
+    cell = torch.tensor([0, 0, 0, 0, 1, 1]) + first
+    windows = ResidentCube(cube.double(), cell, torch.tensor([0, 1, 2, 9, 4, 12]), None, 8, 8)
+    return windows, torch.tensor([3, 0, 2, 1, 5, 4])
 
 
-def train_line(network, x, y, val_y, plan, **options):
-    targets = torch.cat([y, val_y])
-    inputs = torch.cat([x, x])
-
-    def sample(index):
-        return inputs[index], None, targets[index]
-
-    train, val = torch.arange(len(y)), torch.arange(len(y), 2 * len(y))
-    return train_network(network, sample, train, val, plan, generator=torch.Generator().manual_seed(0), **options)
-
-
-def test_training_finds_a_line():
-    x = torch.linspace(-1, 1, 64)[:, None]
-    y = 2 * x[:, 0] + 1
-    network = Line()
-    course = train_line(network, x, y, y, Plan(epochs=60, batch_size=16, learning_rate=0.05))
-    assert course.weights["a"] == pytest.approx(2, abs=0.01)
-    assert course.weights["b"] == pytest.approx(1, abs=0.01)
-    assert len(course.train_loss) == len(course.val_loss) == 60
+@pytest.mark.parametrize("on_grid", [False, True])
+def test_days_of_windows(on_grid):
+    windows, index = shared_windows(on_grid)
+    frames, position, counts = windows.days(index)
+    torch.testing.assert_close(frames[position], windows.gather(index), atol=0, rtol=0)
+    # cell 0: days 0-9 and 9-16 make 17, met 4 x 8 times; cell 1: days 4-11 and 12-19, met once each
+    assert (len(frames), int(counts.sum())) == (17 + 16, 6 * 8)
+    assert sorted(counts.tolist()) == sorted([1, 2, *[3] * 6, 2, 2, *[1] * 7, *[1] * 16])
 
 
-def test_best_epoch_is_truly_kept():
-    # training pulls a from 0 to 2, validation is best at 1: its loss falls, then rises again
-    x = torch.linspace(-1, 1, 64)[:, None]
-    network = Line()
-    course = train_line(network, x, 2 * x[:, 0], x[:, 0], Plan(epochs=60, batch_size=16, learning_rate=0.05))
-    assert course.val_loss[course.best_epoch] == min(course.val_loss) < course.val_loss[-1] / 10
-    assert course.weights["a"] == pytest.approx(1, abs=0.1)
-    assert network.a.item() == pytest.approx(2, abs=0.05)  # the live network went on
-    network.load_state_dict(course.weights)
-    again = ((network(x) - x[:, 0]) ** 2).mean().item()
-    assert again == pytest.approx(min(course.val_loss), rel=1e-5)
+@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.mark.parametrize("on_grid", [False, True])
+def test_training_on_days_encoded_once_is_exact(variant, on_grid):
+    windows, index = shared_windows(on_grid)
+    written_out = make(variant).double().train()
+    shared = copy.deepcopy(written_out)
+    degree, y = torch.rand(6, 24).double(), torch.randn(6).double()
+    losses = (
+        (written_out(windows.gather(index), degree) - y).square().mean(),
+        (SharedDays(shared)(*windows.days(index), degree) - y).square().mean(),
+    )
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(losses[0], losses[1], atol=1e-12, rtol=0)
+    for (name, p), q in zip(written_out.named_parameters(), shared.parameters(), strict=True):
+        if p.grad is not None:
+            torch.testing.assert_close(q.grad, p.grad, atol=1e-10, rtol=1e-8, msg=name)
+    for (name, p), q in zip(written_out.named_buffers(), shared.buffers(), strict=True):
+        torch.testing.assert_close(q, p, atol=1e-12, rtol=1e-10, msg=name)
 
 
-def test_losses_are_means_over_windows():
-    # 5 windows in batches of 4 and 1: the last one joins, and the mean weighs every window alike
-    x, y = torch.zeros(5, 1), torch.tensor([0.0, 0.0, 0.0, 0.0, 5.0])
-    plan = Plan(epochs=1, batch_size=4, learning_rate=1e-12)
-    course = train_line(Line(), x, y, y, plan)
-    assert course.train_loss[0] == pytest.approx(5)
-    assert course.val_loss[0] == pytest.approx(5)
+@pytest.mark.parametrize(("norm", "shape"), [(BatchNorm2d, (5, 3, 2, 4)), (BatchNorm3d, (5, 3, 2, 2, 3))])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_weighted_norm_is_that_of_the_rows_written_out(norm, shape, channels_last):
+    counts = torch.tensor([1, 4, 2, 1, 3])
+    x = 3 + 2 * torch.randn(shape).double()
+    if channels_last and len(shape) == 4:
+        x = x.contiguous(memory_format=torch.channels_last)
+    theirs = (torch.nn.BatchNorm2d if norm is BatchNorm2d else torch.nn.BatchNorm3d)(3).double()
+    ours = norm(3).double()
+    for layer in (theirs, ours):
+        nn.init.uniform_(layer.weight.requires_grad_(False)).requires_grad_(True)
+    ours.load_state_dict(theirs.state_dict())
+    written_out, once = x.clone().requires_grad_(True), x.clone().requires_grad_(True)
+    expected, found = theirs(written_out.repeat_interleave(counts, 0)), ours(once, counts)
+    torch.testing.assert_close(found.repeat_interleave(counts, 0), expected)
+    slope = torch.randn_like(found)
+    (expected * slope.repeat_interleave(counts, 0)).sum().backward()
+    (found * slope * counts.view(-1, *[1] * (found.ndim - 1))).sum().backward()
+    torch.testing.assert_close(once.grad, written_out.grad)
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)
+    torch.testing.assert_close(ours.bias.grad, theirs.bias.grad)
+    torch.testing.assert_close(ours.running_mean, theirs.running_mean)
+    torch.testing.assert_close(ours.running_var, theirs.running_var)
 
 
-def test_batches_never_hold_one_window():
-    sizes = []
-
-    class Watch(Line):
-        def forward(self, x, causality=None):
-            if self.training:
-                sizes.append(len(x))
-            return super().forward(x)
-
-    train_line(Watch(), torch.zeros(9, 1), torch.zeros(9), torch.zeros(9), Plan(epochs=1, batch_size=4))
-    assert sizes == [4, 5]
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "match"),
-    [
-        (float("nan"), 1.0, "demo: the loss is .* in epoch 0: some window holds inputs that are not finite"),
-        (1.0, float("inf"), "some window holds target values that are not finite"),
-        (1e30, 1.0, "the weights grew without bound; use a learning rate below 0.1"),
-    ],
-)
-def test_a_loss_that_is_no_number_stops_with_its_cause(x, y, match):
-    plan = Plan(epochs=3, learning_rate=0.1)
-    values = torch.full((4,), y)
-    with pytest.raises(FloatingPointError, match=match):
-        train_line(Line(1.0), torch.full((4, 1), x), values, values, plan, caller="demo")
+def test_without_counts_the_norm_is_torchs_own():
+    x = torch.randn(4, 3, 2, 2)
+    assert torch.equal(BatchNorm2d(3)(x), nn.BatchNorm2d(3)(x))
+    with pytest.raises(ValueError, match="expected 4D input"):
+        BatchNorm2d(3)(x[0], torch.ones(3))

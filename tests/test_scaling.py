@@ -66,3 +66,16 @@ def test_refusals():
         fit_scaling(ds, train=xr.DataArray(np.ones(30), dims="time"))
     with pytest.raises(KeyError, match="no statistics of 'wind'"):
         fit_scaling(ds).invert(ds.tp, "wind")
+
+
+def test_blocks_have_the_statistics_of_the_whole():
+    rng = np.random.default_rng(0)
+    values = rng.normal(280, 5, (6, 50))
+    values[2, 3:9], values[4, 0] = np.nan, np.inf
+    ds = xr.Dataset({"t2m": (("site", "time"), values)})
+    train = xr.DataArray(rng.random((6, 50)) < 0.7, dims=("site", "time"))
+    whole, blocks = fit_scaling(ds, train=train), fit_scaling(ds.chunk(site=2, time=20), train=train)
+    np.testing.assert_allclose(blocks.mean, whole.mean, rtol=1e-14)
+    np.testing.assert_allclose(blocks.std, whole.std, rtol=1e-12)
+    with pytest.raises(ValueError, match="'t2m' has no finite value in the training part"):
+        fit_scaling(ds.chunk(site=1), train=xr.zeros_like(train))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdrought.patches import patches
-from xdrought.splits import PARTS, chronological
+from xdrought.splits import PARTS, chronological, spatial_monte_carlo
 
 from .towers import random_grid, random_sites
 
@@ -142,3 +142,101 @@ def test_refusals(data, options, error, match):
 def test_unknown_part():
     with pytest.raises(ValueError, match="part 'dev' is unknown"):
         chronological(mask(50)).mask("dev", mask(50).time)
+
+
+# --- whole sites held out ---------------------------------------------------------------------------------
+
+
+def many_sites(n_site: int, lat=None, lon=None) -> xr.DataArray:
+    observed = random_sites(n_site, 30).soil_moisture.notnull()
+    if lat is not None:
+        observed = observed.assign_coords(lat=("site", lat), lon=("site", lon))
+    return observed
+
+
+def parts_of(splits) -> np.ndarray:
+    """The part of each site, -1 for none."""
+    known = splits.ranges.start.notnull().transpose("part", "site").values
+    assert known.sum(axis=0).max() <= 1
+    return np.where(known.any(axis=0), known.argmax(axis=0), -1)
+
+
+def test_every_site_is_in_one_part_with_all_its_days():
+    observed = many_sites(20)
+    splits = spatial_monte_carlo(observed, seed=1)
+    assert np.bincount(parts_of(splits)).tolist() == [14, 3, 3]
+    masks = sum(splits.mask(part, observed.time).astype(int) for part in PARTS)
+    assert (masks == 1).all()
+    assert splits.embargo == 0
+    train = splits.training_days(observed.time)
+    np.testing.assert_array_equal(train.any("time").values, parts_of(splits) == 0)
+    assert train.all("time").sum() == 14
+
+
+def test_draws_depend_on_the_seed():
+    observed = many_sites(20)
+    first, again, other = (parts_of(spatial_monte_carlo(observed, seed=seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_sites_without_a_target_are_in_no_part():
+    observed = many_sites(5)
+    observed[3] = False
+    splits = spatial_monte_carlo(observed, fractions=(0.5, 0.25, 0.25))
+    assert parts_of(splits)[3] == -1
+    assert np.bincount(np.delete(parts_of(splits), 3)).tolist() == [2, 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labelled_clusters_stay_together(seed):
+    observed = many_sites(20)
+    labels = xr.DataArray([f"c{k % 6}" for k in range(20)], {"site": observed.site}, dims="site")
+    found = parts_of(spatial_monte_carlo(observed, clusters=labels.isel(site=slice(None, None, -1)), seed=seed))
+    for label in np.unique(labels):
+        assert len(set(found[labels.values == label])) == 1
+    assert set(found) >= {0, 1}
+
+
+def test_near_sites_stay_together():
+    # a chain 80 km apart along the equator across the date line, and two sites far away
+    lon = [179.0, 179.72, -179.56, -178.84, 10.0, 100.0]
+    observed = many_sites(6, np.zeros(6), lon)
+    for seed in range(10):
+        found = parts_of(spatial_monte_carlo(observed, clusters=81.0, seed=seed))
+        assert len(set(found[:4])) == 1
+    alone = [parts_of(spatial_monte_carlo(observed, clusters=79.0, seed=seed)) for seed in range(10)]
+    assert any(len(set(found[:4])) > 1 for found in alone)
+
+
+def test_windows_and_grids():
+    p = patches(random_sites(7, 60), "soil_moisture")
+    splits = spatial_monte_carlo(p)
+    assert sum(len(splits.windows(p, part)) for part in PARTS) == len(p)
+    assert not set(p.cell[splits.windows(p, "train")]) & set(p.cell[splits.windows(p, "test")])
+    grid = patches(random_grid(4, 4, 30), "swvl1", size=2, window=3, lead=2)
+    by_cell = spatial_monte_carlo(grid, clusters=1000.0).ranges.start
+    assert by_cell.dims == ("part", "lat", "lon")
+    assert by_cell.notnull().any(["lat", "lon"]).sum() == 1  # all near: one cluster
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"clusters": 0}, ValueError, "clusters=0; give labels, or a distance in km above 0"),
+        ({"clusters": "near"}, ValueError, "clusters='near'; give labels"),
+        ({"clusters": xr.DataArray([0, 1], dims="time")}, ValueError, r"clusters on \('time',\) must give each of"),
+        ({"clusters": xr.DataArray([0], {"site": ["S0"]}, dims="site")}, ValueError, "clusters lack a label of"),
+        ({"fractions": (1, 1, 1)}, ValueError, "spatial_monte_carlo: fractions="),
+    ],
+)
+def test_refusals_of_whole_sites(options, error, match):
+    with pytest.raises(error, match=match):
+        spatial_monte_carlo(many_sites(3), **options)
+
+
+def test_distances_need_coordinates():
+    with pytest.raises(ValueError, match="clusters=50 km needs the coordinates 'lat' and 'lon'"):
+        spatial_monte_carlo(many_sites(3).drop_vars(["lat", "lon"]), clusters=50)
+    with pytest.raises(TypeError, match=r"spatial_monte_carlo: expected Patches or a boolean.*notnull"):
+        spatial_monte_carlo(many_sites(3).astype(float))

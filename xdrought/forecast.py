@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xdrought import forecast_inputs as inputs
-from xdrought.forecast_training import history_of, train_members
-from xdrought.forecaster import Forecaster, resolve_device
+from xdrought.devices import resolve_device
+from xdrought.forecast_training import CALLER, history_of, join_processes, train_members
+from xdrought.forecaster import Forecaster
 from xdrought.forecaster_file import load
-from xdrought.patches import make_patches
+from xdrought.prediction import predict
 from xdrought.scaling import fit_scaling
-from xdrought.splits import PARTS, Splits, chronological
+from xdrought.splits import PARTS, Splits, resolve_splits
+from xdrought.target_past import make_past
+from xdrought.training_shards import Shards
 
 __all__ = ["Forecaster", "fit_resattcaurec", "load", "predict"]
 
@@ -27,19 +31,29 @@ def fit_resattcaurec(
     variant: str = "ResAttCauRec",
     equations: str = "paper",
     causality: xr.Dataset | None = None,
+    target_history: bool = False,
+    predict_change: bool = False,
+    latency: int = 0,
     window: int = 15,
     lead: int = 7,
     size: int | None = None,
+    split: str | Splits = "chronological",
     fractions: Sequence[float] = (0.70, 0.15, 0.15),
     embargo: int | None = None,
     epochs: int = 50,
     batch_size: int = 512,
     learning_rate: float = 1e-4,
+    sampler: str = "independent",
+    run_length: int = 16,
     runs: int = 1,
     seed: int = 0,
     widths: Sequence[int] | None = None,
     dropout: float | None = None,
     device: Any = "auto",
+    mixed_precision: bool = False,
+    compile: bool = False,
+    sites_in_memory: int | None = None,
+    checkpoint: str | Path | None = None,
     progress: bool = True,
     time: Hashable = "time",
 ) -> Forecaster:
@@ -48,25 +62,46 @@ def fit_resattcaurec(
     Parameters
     ----------
     ds : xarray.Dataset
-        Daily data of sites or of a grid, as :func:`xdrought.patches` takes them. It is read into memory.
+        Daily data of sites or of a grid, as :func:`xdrought.patches` takes them. It is read into memory, or
+        with `sites_in_memory` some sites at a time.
     target : hashable
         The variable to forecast.
     features : sequence of hashable, optional
         The drivers; see :func:`xdrought.patches` for the default.
     variant : str
-        "ResAttCauRec", or an ablation of it: "ResAttRec", "ResRec", "ResCauRec", "CauRec", "Rec", "UNet".
+        "ResAttCauRec", or an ablation of it: "ResAttRec", "ResRec", "ResCauRec", "CauRec", "Rec", "ResAtt",
+        "Res", or "UNet".
     equations : {"paper", "released"}
         The paper's Eq. 1-6, or what the authors' code does; see :func:`xdrought.models.build`.
     causality : xarray.Dataset, optional
         Causality degree from :func:`xdrought.causality_degree`. By default, for variants with Cau, it is
         computed from each place's training days.
+    target_history : bool
+        Give the network the target's own past up to the day of issue as one more driver, ``<target>_history``,
+        the same on a whole patch. The paper's network never sees it. Forecasts then need the observed target.
+    predict_change : bool
+        Learn the change from the last known observation to the forecast day instead of the value. Forecasts then
+        need the observed target.
+    latency : int
+        Days until an observation of the target is reported, for `target_history` and `predict_change`.
     window, lead, size
         Days of input, days ahead, cells on a side; see :func:`xdrought.patches`.
+    split : str or Splits
+        "chronological" parts of each site's days, or "spatial_monte_carlo", whole sites held out; or what
+        :func:`xdrought.splits.chronological` or :func:`xdrought.splits.spatial_monte_carlo` gave, e.g. with
+        clusters. A held-out site, of which nothing is known, takes the mean causality degree of the training
+        sites.
     fractions, embargo
-        Chronological parts at each site; see :func:`xdrought.splits.chronological`.
+        Of a split given by name; see :func:`xdrought.splits.chronological`.
     epochs, batch_size, learning_rate
         Of Adam on the mean squared error of scaled values. The weights of the epoch with the lowest
         validation loss are kept.
+    sampler : {"independent", "runs"}
+        Which windows meet in a batch: shuffled one by one, as in the paper, or "runs" of consecutive days, which
+        share most of their maps. An epoch of runs costs a fraction of the time and memory where there is a residual
+        encoder, and teaches less: with runs give two or three times the epochs.
+    run_length : int
+        Windows of a run.
     runs : int
         Networks that differ in their seed only.
     seed : int
@@ -75,6 +110,14 @@ def fit_resattcaurec(
         Sizes of the network, the published ones by default; see :func:`xdrought.models.build`.
     device : str or torch.device
         "auto", "cpu", "cuda", ...
+    mixed_precision, compile : bool
+        Numbers of 16 bits where torch thinks it safe, and a compiled encoder. Without effect on a CPU.
+    sites_in_memory : int, optional
+        Sites whose days are held at a time, for data that are larger than memory (dask or zarr behind). Batches
+        are made of the sites that are there; they take turns in an order drawn anew each epoch.
+    checkpoint : str or pathlib.Path, optional
+        A file to which the state is written after every epoch and every 100 batches. When it is there, the
+        same call goes on from it, and ends, on the same machine, with the same weights.
     progress : bool
         Show a bar with both losses and the time left.
     time : hashable
@@ -92,7 +135,8 @@ def fit_resattcaurec(
     KeyError
         For a variable that is not there.
     ValueError
-        For settings out of range, data that do not fit, or too few windows for the three parts.
+        For settings out of range, data that do not fit, too few windows for training or validation, or a
+        checkpoint of other settings or data.
 
     Warns
     -----
@@ -101,7 +145,8 @@ def fit_resattcaurec(
 
     Notes
     -----
-    Scaling and causality see training days only. Batches are shuffled windows.
+    Scaling and causality see training days only. Under ``torchrun`` the processes train one network together, each
+    on its part of every batch, and all return the same Forecaster.
 
     References
     ----------
@@ -123,17 +168,25 @@ def fit_resattcaurec(
     >>> forecast.soil_moisture.dims, str(forecast.time.values[-1])[:10]  # the record ends on 2002-02-04
     (('site', 'time'), '2002-02-11')
     """
-    caller = "fit_resattcaurec"
+    caller = CALLER
+    from xdrought.models.samplers import SAMPLERS
     from xdrought.models.training import Plan
     from xdrought.models.zoo import VARIANTS, architecture
 
-    _check_counts(epochs=epochs, batch_size=batch_size, runs=runs)
+    _check_counts(epochs=epochs, batch_size=batch_size, run_length=run_length, runs=runs)
+    if sites_in_memory is not None:
+        _check_counts(sites_in_memory=sites_in_memory)
     if not learning_rate > 0:
         raise ValueError(f"{caller}: learning_rate={learning_rate!r}; it must be above 0")
+    if sampler not in SAMPLERS:
+        raise ValueError(f"{caller}: sampler={sampler!r} is unknown; choose one of {list(SAMPLERS)}")
     architecture(variant, 1, 1, 64, 64, equations, widths, dropout)  # refuse before long work
     device = resolve_device(device, caller)
-    windows = inputs.training_windows(ds, target, features, size, window, lead, time, caller)
-    splits = chronological(windows, fractions=fractions, embargo=embargo)
+    past = make_past(target_history, predict_change, latency, caller)
+    windows = inputs.training_windows(ds, target, features, size, window, lead, time, caller, past)
+    if embargo is None and split == "chronological":
+        embargo = windows.window + windows.lead + past.latency
+    splits = resolve_splits(split, windows, fractions, embargo, seed, caller)
     parts = {part: splits.windows(windows, part) for part in PARTS}
     _check_parts(parts, splits)
 
@@ -148,11 +201,14 @@ def fit_resattcaurec(
         variant, len(windows.features), n_causal, windows.size, windows.window, equations, widths, dropout
     )
 
-    scaled = windows.with_data(scaling.apply(windows.data))
-    plan = Plan(int(epochs), int(batch_size), float(learning_rate))
-    courses = train_members(spec, scaled, vectors, parts, plan, int(runs), seed, device, progress)
-    settings = {"epochs": plan.epochs, "batch_size": plan.batch_size, "learning_rate": plan.learning_rate}
+    plan = Plan(int(epochs), int(batch_size), float(learning_rate), sampler, int(run_length), mixed_precision, compile)
+    settings = {
+        name: getattr(plan, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "run_length")
+    }
     settings |= {"seed": int(seed)} | {f"{part}_windows": len(index) for part, index in parts.items()}
+    join_processes(device)
+    shards = Shards(windows.with_data(scaling.apply(windows.data)), vectors, parts, device, sites_in_memory)
+    courses = train_members(spec, shards, plan, int(runs), int(seed), progress=progress, checkpoint=checkpoint)
     return Forecaster(
         architecture=spec,
         weights=tuple(course.weights for course in courses),
@@ -166,102 +222,8 @@ def fit_resattcaurec(
         splits=splits,
         history=history_of(courses),
         settings=settings,
-    )
-
-
-def predict(
-    ds: xr.Dataset,
-    forecaster: Forecaster,
-    *,
-    causality: xr.Dataset | None = None,
-    batch_size: int = 512,
-    device: Any = "auto",
-    time: Hashable = "time",
-) -> xr.Dataset:
-    """Forecast the target wherever the drivers are complete, also for days after the record's end.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The drivers, of sites or of a grid, in any order and with units that can be converted. The target is
-        not needed and not read. The drivers are read into memory.
-    forecaster : Forecaster
-        From :func:`fit_resattcaurec` or :func:`load`.
-    causality : xarray.Dataset, optional
-        Causality degrees of places that the forecaster does not know.
-    batch_size : int
-        Maps, and windows, at a time; the result does not depend on it.
-    device : str or torch.device
-        "auto", "cpu", "cuda", ...
-    time : hashable
-        The time dimension.
-
-    Returns
-    -------
-    xarray.Dataset
-        The target's own name and units on (site, time) or (time, lat, lon), with `run` in front when there
-        are several. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
-        between. NaN where there is no complete window.
-
-    Raises
-    ------
-    KeyError
-        For a driver that is not there.
-    ValueError
-        For units or patches that do not fit, no complete window, or places without a causality degree.
-
-    Examples
-    --------
-    See :func:`fit_resattcaurec`.
-    """
-    caller = "predict"
-    _check_counts(caller, batch_size=batch_size)
-    device = resolve_device(device, caller)
-    known = inputs.in_known_units(ds, forecaster.features, forecaster.units, caller)
-    windows = make_patches(
-        known,
-        None,
-        forecaster.features,
-        forecaster.size,
-        forecaster.window,
-        forecaster.lead,
-        False,
-        time,
-        caller,
-    )
-    windows.require_windows(caller)
-    vectors = None
-    if forecaster.causality is not None:
-        degree = forecaster.causality if causality is None else causality
-        vectors = inputs.causality_of_places(windows, degree, caller).to(device)
-
-    from xdrought.models.prediction import run
-
-    cube = windows.with_data(forecaster.scaling.apply(windows.data)).to_torch(device)
-    members = []
-    for k in range(forecaster.runs):
-        scaled = run(forecaster.network(k, device), cube, vectors, int(batch_size)).numpy()
-        members.append(windows.to_labels(forecaster.scaling.invert(xr.DataArray(scaled), forecaster.target).values))
-    out = members[0] if len(members) == 1 else xr.concat(members, xr.DataArray(range(len(members)), dims="run"))
-    return _label(out, forecaster, time)
-
-
-def _label(values: xr.DataArray, forecaster: Forecaster, time: Hashable) -> xr.Dataset:
-    """The forecast under the target's name, with what it is and when it was issued."""
-    attrs = dict(forecaster.target_attrs)
-    name = attrs.get("long_name", forecaster.target)
-    attrs["long_name"] = f"{name}, forecast {forecaster.lead} days ahead"
-    lead_time = np.timedelta64(forecaster.lead * 86400, "s")
-    return xr.Dataset(
-        {forecaster.target: values.assign_attrs(attrs)},
-        {"lead_time": ((), lead_time, {"long_name": f"from init_time to {time}"})},
-        {
-            "variant": forecaster.variant,
-            "equations": forecaster.architecture.equations,
-            "window": forecaster.window,
-            "lead": forecaster.lead,
-            "drivers": " ".join(map(str, forecaster.features)),
-        },
+        past=past,
+        steps=inputs.grid_steps(windows),
     )
 
 

@@ -1,90 +1,128 @@
-"""The runs of a training: seeded networks, windows gathered from the resident cube, and what happened."""
+"""The runs of a training: seeded networks, one after the other, and what happened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from xdrought.patches import Patches
+from xdrought.training_checkpoint import Checkpoint
+from xdrought.training_shards import Shards
 
 if TYPE_CHECKING:
-    from torch import Tensor, device
+    from torch import device
 
     from xdrought.models import Architecture
-    from xdrought.models.training import Course, Plan
+    from xdrought.models.training import Course, Plan, Training
+
+CALLER = "fit_resattcaurec"
 
 
 def train_members(
     spec: Architecture,
-    scaled: Patches,
-    vectors: Tensor | None,
-    parts: Mapping[str, np.ndarray],
+    shards: Shards,
     plan: Plan,
     runs: int,
     seed: int,
-    device: device,
+    *,
     progress: bool,
+    checkpoint: str | Path | None,
 ) -> list[Course]:
-    """One training for each run."""
-    import torch
-    from tqdm.auto import tqdm
-
-    from xdrought.models.training import train_network
+    """One training for each run; with a checkpoint, the runs and batches that are still to come."""
+    from xdrought.models.training import Training
     from xdrought.models.zoo import build_architecture
 
-    cube = scaled.to_torch(device)
-    degrees = None if vectors is None else vectors.to(device)
-    train, val = (torch.from_numpy(parts[part]).to(device) for part in ("train", "val"))
+    settings = (
+        {} if checkpoint is None else {**asdict(spec), **asdict(plan), "runs": runs, "seed": seed, **shards.sums()}
+    )
+    stored = Checkpoint(checkpoint, settings, CALLER)
+    courses = stored.courses
+    with _Progress(spec.variant, runs, plan.epochs, progress) as shown:
+        for k in range(len(courses), runs):
+            with _seeded(seed, k, shards.device) as own:
+                training = Training(build_architecture(spec).to(shards.device), shards, plan, own, CALLER)
+                stored.resume(training)
+                shown.begin(k, training)
+                finished = tuple(courses)
 
-    def sample(index: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        causality = None if degrees is None else degrees[cube.cell[index]]
-        assert cube.target is not None
-        return cube.gather(index), causality, cube.target[index]
+                def save(now: Training, finished: tuple[Course, ...] = finished) -> None:
+                    stored.save(finished, now)
 
-    courses = []
-    with tqdm(total=runs * plan.epochs, desc=spec.variant, unit="epoch", disable=not progress) as bar:
-        for k in range(runs):
-            with _seeded(seed, k) as generator:
-                network = build_architecture(spec).to(device)
-                courses.append(
-                    train_network(
-                        network,
-                        sample,
-                        train,
-                        val,
-                        plan,
-                        generator=generator,
-                        on_epoch=_reporter(bar),
-                        caller="fit_resattcaurec",
-                    )
-                )
+                courses.append(training.run(shown.batch, shown.epoch, save))
+            stored.save(courses, None)
     return courses
 
 
-def _reporter(bar: Any) -> Callable[[float, float], None]:
-    """Moves the bar by an epoch and shows the losses."""
+class _Progress:
+    """A bar over all batches of all runs, with the losses and the time left; on one process only."""
 
-    def report(train_loss: float, val_loss: float) -> None:
-        bar.set_postfix(train=f"{train_loss:.4f}", val=f"{val_loss:.4f}", refresh=False)
-        bar.update()
+    def __init__(self, name: str, runs: int, epochs: int, wanted: bool):
+        from tqdm.auto import tqdm
 
-    return report
+        from xdrought.models.processes import rank
+
+        self.runs, self.epochs = runs, epochs
+        self.bar = tqdm(desc=name, unit="batch", disable=not wanted or rank() > 0)
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
+
+    def begin(self, run: int, training: Training) -> None:
+        """Show where a run starts from, which after a checkpoint is not its first batch."""
+        self.training, n_batches = training, training.n_batches
+        if self.bar.disable:
+            return
+        self.bar.total = self.runs * self.epochs * n_batches
+        done = (run * self.epochs + training.epoch) * n_batches + training.step
+        self.bar.initial += done - self.bar.n  # not done just now: no part of the speed
+        self.bar.n = done
+        self.bar.refresh()
+
+    def batch(self, loss: float) -> None:
+        self.bar.set_postfix_str(f"epoch={self.training.epoch}, batch loss={loss:.4f}{self._best()}", refresh=False)
+        self.bar.update()
+
+    def epoch(self, train_loss: float, val_loss: float) -> None:
+        self.bar.set_postfix_str(f"train={train_loss:.4f}, val={val_loss:.4f}{self._best()}")
+
+    def _best(self) -> str:
+        losses = self.training.course.val_loss
+        return f", best val={min(losses):.4f}" if losses else ""
 
 
 @contextmanager
-def _seeded(seed: int, run: int) -> Iterator[Any]:
-    """Torch's random state from (seed, run) inside, as before outside; gives a generator for shuffling."""
+def _seeded(seed: int, run: int, device: device) -> Iterator[int]:
+    """Torch's random state from (seed, run) inside, as before outside; gives a seed of its own."""
     import torch
 
     own = int(np.random.SeedSequence(seed, spawn_key=(run,)).generate_state(1)[0])
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices):
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(own)
-        yield torch.Generator().manual_seed(own)
+        yield own
+
+
+def join_processes(device: device) -> None:
+    """Meet the processes that ``torchrun`` started, each on its own device; a group that exists is used as it is."""
+    import atexit
+    import os
+
+    import torch
+    import torch.distributed as dist
+
+    if not dist.is_available() or dist.is_initialized() or not dist.is_torchelastic_launched():
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    atexit.register(dist.destroy_process_group)  # not before: processes cannot meet twice
 
 
 def history_of(courses: Sequence[Course]) -> xr.Dataset:

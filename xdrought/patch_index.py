@@ -13,7 +13,7 @@ def whole_patches(ok: np.ndarray, size: int) -> np.ndarray:
     before = (size - 1) // 2
     whole = np.zeros_like(ok)
     for axis in (0, 1):
-        ok = sliding_window_view(ok, size, axis=axis).all(axis=-1)
+        ok = np.all(sliding_window_view(ok, size, axis=axis), axis=-1)
     whole[before : before + ok.shape[0], before : before + ok.shape[1]] = ok
     return whole
 
@@ -25,7 +25,7 @@ def window_starts(
 
     Both inputs are (..., time); `cell` counts over their flattened leading axes.
     """
-    ok = sliding_window_view(day_ok, window, axis=-1).all(axis=-1)
+    ok = np.all(sliding_window_view(day_ok, window, axis=-1), axis=-1)
     if target_ok is not None:
         ok = ok[..., : ok.shape[-1] - lead] & target_ok[..., window - 1 + lead :]
     cell, start = np.nonzero(ok.reshape(-1, ok.shape[-1]))

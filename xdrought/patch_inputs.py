@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def default_features(ds: xr.Dataset, target: Hashable | None, time: Hashable) ->
     return tuple(with_patch or names)
 
 
-def daily_index(start: object, like: pd.Index, n_days: int) -> pd.Index:
+def daily_index(start: Any, like: pd.Index, n_days: int) -> pd.Index:
     """`n_days` days from `start`, of the kind (numpy or cftime, calendar, resolution) of `like`."""
     if isinstance(like, xr.CFTimeIndex):
         return xr.date_range(start, periods=n_days, freq="D", calendar=like.calendar, use_cftime=True)
@@ -137,7 +138,7 @@ def _site_patches(
     missing = {dim: 1 for dim in PATCH if dim not in ds.dims}
     edge = (width - size) // 2
     ds = ds if missing else ds.isel({dim: slice(edge, edge + size) for dim in PATCH})
-    like = {SITE: ds.sizes[SITE], time: ds.sizes[time], **dict.fromkeys(PATCH, size)}
+    like: dict[Hashable, int] = {SITE: ds.sizes[SITE], time: ds.sizes[time], **dict.fromkeys(PATCH, size)}
     out = {}
     for name in ds.data_vars:
         short = {dim: n for dim, n in like.items() if dim not in ds[name].dims and (name in names or dim == SITE)}

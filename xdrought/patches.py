@@ -217,8 +217,15 @@ class Patches:
         sites = {} if self.on_grid else {SITE: 1}
         return BatchGenerator(self.inputs, input_dims=sizes, input_overlap=overlap, batch_dims=sites)
 
-    def to_torch(self, device: Any = "cpu") -> ResidentCube:
+    def to_torch(self, device: Any = "cpu", sites: slice | None = None) -> ResidentCube:
         """The fast engine: one float32 tensor of all days on `device`, and windows as an index into it.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            Where the days are kept.
+        sites : slice, optional
+            Keep the days and windows of these sites only, counted from the first of them.
 
         Returns
         -------
@@ -229,12 +236,16 @@ class Patches:
 
         from xdrought.resident import ResidentCube
 
-        values = np.ascontiguousarray(self.inputs.to_numpy())
+        first, stop = (0, int(np.prod(self._shape))) if sites is None else (sites.start, sites.stop)
+        kept = slice(*np.searchsorted(self.cell, [first, stop]))
+        inputs = self.inputs if sites is None else self.inputs.isel({SITE: sites})
+        values = np.ascontiguousarray(inputs.to_numpy())
         cube = torch.from_numpy(values if values.flags.writeable else values.copy()).to(device)
-        cell, start = (torch.from_numpy(index.astype("int64")).to(device) for index in self._index)
+        index = (self.cell[kept] - first, self.start[kept])
+        cell, start = (torch.from_numpy(each.astype("int64")).to(device) for each in index)
         target = None
         if self.target is not None:
-            target = torch.from_numpy(self.targets.astype("float32")).to(device)
+            target = torch.from_numpy(self.targets[kept].astype("float32")).to(device)
         return ResidentCube(cube, cell, start, target, self.window, self.size)
 
     def to_labels(self, values: np.ndarray) -> xr.DataArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xdrought.patch_index import corner
@@ -41,15 +41,44 @@ class ResidentCube:
     def __len__(self) -> int:
         return len(self.start)
 
-    def gather(self, index: Tensor) -> Tensor:
-        """Windows (N, window, variable, size, size) of the positions `index` (N,); only these are copied."""
+    def gather(self, index: Tensor, out: Tensor | None = None) -> Tensor:
+        """Windows (N, window, variable, size, size) of the positions `index` (N,); only these are copied.
+
+        Of sites they are written to `out` where it is given: reused memory is much faster on a CPU.
+        """
+        import torch
+
         cell, start = self.cell[index], self.start[index]
         if self.on_grid:
             row, column = corner(cell, self.cube.shape[3], self.size)
             return self._boxes()[row, column, start]
         n_time, *frame = self.cube.shape[1:]
-        rows = self._rows().index_select(0, cell * n_time + start)  # [N, window * frame]
-        return rows.view(-1, self.window, *frame)
+        row = cell * n_time + start
+        if out is None:
+            out = self.cube.new_empty(len(row), self.window, *frame)
+        torch.index_select(self._rows(), 0, row, out=out.view(len(row), -1))  # [N, window * frame]
+        return out
+
+    def days(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The windows at the positions `index` (N,) with every day of a cell once.
+
+        Returns
+        -------
+        frames : torch.Tensor
+            (F, variable, size, size) maps of the days that some window holds.
+        position : torch.Tensor
+            (N, window) which of them: ``frames[position]`` are the windows of :meth:`gather`.
+        counts : torch.Tensor
+            (F,) how many windows hold each.
+        """
+        import torch
+
+        n_time = self.cube.shape[0 if self.on_grid else 1]
+        offsets = torch.arange(self.window, device=self.start.device)
+        day = (self.cell[index] * n_time + self.start[index])[:, None] + offsets
+        used, position, counts = day.unique(return_inverse=True, return_counts=True)
+        each = replace(self, cell=used // n_time, start=used % n_time, target=None, window=1)
+        return each.gather(torch.arange(len(used), device=used.device))[:, 0], position, counts
 
     def frames(self, cell: int) -> Tensor:
         """Every day's patch around one cell, (time, variable, size, size), without a copy."""

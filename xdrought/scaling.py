@@ -58,7 +58,7 @@ def fit_scaling(
     Parameters
     ----------
     ds : xarray.Dataset
-        Any dimensions. Dask is computed, one variable at a time.
+        Any dimensions. Dask is computed block by block, one variable at a time.
     variables : sequence of hashable, optional
         By default all.
     train : boolean xarray.DataArray, optional
@@ -115,9 +115,25 @@ def fit_scaling(
 
 
 def _statistics(da: xr.DataArray, train: xr.DataArray | None, caller: str) -> tuple[float, float]:
-    values = (da if train is None else da.where(train)).to_numpy()
-    values = values[np.isfinite(values)].astype("float64")
-    if not values.size:
+    used = da if train is None else da.where(train)
+    if used.chunks is None:
+        values = used.to_numpy()
+        values = values[np.isfinite(values)].astype("float64")
+        mean, std = (float(values.mean()), float(values.std())) if values.size else (np.nan, np.nan)
+    else:
+        mean, std = _blockwise(used)
+    if np.isnan(mean):
         part = "" if train is None else " in the training part"
         raise ValueError(f"{caller}: {da.name!r} has no finite value{part}; leave it out or fill it")
-    return float(values.mean()), float(values.std())
+    return mean, std
+
+
+def _blockwise(da: xr.DataArray) -> tuple[float, float]:
+    """The same of dask blocks, without holding the whole."""
+    import dask
+
+    finite = da.astype("float64").where(np.isfinite(da))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no finite value: told by the caller
+        mean, std = dask.compute(finite.mean(), finite.std())
+    return float(mean), float(std)

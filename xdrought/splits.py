@@ -1,4 +1,4 @@
-"""Training, validation and test parts that share no day, for each site by itself."""
+"""Training, validation and test parts: days of each site that are not shared, or whole sites."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import xarray as xr
 
 from xdrought.patches import Patches
 
-__all__ = ["PARTS", "Splits", "chronological"]
+__all__ = ["PARTS", "Splits", "chronological", "spatial_monte_carlo"]
 
 PARTS = ("train", "val", "test")
+EARTH_RADIUS = 6371.0  # km
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,27 +110,12 @@ def chronological(
     """
     caller = "chronological"
     shares = _shares(fractions, caller)
-    if isinstance(data, Patches):
-        embargo = data.window + data.lead if embargo is None else embargo
-        data, time = data.to_labels(np.ones(len(data), dtype=bool)), data.time
-    if not isinstance(data, xr.DataArray) or data.dtype != bool:
-        raise TypeError(f"{caller}: expected Patches or a boolean DataArray, got {type(data).__name__}; use .notnull()")
-    embargo = 22 if embargo is None else embargo
+    if embargo is None:
+        embargo = data.window + data.lead if isinstance(data, Patches) else 22
     if isinstance(embargo, bool) or not isinstance(embargo, int | np.integer) or embargo < 0:
         raise ValueError(f"{caller}: embargo={embargo!r}; it is a whole number of days, 0 or more")
-    if not isinstance(data.indexes.get(time), pd.DatetimeIndex):
-        raise ValueError(
-            f"{caller}: {time!r} has no numpy dates; assign them, or use .convert_calendar('standard') for cftime"
-        )
-    return Splits(_ranges(data, shares, int(embargo), time), shares, int(embargo), time)
-
-
-def _ranges(has_target: xr.DataArray, shares: tuple[float, ...], embargo: int, time: Hashable) -> xr.Dataset:
-    """First and last target day of each part at each place."""
-    places = [dim for dim in has_target.dims if dim != time]
-    stacked = has_target.transpose(*places, time)
-    days = has_target.indexes[time].to_numpy()
-    masks = stacked.to_numpy().reshape(-1, days.size)
+    has_target, time = _target_days(data, time, caller)
+    masks, days = _by_place(has_target, time)
     bounds = np.full((2, len(PARTS), len(masks)), np.datetime64("NaT"), dtype=days.dtype)
     gap = np.timedelta64(embargo + 1, "D")
     for place, mask in enumerate(masks):
@@ -141,6 +127,114 @@ def _ranges(has_target: xr.DataArray, shares: tuple[float, ...], embargo: int, t
             start = own[first] if first == 0 else max(own[first], own[first - 1] + gap)
             if start <= own[stop - 1]:
                 bounds[:, part, place] = start, own[stop - 1]
+    return Splits(_labelled(bounds, has_target, time), shares, int(embargo), time)
+
+
+def spatial_monte_carlo(
+    data: Patches | xr.DataArray,
+    *,
+    fractions: Sequence[float] = (0.70, 0.15, 0.15),
+    clusters: xr.DataArray | float | None = None,
+    seed: int = 0,
+    time: Hashable = "time",
+) -> Splits:
+    """Whole sites drawn for training, validation and test, as for places where nothing was measured.
+
+    Parameters
+    ----------
+    data : Patches or boolean xarray.DataArray
+        As for :func:`chronological`.
+    fractions : (float, float, float)
+        Shares of the sites that have a target; with clusters as near as whole clusters allow.
+    clusters : xarray.DataArray or float, optional
+        Sites that stay together: a label for each, e.g. (site), or a distance in km within which sites are
+        neighbours (and neighbours of neighbours); it needs the coordinates `lat` and `lon`. Without it near
+        sites, whose weather is the same, may be in different parts.
+    seed : int
+        Of the draw; the paper averages over five.
+    time : hashable
+        The time dimension of a mask.
+
+    Returns
+    -------
+    Splits
+        Without embargo: all days of a site are in one part.
+
+    Raises
+    ------
+    TypeError
+        For data that are neither windows nor a boolean mask.
+    ValueError
+        For fractions that are no shares of 1, clusters that do not fit the sites, or dates that are not
+        numpy's.
+
+    References
+    ----------
+    Tang et al. 2025, section 3.4; Xu and Liang 2001, doi:10.1016/S0169-7439(00)00122-2.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.splits import spatial_monte_carlo
+    >>> days = pd.date_range("2001-01-01", periods=50)
+    >>> observed = xr.DataArray(np.ones((20, 50), bool), {"site": range(20), "time": days}, ("site", "time"))
+    >>> splits = spatial_monte_carlo(observed, seed=3)
+    >>> [int(splits.ranges.start.sel(part=part).notnull().sum()) for part in ("train", "val", "test")]
+    [14, 3, 3]
+    """
+    caller = "spatial_monte_carlo"
+    shares = _shares(fractions, caller)
+    has_target, time = _target_days(data, time, caller)
+    masks, days = _by_place(has_target, time)
+    labels = _cluster_labels(clusters, has_target, time, caller)
+    drawn = _draw_parts(labels, np.flatnonzero(masks.any(axis=1)), shares, seed)
+    bounds = np.full((2, len(PARTS), len(masks)), np.datetime64("NaT"), dtype=days.dtype)
+    for place, part in drawn.items():
+        own = days[masks[place]]
+        bounds[:, part, place] = own[0], own[-1]
+    return Splits(_labelled(bounds, has_target, time), shares, 0, time)
+
+
+SPLITS = {"chronological": chronological, "spatial_monte_carlo": spatial_monte_carlo}
+
+
+def resolve_splits(
+    split: str | Splits, windows: Patches, fractions: Sequence[float], embargo: int | None, seed: int, caller: str
+) -> Splits:
+    """The splits of a name, or those given."""
+    if isinstance(split, Splits):
+        return split
+    if split == "chronological":
+        return chronological(windows, fractions=fractions, embargo=embargo)
+    if split == "spatial_monte_carlo":
+        if embargo is not None:
+            raise ValueError(f"{caller}: embargo={embargo!r} with whole sites held out; leave it out")
+        return spatial_monte_carlo(windows, fractions=fractions, seed=seed)
+    raise ValueError(f"{caller}: split={split!r} is unknown; give Splits, or one of {list(SPLITS)}")
+
+
+def _target_days(data: Patches | xr.DataArray, time: Hashable, caller: str) -> tuple[xr.DataArray, Hashable]:
+    """True on the days with a target, and the name of their dimension."""
+    if isinstance(data, Patches):
+        data, time = data.to_labels(np.ones(len(data), dtype=bool)), data.time
+    if not isinstance(data, xr.DataArray) or data.dtype != bool:
+        raise TypeError(f"{caller}: expected Patches or a boolean DataArray, got {type(data).__name__}; use .notnull()")
+    if not isinstance(data.indexes.get(time), pd.DatetimeIndex):
+        raise ValueError(
+            f"{caller}: {time!r} has no numpy dates; assign them, or use .convert_calendar('standard') for cftime"
+        )
+    return data, time
+
+
+def _by_place(has_target: xr.DataArray, time: Hashable) -> tuple[np.ndarray, np.ndarray]:
+    """The mask as (places, time), and the days."""
+    days = has_target.indexes[time].to_numpy()
+    return has_target.transpose(..., time).to_numpy().reshape(-1, days.size), days
+
+
+def _labelled(bounds: np.ndarray, has_target: xr.DataArray, time: Hashable) -> xr.Dataset:
+    """First and last target day, (2, part, places), on the labels of the places."""
+    places = [dim for dim in has_target.dims if dim != time]
     shape = (len(PARTS), *(has_target.sizes[dim] for dim in places))
     coords = {name: c for name, c in has_target.coords.items() if time not in c.dims}
     found = {
@@ -148,6 +242,56 @@ def _ranges(has_target: xr.DataArray, shares: tuple[float, ...], embargo: int, t
         for name, values in zip(("start", "end"), bounds, strict=True)
     }
     return xr.Dataset(found, {**coords, "part": list(PARTS)})
+
+
+def _draw_parts(labels: np.ndarray, places: np.ndarray, shares: tuple[float, ...], seed: int) -> dict[int, int]:
+    """The part of each place: clusters in random order, each whole in the part where its first place falls."""
+    rng = np.random.default_rng(seed)
+    stops = np.rint(np.cumsum(shares) * places.size)
+    drawn: dict[int, int] = {}
+    for label in rng.permutation(np.unique(labels[places])):
+        part = int(np.searchsorted(stops, len(drawn), side="right"))
+        drawn |= {int(place): part for place in places[labels[places] == label]}
+    return drawn
+
+
+def _cluster_labels(
+    clusters: xr.DataArray | float | None, has_target: xr.DataArray, time: Hashable, caller: str
+) -> np.ndarray:
+    """A number for each place, the same where places stay together."""
+    where = has_target.isel({time: 0}, drop=True)
+    if clusters is None:
+        return np.arange(where.size)
+    if isinstance(clusters, xr.DataArray):
+        if set(clusters.dims) != set(where.dims) or not clusters.notnull().all():
+            raise ValueError(
+                f"{caller}: clusters on {tuple(clusters.dims)} must give each of {tuple(where.dims)} a label"
+            )
+        here = {dim: where.indexes[dim] for dim in where.dims if dim in where.indexes and dim in clusters.indexes}
+        try:
+            aligned = clusters.sel(here).transpose(*where.dims)
+        except KeyError as error:
+            raise ValueError(f"{caller}: clusters lack a label of {error}; give one for each place") from error
+        return np.unique(aligned.to_numpy().ravel(), return_inverse=True)[1]
+    if isinstance(clusters, bool) or not isinstance(clusters, int | float) or not clusters > 0:
+        raise ValueError(f"{caller}: clusters={clusters!r}; give labels, or a distance in km above 0")
+    if not {"lat", "lon"} <= set(where.coords):
+        raise ValueError(f"{caller}: clusters={clusters!r} km needs the coordinates 'lat' and 'lon'; assign them")
+    return _near_together(where, float(clusters))
+
+
+def _near_together(where: xr.DataArray, km: float) -> np.ndarray:
+    """Connected components of the places that are at most `km` from another one."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    lat, lon = (np.deg2rad(where[name].broadcast_like(where).to_numpy().ravel()) for name in ("lat", "lon"))
+    points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    chord = 2 * np.sin(min(km / EARTH_RADIUS, np.pi) / 2)
+    pairs = cKDTree(points).query_pairs(chord, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(where.size, where.size))
+    return connected_components(graph, directed=False)[1]
 
 
 def _shares(fractions: Sequence[float], caller: str) -> tuple[float, ...]:

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from xdrought.models.attention import CBAM
+from xdrought.models.norm import BatchNorm2d, Counted, Stack
 
 
-class ResidualUnit(nn.Module):
+class ResidualUnit(Counted, nn.Module):
     """conv - BN - ReLU - conv - BN - attention, added to the input, ReLU; a stride halves the map."""
 
     def __init__(self, n_in: int, n_out: int, stride: int, attention: bool, released: bool):
         super().__init__()
-        self.body = nn.Sequential(
+        self.body = Stack(
             nn.Conv2d(n_in, n_out, 3, stride, padding=1),
-            nn.BatchNorm2d(n_out),
+            BatchNorm2d(n_out),
             nn.ReLU(),
             nn.Conv2d(n_out, n_out, 3, padding=1),
-            nn.BatchNorm2d(n_out),
+            BatchNorm2d(n_out),
         )
         self.attention = CBAM(n_out, released=released) if attention else nn.Identity()
         same = stride == 1 and n_in == n_out
-        self.shortcut = (
-            nn.Identity() if same else nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride), nn.BatchNorm2d(n_out))
-        )
+        self.shortcut = Stack() if same else Stack(nn.Conv2d(n_in, n_out, 1, stride), BatchNorm2d(n_out))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return (self.attention(self.body(x)) + self.shortcut(x)).relu()
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        return (self.attention(self.body(x, counts)) + self.shortcut(x, counts)).relu()
 
 
-class FrameEncoder(nn.Module):
+class FrameEncoder(Counted, nn.Module):
     """A stem, two residual units for each width (the first of a new width halves the map), mean, projection.
 
     At the published size (12 drivers, widths 64 and 128) 693,720 parameters. Maps of any size, also 1 x 1.
@@ -54,23 +54,24 @@ class FrameEncoder(nn.Module):
         released: bool = False,
     ):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(n_features, widths[0], 3, padding=1), nn.BatchNorm2d(widths[0]), nn.ReLU())
+        self.stem = Stack(nn.Conv2d(n_features, widths[0], 3, padding=1), BatchNorm2d(widths[0]), nn.ReLU())
         units: list[nn.Module] = []
         for before, width in zip([widths[0], *widths[:-1]], widths, strict=True):
             units.append(ResidualUnit(before, width, 1 if not units else 2, attention, released))
             units.append(ResidualUnit(width, width, 1, attention, released))
-        self.units = nn.Sequential(*units)
+        self.units = Stack(*units)
         self.project = nn.Linear(widths[-1], n_features)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """(N, n_features, H, W) to (N, n_features)."""
-        return self.project(self.units(self.stem(frames)).mean((2, 3)))
+    def forward(self, frames: Tensor, counts: Tensor | None = None) -> Tensor:
+        """(N, n_features, H, W), each there `counts` (N,) times, to (N, n_features)."""
+        frames = frames.contiguous(memory_format=torch.channels_last)  # convolutions are faster
+        return self.project(self.units(self.stem(frames, counts), counts).mean((2, 3)))
 
 
-class CentreMean(nn.Module):
+class CentreMean(Counted, nn.Module):
     """Mean of the central cells: four of an even size, one of an odd size. No parameters."""
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, counts: Tensor | None = None) -> Tensor:
         """(N, n_features, H, W) to (N, n_features)."""
         rows, columns = (slice((n - 1) // 2, n // 2 + 1) for n in frames.shape[2:])
         return frames[:, :, rows, columns].mean((2, 3))

@@ -2,66 +2,87 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from xdrought.models.framewise import FramewiseNetwork
 
+if TYPE_CHECKING:
+    from xdrought.resident import ResidentCube
 
-class Windows(Protocol):
-    """What is needed of :class:`xdrought.resident.ResidentCube`."""
-
-    @property
-    def cell(self) -> Tensor: ...
-    @property
-    def start(self) -> Tensor: ...
-    @property
-    def window(self) -> int: ...
-    def __len__(self) -> int: ...
-    def gather(self, index: Tensor) -> Tensor: ...
-    def frames(self, cell: int) -> Tensor: ...
+MAPS = 64  # maps at a time on a CPU, so that they stay in its cache
+DAYS = 2**18  # days of cells whose codes are held at a time
 
 
 @torch.no_grad()
-def run(network: nn.Module, windows: Windows, causality: Tensor | None, batch_size: int = 512) -> Tensor:
+def run(network: nn.Module, windows: ResidentCube, causality: Tensor | None, batch_size: int = 512) -> Tensor:
     """Output of the network in evaluation mode for every window, (N,) on the CPU.
+
+    Every batch has the same shape (the last is filled up with repeats), so a window's number does not depend,
+    to the last bit, on which other windows there are.
 
     Parameters
     ----------
     network : torch.nn.Module
         On the device of the windows.
-    windows : Windows
+    windows : ResidentCube
         Sorted by cell.
     causality : torch.Tensor or None
         (cells, n_causal), indexed by the windows' cell.
     batch_size : int
-        Frames, and windows, at a time.
+        Windows at a time, and on a GPU maps at a time.
     """
     network.eval()
-    if isinstance(network, FramewiseNetwork):
-        return _by_frame(network, windows, causality, batch_size)
-    parts = torch.arange(len(windows), device=windows.start.device).split(batch_size)
-    return torch.cat([network(windows.gather(part)).cpu() for part in parts])
+    n_maps = MAPS if windows.start.device.type == "cpu" else batch_size
+    if not isinstance(network, FramewiseNetwork):
+        every = torch.arange(len(windows), device=windows.start.device)
+        return _in_batches(lambda part: network(windows.gather(part)), every, n_maps).cpu()
+    parts = [_by_frame(network, part, causality, batch_size, n_maps).cpu() for part in _groups_of_cells(windows)]
+    return torch.cat(parts) if parts else torch.empty(0)
 
 
-def _by_frame(network: FramewiseNetwork, windows: Windows, causality: Tensor | None, batch_size: int) -> Tensor:
-    """Cell by cell: encode the days that some window holds, then run the recurrence over the codes."""
-    out = torch.empty(len(windows))
-    cells, counts = windows.cell.unique_consecutive(return_counts=True)
-    offsets = torch.arange(windows.window, device=windows.start.device)
+def _groups_of_cells(windows: ResidentCube) -> Iterator[ResidentCube]:
+    """The windows of some cells at a time."""
+    group = windows.cell // max(1, DAYS // _n_days(windows))
     first = 0
-    for cell, count in zip(cells.tolist(), counts.tolist(), strict=True):
-        days = windows.start[first : first + count, None] + offsets  # [n, window]
-        used, position = days.unique(return_inverse=True)
-        frames = windows.frames(cell)
-        z = torch.cat([network.encode(frames[part]) for part in used.split(batch_size)])  # [days, n_features]
-        degree = None if causality is None else causality[cell]
-        outputs = [
-            network.recur(z[part], None if degree is None else degree.expand(len(part), -1))
-            for part in position.split(batch_size)
-        ]
-        out[first : first + count] = torch.cat(outputs).cpu()
+    for count in group.unique_consecutive(return_counts=True)[1].tolist():
+        part = slice(first, first + count)
+        yield replace(windows, cell=windows.cell[part], start=windows.start[part], target=None)
         first += count
-    return out
+
+
+def _by_frame(
+    network: FramewiseNetwork, windows: ResidentCube, causality: Tensor | None, batch_size: int, n_maps: int
+) -> Tensor:
+    """Encode the days that some window holds, once each, then run the recurrence over the codes."""
+    offsets = torch.arange(windows.window, device=windows.start.device)
+    day = ((windows.cell - windows.cell[0]) * _n_days(windows) + windows.start)[:, None] + offsets  # [N, window]
+    held = torch.zeros(int(day.max()) + 1, dtype=torch.bool, device=day.device)
+    held[day] = True
+    used = held.nonzero()[:, 0]
+    position = (held.cumsum(0) - 1)[day]  # [N, window], into the codes
+    maps = replace(
+        windows, cell=used // _n_days(windows) + windows.cell[0], start=used % _n_days(windows), target=None, window=1
+    )
+    each = torch.arange(len(used), device=day.device)
+    codes = _in_batches(lambda part: network.encode(maps.gather(part)[:, 0]), each, n_maps)  # [days, n_features]
+
+    def recur(part: Tensor) -> Tensor:
+        return network.recur(codes[position[part]], None if causality is None else causality[windows.cell[part]])
+
+    return _in_batches(recur, torch.arange(len(windows), device=day.device), batch_size)
+
+
+def _in_batches(function: Callable[[Tensor], Tensor], index: Tensor, n: int) -> Tensor:
+    """``function(index)``, always called with `n` positions at a time."""
+    filled = torch.cat([index, index[-1:].expand(-len(index) % n)])
+    return torch.cat([function(part) for part in filled.split(n)])[: len(index)]
+
+
+def _n_days(windows: ResidentCube) -> int:
+    """Days of the record."""
+    return windows.cube.shape[0 if windows.on_grid else 1]

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool3d
 
+from xdrought.models.norm import BatchNorm3d
+
 
 def _pair(n_in: int, n_out: int) -> nn.Sequential:
     """Two 3 x 3 x 3 convolutions, each with BN and ReLU."""
     layers: list[nn.Module] = []
     for before in (n_in, n_out):
-        layers += [nn.Conv3d(before, n_out, 3, padding=1), nn.BatchNorm3d(n_out), nn.ReLU()]
+        layers += [nn.Conv3d(before, n_out, 3, padding=1), BatchNorm3d(n_out), nn.ReLU()]
     return nn.Sequential(*layers)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from torch import nn
 
 from xdrought.models.encoder import CentreMean, FrameEncoder
-from xdrought.models.framewise import FramewiseNetwork
+from xdrought.models.framewise import LinearNetwork, RecurrentNetwork
 from xdrought.models.recurrence import STEPS
 from xdrought.models.unet import UNet
 
@@ -18,7 +18,7 @@ _DROPOUT = {"paper": 0.0, "released": 0.2}  # the paper names none, the released
 
 @dataclass(frozen=True)
 class Architecture:
-    """All that a network's shape depends on; see :func:`build`."""
+    """All that a network's shape depends on; see :func:`xdrought.models.build`."""
 
     variant: str = "ResAttCauRec"
     n_features: int = 12
@@ -30,11 +30,16 @@ class Architecture:
     dropout: float | None = None
 
 
-def _framewise(spec: Architecture, encoder: Callable[[Architecture], nn.Module], causal: bool) -> nn.Module:
+def _recurrent(spec: Architecture, encoder: Callable[[Architecture], nn.Module], causal: bool) -> nn.Module:
     """An encoder and a recurrence."""
     dropout = _DROPOUT[spec.equations] if spec.dropout is None else spec.dropout
     n_causal = spec.n_causal if causal else None
-    return FramewiseNetwork(encoder(spec), spec.n_features, n_causal, spec.widths, spec.equations, dropout)
+    return RecurrentNetwork(encoder(spec), spec.n_features, n_causal, spec.widths, spec.equations, dropout)
+
+
+def _linear(spec: Architecture, encoder: Callable[[Architecture], nn.Module]) -> nn.Module:
+    """An encoder and a linear layer."""
+    return LinearNetwork(encoder(spec), spec.n_features, spec.window)
 
 
 def _residual(spec: Architecture, attention: bool) -> nn.Module:
@@ -65,7 +70,7 @@ class Variant:
 
 
 def _row(encoder: Callable[[Architecture], nn.Module], causal: bool) -> Variant:
-    return Variant(partial(_framewise, encoder=encoder, causal=causal), causal)
+    return Variant(partial(_recurrent, encoder=encoder, causal=causal), causal)
 
 
 _attentive, _plain = partial(_residual, attention=True), partial(_residual, attention=False)
@@ -76,6 +81,8 @@ VARIANTS: dict[str, Variant] = {
     "ResRec": _row(_plain, causal=False),
     "CauRec": _row(_centre, causal=True),
     "Rec": _row(_centre, causal=False),
+    "ResAtt": Variant(partial(_linear, encoder=_attentive)),
+    "Res": Variant(partial(_linear, encoder=_plain)),
     "UNet": Variant(_unet, widths=(24, 32, 40, 64)),
 }
 
@@ -95,14 +102,15 @@ def build(
     Parameters
     ----------
     variant : str
-        One of :data:`VARIANTS`. Res: residual encoder (else the mean of the central cells), Att: with
-        attention, Cau: with the causality degree, Rec: recurrence. UNet: the Conv3d benchmark.
+        One of :data:`xdrought.models.VARIANTS`. Res: residual encoder (else the mean of the central cells), Att: with
+        attention, Cau: with the causality degree, Rec: recurrence (else a linear layer over all days). UNet: the
+        Conv3d benchmark.
     n_features : int
         Drivers.
     n_causal : int
         Length of the causality degree; variants without Cau ignore it.
     size, window : int
-        Cells on a side and days; the recurrent variants take any.
+        Cells on a side and days; the network takes any where it has a recurrence.
     equations : {"paper", "released"}
         "paper": Eq. 1-6. "released": the authors' code, which adds the attention block's input back, orders
         its two planes the other way, skips from the previous cell state instead of c_0, and has dropout 0.2.
@@ -145,7 +153,7 @@ def architecture(
     widths: Sequence[int] | None,
     dropout: float | None,
 ) -> Architecture:
-    """The arguments of :func:`build` as a checked value, with the published widths where none are given."""
+    """The arguments of `build` as a checked value, with the published widths where none are given."""
     if variant not in VARIANTS:
         raise ValueError(f"build: variant {variant!r} is unknown; choose one of {list(VARIANTS)}")
     widths = VARIANTS[variant].widths if widths is None else tuple(widths)

@@ -1,0 +1,117 @@
+"""A training on disk: safetensors with plain text beside, replaced as a whole; nothing in it is ever run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xdrought.models.training import Course, Training
+
+FORMAT, VERSION = "xdrought.checkpoint", 1
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+    """Write beside `path`, wait for the disk, and move into place: there is never half a checkpoint."""
+    from safetensors.torch import save
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    labels = {"format": FORMAT, "version": VERSION, "sum": _sum(plain), **notes}
+    content = save(plain, {"xdrought": json.dumps(labels)})
+    part = path.with_name(f"{path.name}.part")  # one name: a killed write leaves one file, which the next replaces
+    with part.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(part, path)
+    if os.name == "posix":  # the new name, too, is on the disk
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def read(path: Path, caller: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and notes of :func:`write`.
+
+    Raises
+    ------
+    ValueError
+        For a file of another kind, a newer one, or a damaged one.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as stored:
+            labels = json.loads(stored.metadata()["xdrought"])
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        found = labels["format"], labels["version"]
+        whole = labels["sum"] == _sum(tensors)
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
+        raise _refused(path, f"is not a whole checkpoint ({error})", caller) from error
+    if found != (FORMAT, VERSION):
+        raise _refused(path, f"is {found[0]!r} of version {found[1]!r}, not {FORMAT!r} of {VERSION}", caller)
+    if not whole:
+        raise _refused(path, "is damaged: its sum does not fit", caller)
+    return tensors, labels
+
+
+def _refused(path: Path, what: str, caller: str) -> ValueError:
+    return ValueError(f"{caller}: checkpoint {path} {what}; delete it to start anew, or name another path")
+
+
+def _sum(tensors: Mapping[str, Tensor]) -> str:
+    """Of names and bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def state_of(training: Training) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What :func:`restore` needs: live and best weights, Adam's moments, and how far the epoch is."""
+    tensors = {f"live.{name}": value for name, value in training.network.state_dict().items()}
+    for k, moments in training.optimiser.state_dict()["state"].items():
+        tensors |= {f"adam.{k}.{name}": value for name, value in moments.items()}
+    best, notes = course_state(training.course, "best")
+    return tensors | best, {"course": notes, "step": training.step, "total": training.epoch_total()}
+
+
+def restore(training: Training, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+    """Put a fresh training where :func:`state_of` found another one."""
+    training.network.load_state_dict(_of("live", tensors))
+    optimiser = training.optimiser
+    for k, parameter in enumerate(p for group in optimiser.param_groups for p in group["params"]):
+        for name, value in _of(f"adam.{k}", tensors).items():
+            if value.shape == parameter.shape:  # on the device and in the layout of the parameter
+                value = torch.empty_like(parameter).copy_(value)
+            optimiser.state[parameter][name] = value.detach()
+    training.course = restored_course(tensors, notes["course"], "best")
+    training.step = notes["step"]
+    training.resume_total(notes["total"])
+
+
+def course_state(course: Course, key: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and notes of a course."""
+    tensors = {f"{key}.{name}": value for name, value in course.weights.items()}
+    notes = {name: getattr(course, name) for name in ("train_loss", "val_loss", "best_epoch")}
+    return tensors, {**notes, "order": list(course.weights)}  # safetensors sorts them
+
+
+def restored_course(tensors: Mapping[str, Tensor], notes: Mapping[str, Any], key: str) -> Course:
+    """A course from :func:`course_state`."""
+    weights = {name: tensors[f"{key}.{name}"] for name in notes["order"]}
+    return Course(notes["train_loss"], notes["val_loss"], notes["best_epoch"], weights)
+
+
+def _of(key: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose name starts with the key, without it."""
+    return {name.removeprefix(f"{key}."): value for name, value in tensors.items() if name.startswith(f"{key}.")}

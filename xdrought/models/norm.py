@@ -1,0 +1,101 @@
+"""Batch normalisation over days that are met several times in a batch, or that other processes hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import batch_norm
+
+from xdrought.models.processes import all_sum, world
+
+
+class Counted:
+    """A module whose ``forward(x, counts)`` is told how often each row of x occurs in the batch."""
+
+
+class _WeightedNorm(torch.autograd.Function):
+    """y = gamma (x - mean) / std + beta with the mean and variance of x where row n is there counts[n] times.
+
+    Gradients are those of the rows written out: of y they arrive summed over the copies already, and a copy's
+    part in mean and variance counts as often as the copy.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, counts: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tensor, ...]:
+        cells = tuple(range(2, x.ndim))
+        counts = counts.to(gamma.dtype)
+        total = all_sum(counts.sum())
+        share = counts / total  # [N]
+        mean = all_sum(share @ x.mean(cells, dtype=gamma.dtype))  # [C]
+        var = all_sum(share @ (x - _to_channels(mean, x)).square_().mean(cells))
+        ctx.save_for_backward(x, share, gamma, mean, var)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, var, total)
+        return batch_norm(x, mean, var, gamma, beta, False, 0.0, eps), mean, var, total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
+        x, share, gamma, mean, var = ctx.saved_tensors
+        # with mean and std held fixed: dx = gamma dy / std, dgamma = sum of dy x_hat, dbeta = sum of dy
+        dx, dgamma, dbeta = torch.ops.aten.native_batch_norm_backward(
+            dy, x, gamma, mean, var, None, None, False, ctx.eps, [True, True, True]
+        )
+        inverse = torch.rsqrt(var + ctx.eps)
+        sum_dy, sum_dyx = all_sum(dbeta), all_sum(dgamma)
+        # what moves through mean and std: share gamma / std (sum_dy + x_hat sum_dyx), a line in x
+        slope = gamma * inverse.square() * sum_dyx
+        level = gamma * inverse * (sum_dy - mean * inverse * sum_dyx)
+        per_cell = (share / x[0, 0].numel())[:, None]  # [N, 1]
+        shape = (*x.shape[:2], *(1,) * (x.ndim - 2))
+        dx.addcmul_(x, (per_cell * slope).view(shape).to(dx.dtype), value=-1)
+        return dx.sub_((per_cell * level).view(shape).to(dx.dtype)), None, dgamma, dbeta, None
+
+
+def _to_channels(values: Tensor, x: Tensor) -> Tensor:
+    """(C,) in a shape that broadcasts against x (N, C, ...)."""
+    return values.view(-1, *(1,) * (x.ndim - 2))
+
+
+class _CountedNorm(Counted, nn.modules.batchnorm._BatchNorm):
+    """Torch's batch normalisation, of rows that count several times and over all processes."""
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        if not self.training or (counts is None and world() == 1):
+            return super().forward(x)
+        self._check_input_dim(x)
+        counts = torch.ones(len(x), device=x.device) if counts is None else counts
+        y, mean, var, total = _WeightedNorm.apply(x, counts, self.weight, self.bias, self.eps)
+        self._remember(mean, var, total * x[0, 0].numel())
+        return y
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, var: Tensor, n: Tensor) -> None:
+        """Running statistics as torch keeps them, of n values a channel."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(var * n / (n - 1).clamp(min=1), self.momentum)
+
+
+class BatchNorm2d(_CountedNorm, nn.BatchNorm2d):
+    """Of (N, C, H, W)."""
+
+
+class BatchNorm3d(_CountedNorm, nn.BatchNorm3d):
+    """Of (N, C, T, H, W)."""
+
+
+class Stack(Counted, nn.Sequential):
+    """Layers in order; those that count rows are told the counts."""
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        for layer in self:
+            x = layer(x, counts) if isinstance(layer, Counted) else layer(x)
+        return x
