@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import xarray as xr
 
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
+from xdrought.target_past import NO_PAST, TargetPast, history_name
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
@@ -41,7 +43,7 @@ class Forecaster:
     lead : int
         Days from the last input day to the forecast day.
     scaling : xdrought.scaling.Scaling
-        Of the training part.
+        Of the training part; with ``past.change`` that of the target is of its change.
     causality : xarray.Dataset or None
         `rho` and `p_value` of the training part on the places, `variable` and `cell`.
     splits : xdrought.splits.Splits
@@ -50,6 +52,10 @@ class Forecaster:
         `train_loss` and `val_loss` on (run, epoch), of scaled values, and the `best_epoch` of each run.
     settings : mapping
         Epochs, batch size, learning rate, seed, and how many windows each part had.
+    past : xdrought.target_past.TargetPast
+        What the network knows of the target's own past, nothing by default.
+    steps : mapping
+        Degrees of `lat` and `lon` from one cell of a patch to the next, where they are known.
     """
 
     architecture: Architecture
@@ -64,6 +70,13 @@ class Forecaster:
     splits: Splits
     history: xr.Dataset
     settings: Mapping[str, Any]
+    past: TargetPast = NO_PAST
+    steps: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def drivers(self) -> tuple[Hashable, ...]:
+        """The features without the target's own past."""
+        return tuple(name for name in self.features if not (self.past.history and name == history_name(self.target)))
 
     @property
     def variant(self) -> str:
@@ -83,14 +96,9 @@ class Forecaster:
 
     def network(self, run: int = 0, device: str | device = "cpu") -> nn.Module:
         """The trained network of one run, in evaluation mode."""
-        import torch
+        from xdrought.forecast_blocks import network_of
 
-        from xdrought.models.zoo import build_architecture
-
-        with torch.device("meta"):  # no initial weights are drawn: the global random state stays as it is
-            network = build_architecture(self.architecture)
-        network.load_state_dict({name: w.clone() for name, w in self.weights[run].items()}, assign=True)
-        return network.to(device).eval()
+        return network_of(self.architecture, self.weights[run], device)
 
     def save(self, path: str | Path) -> None:
         """Write to one file: labels, scaling, causality and weights, without pickle.
@@ -102,50 +110,41 @@ class Forecaster:
 
         See Also
         --------
-        xdrought.forecast.load
+        xdrought.load
         """
         from xdrought.forecaster_file import write
 
         write(self, path)
 
     def __repr__(self) -> str:
+        lines = [f"  {name:<9} {text}" for name, text in self._facts().items()]
+        return "\n".join([f"<xdrought.Forecaster {self._title()}>", *lines])
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the same as the text, and the losses of every run behind a triangle."""
+        rows = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in self._facts().items())
+        losses = self.history[["train_loss", "val_loss"]].to_dataframe().unstack("run").to_html(border=0)
+        return (
+            f"<div><b>xdrought.Forecaster</b> {escape(self._title())}<table>{rows}</table>"
+            f"<details><summary>history</summary>{losses}</details></div>"
+        )
+
+    def _title(self) -> str:
+        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
+        return f"{self.variant} ({self.architecture.equations}), {runs}"
+
+    def _facts(self) -> dict[str, str]:
+        """What it forecasts, from what, and how well, in words."""
         spec, best = self.architecture, self.history.val_loss.min("epoch").values
         counts = ", ".join(f"{self.settings.get(f'{part}_windows', '?')} {part}" for part in PARTS)
         units = self.units.get(self.target)
-        width = f"{self.size} x {self.size} cells"
         numbers = sum(tensor.numel() for tensor in self.weights[0].values())
-        return "\n".join(
-            [
-                f"<xdrought.Forecaster {spec.variant} ({spec.equations}), {self.runs} run(s)>",
-                f"  target    {self.target}{f' ({units})' if units else ''}, {self.lead} days ahead",
-                f"  inputs    {spec.window} days x {len(self.features)} drivers x {width}",
-                f"  drivers   {', '.join(map(str, self.features))}",
-                f"  windows   {counts}; embargo {self.splits.embargo} days",
-                f"  network   widths {spec.widths}, {numbers:,} numbers",
-                f"  best loss {', '.join(f'{loss:.4g}' for loss in best)} in validation (target: variance 1)",
-            ]
-        )
-
-
-def resolve_device(name: str | device, caller: str) -> device:
-    """The torch device of a name; "auto" is a GPU when there is one.
-
-    Raises
-    ------
-    ValueError
-        When there is no such device here.
-    """
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(name)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{caller}: device={name!r} is not usable here ({reason}); "
-            f'use device="cpu", or "auto" for a GPU where there is one'
-        ) from error
-    return found
+        return {
+            "target": f"{self.target}{f' ({units})' if units else ''}, {self.lead} days ahead",
+            "inputs": f"{spec.window} days x {len(self.features)} drivers x {self.size} x {self.size} cells",
+            "drivers": ", ".join(map(str, self.features)),
+            "own past": self.past.describe(),
+            "windows": f"{counts}; embargo {self.splits.embargo} days",
+            "network": f"widths {spec.widths}, {numbers:,} numbers",
+            "best loss": f"{', '.join(f'{loss:.4g}' for loss in best)} in validation (target: variance 1)",
+        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,8 +16,10 @@ import numpy as np
 import xarray as xr
 
 from xdrought.forecaster import Forecaster
+from xdrought.forecaster_checks import check_forecaster
 from xdrought.scaling import Scaling
 from xdrought.splits import Splits
+from xdrought.target_past import TargetPast
 
 __all__ = ["load"]
 
@@ -30,22 +32,25 @@ def write(forecaster: Forecaster, path: str | Path) -> None:
     from safetensors.torch import save
 
     path = Path(path)
+    names = [*forecaster.features, forecaster.target]
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"save: the names {names} are not all text; rename the variables and train again")
     members = {LABELS: json.dumps(_to_plain(forecaster), indent=1, allow_nan=False).encode()}
     for run, weights in enumerate(forecaster.weights):
         members[_weights_name(run)] = save({name: tensor.contiguous() for name, tensor in weights.items()})
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
     members[CHECKSUMS] = json.dumps(sums, indent=1).encode()
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with part.open("xb") as stream:
             with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
                 for name, content in members.items():
-                    archive.writestr(name, content)
+                    archive.writestr(zipfile.ZipInfo(name), content)  # no clock: equal forecasters, equal files
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(part, path)
+        part.replace(path)
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -92,35 +97,26 @@ def load(path: str | Path) -> Forecaster:
         )
     _check_sums(members, path)
     try:
-        return _from_plain(labels, members)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        IndexError,
-        OverflowError,
-        RuntimeError,
-    ) as error:
+        forecaster = _from_plain(labels, members)
+        check_forecaster(forecaster)
+    except Exception as error:  # whatever a changed file leads to, it is the file's fault
         raise ValueError(f"load: {path} does not fit together ({error}); it was changed, save it again") from error
+    return forecaster
 
 
 def _read_members(path: Path) -> dict[str, bytes]:
-    """All members, checked by the zip's own sums; only stored ones, which cannot be larger than the file."""
+    """All members, checked by the zip's own sums; only stored ones, together no larger than the file."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            if any(e.compress_type != zipfile.ZIP_STORED or e.file_size > path.stat().st_size for e in entries):
+            if any(e.compress_type != zipfile.ZIP_STORED for e in entries):
                 raise _not_ours(path, "its members are compressed")
+            if sum(e.file_size for e in entries) > path.stat().st_size:
+                raise _not_ours(path, "its members overlap")
             return {entry.filename: archive.read(entry) for entry in entries}
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        UnicodeDecodeError,
-    ) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # zipfile raises many types for a broken file
         raise _not_ours(path, str(error)) from error
 
 
@@ -168,6 +164,8 @@ def _to_plain(forecaster: Forecaster) -> dict[str, Any]:
         "time": splits.time,
         "history": _plain_dataset(forecaster.history),
         "settings": _plain_attrs(forecaster.settings),
+        "past": asdict(forecaster.past),
+        "steps": dict(forecaster.steps),
     }
 
 
@@ -194,6 +192,8 @@ def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Fore
         ),
         history=_labelled_dataset(labels["history"]),
         settings=labels["settings"],
+        past=TargetPast(**labels["past"]),
+        steps=labels["steps"],
     )
 
 
@@ -229,6 +229,7 @@ def _plain_dataset(ds: xr.Dataset) -> dict[str, Any]:
 def _plain_variable(da: xr.DataArray) -> dict[str, Any]:
     values = da.to_numpy()
     kind = values.dtype.kind
+    flat: list[float | str | None]
     if kind in "Mm":
         flat = [None if np.isnat(v) else int(v.astype("int64")) for v in values.ravel()]
     elif kind == "f":
@@ -271,6 +272,8 @@ def _labelled_dataset(plain: Mapping[str, Any]) -> xr.Dataset:
 
 def _labelled_variable(plain: Mapping[str, Any]) -> xr.Variable:
     dtype, values = np.dtype(plain["dtype"]), plain["values"]
+    if dtype.kind not in "OMmbiuf" or dtype.itemsize > 16:
+        raise ValueError(f"values of type {dtype} are never written")
     if dtype.kind in "Mm":
         missing = np.iinfo("int64").min  # numpy's NaT
         values = np.array([missing if v is None else v for v in values], "int64").view(dtype)
