@@ -261,7 +261,7 @@ def test_training_with_the_past_beats_persistence_on_a_known_process():
     ds = forced_soil(2, 500)
     forecaster = fit_resattcaurec(
         ds, TARGET, ["tp"], variant="Rec", target_history=True, predict_change=True, window=3, lead=10,
-        epochs=15, learning_rate=0.02, batch_size=64, widths=(8,), device="cpu", progress=False,
+        epochs=30, learning_rate=0.005, batch_size=64, widths=(8,), device="cpu", progress=False,
     )  # fmt: skip
     assert (forecaster.past.history, forecaster.past.change, forecaster.past.latency) == (True, True, 0)
     test = forecaster.splits.mask("test", ds.time)
