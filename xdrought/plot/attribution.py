@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.plot.dressing import SMALL, TEXT, clean, date_axis, label, new_axes, to_datetime64
 from xdrought.plot.events import SHADES
-from xdrought.plot.maps import SMALL, TEXT, clean, date_axis, label, new_axes, to_datetime64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
-from xdrought.plot.maps import (
+from xdrought.plot.dressing import (
     FORECAST,
     LINE,
     SMALL,
@@ -17,8 +17,8 @@ from xdrought.plot.maps import (
     legend_below,
     missing_package,
     new_axes,
-    plot_map,
 )  # fmt: skip
+from xdrought.plot.maps import plot_map
 from xdrought.plot.scores import frameless
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought.plot.maps import FORECAST, LINE, LOWER, REFERENCE, TEXT, UPPER, clean, legend_below, new_axes
+from xdrought.plot.dressing import FORECAST, LINE, LOWER, REFERENCE, TEXT, UPPER, clean, legend_below, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import units
-from xdrought.plot.maps import (
+from xdrought.plot.dressing import (
     FORECAST,
     LINE,
     LOWER,

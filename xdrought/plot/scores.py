@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.plot.events import forecast_line
-from xdrought.plot.maps import (
+from xdrought.plot.dressing import (
     FORECAST,
     LINE,
     REFERENCE,
@@ -25,6 +24,7 @@ from xdrought.plot.maps import (
     new_axes,
     one_series,
 )  # fmt: skip
+from xdrought.plot.events import forecast_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

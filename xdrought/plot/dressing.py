@@ -1,0 +1,153 @@
+"""How all pictures are dressed: colours, sizes, labels, dates, legends, and the checks that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought import checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# hues after Okabe and Ito
+LINE, UPPER, LOWER, FORECAST, REFERENCE = "#1a1a1a", "#D55E00", "#007a5a", "#0072B2", "#777777"
+TEXT, SMALL = 8, 7  # points
+WIDE = 4.5  # inches, more than one column
+UNITS = {
+    "percent": "%",
+    "percent d-1": "% d⁻¹",
+    "1": "",
+    "dimensionless": "",
+    "degC": "°C",
+    "m3 m-3": "m³ m⁻³",
+    "m3/m3": "m³ m⁻³",
+}
+
+
+def missing_package(name: str, caller: str) -> ModuleNotFoundError:
+    """What to tell a user who has not installed the optional packages."""
+    return ModuleNotFoundError(f'{caller}: needs {name}; install it with pip install "xdrought[plot]"')
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float], caller: str) -> Axes:
+    """The caller's axes, or those of a new figure of `size` inches, with small print."""
+    if ax is None:
+        try:
+            import matplotlib.pyplot as plt
+        except ModuleNotFoundError as error:
+            raise missing_package("matplotlib", caller) from error
+        ax = plt.subplots(figsize=size, layout="constrained")[1]
+    ax.tick_params(labelsize=TEXT)
+    return ax
+
+
+def label(da: xr.DataArray, fallback: str = "value") -> str:
+    """Axis text "long name (units)", without brackets when there are no units."""
+    name = str(da.attrs.get("long_name") or da.name or fallback).replace("_", " ")
+    unit = str(da.attrs.get("units", ""))
+    unit = UNITS.get(unit, unit)
+    name = name[:1].upper() + name[1:]
+    return f"{name} ({unit})" if unit else name
+
+
+def to_datetime64(times: Any, caller: str) -> np.ndarray:
+    """Dates as datetime64, also those of cftime calendars as long as the days exist."""
+    values = np.atleast_1d(np.asarray(times))
+    if values.dtype.kind == "M":
+        return values
+    try:
+        return np.array([np.datetime64(t.isoformat()) for t in values], dtype="datetime64[s]")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{caller}: cannot put the dates on a time axis ({error}); bring them to the standard calendar, "
+            f'e.g. .convert_calendar("standard", align_on="year"), before the events are found'
+        ) from error
+
+
+def one_series(da: xr.DataArray, time: Hashable, caller: str) -> tuple[np.ndarray, np.ndarray]:
+    """Dates and values of a record that has only the time dimension."""
+    checks.require_dim(da, time, caller)
+    others = [dim for dim in da.dims if dim != time and da.sizes[dim] > 1]
+    if others:
+        raise ValueError(
+            f"{caller}: {da.name!r} has the dimensions {tuple(da.dims)}; one series is drawn at a time: "
+            f"choose along {others}, e.g. .isel({others[0]}=0)"
+        )
+    values = np.asarray(da.squeeze([dim for dim in da.dims if dim != time]).values, dtype="float64")
+    if not np.isfinite(values).any():
+        raise ValueError(f"{caller}: {da.name!r} holds no valid value; there is nothing to draw")
+    return to_datetime64(da[time].values, caller), values
+
+
+def date_axis(ax: Axes) -> None:
+    """Short dates on the x axis."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=8)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.get_offset_text().set_fontsize(TEXT)
+
+
+def clean(ax: Axes) -> None:
+    """Keep only the two axis lines that carry numbers."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def legend_below(ax: Axes, handles: Sequence[Any], *, under: Axes | None = None, below: float = 26) -> None:
+    """A legend outside the data, `below` points under the axes or those named by `under`."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure: Any = ax.figure
+    room = 1.1 * figure.get_figwidth() * ax.get_position().width
+    entry = 0.45 + 0.05 * max(len(str(handle.get_label())) for handle in handles)
+    anchor = (under or ax).transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans)
+    ax.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=anchor, frameon=False,
+        ncols=int(np.clip(room / entry, 1, len(handles))), fontsize=SMALL, borderaxespad=0, handlelength=1.8,
+        columnspacing=1.2,
+    )  # fmt: skip
+
+
+def inches_below(ax: Axes) -> Any:
+    """Transform: x as a part of the axes' width, y in inches from their lower edge.
+
+    What hangs below by inches, not by a part of the axes' height, lets the layout settle in one pass.
+    """
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    figure: Any = ax.figure
+    lower_edge = ScaledTranslation(0, 0, ax.transAxes)  # type: ignore[arg-type]
+    return blended_transform_factory(ax.transAxes, figure.dpi_scale_trans + lower_edge)
+
+
+def message(ax: Axes, text: str) -> None:
+    """Say on the axes why something is missing."""
+    ax.text(
+        0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize=TEXT,
+        bbox={"facecolor": "white", "edgecolor": "#bbbbbb", "linewidth": 0.6},
+    )  # fmt: skip
+
+
+def require_events(events: xr.Dataset, caller: str) -> None:
+    """Raise unless `events` is an event table."""
+    needed = {"onset_time", "start_time", "end_time", "is_flash"}
+    if "event" not in events.dims or not needed <= set(events.variables):
+        raise ValueError(
+            f"{caller}: events must come from flash_drought_events, with {sorted(needed)} on 'event'; "
+            f"found {sorted(map(str, events.variables))} on {tuple(events.sizes)}"
+        )
+
+
+def require_one_definition(events: xr.Dataset, caller: str) -> None:
+    """Raise when the same drought may be in the table several times."""
+    if "definition" in events.coords and (names := np.unique(events["definition"].values)).size > 1:
+        raise ValueError(
+            f"{caller}: the events are of the definitions {names.tolist()}; choose one, "
+            f'e.g. events.isel(event=events.definition == "{names[0]}")'
+        )
