@@ -580,3 +580,18 @@ def test_rate_is_decided_exactly():
     chosen = events.isel(event=events.onset_length.values == 30)
     assert chosen.intensification_rate.values.tolist() == pytest.approx([1.0])
     assert chosen.is_flash.values.tolist() == [True]
+
+
+@pytest.mark.parametrize(("low", "high"), [(-9999.0, 60.0), (10.0, 120.0)])
+def test_percentiles_outside_0_to_100_are_refused_when_they_are_met(low, high):
+    values = np.tile([50.0, low, high], (3, 40))
+    da = xr.DataArray(values, {"time": pd.date_range("2001-01-01", periods=120)}, ("site", "time"))
+    text = f"is_percentile=True, but the values reach {min(low, 0):g} to {high:g}; percentiles go from 0 to 100"
+    for function in (xd.flash_drought_events, xd.drought_classes, xd.drought_summary):
+        with pytest.raises(ValueError, match=text):
+            function(da, is_percentile=True)
+    lazy = xd.drought_classes(da.chunk(site=1), is_percentile=True)  # not looked at on the way
+    with pytest.raises(ValueError, match=text):
+        lazy.compute()
+    missing = da.where((da >= 0) & (da <= 100), np.inf)
+    assert (xd.drought_classes(missing, is_percentile=True) == -1).any()

@@ -96,6 +96,8 @@ class Detector:
             rows = np.where(temperature < FREEZING, rows.dtype.type(np.nan), rows)
         if self.blocks is not None:
             rows = block_means(rows, self.blocks)
+        if self.ranking is None:
+            require_percentiles(rows)
         rules = self._rules()
         rule = self.definition.rule
         direct = rule == "threshold" and (self.ranking is None or self.ranking.pools is None)
@@ -172,6 +174,19 @@ def make_detector(
             pool = None
     days = checks.days_since_start(stepped, time, caller)
     return Detector(definition, days, step_days, blocks, ranking, mask_frozen), pool
+
+
+def require_percentiles(rows: np.ndarray) -> None:
+    """Raise when a block (rows, steps) of percentiles holds anything outside 0 to 100; NaN and inf are missing."""
+    low, high = (extreme.reduce(rows, axis=None, initial=0) for extreme in (np.fmin, np.fmax))
+    if not np.isfinite([low, high]).all():
+        finite = rows[np.isfinite(rows)]
+        low, high = finite.min(initial=0), finite.max(initial=0)
+    if low < 0 or high > 100:
+        raise ValueError(
+            f"is_percentile=True, but the values reach {low:g} to {high:g}; percentiles go from 0 to 100: leave "
+            f"is_percentile out to rank soil moisture, or correct the percentiles"
+        )
 
 
 def block_means(rows: np.ndarray, blocks: calendars.Blocks) -> np.ndarray:

@@ -97,7 +97,8 @@ def flash_drought_events(
     ------
     ValueError
         For a time axis that is split into chunks, irregular, repeated or not daily or in pentads; for an unknown
-        definition or option; for percentiles with other units; for a soil temperature without units.
+        definition or option; for percentiles with other units or outside 0 to 100; for a soil temperature without
+        units.
     TypeError
         For something else than numbers in a DataArray, or an unknown threshold.
 
