@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from xdrought import cross_mapping_torch
 from xdrought.causality import ccm
 from xdrought.kernels import crossmap, neighbours, surrogates
+from xdrought.kernels.convergence_tests import summarise
 from xdrought.kernels.crossmap import Settings
 
 from . import oracles_ccm as slow
@@ -345,25 +346,26 @@ def test_skill_by_library_size_equals_the_slow_reference_on_the_same_days():
     series, target = rng.standard_normal((2, 40))
     target[[4, 9]] = np.nan
     chosen = Settings(library_sizes=(8, 20), samples=3, seed=11)
-    found, low, high = crossmap.convergence(series, target[None], chosen, 0)
+    found = summarise(crossmap.library_skill(series, target[None], chosen, 0), chosen.library_sizes)
     draws = np.random.default_rng(11)
     expected = []
     for _ in range(3):
         days = [day for day in draws.permutation(40) if day >= 1 and np.isfinite(target[day])]
         expected.append([slow.skill(series, target, 2, 1, 0, set(days[:size]))[0] for size in (8, 20)])
-    np.testing.assert_allclose(found.rho[0], np.mean(expected, axis=0), atol=1e-12)
-    np.testing.assert_allclose(low[0], np.quantile(expected, 0.025, axis=0), atol=1e-12)
-    np.testing.assert_allclose(high[0], np.quantile(expected, 0.975, axis=0), atol=1e-12)
-    assert found.n_pairs.tolist() == [[37, 37]]
+    np.testing.assert_allclose(found["rho"][0], np.mean(expected, axis=0), atol=1e-12)
+    np.testing.assert_allclose(found["rho_lower"][0], np.quantile(expected, 0.025, axis=0), atol=1e-12)
+    np.testing.assert_allclose(found["rho_upper"][0], np.quantile(expected, 0.975, axis=0), atol=1e-12)
+    assert found["n_pairs"].tolist() == [[37, 37]]
 
 
 def test_a_library_beyond_the_valid_days_is_nan():
     rng = np.random.default_rng(2)
     series, target = rng.standard_normal((2, 40))
     target[20:] = np.nan
-    found, _, _ = crossmap.convergence(series, target[None], Settings(library_sizes=(10, 30), samples=2), 0)
-    assert np.isfinite(found.rho[0, 0])
-    assert np.isnan(found.rho[0, 1])
+    samples = crossmap.library_skill(series, target[None], Settings(library_sizes=(10, 30), samples=2), 0)
+    found = summarise(samples, (10, 30))
+    assert np.isfinite(found["rho"][0, 0])
+    assert np.isnan(found["rho"][0, 1])
 
 
 # surrogates

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
+
 MISSING = "missing"
 
 
@@ -58,24 +60,20 @@ def class_scores(
     (0.75, 0.75)
     """
     caller = "class_scores"
-    names = _names(observed, caller) if classes is None else dict(classes)
+    names = class_values(observed, "give classes={'no_drought': 0, ...}", caller) if classes is None else dict(classes)
     names = {name: value for name, value in names.items() if name != MISSING}
-    try:
-        forecast, observed = xr.align(forecast, observed, join="exact")
-    except ValueError as error:
-        raise ValueError(f"{caller}: forecast and observation differ in their labels; use xarray.align") from error
+    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation", caller)
     if set(forecast.dims) != set(observed.dims):
         raise ValueError(f"{caller}: forecast has dimensions {forecast.dims}, the observation {observed.dims}")
     confusion = _count(observed.values, forecast.transpose(*observed.dims).values, np.array(list(names.values())))
     return _tables(confusion, list(names))
 
 
-def _names(observed: xr.DataArray, caller: str) -> dict[str, int]:
-    values, meanings = observed.attrs.get("flag_values"), observed.attrs.get("flag_meanings")
+def class_values(classes: xr.DataArray, cure: str, caller: str) -> dict[str, int]:
+    """Names and values of classes, from ``flag_meanings`` and ``flag_values``."""
+    values, meanings = classes.attrs.get("flag_values"), classes.attrs.get("flag_meanings")
     if values is None or meanings is None:
-        raise ValueError(
-            f"{caller}: the observation has no flag_values and flag_meanings; give classes={{'no_drought': 0, ...}}"
-        )
+        raise ValueError(f"{caller}: the observation has no flag_values and flag_meanings; {cure}")
     return dict(zip(str(meanings).split(), np.atleast_1d(values).tolist(), strict=True))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought.class_scores import MISSING
+from xdrought import checks
+from xdrought.class_scores import MISSING, class_values
 
 _BINARY = {
     "pod": ("probability_of_detection", "probability of detection, hits over observed occurrences"),
@@ -71,11 +72,8 @@ def occurrence_scores(
     """
     caller = "occurrence_scores"
     chosen = [event] if isinstance(event, str) else list(event)
-    try:
-        forecast, observed = xr.align(forecast, observed, join="exact")
-    except ValueError as error:
-        raise ValueError(f"{caller}: forecast and observation differ in their labels; use xarray.align") from error
-    said, seen = (_occurs(da, chosen, observed.attrs, caller) for da in (forecast, observed))
+    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation", caller)
+    said, seen = (_occurs(da, chosen, observed, caller) for da in (forecast, observed))
     from scores.categorical import BinaryContingencyManager
 
     table = BinaryContingencyManager(said, seen)
@@ -89,12 +87,9 @@ def occurrence_scores(
     return xr.Dataset(found).assign_attrs(event=" ".join(chosen))
 
 
-def _occurs(da: xr.DataArray, event: list[str], flags: dict[Hashable, Any], caller: str) -> xr.DataArray:
-    """1 on days of the classes, 0 on other known days, NaN on missing ones."""
-    flags = da.attrs if "flag_values" in da.attrs else flags
-    if "flag_values" not in flags or "flag_meanings" not in flags:
-        raise ValueError(f"{caller}: {da.name!r} has no flag_values and flag_meanings; give classes of drought_classes")
-    values = dict(zip(str(flags["flag_meanings"]).split(), np.atleast_1d(flags["flag_values"]).tolist(), strict=True))
+def _occurs(da: xr.DataArray, event: list[str], observed: xr.DataArray, caller: str) -> xr.DataArray:
+    """1 on days of the classes, 0 on other known days, NaN on missing ones; without flags those of the observation."""
+    values = class_values(da if "flag_values" in da.attrs else observed, "give classes of drought_classes", caller)
     unknown = [name for name in event if name not in values or name == MISSING]
     if unknown or not event:
         raise ValueError(f"{caller}: event={event} is unknown; choose from {[n for n in values if n != MISSING]}")
@@ -161,10 +156,7 @@ def probability_scores(
     ratios = np.asarray(cost_loss_ratio, dtype=float)
     if not ratios.size or ratios.min() <= 0 or ratios.max() >= 1 or (np.diff(ratios) <= 0).any():
         raise ValueError(f"{caller}: cost_loss_ratio must grow and lie between 0 and 1, found {ratios.tolist()}")
-    try:
-        probability, occurred = xr.align(probability, occurred, join="exact")
-    except ValueError as error:
-        raise ValueError(f"{caller}: probability and occurrence differ in their labels; use xarray.align") from error
+    probability, occurred = checks.align_exactly(probability, occurred, "probability and occurrence", caller)
     both = probability.notnull() & occurred.notnull()
     said, seen = (da.astype(float).where(both).compute() for da in (probability, occurred))
     _check_range(said, seen, caller)

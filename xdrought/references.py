@@ -120,6 +120,13 @@ def climatology_forecast(
     >>> found.values[:3]
     array([2001.5, 2001.5, 2001.5])
     """
+    return _on_days(_normals(observed, forecast, train, window, time), forecast, time).transpose(*observed.dims)
+
+
+def _normals(
+    observed: xr.DataArray, forecast: xr.DataArray, train: Period, window: int, time: Hashable
+) -> xr.DataArray:
+    """Training means (..., _day_of_year), with the attributes of the observation."""
     caller = "climatology_forecast"
     if not 0 <= window <= 182:
         raise ValueError(f"{caller}: window={window}; give 0 to 182 days on either side")
@@ -134,9 +141,13 @@ def climatology_forecast(
         output_core_dims=[["_day_of_year"]],
         keep_attrs=False,
     )
-    wanted = calendars.common_day_of_year(forecast.indexes[time])  # type: ignore[arg-type]
-    found = means.isel(_day_of_year=xr.DataArray(wanted, {time: forecast[time]}, [time]))
-    return found.transpose(*observed.dims).rename("climatology").assign_attrs(observed.attrs)
+    return means.rename("climatology").assign_attrs(observed.attrs)
+
+
+def _on_days(normals: xr.DataArray, like: xr.DataArray, time: Hashable) -> xr.DataArray:
+    """The normals of the days of year of `like`, on its times."""
+    wanted = calendars.common_day_of_year(like.indexes[time])  # type: ignore[arg-type]
+    return normals.isel(_day_of_year=xr.DataArray(wanted, {time: like[time]}, [time]))
 
 
 def damped_persistence_forecast(
@@ -185,9 +196,9 @@ def damped_persistence_forecast(
     ahead = forecast.indexes[time] - issued
     if len(ahead.unique()) > 1:
         raise ValueError(f"{caller}: the forecast has several lead times; forecast them one by one")
-    own_normal = climatology_forecast(observed, observed, train=train, window=window, time=time)
+    normals = _normals(observed, forecast, train, window, time)
     usable = training_mask(observed, train, time, caller)
-    anomaly = (observed - own_normal).compute()
+    anomaly = (observed - _on_days(normals, observed, time)).compute()
     before = observed.indexes[time] - ahead[0] if len(ahead) else observed.indexes[time]
     past = anomaly.where(usable).reindex({time: before}).assign_coords({time: observed[time]})
     pairs = anomaly.where(usable) * past
@@ -195,8 +206,7 @@ def damped_persistence_forecast(
     spread = (both**2).sum([time])
     slope = (pairs.sum([time]) / spread).where(spread > 0, 0.0)
     at_issue = anomaly.reindex({time: issued}).assign_coords({time: forecast[time]})
-    normal = climatology_forecast(observed, forecast, train=train, window=window, time=time)
-    damped = normal + slope * at_issue
+    damped = _on_days(normals, forecast, time) + slope * at_issue
     return damped.transpose(*observed.dims).rename("damped_persistence").assign_attrs(observed.attrs)
 
 

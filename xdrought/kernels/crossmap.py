@@ -157,16 +157,6 @@ def tied_share(operator: Operator) -> float:
     return float(operator.tied.sum()) / mapped if mapped else np.nan
 
 
-def convergence(
-    series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int
-) -> tuple[Skill, np.ndarray, np.ndarray]:
-    """Skill (k, sizes) by library size, mean over random libraries, with their 2.5 and 97.5 % quantiles."""
-    samples = library_skill(series, targets, settings, radius)
-    low, high = (np.quantile(samples.rho, q, axis=-1) for q in (0.025, 0.975))
-    mean = Skill(samples.rho.mean(axis=-1), samples.n_pairs.min(axis=-1), samples.tied_fraction.mean(axis=-1))
-    return mean, low, high
-
-
 def library_skill(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
     """Skill (k, sizes, samples) of random libraries.
 

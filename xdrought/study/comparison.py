@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.forecast import fit_resattcaurec, predict
+from xdrought.significance import false_discovery_control
 from xdrought.verification import verify
 
 SCORES = ("nse", "rmse", "kge")
@@ -188,7 +189,8 @@ def paired_differences(
             }
         )
     frame = pd.DataFrame(rows).set_index("model")
-    return frame.assign(adjusted_p_value=_adjusted(frame["p_value"].to_numpy()))
+    adjusted = false_discovery_control(xr.DataArray(frame["p_value"].to_numpy(), dims="model"))
+    return frame.assign(adjusted_p_value=adjusted.values)
 
 
 def _bootstrap(difference: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
@@ -210,13 +212,3 @@ def _two_sided(samples: np.ndarray) -> float:
     n = samples.size
     below, above = (int((samples <= 0).sum()), int((samples >= 0).sum()))
     return min(1.0, 2 * (1 + min(below, above)) / (1 + n))
-
-
-def _adjusted(p_values: np.ndarray) -> np.ndarray:
-    from scipy.stats import false_discovery_control
-
-    known = np.isfinite(p_values)
-    found = np.full(p_values.size, np.nan)
-    if known.any():
-        found[known] = false_discovery_control(p_values[known])
-    return found
