@@ -23,8 +23,8 @@ import xarray as xr
 
 import xdrought
 from xdrought.data import open_dataset, screen_sites
-from xdrought.patches import patches
 from xdrought.splits import Splits, chronological
+from xdrought.windows.patches import patches
 
 WINDOW, LEAD, SEEDS = 15, 7, 5
 DOCS = Path(__file__).parents[1] / "docs"

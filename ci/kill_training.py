@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from xdrought.forecast import Forecaster, fit_resattcaurec, load
+from xdrought.forecast.fitting import Forecaster, fit_resattcaurec, load
 from xdrought.models.checkpoint import read
 
 

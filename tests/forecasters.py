@@ -6,12 +6,12 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xdrought.forecast_inputs import causality_of_places, grid_steps, training_causality, training_windows
-from xdrought.forecaster import Forecaster
+from xdrought.forecast.forecaster import Forecaster
+from xdrought.forecast.inputs import causality_of_places, grid_steps, training_causality, training_windows
+from xdrought.forecast.target_past import make_past
 from xdrought.models.zoo import VARIANTS, architecture, build_architecture
 from xdrought.scaling import fit_scaling
 from xdrought.splits import chronological
-from xdrought.target_past import make_past
 
 
 def untrained(

@@ -32,17 +32,17 @@ OWN = {
 }
 # What a room must not reach, through whatever lies between.
 UNREACHABLE = {
-    "xdrought.events": {"causality", "patches", "forecast", "attribution", "verification", "models"},
+    "xdrought.events": {"causality", "windows", "forecast", "attribution", "verification", "models"},
     # the torch engine of causality lies with the models
-    "xdrought.causality": {"events", "patches", "forecast", "attribution", "verification"},
-    "xdrought.patches": {"events", "causality", "forecast", "attribution", "verification", "models"},
+    "xdrought.causality": {"events", "windows", "forecast", "attribution", "verification"},
+    "xdrought.windows": {"events", "causality", "forecast", "attribution", "verification", "models"},
     "xdrought.verification": {"causality", "forecast", "attribution", "models"},
     "xdrought.forecast": {"attribution", "events"},
 }
 # Plots and study use everything and are used by none but the study; the accessor by the package only.
 LAST = ("xdrought.accessor", "xdrought.plot", "xdrought.study", "xdrought")
 # A class and how it is written to disk: one idea in two files, imported when it is saved.
-PAIRS = {("xdrought.forecaster", "xdrought.forecaster_file")}
+PAIRS = {("xdrought.forecast.forecaster", "xdrought.forecast.file")}
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ BROKEN = {
     },
     back_to_the_last: {
         "xdrought.events": "import xdrought.plot",
-        "xdrought.patches": "from xdrought import Definition",
+        "xdrought.windows": "from xdrought import Definition",
         "xdrought.plot": "",
         "xdrought": "",
     },

@@ -11,11 +11,11 @@ import pytest
 import torch
 import xarray as xr
 
-from xdrought import attribution_inputs
-from xdrought.attribution import attributions
-from xdrought.forecast import fit_resattcaurec, predict
+from xdrought.attribution import inputs as attribution_inputs
+from xdrought.attribution.gradients import attributions
+from xdrought.forecast.fitting import fit_resattcaurec, predict
 from xdrought.models.expected_gradients import Inputs, balanced_draws, expected_gradients, frozen
-from xdrought.patches import patches
+from xdrought.windows.patches import patches
 
 from .forecasters import untrained
 from .helpers import unchanged
@@ -213,7 +213,7 @@ def test_shap_agrees_and_leaves_no_trace(sites, some, variant):
 def test_shap_takes_a_network_that_ignores_causality(sites, causal, some):
     """With the maps to the cell state at zero weight, causality still reaches the graph; without them it does not."""
     pytest.importorskip("shap")
-    from xdrought.attribution_shap import shap_gradients
+    from xdrought.attribution.shap_reference import shap_gradients
     from xdrought.models import build
 
     network = frozen(build("ResAttRec", n_features=2, n_causal=16, size=2, window=5, widths=(4, 4)))

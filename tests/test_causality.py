@@ -362,7 +362,7 @@ def test_embedding_table_equals_the_slow_reference():
 
 
 def test_the_smallest_embedding_within_one_standard_error_is_chosen():
-    from xdrought.embedding import _smallest_as_good
+    from xdrought.causality.embedding import _smallest_as_good
 
     rho = np.array([[[0.70, 0.885, 0.90, 0.89]], [[0.70, 0.85, 0.90, 0.89]], [[np.nan] * 4]])
     dim, tau = _smallest_as_good(rho, np.full(rho.shape, 0.02), [3])

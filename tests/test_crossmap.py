@@ -16,8 +16,7 @@ import scipy.stats
 import xarray as xr
 from hypothesis import given, settings
 
-from xdrought import cross_mapping_torch
-from xdrought.causality import ccm
+from xdrought.causality import ccm, torch_engine
 from xdrought.kernels import crossmap, neighbours, surrogates
 from xdrought.kernels.convergence_tests import summarise
 from xdrought.kernels.crossmap import Settings
@@ -176,7 +175,7 @@ def test_compiled_libraries_equal_one_search_each_on_long_series(dim, radius):
 @given(series_pairs(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
 def test_the_torch_engine_equals_the_slow_reference(pair, dim, tau, radius):
     series, target = pair
-    found = cross_mapping_torch.cross_map(series, target[None], Settings(dim=dim, tau=tau), radius)
+    found = torch_engine.cross_map(series, target[None], Settings(dim=dim, tau=tau), radius)
     plain = crossmap.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=False), radius)
     rho, n = slow.skill(series, target, dim, tau, radius)
     assert found.n_pairs[0] == n
@@ -189,9 +188,9 @@ def test_the_torch_engine_does_not_depend_on_how_many_pairs_fit(monkeypatch):
 
     rng = np.random.default_rng(1)
     series, targets = rng.standard_normal(300), rng.standard_normal((5, 300))
-    whole = cross_mapping_torch.cross_map(series, targets, Settings(), 2)
+    whole = torch_engine.cross_map(series, targets, Settings(), 2)
     monkeypatch.setattr(tensors, "PAIRS", 1000)
-    in_parts = cross_mapping_torch.cross_map(series, targets, Settings(), 2)
+    in_parts = torch_engine.cross_map(series, targets, Settings(), 2)
     np.testing.assert_allclose(in_parts.rho, whole.rho, atol=1e-13)
 
 

@@ -12,9 +12,9 @@ import torch
 import xarray as xr
 
 from xdrought.causality import causality_degree
-from xdrought.forecast import fit_resattcaurec, load, predict
-from xdrought.patches import patches
+from xdrought.forecast.fitting import fit_resattcaurec, load, predict
 from xdrought.splits import chronological
+from xdrought.windows.patches import patches
 
 from .helpers import unchanged
 from .towers import forced_soil, random_grid, random_sites

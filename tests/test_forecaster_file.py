@@ -17,7 +17,7 @@ import pytest
 import torch
 import xarray as xr
 
-from xdrought.forecast import load, predict
+from xdrought.forecast.fitting import load, predict
 
 from .forecasters import untrained
 from .test_forecast import resigned, rewrite

@@ -16,7 +16,7 @@ from xdrought.models.encoder import CentreMean, FrameEncoder
 from xdrought.models.norm import BatchNorm2d, BatchNorm3d
 from xdrought.models.prediction import run
 from xdrought.models.recurrence import CausalRecurrence
-from xdrought.resident import ResidentCube
+from xdrought.windows.resident import ResidentCube
 
 SMALL = {"n_features": 3, "n_causal": 24, "widths": (4, 6)}
 UNUSED_C0_MAPS = 96 * 64 + 64 + 96 * 128 + 128  # what the published counts of plain variants hold but never use

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 from scipy.stats import bootstrap
 
-from xdrought.onset_comparison import driver_importance, importance_by_rate
-from xdrought.onset_importance import drought_complexity, event_importance
+from xdrought.attribution.onset_comparison import driver_importance, importance_by_rate
+from xdrought.attribution.onset_importance import drought_complexity, event_importance
 
 from .helpers import unchanged
 

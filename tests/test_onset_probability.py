@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdrought.definitions import DEFINITIONS
-from xdrought.forecast import predict
+from xdrought.forecast.fitting import predict
 from xdrought.kernels.onset_share import OnsetRule, flash_onset_share
 from xdrought.percentiles import soil_moisture_percentile
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from xdrought.patches import patches
+from xdrought.windows.patches import patches
 
 from .helpers import raise_if_dask_computes, unchanged
 from .towers import random_grid, random_sites

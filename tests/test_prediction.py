@@ -8,9 +8,9 @@ import pytest
 import torch
 import xarray as xr
 
-from xdrought.forecast import fit_resattcaurec, predict
+from xdrought.forecast.fitting import fit_resattcaurec, predict
+from xdrought.forecast.target_past import known_before
 from xdrought.models.framewise import FramewiseNetwork
-from xdrought.target_past import known_before
 
 from .forecasters import untrained
 from .helpers import raise_if_dask_computes, unchanged

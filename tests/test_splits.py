@@ -9,8 +9,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xdrought.patches import patches
 from xdrought.splits import PARTS, chronological, spatial_monte_carlo
+from xdrought.windows.patches import patches
 
 from .towers import random_grid, random_sites
 

@@ -7,10 +7,10 @@ import pytest
 import xarray as xr
 
 from xdrought.causality import causality_degree
-from xdrought.forecast import fit_resattcaurec, predict
+from xdrought.forecast.fitting import fit_resattcaurec, predict
 from xdrought.study import causality_controls, compare, paired_differences, placebo
 from xdrought.study.placebo import CONTROLS
-from xdrought.verification import verify
+from xdrought.verification.scores import verify
 
 from .helpers import unchanged
 from .towers import forced_soil

@@ -14,13 +14,13 @@ import xarray as xr
 from torch import nn
 
 from xdrought.causality import causality_degree
-from xdrought.forecast import load, predict
+from xdrought.forecast.fitting import load, predict
 from xdrought.models import checkpoint as files
 from xdrought.models.batches import Batch, cut
 from xdrought.models.samplers import independent, runs
 from xdrought.models.training import Plan, Training
-from xdrought.patches import Patches
 from xdrought.splits import spatial_monte_carlo
+from xdrought.windows.patches import Patches
 
 from .test_forecast import DRIVERS, TARGET, quick, weights_of
 from .towers import random_grid, random_sites

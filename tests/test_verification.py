@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 from xdrought.kernels import scores as kernel
-from xdrought.references import climatology_forecast, damped_persistence_forecast, persistence_forecast
-from xdrought.verification import class_scores, generalization_ability, to_table, verify
+from xdrought.verification.references import climatology_forecast, damped_persistence_forecast, persistence_forecast
+from xdrought.verification.scores import class_scores, generalization_ability, to_table, verify
 
 from .helpers import unchanged
 

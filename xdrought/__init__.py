@@ -5,10 +5,15 @@ functions that need them.
 """
 
 from xdrought.accessor import XdroughtAccessor
-from xdrought.attribution import attributions
+from xdrought.attribution import (
+    attributions,
+    driver_importance,
+    drought_complexity,
+    event_importance,
+    importance_by_rate,
+)
 from xdrought.causality import causality_degree, ccm, choose_embedding, false_discovery_control, gccm
 from xdrought.definitions import DEFINITIONS, Definition
-from xdrought.event_matching import match_events
 from xdrought.events import (
     definition_agreement,
     drought_classes,
@@ -17,11 +22,8 @@ from xdrought.events import (
     soil_moisture_percentile,
 )
 from xdrought.forecast import Forecaster, fit_resattcaurec, load, predict
-from xdrought.occurrence_scores import occurrence_scores, probability_scores
-from xdrought.onset_comparison import driver_importance, importance_by_rate
-from xdrought.onset_importance import drought_complexity, event_importance
-from xdrought.patches import Patches, patches
-from xdrought.verification import class_scores, to_table, verify
+from xdrought.verification import class_scores, match_events, occurrence_scores, probability_scores, to_table, verify
+from xdrought.windows import Patches, patches
 
 __version__ = "0.1.0"
 

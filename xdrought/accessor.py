@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from xdrought import attribution, causality, events, forecast
-from xdrought.patches import patches
+from xdrought.windows import patches
 
 _PERIODS = ("reference", "train")  # a tuple is the start and end of one, not names of variables
 

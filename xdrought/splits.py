@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.patches import Patches
+from xdrought.windows.patches import Patches
 
 __all__ = ["PARTS", "Splits", "chronological", "spatial_monte_carlo"]
 

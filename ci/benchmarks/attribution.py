@@ -25,8 +25,8 @@ from scipy.stats import spearmanr
 from shap import GradientExplainer
 
 import xdrought
-from xdrought.attribution_inputs import background_windows, windows_of
-from xdrought.attribution_shap import _as_column, shap_gradients
+from xdrought.attribution.inputs import background_windows, windows_of
+from xdrought.attribution.shap_reference import _as_column, shap_gradients
 from xdrought.data.twin import respond, simulate
 from xdrought.models import build
 from xdrought.models.expected_gradients import (

@@ -32,8 +32,8 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 import xarray as xr  # noqa: E402
 
-from xdrought import cross_mapping_torch  # noqa: E402
 from xdrought.causality import ccm  # noqa: E402
+from xdrought.causality import torch_engine as cross_mapping_torch  # noqa: E402
 from xdrought.kernels import crossmap  # noqa: E402
 from xdrought.kernels.crossmap import Settings  # noqa: E402
 

@@ -31,7 +31,7 @@ from xdrought.models import build
 from xdrought.models.batches import Batch
 from xdrought.models.prediction import run
 from xdrought.models.training import Plan, Training
-from xdrought.resident import ResidentCube
+from xdrought.windows.resident import ResidentCube
 
 N_SITES, PER_SITE, WINDOW, LEAD = 16, 600, 15, 7
 SHAPE = (12, 10, 10)

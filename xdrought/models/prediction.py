@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xdrought.models.framewise import FramewiseNetwork
 
 if TYPE_CHECKING:
-    from xdrought.resident import ResidentCube
+    from xdrought.windows.resident import ResidentCube
 
 MAPS = 64  # maps at a time on a CPU, so that they stay in its cache
 DAYS = 2**18  # days of cells whose codes are held at a time

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.forecast import fit_resattcaurec, predict
-from xdrought.significance import false_discovery_control
-from xdrought.verification import verify
+from xdrought.causality.significance import false_discovery_control
+from xdrought.forecast.fitting import fit_resattcaurec, predict
+from xdrought.verification.scores import verify
 
 SCORES = ("nse", "rmse", "kge")
 # The paper's ablation, from the plain recurrence to the whole network, and its U-Net.

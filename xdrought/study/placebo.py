@@ -14,9 +14,9 @@ import numpy as np
 import xarray as xr
 
 from xdrought.causality import causality_degree
-from xdrought.patches import patches
 from xdrought.splits import chronological
 from xdrought.study.comparison import compare
+from xdrought.windows.patches import patches
 
 CONTROLS = ("zeros", "shuffled", "random", "surrogate", "identity", "statics")
 

@@ -1,0 +1,186 @@
+"""From structured events of blocks to one labelled Dataset along `event`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought.definitions import Definition
+from xdrought.events.detection import FREEZING, Detector
+from xdrought.events.inputs import Inputs, split_others
+from xdrought.percentiles import as_rows
+
+_MOSTLY_FROZEN = 0.5
+
+
+def build_events(inputs: Inputs, definition: Definition) -> xr.Dataset:
+    """All events of one definition; a dask input is computed block by block."""
+    detector, arrays, core_dims = inputs.bind(definition)
+    time = inputs.time
+    space = [d for d in inputs.values.dims if d != time]
+    shape = tuple(inputs.values.sizes[d] for d in space)
+    arrays = [
+        array.transpose(*[d for d in space if d in array.dims], *core)
+        for array, core in zip(arrays, core_dims, strict=True)
+    ]
+    arrays = [_with_all_dims(array, space) for array in arrays]
+    parts = _run_blocks(detector, arrays, len(space), shape, inputs.temperature is not None)
+    cell = np.concatenate([np.zeros(0, np.int64), *[part[0] for part in parts]])
+    table = np.concatenate([_no_events(), *[part[1] for part in parts]])
+    frozen = np.concatenate([np.zeros(0), *[part[2] for part in parts]])
+    del parts  # a long table should be held once, not three times
+    order = np.lexsort((table["start"], cell))
+    table, cell = table[order], cell[order]
+    events = _label(detector, table, inputs.values.indexes[time])
+    events = events.assign_coords(_place(inputs.values, space, shape, cell))
+    return _add_frozen(events, frozen[order], inputs.frozen) if inputs.temperature is not None else events
+
+
+def _no_events() -> np.ndarray:
+    from xdrought.kernels.events import EVENT_DTYPE
+
+    return np.zeros(0, EVENT_DTYPE)
+
+
+def _with_all_dims(array: xr.DataArray, space: list[Hashable]) -> xr.DataArray:
+    """Dimensions that an array lacks become length one, so that blocks line up."""
+    missing = [d for d in space if d not in array.dims]
+    core = [d for d in array.dims if d not in space]
+    return array.expand_dims(missing).transpose(*space, *core) if missing else array
+
+
+def _block_slices(sizes: tuple[int, ...], chunks: tuple[tuple[int, ...], ...]) -> Iterator[tuple[slice, ...]]:
+    """Slices of every block of the leading dimensions, in C order."""
+    edges = [np.concatenate([[0], np.cumsum(c)]) for c in chunks]
+    for block in np.ndindex(*[len(c) for c in chunks]):
+        yield tuple(slice(int(e[k]), int(e[k + 1])) for e, k in zip(edges, block, strict=True))
+
+
+def _run_blocks(
+    detector: Detector, arrays: list[xr.DataArray], n_space: int, shape: tuple[int, ...], has_temperature: bool
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    values = arrays[0]
+    if not any(array.chunks for array in arrays):
+        whole = tuple(slice(0, n) for n in shape)
+        return [_events_of_block(*[a.values for a in arrays], where=whole, shape=shape, detector=detector,
+                                 has_temperature=has_temperature)]  # fmt: skip
+    import dask
+
+    chunks = values.chunks[:n_space] if values.chunks else tuple((n,) for n in shape)
+    run = dask.delayed(_events_of_block, pure=True)
+    tasks = []
+    for where in _block_slices(shape, chunks):
+        blocks = [_cut(array, where) for array in arrays]
+        tasks.append(run(*blocks, where=where, shape=shape, detector=detector, has_temperature=has_temperature))
+    return list(dask.compute(*tasks))
+
+
+def _cut(array: xr.DataArray, where: tuple[slice, ...]) -> object:
+    """The part of an array that belongs to a block; dimensions of length one serve every block."""
+    own = tuple(w if array.sizes[d] > 1 else slice(None) for w, d in zip(where, array.dims, strict=False))
+    return array.data[own]
+
+
+def _events_of_block(
+    values: np.ndarray,
+    *others: np.ndarray,
+    where: tuple[slice, ...],
+    shape: tuple[int, ...],
+    detector: Detector,
+    has_temperature: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(cell, events, frozen fraction) of one block; `where` says which part of all series it is."""
+    temperature, reference = split_others(values, others, has_temperature)
+    events = detector.events(as_rows(values), reference, temperature)
+    local = np.unravel_index(events["row"], values.shape[:-1]) if values.ndim > 1 else ()
+    cell = np.zeros(events.size, np.int64)
+    if shape:
+        cell = np.ravel_multi_index([part + w.start for part, w in zip(local, where, strict=True)], shape)
+    return cell, events, _frozen_fraction(detector, events, temperature)
+
+
+def _frozen_fraction(detector: Detector, events: np.ndarray, temperature: np.ndarray | None) -> np.ndarray:
+    """Share of each condition's days with a soil temperature below freezing, among those with one; NaN without any."""
+    if temperature is None:
+        return np.zeros(0)
+    fraction = np.full(events.size, np.nan)
+    first = detector.first_days[events["start"]]
+    last = detector.first_days[events["end"]] + detector.days_in_step[events["end"]]
+    for k, (row, begin, end) in enumerate(zip(events["row"], first, last, strict=True)):
+        days = temperature[row, begin:end]
+        seen = np.isfinite(days).sum()
+        if seen:
+            fraction[k] = (days < FREEZING).sum() / seen
+    return fraction
+
+
+def _label(detector: Detector, table: np.ndarray, index: pd.Index) -> xr.Dataset:
+    """Variables of the event table with names, units and dates."""
+    start, onset, end = table["start"], table["onset"], table["end"]
+
+    def when(steps: np.ndarray, text: str) -> tuple:
+        return "event", index[detector.first_days[steps]].values, {"long_name": text}
+
+    def number(values: np.ndarray, text: str, unit: str) -> tuple:
+        return "event", values, {"long_name": text, "units": unit}
+
+    def flag(values: np.ndarray, text: str) -> tuple:
+        return "event", values, {"long_name": text}
+
+    return xr.Dataset(
+        {
+            "onset_time": when(onset, "onset point, last step above the upper percentile"),
+            "start_time": when(start, "start, first step below the lower percentile"),
+            "end_time": when(end, "end, last step of the drought condition"),
+            "onset_percentile": number(table["onset_percentile"], "percentile at the onset point", "percent"),
+            "start_percentile": number(table["start_percentile"], "percentile at the start", "percent"),
+            "onset_length": number(_whole(detector.days[start] - detector.days[onset]), "onset point to start", "d"),
+            "duration": number(_whole(detector.durations(table)), "duration of the drought condition", "d"),
+            "intensification_rate": number(table["rate"], "mean decline of the percentile in the onset", "percent d-1"),
+            "severity": number(
+                table["severity"] * detector.step_days, "summed deficit below the lower percentile", "percent d"
+            ),
+            "is_flash": flag(table["is_flash"], "whether the drought is a flash drought"),
+            "is_censored": flag(table["is_censored"], "whether a gap or the record's end cuts the drought"),
+        }
+    )
+
+
+def _whole(days: np.ndarray) -> np.ndarray:
+    return np.rint(days).astype(np.int64)
+
+
+def _place(values: xr.DataArray, space: list[Hashable], shape: tuple[int, ...], cell: np.ndarray) -> dict:
+    """Coordinates of each event: its series' index among all, and every coord of the series."""
+    where = dict(zip(space, np.unravel_index(cell, shape), strict=True)) if space else {}
+    shape_text = " ".join(f"{d}: {n}" for d, n in zip(space, shape, strict=True))
+    coords: dict = {
+        "cell": (
+            "event",
+            cell,
+            {
+                "long_name": "index of the series among all",
+                "instance_dimension": " ".join(map(str, space)),
+                "shape": shape_text,
+            },
+        )
+    }
+    for name, coord in values.coords.items():
+        if set(coord.dims) <= set(space):
+            picked = coord.values[tuple(where[d] for d in coord.dims)] if coord.dims else coord.values
+            coords[name] = ("event", np.broadcast_to(picked, cell.shape).copy(), dict(coord.attrs))
+    for d in space:
+        coords.setdefault(d, ("event", where[d], {"long_name": f"index along {d}"}))
+    return coords
+
+
+def _add_frozen(events: xr.Dataset, fraction: np.ndarray, frozen: str) -> xr.Dataset:
+    text = "share of the condition's days with soil below 0 degC"
+    events = events.assign(frozen_fraction=("event", fraction, {"long_name": text, "units": "1"}))
+    if frozen != "flag":
+        return events
+    flag = ("event", fraction >= _MOSTLY_FROZEN, {"long_name": "whether at least half of the days are frozen"})
+    return events.assign(is_frozen=flag)

@@ -1,0 +1,171 @@
+"""Forecasts of a block of places: arrays in, arrays out, the same for a whole record and for a chunk of dask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdrought.windows.index import whole_patches, window_starts
+
+if TYPE_CHECKING:
+    from torch import Tensor, device, nn
+
+    from xdrought.models import Architecture
+
+_ONE_AT_A_TIME = threading.Lock()  # blocks on a GPU wait for each other, so that its memory holds one
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """The networks of an ensemble and how to run them; what dask sends to each worker, once."""
+
+    architecture: Architecture
+    weights: tuple[Mapping[str, Tensor], ...]
+    lead: int
+    batch_size: int
+    device: Any
+
+    def __dask_tokenize__(self) -> tuple:
+        weights = [{name: w.numpy() for name, w in one.items()} for one in self.weights]
+        return ("xdrought.Members", self.architecture, weights, self.lead, self.batch_size, str(self.device))
+
+
+def network_of(architecture: Architecture, weights: Mapping[str, Tensor], device: str | device) -> nn.Module:
+    """The network of these weights, in evaluation mode."""
+    import torch
+
+    from xdrought.models.zoo import build_architecture
+
+    with torch.device("meta"):  # no initial weights are drawn: the global random state stays as it is
+        network = build_architecture(architecture)
+    network.load_state_dict({name: w.clone() for name, w in weights.items()}, assign=True)
+    return network.to(device).eval()
+
+
+def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, members: Members) -> np.ndarray:
+    """Scaled forecasts of each run, by valid day, NaN where there is no complete window.
+
+    Parameters
+    ----------
+    cube : numpy.ndarray
+        Scaled drivers, (site, time, variable, size, size) or (time, variable, lat, lon).
+    degrees : numpy.ndarray, optional
+        (site, n_causal) or (lat, lon, n_causal), NaN where unknown.
+    members : Members
+        The networks.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (run, site, time + lead) or (run, time + lead, lat, lon).
+
+    Raises
+    ------
+    ValueError
+        Where there is a complete window but no causality degree.
+    """
+    import torch
+
+    from xdrought.devices import resolve_device
+    from xdrought.models.prediction import run
+    from xdrought.windows.resident import ResidentCube
+
+    spec = members.architecture
+    there = complete_days(cube, spec.size)
+    cell, start = window_starts(there, None, spec.window, members.lead)
+    _require_degrees(degrees, cell)
+    device = resolve_device(members.device, "predict")
+    out = np.full((len(members.weights), *there.shape[:-1], there.shape[-1] + members.lead), np.nan, "float32")
+    if len(cell):
+        with _turn(device):
+            cube = np.ascontiguousarray(cube)
+            windows = ResidentCube(
+                torch.from_numpy(cube if cube.flags.writeable else cube.copy()).to(device),
+                torch.from_numpy(cell).to(device),
+                torch.from_numpy(start).to(device),
+                None,
+                spec.window,
+                spec.size,
+            )
+            known = None if degrees is None else torch.from_numpy(degrees.reshape(-1, degrees.shape[-1])).to(device)
+            flat = out.reshape(len(members.weights), -1, out.shape[-1])
+            for k, weights in enumerate(members.weights):
+                network = network_of(spec, weights, device)
+                flat[k, cell, start + spec.window - 1 + members.lead] = run(network, windows, known, members.batch_size)
+    return out if cube.ndim == 5 else np.moveaxis(out, -1, 1)
+
+
+def complete_days(cube: np.ndarray, size: int) -> np.ndarray:
+    """(site, time), or (lat, lon, time) of a grid: whether the whole patch is there on a day."""
+    if cube.ndim == 5:
+        return np.isfinite(cube).all(axis=(2, 3, 4))
+    return whole_patches(np.moveaxis(np.isfinite(cube).all(axis=1), 0, -1), size)
+
+
+def lazy_forecast(cube: Any, degrees: np.ndarray | None, members: Members) -> Any:
+    """:func:`forecast_block` over the chunks of places of a dask cube; time is whole in each."""
+    import dask
+    import dask.array as da
+    from dask.array.overlap import overlap
+    from dask.base import tokenize
+
+    on_grid, size = cube.ndim == 4, members.architecture.size
+    axes, names = ((2, 3), "tvyx") if on_grid else ((0,), "stvij")
+    cube = cube.rechunk({axis: -1 for axis in range(cube.ndim) if axis not in axes})
+    n_days = cube.shape[0 if on_grid else 1]
+    depth = size // 2 if on_grid else 0
+    if depth:
+        edge = dict.fromkeys(axes, np.nan)
+        cube = overlap(cube, dict.fromkeys(axes, depth), edge)
+    chunks = {names[axis]: tuple(n - 2 * depth for n in cube.chunks[axis]) for axis in axes}
+    arguments = [cube, names]
+    places = "".join(names[axis] for axis in axes)
+    if degrees is not None:
+        arguments += [da.from_array(degrees, chunks=(*chunks.values(), -1)), places + "c"]
+    return da.blockwise(
+        _block_without_edge,
+        "rTyx" if on_grid else "rsT",
+        *arguments,
+        members=dask.delayed(members, name=f"members-{tokenize(members)}", traverse=False),
+        depth=depth,
+        new_axes={"r": len(members.weights), "T": n_days + members.lead},
+        adjust_chunks=chunks,
+        align_arrays=False,
+        concatenate=True,
+        dtype="float32",
+        meta=np.empty((0,) * (2 + len(axes)), "float32"),
+    )
+
+
+def _block_without_edge(cube: np.ndarray, degrees: np.ndarray | None = None, *, members: Members, depth: int) -> Any:
+    """The forecasts of a chunk whose cells have `depth` neighbours on each side."""
+    if not depth:
+        return forecast_block(cube, degrees, members=members)
+    before = (members.architecture.size - 1) // 2  # of an even patch one less than after
+    cube = cube[..., depth - before :, depth - before :]
+    inside = (slice(before, -depth), slice(before, -depth))
+    if degrees is not None:
+        around = np.full((*cube.shape[2:], degrees.shape[-1]), np.nan, "float32")
+        around[inside] = degrees
+        degrees = around
+    return forecast_block(cube, degrees, members=members)[(..., *inside)]
+
+
+def _require_degrees(degrees: np.ndarray | None, cell: np.ndarray) -> None:
+    if degrees is None:
+        return
+    from xdrought.forecast.inputs import without_degree
+
+    known = np.isfinite(degrees).all(axis=-1).ravel()
+    n_unknown = int((~known[np.unique(cell)]).sum())
+    if n_unknown:
+        raise ValueError(without_degree(f"{n_unknown} place(s) of a chunk", "predict"))
+
+
+def _turn(device: device) -> AbstractContextManager:
+    return nullcontext() if device.type == "cpu" else _ONE_AT_A_TIME

@@ -1,0 +1,244 @@
+"""Train the paper's network on labelled data, and forecast labelled data with it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought.devices import resolve_device
+from xdrought.forecast import inputs
+from xdrought.forecast.file import load
+from xdrought.forecast.forecaster import Forecaster
+from xdrought.forecast.prediction import predict
+from xdrought.forecast.shards import Shards
+from xdrought.forecast.target_past import make_past
+from xdrought.forecast.training import CALLER, history_of, join_processes, train_members
+from xdrought.scaling import fit_scaling
+from xdrought.splits import PARTS, Splits, resolve_splits
+
+__all__ = ["Forecaster", "fit_resattcaurec", "load", "predict"]
+
+
+def fit_resattcaurec(
+    ds: xr.Dataset,
+    target: Hashable,
+    features: Sequence[Hashable] | None = None,
+    *,
+    variant: str = "ResAttCauRec",
+    equations: str = "paper",
+    causality: xr.Dataset | None = None,
+    target_history: bool = False,
+    predict_change: bool = False,
+    latency: int = 0,
+    window: int = 15,
+    lead: int = 7,
+    size: int | None = None,
+    split: str | Splits = "chronological",
+    fractions: Sequence[float] = (0.70, 0.15, 0.15),
+    embargo: int | None = None,
+    epochs: int = 50,
+    batch_size: int = 512,
+    learning_rate: float = 1e-4,
+    sampler: str = "independent",
+    run_length: int = 16,
+    runs: int = 1,
+    seed: int = 0,
+    widths: Sequence[int] | None = None,
+    dropout: float | None = None,
+    device: Any = "auto",
+    mixed_precision: bool = False,
+    compile: bool = False,
+    sites_in_memory: int | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    time: Hashable = "time",
+) -> Forecaster:
+    """Train a network to forecast `target` from the drivers' last `window` days, `lead` days ahead.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Daily data of sites or of a grid, as :func:`xdrought.patches` takes them. It is read into memory, or
+        with `sites_in_memory` some sites at a time.
+    target : hashable
+        The variable to forecast.
+    features : sequence of hashable, optional
+        The drivers; see :func:`xdrought.patches` for the default.
+    variant : str
+        "ResAttCauRec", or an ablation of it: "ResAttRec", "ResRec", "ResCauRec", "CauRec", "Rec", "ResAtt",
+        "Res", or "UNet".
+    equations : {"paper", "released"}
+        The paper's Eq. 1-6, or what the authors' code does; see :func:`xdrought.models.build`.
+    causality : xarray.Dataset, optional
+        Causality degree from :func:`xdrought.causality_degree`. By default, for variants with Cau, it is
+        computed from each place's training days.
+    target_history : bool
+        Give the network the target's own past up to the day of issue as one more driver, ``<target>_history``,
+        the same on a whole patch. The paper's network never sees it. Forecasts then need the observed target.
+    predict_change : bool
+        Learn the change from the last known observation to the forecast day instead of the value. Forecasts then
+        need the observed target.
+    latency : int
+        Days until an observation of the target is reported, for `target_history` and `predict_change`.
+    window, lead, size
+        Days of input, days ahead, cells on a side; see :func:`xdrought.patches`.
+    split : str or Splits
+        "chronological" parts of each site's days, or "spatial_monte_carlo", whole sites held out; or what
+        :func:`xdrought.splits.chronological` or :func:`xdrought.splits.spatial_monte_carlo` gave, e.g. with
+        clusters. A held-out site, of which nothing is known, takes the mean causality degree of the training
+        sites.
+    fractions, embargo
+        Of a split given by name; see :func:`xdrought.splits.chronological`.
+    epochs, batch_size, learning_rate
+        Of Adam on the mean squared error of scaled values. The weights of the epoch with the lowest
+        validation loss are kept.
+    sampler : {"independent", "runs"}
+        Which windows meet in a batch: shuffled one by one, as in the paper, or "runs" of consecutive days, which
+        share most of their maps. An epoch of runs costs a fraction of the time and memory where there is a residual
+        encoder, and teaches less: with runs give two or three times the epochs.
+    run_length : int
+        Windows of a run.
+    runs : int
+        Networks that differ in their seed only.
+    seed : int
+        For initial weights, order of the windows and dropout. Run k is the same however many runs there are.
+    widths, dropout
+        Sizes of the network, the published ones by default; see :func:`xdrought.models.build`.
+    device : str or torch.device
+        "auto", "cpu", "cuda", ...
+    mixed_precision, compile : bool
+        Numbers of 16 bits where torch thinks it safe, and a compiled encoder. Without effect on a CPU.
+    sites_in_memory : int, optional
+        Sites whose days are held at a time, for data that are larger than memory (dask or zarr behind). Batches
+        are made of the sites that are there; they take turns in an order drawn anew each epoch.
+    checkpoint : str or pathlib.Path, optional
+        A file to which the state is written after every epoch and every 100 batches. When it is there, the
+        same call goes on from it, and ends, on the same machine, with the same weights.
+    progress : bool
+        Show a bar with both losses and the time left.
+    time : hashable
+        The time dimension.
+
+    Returns
+    -------
+    Forecaster
+        A value: the data and torch's global random state are as before.
+
+    Raises
+    ------
+    FloatingPointError
+        When the loss is not finite, with the likely cause.
+    KeyError
+        For a variable that is not there.
+    ValueError
+        For settings out of range, data that do not fit, too few windows for training or validation, or a
+        checkpoint of other settings or data.
+
+    Warns
+    -----
+    UserWarning
+        For sites without a complete window, and for drivers that are constant.
+
+    Notes
+    -----
+    Scaling and causality see training days only. Under ``torchrun`` the processes train one network together, each
+    on its part of every batch, and all return the same Forecaster.
+
+    References
+    ----------
+    Tang et al. 2025, sections 2 and 3.4.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.forecast.fitting import fit_resattcaurec, predict
+    >>> rng = np.random.default_rng(0)
+    >>> rain = rng.random((1, 400))
+    >>> soil = np.apply_along_axis(np.convolve, 1, rain, 0.95 ** np.arange(60))[:, :400]
+    >>> ds = xr.Dataset({"tp": (("site", "time"), rain), "soil_moisture": (("site", "time"), soil)})
+    >>> ds = ds.assign_coords(site=["A"], time=pd.date_range("2001-01-01", periods=400))
+    >>> forecaster = fit_resattcaurec(
+    ...     ds, "soil_moisture", variant="Rec", widths=(4, 4), epochs=2, device="cpu", progress=False
+    ... )
+    >>> forecast = predict(ds, forecaster)
+    >>> forecast.soil_moisture.dims, str(forecast.time.values[-1])[:10]  # the record ends on 2002-02-04
+    (('site', 'time'), '2002-02-11')
+    """
+    caller = CALLER
+    from xdrought.models.samplers import SAMPLERS
+    from xdrought.models.training import Plan
+    from xdrought.models.zoo import VARIANTS, architecture
+
+    _check_counts(epochs=epochs, batch_size=batch_size, run_length=run_length, runs=runs)
+    if sites_in_memory is not None:
+        _check_counts(sites_in_memory=sites_in_memory)
+    if not learning_rate > 0:
+        raise ValueError(f"{caller}: learning_rate={learning_rate!r}; it must be above 0")
+    if sampler not in SAMPLERS:
+        raise ValueError(f"{caller}: sampler={sampler!r} is unknown; choose one of {list(SAMPLERS)}")
+    architecture(variant, 1, 1, 64, 64, equations, widths, dropout)  # refuse before long work
+    device = resolve_device(device, caller)
+    past = make_past(target_history, predict_change, latency, caller)
+    windows = inputs.training_windows(ds, target, features, size, window, lead, time, caller, past)
+    if embargo is None and split == "chronological":
+        embargo = windows.window + windows.lead + past.latency
+    splits = resolve_splits(split, windows, fractions, embargo, seed, caller)
+    parts = {part: splits.windows(windows, part) for part in PARTS}
+    _check_parts(parts, splits)
+
+    names = [*windows.features, target]
+    scaling = fit_scaling(windows.data, names, train=splits.training_days(windows.data[time]))
+    degree, vectors = None, None
+    if VARIANTS[variant].causal:
+        degree = inputs.training_causality(windows, splits) if causality is None else causality
+        vectors = inputs.causality_of_places(windows, degree, caller)
+    n_causal = 0 if vectors is None else vectors.shape[1]
+    spec = architecture(
+        variant, len(windows.features), n_causal, windows.size, windows.window, equations, widths, dropout
+    )
+
+    plan = Plan(int(epochs), int(batch_size), float(learning_rate), sampler, int(run_length), mixed_precision, compile)
+    settings = {
+        name: getattr(plan, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "run_length")
+    }
+    settings |= {"seed": int(seed)} | {f"{part}_windows": len(index) for part, index in parts.items()}
+    join_processes(device)
+    shards = Shards(windows.with_data(scaling.apply(windows.data)), vectors, parts, device, sites_in_memory)
+    courses = train_members(spec, shards, plan, int(runs), int(seed), progress=progress, checkpoint=checkpoint)
+    return Forecaster(
+        architecture=spec,
+        weights=tuple(course.weights for course in courses),
+        features=windows.features,
+        target=target,
+        units={name: windows.data[name].attrs.get("units") for name in names},
+        target_attrs=dict(windows.data[target].attrs),
+        lead=windows.lead,
+        scaling=scaling,
+        causality=degree,
+        splits=splits,
+        history=history_of(courses),
+        settings=settings,
+        past=past,
+        steps=inputs.grid_steps(windows),
+    )
+
+
+def _check_counts(caller: str = "fit_resattcaurec", **counts: int) -> None:
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+            raise ValueError(f"{caller}: {name}={count!r}; it is a whole number of at least 1")
+
+
+def _check_parts(parts: dict[str, np.ndarray], splits: Splits) -> None:
+    """Training needs windows, and so does the choice of the best epoch."""
+    for part in ("train", "val"):
+        if not len(parts[part]):
+            counts = {name: len(index) for name, index in parts.items()}
+            raise ValueError(
+                f"fit_resattcaurec: no window is left for {part!r} ({counts}, embargo {splits.embargo}); "
+                f"the record is too short: give longer records, other fractions, or a smaller embargo"
+            )

@@ -1,0 +1,167 @@
+"""Forecast labelled data with a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought.definitions import Definition
+from xdrought.devices import resolve_device
+from xdrought.forecast import inputs
+from xdrought.forecast.blocks import Members, forecast_block, lazy_forecast
+from xdrought.forecast.forecaster import Forecaster
+from xdrought.forecast.onset_probability import flash_onset_probability, onset_rule, require_ensemble
+from xdrought.forecast.target_past import known_on
+from xdrought.windows.inputs import GRID, SITE, daily_index
+from xdrought.windows.patches import Patches, make_patches
+
+__all__ = ["predict"]
+
+
+def predict(
+    ds: xr.Dataset,
+    forecaster: Forecaster,
+    *,
+    causality: xr.Dataset | None = None,
+    probability: str | Definition | None = None,
+    reference: xr.DataArray | None = None,
+    batch_size: int = 512,
+    device: Any = "auto",
+    time: Hashable = "time",
+) -> xr.Dataset:
+    """Forecast the target wherever the drivers are complete, also for days after the record's end.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The drivers, of sites or of a grid, in any order and with units that can be converted. The target is
+        read only by forecasters that were trained with `target_history` or `predict_change`, and never beyond
+        the day of issue. Dask is welcome, with time in one chunk: the forecast is then lazy too, chunk by chunk
+        of sites or cells, and equal to the last bit on the same kind of machine.
+    forecaster : Forecaster
+        From :func:`xdrought.fit_resattcaurec` or :func:`xdrought.load`.
+    causality : xarray.Dataset, optional
+        Causality degrees of places that the forecaster does not know.
+    probability : str or Definition, optional
+        A definition such as "tang2025": also tell how probable it is that a flash drought begins within the lead.
+        Needs several runs and the observed target.
+    reference : xarray.DataArray, optional
+        Record of the target that percentiles are ranked against for `probability`, in the units of the training;
+        by default the observations of the training days.
+    batch_size : int
+        Windows at a time, and on a GPU maps at a time.
+    device : str or torch.device
+        "auto", "cpu", "cuda", ...; under dask, of the workers.
+    time : hashable
+        The time dimension.
+
+    Returns
+    -------
+    xarray.Dataset
+        The target's own name and units on (site, time) or (time, lat, lon), with `run` in front when there
+        are several. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
+        between. NaN where there is no complete window, or no last observation to add the change to.
+        With `probability` also `flash_onset_probability` without `run`: the share of the networks whose path
+        begins a flash drought after `init_time` and up to `time`. The path is the observed percentiles as far as
+        they are known on the day of issue, then the network's own forecasts for each following day, of which the
+        nearer ones were issued earlier. It begins on the first day below `lower` since the last above `upper`,
+        when the fall between them was at least `min_rate` a day. How long the drought would last is not asked.
+
+    Raises
+    ------
+    KeyError
+        For a driver, or a target whose past is needed, that is not there.
+    ValueError
+        For units or patches that do not fit, no complete window, time in chunks, or places without a causality
+        degree. What depends on the values of dask arrays is raised when they are computed.
+
+    Notes
+    -----
+    Networks that differ in their seed alone agree too much: `flash_onset_probability` is sharper than it is right,
+    unless it is calibrated on past forecasts. Each day's patch is encoded once and shared by the windows that hold it.
+
+    Examples
+    --------
+    See :func:`xdrought.fit_resattcaurec`.
+    """
+    caller = "predict"
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"{caller}: batch_size={batch_size!r}; it is a whole number of at least 1")
+    if probability is not None:
+        onset_rule(probability, caller)
+        require_ensemble(forecaster, caller)
+    known = inputs.forecast_inputs(ds, forecaster, time, caller, with_target=probability is not None)
+    windows = make_patches(
+        known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time, caller
+    )
+    inputs.require_steps(windows, forecaster.steps, caller)
+    degrees = None
+    if forecaster.causality is not None:
+        degree = forecaster.causality if causality is None else causality
+        degrees = inputs.degrees_of_places(windows, degree, forecaster.drivers, caller)
+    scaled = _run(windows, degrees, forecaster, int(batch_size), device)
+    values = forecaster.scaling.invert(scaled, forecaster.target)
+    if forecaster.past.change:
+        days = forecaster.lead + forecaster.past.latency
+        last = known_on(known[forecaster.target], days, scaled.indexes[time], time, caller)
+        values = (values + last.astype("float32")).transpose(*scaled.dims)
+    out = _described(values, forecaster, time)
+    if probability is None:
+        return out
+    observed = known[forecaster.target]
+    share = flash_onset_probability(values, observed, reference, probability, forecaster, time, caller)
+    return out.assign(flash_onset_probability=share)
+
+
+def _run(
+    windows: Patches, degrees: np.ndarray | None, forecaster: Forecaster, batch_size: int, device: Any
+) -> xr.DataArray:
+    """Scaled forecasts with labels: at once, or lazily where the drivers are lazy."""
+    members = Members(forecaster.architecture, forecaster.weights, forecaster.lead, batch_size, device)
+    cube = windows.with_data(forecaster.scaling.apply(windows.data)).inputs
+    if cube.chunks is not None:
+        return _labelled(lazy_forecast(cube.data, degrees, members), windows)
+    resolve_device(device, "predict")
+    windows.require_windows("predict")
+    if degrees is not None:
+        inputs.require_degrees(windows, degrees, "predict")
+    return _labelled(forecast_block(cube.to_numpy(), degrees, members=members), windows)
+
+
+def _labelled(values: Any, windows: Patches) -> xr.DataArray:
+    """(run, site, time) or (run, time, lat, lon) with coordinates; a single run loses its dimension."""
+    time, index = windows.time, windows.times
+    places = GRID if windows.on_grid else (SITE,)
+    dims = ("run", time, *places) if windows.on_grid else ("run", *places, time)
+    issued = daily_index(index[0] - pd.Timedelta(days=windows.lead), index, len(index))
+    coords = {name: da.variable for name, da in windows.data.coords.items() if set(da.dims) <= set(places)}
+    coords |= {
+        "run": range(values.shape[0]),
+        time: index,
+        "init_time": (time, issued, {"long_name": "last day of the inputs"}),
+    }
+    out = xr.DataArray(values, coords, dims)
+    return out if out.sizes["run"] > 1 else out.isel(run=0, drop=True)
+
+
+def _described(values: xr.DataArray, forecaster: Forecaster, time: Hashable) -> xr.Dataset:
+    """The forecast under the target's name, with what it is and when it was issued."""
+    attrs = dict(forecaster.target_attrs)
+    name = attrs.get("long_name", forecaster.target)
+    attrs["long_name"] = f"{name}, forecast {forecaster.lead} days ahead"
+    lead_time = np.timedelta64(forecaster.lead * 86400, "s")
+    return xr.Dataset(
+        {forecaster.target: values.assign_attrs(attrs)},
+        {"lead_time": ((), lead_time, {"long_name": f"from init_time to {time}"})},
+        {
+            "variant": forecaster.variant,
+            "equations": forecaster.architecture.equations,
+            "window": forecaster.window,
+            "lead": forecaster.lead,
+            "drivers": " ".join(map(str, forecaster.features)),
+        },
+    )

@@ -1,0 +1,126 @@
+"""The windows of a training, in shards of sites of which one is in memory at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xdrought.windows.patches import Patches
+
+if TYPE_CHECKING:
+    from torch import Tensor, device
+
+    from xdrought.models.batches import Batch
+    from xdrought.windows.resident import ResidentCube
+
+
+class Shards(Sequence["SiteShard"]):
+    """Shards of a training; reading one lets go of the one before.
+
+    Parameters
+    ----------
+    windows : Patches
+        Scaled; dask and zarr are read shard by shard.
+    vectors : torch.Tensor or None
+        (cells, n_causal) causality degrees.
+    parts : mapping
+        Positions of the windows of "train" and "val".
+    device : torch.device
+        Where a shard's days are kept.
+    sites_in_memory : int, optional
+        Sites of a shard; by default there is one shard of all.
+
+    Raises
+    ------
+    ValueError
+        For shards of a grid.
+    """
+
+    def __init__(
+        self,
+        windows: Patches,
+        vectors: Tensor | None,
+        parts: Mapping[str, np.ndarray],
+        device: device,
+        sites_in_memory: int | None = None,
+    ):
+        self.windows, self.device = windows, device
+        self.vectors = None if vectors is None else vectors.to(device)
+        self._resident: tuple[int, ResidentCube] | None = None
+        self._shards = [SiteShard(self, k, sites, parts) for k, sites in enumerate(self._blocks(sites_in_memory))]
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def __getitem__(self, k: int) -> SiteShard:  # type: ignore[override]
+        return self._shards[k]
+
+    def cube(self, k: int) -> ResidentCube:
+        """The resident days of shard k."""
+        if self._resident is None or self._resident[0] != k:
+            self._resident = None  # let go first: never two in memory
+            self._resident = k, self.windows.to_torch(self.device, self._shards[k].sites)
+        return self._resident[1]
+
+    def sums(self) -> dict[str, str]:
+        """Sums of all that a training sees, as text; drivers are read shard by shard."""
+        n_shards = range(len(self))
+        places = np.concatenate([self.windows.cell, self.windows.start])
+        chosen = [getattr(self[k], part).numpy() for k in n_shards for part in ("train", "val")]
+        return {
+            "drivers": _sum(self.cube(k).cube.cpu().numpy() for k in n_shards),
+            "targets": _sum([self.windows.targets]),
+            "split": _sum([places, *chosen]),
+            "causality": _sum([] if self.vectors is None else [self.vectors.cpu().numpy()]),
+        }
+
+    def _blocks(self, sites_in_memory: int | None) -> Iterator[slice | None]:
+        if sites_in_memory is None:
+            yield None
+            return
+        if self.windows.on_grid:
+            raise ValueError(
+                "fit_resattcaurec: sites_in_memory is for sites; a grid is trained as a whole: "
+                "choose a region, or stack its cells as sites with xdrought.data.collocate"
+            )
+        n_sites = self.windows.data.sizes["site"]
+        for first in range(0, n_sites, sites_in_memory):
+            yield slice(first, min(first + sites_in_memory, n_sites))
+
+
+class SiteShard:
+    """The windows of some sites; :class:`xdrought.models.batches.Shard`."""
+
+    def __init__(self, owner: Shards, k: int, sites: slice | None, parts: Mapping[str, np.ndarray]):
+        import torch
+
+        windows = owner.windows
+        self.owner, self.k, self.sites = owner, k, sites
+        self.first_cell = 0 if sites is None else sites.start
+        stop = len(windows) if sites is None else int(np.searchsorted(windows.cell, sites.stop))
+        first = int(np.searchsorted(windows.cell, self.first_cell))
+        self.cell, self.start = (torch.from_numpy(a[first:stop]) for a in (windows.cell, windows.start))
+        inside = {part: parts[part][(parts[part] >= first) & (parts[part] < stop)] - first for part in ("train", "val")}
+        self.train, self.val = (torch.from_numpy(inside[part]) for part in ("train", "val"))
+
+    def batch(self, index: Tensor) -> Batch:
+        """The windows at positions `index` of this shard."""
+        from xdrought.models.batches import Batch
+
+        cube, vectors = self.owner.cube(self.k), self.owner.vectors
+        assert cube.target is not None
+        index = index.to(cube.start.device)
+        causality = None if vectors is None else vectors[cube.cell[index] + self.first_cell]
+        return Batch(*cube.days(index), causality, cube.target[index])
+
+
+def _sum(arrays: Iterable[np.ndarray]) -> str:
+    """Of shapes and values."""
+    found = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        found.update(repr(array.shape).encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()

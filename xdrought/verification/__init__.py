@@ -1,0 +1,19 @@
+"""Scores of forecasts, never alone: values, classes, occurrences and events, beside their references."""
+
+from xdrought.verification.matching import match_events
+from xdrought.verification.occurrence import occurrence_scores, probability_scores
+from xdrought.verification.references import climatology_forecast, damped_persistence_forecast, persistence_forecast
+from xdrought.verification.scores import class_scores, generalization_ability, to_table, verify
+
+__all__ = [
+    "class_scores",
+    "climatology_forecast",
+    "damped_persistence_forecast",
+    "generalization_ability",
+    "match_events",
+    "occurrence_scores",
+    "persistence_forecast",
+    "probability_scores",
+    "to_table",
+    "verify",
+]

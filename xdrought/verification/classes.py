@@ -1,0 +1,112 @@
+"""How well daily drought classes are forecast, beside what always saying the commonest class would get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from xdrought import checks
+
+MISSING = "missing"
+
+
+def class_scores(
+    forecast: xr.DataArray,
+    observed: xr.DataArray,
+    *,
+    classes: Mapping[str, int] | None = None,
+) -> xr.Dataset:
+    """Precision, recall, F1 and share of every class, and the accuracy beside that of the commonest class.
+
+    Parameters
+    ----------
+    forecast, observed : xarray.DataArray
+        Integer classes on the same dimensions and labels, e.g. from :func:`xdrought.drought_classes` of forecast and
+        observed soil moisture. Counted over all dimensions, at once.
+    classes : mapping of str to int, optional
+        Names and values of the classes; by default ``flag_meanings`` and ``flag_values`` of the observation. A class
+        called "missing", and values that are no class, are left out.
+
+    Returns
+    -------
+    xarray.Dataset
+        On `class_name`: `precision`, `recall`, `f1`, `share` (of observed days), `forecast_share`. Scalars `accuracy`,
+        `majority_accuracy` (of always forecasting the commonest observed class) and `n_days`. `confusion`
+        (class_name, forecast_class) counts the days. A class that is never forecast has no precision (NaN),
+        one never observed no recall, one that is neither no F1.
+
+    Raises
+    ------
+    ValueError
+        When labels differ or the classes are not known.
+
+    Notes
+    -----
+    Table 1 of Tang et al. 2025. Two identities hold: the sum of ``recall * share`` is the accuracy, and the sum of
+    ``recall * share / precision`` is one (the shares of the forecast classes).
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.verification.classes import class_scores
+    >>> observed = xr.DataArray([0, 0, 0, 1], dims="time")
+    >>> forecast = xr.DataArray([0, 0, 1, 1], dims="time")
+    >>> found = class_scores(forecast, observed, classes={"wet": 0, "dry": 1})
+    >>> found.precision.values, found.recall.values
+    (array([1. , 0.5]), array([0.66666667, 1.        ]))
+    >>> found.accuracy.item(), found.majority_accuracy.item()
+    (0.75, 0.75)
+    """
+    caller = "class_scores"
+    names = class_values(observed, "give classes={'no_drought': 0, ...}", caller) if classes is None else dict(classes)
+    names = {name: value for name, value in names.items() if name != MISSING}
+    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation", caller)
+    if set(forecast.dims) != set(observed.dims):
+        raise ValueError(f"{caller}: forecast has dimensions {forecast.dims}, the observation {observed.dims}")
+    confusion = _count(observed.values, forecast.transpose(*observed.dims).values, np.array(list(names.values())))
+    return _tables(confusion, list(names))
+
+
+def class_values(classes: xr.DataArray, cure: str, caller: str) -> dict[str, int]:
+    """Names and values of classes, from ``flag_meanings`` and ``flag_values``."""
+    values, meanings = classes.attrs.get("flag_values"), classes.attrs.get("flag_meanings")
+    if values is None or meanings is None:
+        raise ValueError(f"{caller}: the observation has no flag_values and flag_meanings; {cure}")
+    return dict(zip(str(meanings).split(), np.atleast_1d(values).tolist(), strict=True))
+
+
+def _count(observed: np.ndarray, forecast: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Days by observed and forecast class (class, class); anything that is no class is left out."""
+    hit = [array.ravel()[:, None] == values for array in (observed, forecast)]
+    both = hit[0].any(axis=1) & hit[1].any(axis=1)
+    row, column = (part[both].argmax(axis=1) for part in hit)
+    return np.bincount(row * values.size + column, minlength=values.size**2).reshape(values.size, values.size)
+
+
+def _tables(confusion: np.ndarray, names: list[str]) -> xr.Dataset:
+    seen, said, right, n = confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion), confusion.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = {
+            "precision": (right / said, "share of forecast days of a class that were right"),
+            "recall": (right / seen, "share of observed days of a class that were forecast"),
+            "f1": (2 * right / (said + seen), "F1, harmonic mean of precision and recall"),
+            "share": (seen / n, "share of observed days"),
+            "forecast_share": (said / n, "share of forecast days"),
+        }
+        scalars = {
+            "accuracy": (right.sum() / n, "share of days in the right class"),
+            "majority_accuracy": (seen.max() / n, "accuracy of always forecasting the commonest observed class"),
+            "n_days": (n, "days compared"),
+        }
+    variables: dict[str, tuple] = {
+        name: ("class_name", values, {"long_name": text, "units": "1"}) for name, (values, text) in columns.items()
+    }
+    variables |= {name: ((), value, {"long_name": text, "units": "1"}) for name, (value, text) in scalars.items()}
+    variables["confusion"] = (
+        ("class_name", "forecast_class"),
+        confusion,
+        {"long_name": "days by observed and forecast class", "units": "1"},
+    )
+    return xr.Dataset(variables, {"class_name": names, "forecast_class": names})

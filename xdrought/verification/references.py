@@ -1,0 +1,223 @@
+"""Forecasts that cost nothing, which every other has to beat: persistence, damped persistence and climatology."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought import calendars, checks
+from xdrought.periods import Period, training_mask
+
+Lead = int | float | np.timedelta64 | pd.Timedelta | None
+
+
+def persistence_forecast(
+    observed: xr.DataArray,
+    forecast: xr.DataArray,
+    *,
+    lead: Lead = None,
+    time: Hashable = "time",
+) -> xr.DataArray:
+    """The observed value on the day a forecast was issued, as a forecast for its valid time.
+
+    Parameters
+    ----------
+    observed : xarray.DataArray
+        (..., time), any units; should begin `lead` before the forecast.
+    forecast : xarray.DataArray
+        Gives the valid times, and with ``init_time(time)`` or ``lead_time`` the days of issue.
+    lead : int, timedelta64 or Timedelta, optional
+        Days (or time) from issue to valid time; by default from the forecast's coordinates.
+    time : hashable
+        The time dimension of both.
+
+    Returns
+    -------
+    xarray.DataArray
+        (..., time) on the forecast's times; NaN where nothing was observed on the day of issue. Lazy for dask.
+
+    Raises
+    ------
+    ValueError
+        When the lead is not known.
+
+    Examples
+    --------
+    >>> import pandas as pd, xarray as xr
+    >>> from xdrought.verification import persistence_forecast
+    >>> days = pd.date_range("2001-01-01", periods=5)
+    >>> seen = xr.DataArray([10.0, 11, 12, 13, 14], {"time": days})
+    >>> persistence_forecast(seen, seen[2:], lead=2).values
+    array([10., 11., 12.])
+    """
+    issued = issue_times(forecast, lead, time, "persistence_forecast")
+    held = observed.reindex({time: issued})
+    return held.assign_coords({time: forecast[time]}).rename("persistence")
+
+
+def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable, caller: str) -> pd.Index:
+    """The day on which each valid time was forecast."""
+    valid = forecast.indexes[time]
+    if lead is None and "init_time" in forecast.coords and forecast["init_time"].dims == (time,):
+        return pd.Index(forecast["init_time"].values)
+    if lead is None and "lead_time" in forecast.coords and forecast["lead_time"].size == 1:
+        lead = forecast["lead_time"].values.ravel()[0]
+    if lead is None:
+        raise ValueError(
+            f"{caller}: the forecast has neither init_time({time}) nor a single lead_time, so its day of issue is not "
+            f"known; give the days ahead, e.g. lead=7"
+        )
+    is_span = isinstance(lead, np.timedelta64 | pd.Timedelta)
+    ahead = pd.Timedelta(lead) if is_span else pd.Timedelta(days=float(lead))  # type: ignore[arg-type]
+    return valid - (ahead.to_pytimedelta() if isinstance(valid, xr.CFTimeIndex) else ahead)
+
+
+def climatology_forecast(
+    observed: xr.DataArray,
+    forecast: xr.DataArray,
+    *,
+    train: Period,
+    window: int = 15,
+    time: Hashable = "time",
+) -> xr.DataArray:
+    """The mean of the training part around the same day of year, as a forecast for the valid time.
+
+    Parameters
+    ----------
+    observed : xarray.DataArray
+        (..., time), any units, daily or coarser.
+    forecast : xarray.DataArray
+        Gives the valid times.
+    train : slice, (start, end) or boolean xarray.DataArray
+        The training part: dates, or True on the days of `observed` that may be used.
+    window : int
+        Days on either side of the day of year that are averaged; it wraps around the year's end.
+    time : hashable
+        The time dimension of both.
+
+    Returns
+    -------
+    xarray.DataArray
+        (..., time) on the forecast's times; NaN for days of year without a training day. Computed at once.
+
+    Raises
+    ------
+    TypeError
+        For a training mask that is not boolean.
+    ValueError
+        For a mask with other labels, a window outside 0 to 182 days, or a time axis without dates.
+
+    Examples
+    --------
+    >>> import pandas as pd, xarray as xr
+    >>> from xdrought.verification import climatology_forecast
+    >>> days = pd.date_range("2001-06-01", "2003-06-30")
+    >>> seen = xr.DataArray(days.year.astype(float), {"time": days}, dims="time")
+    >>> found = climatology_forecast(seen, seen.sel(time="2003-06"), train=slice(None, "2002-12-31"), window=0)
+    >>> found.values[:3]
+    array([2001.5, 2001.5, 2001.5])
+    """
+    return _on_days(_normals(observed, forecast, train, window, time), forecast, time).transpose(*observed.dims)
+
+
+def _normals(
+    observed: xr.DataArray, forecast: xr.DataArray, train: Period, window: int, time: Hashable
+) -> xr.DataArray:
+    """Training means (..., _day_of_year), with the attributes of the observation."""
+    caller = "climatology_forecast"
+    if not 0 <= window <= 182:
+        raise ValueError(f"{caller}: window={window}; give 0 to 182 days on either side")
+    for da in (observed, forecast):
+        checks.days_since_start(da, time, caller)
+    day = calendars.common_day_of_year(observed.indexes[time])  # type: ignore[arg-type]
+    means = xr.apply_ufunc(
+        _day_of_year_means,
+        observed.where(training_mask(observed, train, time, caller)).compute(),
+        kwargs={"day": day, "window": window},
+        input_core_dims=[[time]],
+        output_core_dims=[["_day_of_year"]],
+        keep_attrs=False,
+    )
+    return means.rename("climatology").assign_attrs(observed.attrs)
+
+
+def _on_days(normals: xr.DataArray, like: xr.DataArray, time: Hashable) -> xr.DataArray:
+    """The normals of the days of year of `like`, on its times."""
+    wanted = calendars.common_day_of_year(like.indexes[time])  # type: ignore[arg-type]
+    return normals.isel(_day_of_year=xr.DataArray(wanted, {time: like[time]}, [time]))
+
+
+def damped_persistence_forecast(
+    observed: xr.DataArray,
+    forecast: xr.DataArray,
+    *,
+    train: Period,
+    lead: Lead = None,
+    window: int = 15,
+    time: Hashable = "time",
+) -> xr.DataArray:
+    """The anomaly on the day of issue, shrunk towards the climatology of the valid time.
+
+    Parameters
+    ----------
+    observed, forecast, train, window, time
+        As in :func:`climatology_forecast`; `observed` should begin `lead` before the forecast.
+    lead : int, timedelta64 or Timedelta, optional
+        Days (or time) from issue to valid time; by default from the forecast's coordinates.
+
+    Returns
+    -------
+    xarray.DataArray
+        (..., time): ``climatology + r * anomaly at issue``, where r is the regression of the anomaly on the one `lead`
+        before it, over the training part (0, that is climatology, where nothing tells it); NaN where the climatology
+        or the observation at issue is not known. Computed at once.
+
+    Raises
+    ------
+    TypeError
+        For a training mask that is not boolean.
+    ValueError
+        As :func:`climatology_forecast`, or when the lead is not known.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.verification import damped_persistence_forecast
+    >>> days = pd.date_range("2001-01-01", periods=800)
+    >>> seen = xr.DataArray(np.tile([1.0, -1.0], 400), {"time": days}, dims="time")  # turns over each day
+    >>> damped_persistence_forecast(seen, seen[797:], train=slice(None, "2002"), lead=1).values.round(1)
+    array([-1.,  1., -1.])
+    """
+    caller = "damped_persistence_forecast"
+    issued = issue_times(forecast, lead, time, caller)
+    ahead = forecast.indexes[time] - issued
+    if len(ahead.unique()) > 1:
+        raise ValueError(f"{caller}: the forecast has several lead times; forecast them one by one")
+    normals = _normals(observed, forecast, train, window, time)
+    usable = training_mask(observed, train, time, caller)
+    anomaly = (observed - _on_days(normals, observed, time)).compute()
+    before = observed.indexes[time] - ahead[0] if len(ahead) else observed.indexes[time]
+    past = anomaly.where(usable).reindex({time: before}).assign_coords({time: observed[time]})
+    pairs = anomaly.where(usable) * past
+    both = past.where(pairs.notnull())
+    spread = (both**2).sum([time])
+    slope = (pairs.sum([time]) / spread).where(spread > 0, 0.0)
+    at_issue = anomaly.reindex({time: issued}).assign_coords({time: forecast[time]})
+    damped = _on_days(normals, forecast, time) + slope * at_issue
+    return damped.transpose(*observed.dims).rename("damped_persistence").assign_attrs(observed.attrs)
+
+
+def _day_of_year_means(values: np.ndarray, *, day: np.ndarray, window: int) -> np.ndarray:
+    """Means (..., 365) of values (..., time) in a circular window around each day of the year."""
+    there = np.isfinite(values)
+    total, count = np.zeros((2, *values.shape[:-1], 365))
+    for step, number in enumerate(day):
+        total[..., number] += np.where(there[..., step], values[..., step], 0.0)
+        count[..., number] += there[..., step]
+    shifts = range(-window, window + 1)
+    total, count = (sum(np.roll(part, shift, axis=-1) for shift in shifts) for part in (total, count))
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, total / count, np.nan)

@@ -1,0 +1,246 @@
+"""Scores of forecasts, never alone: persistence and climatology stand beside them, on the same days."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought.periods import Period
+from xdrought.verification import inputs
+from xdrought.verification.classes import class_scores
+from xdrought.verification.inputs import REFERENCES, Forecast
+from xdrought.verification.references import Lead
+from xdrought.verification.tables import Bootstrap, score_tables
+
+__all__ = ["class_scores", "generalization_ability", "to_table", "verify"]
+
+
+def verify(
+    forecast: Forecast,
+    observed: xr.DataArray,
+    *,
+    references: Iterable[str] = REFERENCES,
+    lead: Lead = None,
+    train: Period | None = None,
+    window: int = 15,
+    n_boot: int = 1000,
+    confidence: float = 0.95,
+    block: int = 30,
+    seed: int = 0,
+    site: Hashable = "site",
+    time: Hashable = "time",
+    run: Hashable = "run",
+) -> xr.Dataset:
+    """Scores of a forecast per site, their median and pooled, beside its references on exactly the same days.
+
+    Parameters
+    ----------
+    forecast : xarray.DataArray, xarray.Dataset or mapping of DataArrays
+        ([site,] time[, run]) at the valid time. A Dataset is searched for the observation's name; a mapping
+        compares several models, which are named by its keys. Runs are averaged (ensemble mean). Computed at once.
+    observed : xarray.DataArray
+        ([site,] time); should be longer than the forecast: the training part and the days of issue. A forecast in
+        other units is converted to those of the observation.
+    references : iterable of {"persistence", "damped_persistence", "climatology"}
+        At least one. Persistence is the observation on the day of issue; climatology the mean around the day of
+        year in the training part; damped persistence the anomaly on the day of issue, shrunk as in the training
+        part. A day counts only if every model and reference has it.
+    lead : int, timedelta64 or Timedelta, optional
+        Days (or time) from issue to valid time; by default from ``init_time(time)`` or ``lead_time``.
+    train : slice, (start, end) or boolean xarray.DataArray, optional
+        Training part for the climatology: dates, or a mask on the observation. By default everything observed up
+        to each site's first day of issue.
+    window : int
+        Half width of the climatology's day-of-year window, in days.
+    n_boot : int
+        Bootstrap samples; sites are drawn, or blocks of time when only one site has scores.
+    confidence : float
+        Of the percentile intervals, between 0 and 1.
+    block : int
+        Length of the blocks of time, in steps.
+    seed : int
+        For the bootstrap.
+    site, time, run : hashable
+        Names of dimensions.
+
+    Returns
+    -------
+    xarray.Dataset
+        Each of ``rmse mse mae bias nse kge correlation anomaly_correlation`` on (model, site), with ``_summary`` on
+        (model, summary) for the median over sites and all days pooled, and ``_interval`` on (model, summary, bound).
+        ``skill = 1 - mse / mse of the reference`` on (reference, model, site), also with summary and interval.
+        `n_days` (site) counts the days that were scored, `n_forecast_days` those with forecast and observation.
+        Attribute `interval` says what was resampled, or why the intervals are NaN. Models come first, references last.
+
+    Raises
+    ------
+    TypeError
+        When the observation is not a DataArray.
+    ValueError
+        For missing dimensions or sites, unknown or no references, an unknown lead, or settings out of range.
+
+    Warns
+    -----
+    UserWarning
+        When a site has a forecast but no day that its references share.
+
+    Notes
+    -----
+    RMSE, MSE, NSE and KGE are Tang et al. 2025, Eq. 10 to 12. A score is NaN where undefined (constant observation).
+    A bootstrap over few sites is too narrow; over blocks it keeps autocorrelation only within a block.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.verification.scores import verify
+    >>> days = pd.date_range("2001-01-01", periods=1000)
+    >>> seen = xr.DataArray(30 + np.cumsum(np.random.default_rng(0).standard_normal(1000)), {"time": days})
+    >>> scores = verify(0.9 * seen[700:] + 3, seen, lead=7, n_boot=100)
+    >>> scores["model"].values.tolist()
+    ['forecast', 'persistence', 'damped_persistence', 'climatology']
+    >>> scores.attrs["interval"]
+    '95 % bootstrap of blocks of 30 steps in time, one site'
+    """
+    caller = "verify"
+    chosen = inputs.check_references(references, caller)
+    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    if not isinstance(observed, xr.DataArray):
+        raise TypeError(
+            f"{caller}: the observation is a {type(observed).__name__}; pick a variable, ds['soil_moisture']"
+        )
+    truth = inputs.by_site(observed, site, time, caller)
+    models = {}
+    for name, da in inputs.collect_models(forecast, observed, caller).items():
+        single = inputs.by_site(inputs.ensemble_mean(da, run), site, time, caller)
+        models[name] = inputs.in_units_of(single, truth, caller)
+    models, truth = inputs.on_common_days(models, truth, lead, caller)
+    beside = inputs.make_references(chosen, models, truth, lead, train, window, caller)
+    first = next(iter(models.values()))
+    found = score_tables(models, beside, truth.reindex({time: first[time]}), bootstrap)
+    settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
+    return found.assign_attrs(settings)
+
+
+def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset:
+    """Generalization ability: RMSE of the training part over RMSE of the test part; 1 is ideal, less is overfitting.
+
+    Parameters
+    ----------
+    training, test : xarray.Dataset
+        From :func:`xdrought.verify`, of the same models.
+
+    Returns
+    -------
+    xarray.Dataset
+        `ga` (model, site) and `ga_summary` (model, summary): the median over sites, and the ratio of pooled RMSE.
+
+    Raises
+    ------
+    ValueError
+        When the two were not made by :func:`xdrought.verify`, or have other models or sites.
+
+    References
+    ----------
+    Gorgij et al. 2023; Tang et al. 2025, Eq. 13.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.verification.scores import generalization_ability
+    >>> def scores(rmse):
+    ...     return xr.Dataset(
+    ...         {"rmse": (("model", "site"), [[rmse]]), "rmse_summary": (("model", "summary"), [[rmse, rmse]])},
+    ...         {"model": ["net"], "site": ["AT-Neu"], "summary": ["median", "pooled"]},
+    ...     )
+    >>> generalization_ability(scores(2.0), scores(4.0)).ga.values
+    array([[0.5]])
+    """
+    for scores in (training, test):
+        if "rmse" not in scores or "rmse_summary" not in scores:
+            raise ValueError("generalization_ability: no rmse and rmse_summary; give two results of verify")
+    try:
+        training, test = xr.align(training, test, join="exact")
+    except ValueError as error:
+        raise ValueError(
+            "generalization_ability: the two results have different models or sites; choose the same of both with .sel"
+        ) from error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = training["rmse"] / test["rmse"]
+        pooled = training["rmse_summary"].sel(summary="pooled") / test["rmse_summary"].sel(summary="pooled")
+    over = [dim for dim in ratio.dims if dim != "model"]
+    summary = xr.concat([ratio.median(over).assign_coords(summary="median"), pooled], "summary").transpose("model", ...)
+    attrs = {"long_name": "generalization ability (RMSE of training over RMSE of test)", "units": "1"}
+    return xr.Dataset({"ga": ratio.assign_attrs(attrs), "ga_summary": summary.assign_attrs(attrs)})
+
+
+def to_table(
+    scores: xr.Dataset,
+    *,
+    names: Iterable[str] = ("rmse", "nse", "kge", "skill"),
+    summary: str = "median",
+    digits: int = 2,
+) -> pd.DataFrame:
+    """Scores as a table to print: a row per model and reference, each score with its interval.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        From :func:`xdrought.verify`.
+    names : iterable of str
+        Which scores; "skill" gives a column for each reference.
+    summary : {"median", "pooled"}
+        Over sites, or over all days of all sites.
+    digits : int
+        Decimals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Strings such as "0.62 (0.55 to 0.70)"; without an interval the value alone.
+
+    Raises
+    ------
+    ValueError
+        For an unknown score or summary.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.verification.scores import to_table
+    >>> coords = {"model": ["net"], "summary": ["median"], "bound": ["lower", "upper"]}
+    >>> values = {
+    ...     "nse_summary": (("model", "summary"), [[0.618]]),
+    ...     "nse_interval": (("model", "summary", "bound"), [[[0.55, 0.7]]]),
+    ... }
+    >>> to_table(xr.Dataset(values, coords), names=["nse"])
+                           nse
+    model
+    net    0.62 (0.55 to 0.70)
+    """
+    if summary not in scores["summary"].values:
+        raise ValueError(f"to_table: summary {summary!r} is unknown; choose one of {scores['summary'].values.tolist()}")
+    columns = {}
+    for name in names:
+        if f"{name}_summary" not in scores:
+            known = sorted(str(one).removesuffix("_summary") for one in scores if str(one).endswith("_summary"))
+            raise ValueError(f"to_table: no score {name!r}; choose from {known}")
+        value = scores[f"{name}_summary"].sel(summary=summary)
+        interval = scores[f"{name}_interval"].sel(summary=summary)
+        if name != "skill":
+            columns[name] = _cells(value, interval, digits)
+            continue
+        for reference in scores["reference"].values:
+            at = {"reference": reference}
+            columns[f"skill against {reference}"] = _cells(value.sel(at), interval.sel(at), digits)
+    return pd.DataFrame(columns, index=pd.Index(scores["model"].values, name="model"))
+
+
+def _cells(value: xr.DataArray, interval: xr.DataArray, digits: int) -> list[str]:
+    cells = []
+    for one, (low, high) in zip(value.values, interval.transpose("model", "bound").values, strict=True):
+        text = f"{one:.{digits}f}"
+        cells.append(f"{text} ({low:.{digits}f} to {high:.{digits}f})" if np.isfinite([low, high]).all() else text)
+    return cells

@@ -1,0 +1,343 @@
+"""Windows of days and cells, labelled: which exist, what they hold, and the way back to coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought.windows.index import corner, whole_patches, window_starts
+from xdrought.windows.inputs import GRID, PATCH, SITE, Arranged, arrange, check_lengths, daily_index
+
+if TYPE_CHECKING:
+    from xdrought.windows.resident import ResidentCube
+
+__all__ = ["Patches", "patches"]
+
+
+def patches(
+    ds: xr.Dataset,
+    target: Hashable | None = None,
+    *,
+    features: Sequence[Hashable] | None = None,
+    size: int | None = None,
+    window: int = 15,
+    lead: int = 7,
+    require_target: bool | None = None,
+    time: Hashable = "time",
+) -> Patches:
+    """Windows of `window` days and `size` x `size` cells, with the target `lead` days after the last day.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Daily data. Sites: drivers on (site, time[, patch_lat, patch_lon]), target on (site, time); drivers
+        without a patch are 1 x 1. A grid: everything on (time, lat, lon), and each cell whose patch is
+        complete is a centre. Dask is welcome, with time in one chunk.
+    target : hashable, optional
+        The variable to forecast; None for windows without a target.
+    features : sequence of hashable, optional
+        The drivers, in the order of the `variable` dimension. By default all numeric variables over time
+        except the target, quality flags (``*_qc``) and simulated truths (``truth_*``); only those with a
+        patch if any has.
+    size : int, optional
+        Cells on a side. By default the patch of the site data as it is, or 10 on a grid. The centre of an
+        even size lies between cells ``size / 2 - 1`` and ``size / 2``; on a grid the former is the centre
+        cell.
+    window, lead : int
+        Days of input, and days from the last of them to the target.
+    require_target : bool, optional
+        Whether a window counts only where its target is known; the default is True when there is a `target`.
+        Otherwise windows reach to the last day of the record, and valid times `lead` days beyond.
+    time : hashable
+        The time dimension. Missing days are inserted as NaN.
+
+    Returns
+    -------
+    Patches
+        Complete windows only: a window that holds a NaN or crosses a gap does not exist. Which are complete
+        is looked up, and with dask computed, when first asked for.
+
+    Raises
+    ------
+    KeyError
+        For a variable that is not there.
+    TypeError
+        For anything but numbers in a Dataset.
+    ValueError
+        For time in chunks, not daily or unsorted, dimensions that do not fit, or lengths out of range.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.windows.patches import patches
+    >>> values = np.arange(30.0).reshape(1, 30)
+    >>> ds = xr.Dataset({name: (("site", "time"), values) for name in ("tp", "t2m", "soil_moisture")})
+    >>> ds = ds.assign_coords(site=["A"], time=pd.date_range("2001-01-01", periods=30))
+    >>> windows = patches(ds, "soil_moisture")
+    >>> len(windows), dict(windows[0].inputs.sizes), windows[0].target.item()
+    (9, {'time': 15, 'variable': 2, 'patch_lat': 1, 'patch_lon': 1}, 21.0)
+    """
+    return make_patches(ds, target, features, size, window, lead, require_target, time, "patches")
+
+
+def make_patches(
+    ds: xr.Dataset,
+    target: Hashable | None,
+    features: Sequence[Hashable] | None,
+    size: int | None,
+    window: int,
+    lead: int,
+    require_target: bool | None,
+    time: Hashable,
+    caller: str,
+) -> Patches:
+    """:func:`patches` under the name of the function that the user called."""
+    require_target = target is not None if require_target is None else require_target
+    if require_target and target is None:
+        raise ValueError(f"{caller}: require_target=True without a target; name the target variable")
+    arranged = arrange(ds, target, features, size, time, caller)
+    window, lead = check_lengths(window, lead, arranged.data.sizes[time], require_target, caller)
+    return Patches(arranged, target, window, lead, require_target, time)
+
+
+class Patches:
+    """Labelled windows; made by :func:`patches`.
+
+    ``len(p)`` windows, ordered by cell and day; ``p[i]`` is a Dataset with `inputs` (time, variable,
+    patch_lat, patch_lon) and `target`, where it is, when it was issued and for when it is valid.
+
+    Attributes
+    ----------
+    data : xarray.Dataset
+        Drivers and target on the dimensions and the daily axis that the windows are cut from.
+    features, target, size, window, lead, time
+        As given to :func:`patches`.
+    """
+
+    def __init__(
+        self,
+        arranged: Arranged,
+        target: Hashable | None,
+        window: int,
+        lead: int,
+        require_target: bool,
+        time: Hashable,
+    ):
+        self.data, self.features, self.size = arranged.data, arranged.features, arranged.size
+        self.on_grid, self.target, self.window, self.lead = arranged.on_grid, target, window, lead
+        self.require_target, self.time = require_target, time
+
+    def __len__(self) -> int:
+        return len(self._index[0])
+
+    def __repr__(self) -> str:
+        where = " x ".join(map(str, self._shape)) + (" cells" if self.on_grid else " sites")
+        return (
+            f"<xdrought.Patches of {where}, {self.data.sizes[self.time]} days>\n"
+            f"  inputs  {self.window} days x {len(self.features)} drivers x {self.size} x {self.size} cells\n"
+            f"  target  {self.target!r}, {self.lead} days after the last input day\n"
+            f"  drivers {', '.join(map(str, self.features))}"
+        )
+
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int) -> xr.Dataset:
+        """One window as a Dataset, cut by xbatcher; negative `i` count from the end."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"Patches: window {i} of {len(self)}")
+        inputs = self.generator[int(self._positions([i])[0])]
+        inputs = (
+            inputs.rename(dict(zip(GRID, PATCH, strict=True))) if self.on_grid else inputs.isel({SITE: 0}, drop=True)
+        )
+        out = xr.Dataset({"inputs": inputs.transpose(self.time, "variable", *PATCH)})
+        if self.target is not None:
+            out["target"] = ((), self.targets[i], self.data[self.target].attrs)
+        place = {d: self.data[d].data.ravel()[k] for d, k in self._place(i).items() if d in self.data.coords}
+        stamps = {"init_time": self._last_day(i), "valid_time": self._last_day(i) + self.lead}
+        return out.assign_coords(place | {name: self.times[day] for name, day in stamps.items()})
+
+    @property
+    def cell(self) -> np.ndarray:
+        """Index of each window's site, or of its centre cell in the flattened (lat, lon), (N,)."""
+        return self._index[0]
+
+    @property
+    def start(self) -> np.ndarray:
+        """Index of each window's first day on the daily axis, (N,)."""
+        return self._index[1]
+
+    @property
+    def valid_day(self) -> np.ndarray:
+        """Index of each window's valid time in `times`, (N,)."""
+        return self.start + self.window - 1 + self.lead
+
+    @cached_property
+    def times(self) -> pd.Index:
+        """Days of the record, and the `lead` days after it where windows need no target."""
+        index = self.data.indexes[self.time]
+        beyond = 0 if self.require_target else self.lead
+        return daily_index(index[0], index, index.size + beyond).rename(self.time)
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """Target of each window, NaN where it is not known, (N,)."""
+        if self.target is None:
+            raise ValueError("Patches.targets: these windows have no target; name one in patches(ds, target)")
+        observed = self._by_cell(self.data[self.target])
+        inside = self.valid_day < observed.shape[1]
+        day = np.where(inside, self.valid_day, 0)
+        return np.where(inside, observed[self.cell, day], np.nan)
+
+    @cached_property
+    def inputs(self) -> xr.DataArray:
+        """All drivers in one float32 array on (site, time, variable, patch_lat, patch_lon) or
+        (time, variable, lat, lon); lazy for dask."""
+        cube = xr.concat(
+            [self.data[name].astype("float32").drop_attrs() for name in self.features],
+            pd.Index(self.features, name="variable"),
+        )
+        order = (self.time, "variable", *GRID) if self.on_grid else (SITE, self.time, "variable", *PATCH)
+        return cube.transpose(*order).rename("inputs")
+
+    @cached_property
+    def generator(self) -> Any:
+        """The :class:`xbatcher.BatchGenerator` of all windows, complete or not, of :attr:`inputs`."""
+        from xbatcher import BatchGenerator
+
+        width: dict[Hashable, int] = dict.fromkeys(GRID if self.on_grid else PATCH, self.size)
+        sizes: dict[Hashable, int] = {self.time: self.window, **width, "variable": len(self.features)}
+        sliding = (self.time, *GRID) if self.on_grid else (self.time,)
+        overlap = {dim: sizes[dim] - 1 for dim in sliding}
+        sites = {} if self.on_grid else {SITE: 1}
+        return BatchGenerator(self.inputs, input_dims=sizes, input_overlap=overlap, batch_dims=sites)
+
+    def to_torch(self, device: Any = "cpu", sites: slice | None = None) -> ResidentCube:
+        """The fast engine: one float32 tensor of all days on `device`, and windows as an index into it.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            Where the days are kept.
+        sites : slice, optional
+            Keep the days and windows of these sites only, counted from the first of them.
+
+        Returns
+        -------
+        ResidentCube
+            ``.gather(index)`` gives windows (N, window, variable, size, size), equal to those of ``p[i]``.
+        """
+        import torch
+
+        from xdrought.windows.resident import ResidentCube
+
+        first, stop = (0, int(np.prod(self._shape))) if sites is None else (sites.start, sites.stop)
+        kept = slice(*np.searchsorted(self.cell, [first, stop]))
+        inputs = self.inputs if sites is None else self.inputs.isel({SITE: sites})
+        values = np.ascontiguousarray(inputs.to_numpy())
+        cube = torch.from_numpy(values if values.flags.writeable else values.copy()).to(device)
+        index = (self.cell[kept] - first, self.start[kept])
+        cell, start = (torch.from_numpy(each.astype("int64")).to(device) for each in index)
+        target = None
+        if self.target is not None:
+            target = torch.from_numpy(self.targets[kept].astype("float32")).to(device)
+        return ResidentCube(cube, cell, start, target, self.window, self.size)
+
+    def to_labels(self, values: np.ndarray) -> xr.DataArray:
+        """One number per window, (N,), on (site, time) or (time, lat, lon): `time` is the valid time.
+
+        The axis is that of the record (and `lead` days more where windows need no target). Where there is no
+        window: NaN, or False for booleans. Coordinate `init_time` is the last input day.
+        """
+        values = np.asarray(values)
+        if values.shape != (len(self),):
+            raise ValueError(f"Patches.to_labels: {values.shape} values for {len(self)} windows; give one for each")
+        if values.dtype.kind not in "bf":
+            values = values.astype("float64")
+        places, shape = self._places, self._shape
+        out = np.full((int(np.prod(shape)), len(self.times)), False if values.dtype == bool else np.nan, values.dtype)
+        out[self.cell, self.valid_day] = values
+        coords = {name: da.variable for name, da in self.data.coords.items() if set(da.dims) <= set(places)}
+        index = self.times
+        issued = daily_index(index[0] - pd.Timedelta(days=self.lead), index, len(index))
+        labelled = xr.DataArray(
+            out.reshape(*shape, -1),
+            coords | {self.time: index, "init_time": (self.time, issued, {"long_name": "last day of the inputs"})},
+            (*places, self.time),
+        )
+        return labelled.transpose(self.time, *places) if self.on_grid else labelled
+
+    def with_data(self, data: xr.Dataset) -> Patches:
+        """The same windows of other values on the same labels, e.g. scaled ones."""
+        of_values = ("inputs", "targets", "generator")
+        new = object.__new__(Patches)
+        new.__dict__ = {name: kept for name, kept in self.__dict__.items() if name not in of_values}
+        new.data = data
+        return new
+
+    def require_windows(self, caller: str) -> None:
+        """Raise, with the reason, when there is no complete window."""
+        if len(self):
+            return
+        empty = [n for n in (*self.features, self.target) if n is not None and not self._finite(n).any()]
+        reason = (
+            f"{empty} has no finite value: leave it out or fill it"
+            if empty
+            else (
+                f"no {self.window} days in a row hold every "
+                f"driver{' and a target' if self.require_target else ''}: fill "
+                f"short gaps, leave out drivers with many, or use a shorter window"
+            )
+        )
+        raise ValueError(f"{caller}: there is no complete window; {reason}")
+
+    @cached_property
+    def _index(self) -> tuple[np.ndarray, np.ndarray]:
+        """(cell, start) of every complete window, by cell and day."""
+        day_ok = np.logical_and.reduce([self._finite(name) for name in self.features])
+        target_ok = self._finite(self.target) if self.require_target and self.target is not None else None
+        return window_starts(day_ok, target_ok, self.window, self.lead)
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        return GRID if self.on_grid else (SITE,)
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return tuple(self.data.sizes[dim] for dim in self._places)
+
+    def _finite(self, name: Hashable) -> np.ndarray:
+        """(places..., time): whether the whole patch (of the target: the cell) is there on a day."""
+        finite: xr.DataArray = xr.apply_ufunc(np.isfinite, self.data[name], dask="allowed")
+        finite = finite.all([dim for dim in PATCH if dim in finite.dims])
+        values = finite.transpose(*self._places, self.time).to_numpy()
+        return whole_patches(values, self.size) if self.on_grid and name != self.target else values
+
+    def _by_cell(self, da: xr.DataArray) -> np.ndarray:
+        """A target as (cell, time)."""
+        return da.transpose(*self._places, self.time).to_numpy().reshape(-1, da.sizes[self.time])
+
+    def _last_day(self, i: int) -> int:
+        return int(self.start[i]) + self.window - 1
+
+    def _place(self, i: int) -> dict[Hashable, int]:
+        """Index of the window's place on each dimension; a site also has lat and lon."""
+        cell = int(self.cell[i])
+        if not self.on_grid:
+            return dict.fromkeys([SITE, *(d for d in GRID if d in self.data and self.data[d].dims == (SITE,))], cell)
+        return dict(zip(GRID, divmod(cell, self.data.sizes["lon"]), strict=True))
+
+    def _positions(self, index: Sequence[int]) -> np.ndarray:
+        """Positions in the generator, which counts incomplete windows too."""
+        cell, start = self.cell[list(index)], self.start[list(index)]
+        n_start = self.data.sizes[self.time] - self.window + 1
+        if not self.on_grid:
+            return cell * n_start + start
+        n_lat, n_lon = self._shape
+        row, column = corner(cell, n_lon, self.size)
+        return (start * (n_lat - self.size + 1) + row) * (n_lon - self.size + 1) + column
