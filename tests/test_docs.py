@@ -156,7 +156,10 @@ def test_each_accessor_method_is_a_documented_function():
     assert all(getattr(xdrought.XdroughtAccessor, name).__doc__ for name in methods)
 
 
-def test_the_readme_example_runs_in_at_most_twelve_lines(capsys: pytest.CaptureFixture[str]):
+def test_the_readme_example_runs_in_at_most_twelve_lines_and_leaves_its_picture(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
     exec(compile(code, "README.md", "exec"), {})
@@ -164,6 +167,7 @@ def test_the_readme_example_runs_in_at_most_twelve_lines(capsys: pytest.CaptureF
     assert "2011-08-30" in printed  # the start of the severest event
     assert "persistence" in printed
     assert "climatology" in printed
+    assert (tmp_path / "droughts.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/getting_started.md", "docs/index.md"])
@@ -240,3 +244,15 @@ def test_the_page_on_frozen_soil_gives_the_numbers_of_the_event(data_dir: Path):
     ]
     page = (ROOT / "docs" / "frozen_soil.md").read_text()
     assert [text for text in said if text not in page] == []
+
+
+def test_the_code_for_those_who_come_from_other_tools_runs():
+    page = (ROOT / "docs" / "coming_from.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) >= 6
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "docs/coming_from.md", "exec"), names)
+    assert len(names["batches"]) > 0
+    assert names["events"].sizes["event"] >= 0
+    assert set(names["forecast"].data_vars) == {"soil_moisture"}

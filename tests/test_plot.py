@@ -22,8 +22,8 @@ from matplotlib.dates import ConciseDateFormatter, date2num, num2date  # noqa: E
 
 import xdrought.plot as xp  # noqa: E402
 from tests.helpers import unchanged  # noqa: E402
-from xdrought.plot.events import SHADES  # noqa: E402
 from xdrought.plot.maps import COASTLINE  # noqa: E402
+from xdrought.plot.phases import SHADES  # noqa: E402
 
 TIME = pd.date_range("2001-01-01", periods=200)
 ONSET, START, END = TIME[60], TIME[64], TIME[100]

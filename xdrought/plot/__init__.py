@@ -9,8 +9,9 @@ from __future__ import annotations
 from xdrought.plot.attribution import plot_attributions, plot_driver_importance, plot_importance_by_rate
 from xdrought.plot.causality import plot_causality, plot_dominant_cause
 from xdrought.plot.convergence import plot_convergence
-from xdrought.plot.events import plot_event, plot_record
 from xdrought.plot.maps import plot_map
+from xdrought.plot.one_event import plot_event
+from xdrought.plot.record import plot_record
 from xdrought.plot.scores import plot_agreement, plot_forecast, plot_scores
 
 __all__ = [

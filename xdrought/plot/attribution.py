@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.plot.dressing import SMALL, TEXT, clean, date_axis, label, new_axes, to_datetime64
-from xdrought.plot.events import SHADES
+from xdrought.plot.phases import SHADES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

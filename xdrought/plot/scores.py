@@ -24,7 +24,7 @@ from xdrought.plot.dressing import (
     new_axes,
     one_series,
 )  # fmt: skip
-from xdrought.plot.events import forecast_line
+from xdrought.plot.record import forecast_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
