@@ -2,8 +2,8 @@
 
     python ci/recurrence_growth.py
 
-Writes ``docs/_include/recurrence_growth.md``: the mean absolute cell state of the first layer of the untrained network of
-the published size, by day of the window, and the share of units whose tanh is saturated.
+Writes ``docs/_include/recurrence_growth.md``: the mean absolute cell state of the first layer of the untrained network
+of the published size, by day of the window, and the share of units whose tanh is saturated.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def states(rule: str, seed: int) -> np.ndarray:
 
 
 def main() -> None:
-    lines = ["| rule | " + " | ".join(f"day {day}" for day in DAYS) + " | units with \\|tanh c\\| > 0.99 on the last day |"]
+    days = " | ".join(f"day {day}" for day in DAYS)
+    lines = [f"| rule | {days} | units with \\|tanh c\\| > 0.99 on the last day |"]
     lines.append("|---|" + "---:|" * (len(DAYS) + 1))
     with torch.no_grad():
         for name, rule in RULES.items():

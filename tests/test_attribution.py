@@ -245,7 +245,8 @@ def trained():
 def test_the_planted_driver_is_found_and_recent_rain_counts_most(trained):
     """The weight of rain k days ago is 0.9**k by construction."""
     ds, forecaster = trained
-    found = attributions(ds, forecaster, reduce=["patch_lat", "patch_lon"], where=ds.time.dt.year == 2002, **FEW)
+    enough = FEW | {"n_background": 50, "n_draws": 50}  # of six backgrounds the rain of a single day decides
+    found = attributions(ds, forecaster, reduce=["patch_lat", "patch_lon"], where=ds.time.dt.year == 2002, **enough)
     importance = abs(found.attribution).mean(["site", "time"])
     totals = importance.sum("window")
     assert totals.sel(variable="tp") > 5 * totals.sel(variable="t2m")
@@ -347,3 +348,9 @@ def test_the_training_part_can_come_from_elsewhere(sites, causal):
 def test_shap_is_installed_here():
     """The reference must not be skipped for ever: the test extra brings it."""
     assert importlib.util.find_spec("shap")
+
+
+def test_where_may_carry_coordinates_of_other_kinds(sites, causal, some):
+    later = some.assign_coords(init_time=some.time - np.timedelta64(7, "D"))
+    found, plain = (attributions(sites, causal, where=where, **FEW) for where in (later, some))
+    xr.testing.assert_equal(found.prediction, plain.prediction)

@@ -1,16 +1,15 @@
-"""Cross mapping on dask: one task a block, and the same numbers on a cluster."""
+"""Cross mapping on dask: one task a block; on a cluster: tests/test_distributed.py."""
 
 from __future__ import annotations
 
 import dask
 import numpy as np
-import pytest
 import xarray as xr
 
-from xdrought.causality import causality_degree, ccm, gccm
+from xdrought.causality import ccm, gccm
 from xdrought.kernels import crossmap_variants, spatial_blocks
 
-from .test_causality import FORWARD, weather
+from .test_causality import weather
 
 OPTIONS = {
     "library_size": [30, 100],
@@ -55,25 +54,3 @@ def test_one_task_a_field_block(monkeypatch):
     with dask.config.set(scheduler="synchronous"):
         lazy.compute()
     assert blocks == [(2, 6, 7)] * 2
-
-
-def test_a_cluster_gives_the_same_numbers():
-    distributed = pytest.importorskip("distributed")
-    ds = weather(n_time=150, n_site=4)
-    summer = ds["time"].dt.month.isin([3, 4])
-    eager = ccm(ds[["t2m", "tp"]], ds["sm"], where=summer | (ds["site"] != "S1"), **OPTIONS)
-    degree = causality_degree(ds[["t2m", "tp"]], ds["sm"], train=slice(None), provider="mutual_information")
-    with (
-        dask.config.set({"distributed.worker.memory.terminate": False}),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-        distributed.Client(cluster),
-    ):
-        lazy = ds.chunk(site=1)
-        where = summer | (lazy["site"] != "S1")
-        found = ccm(lazy[["t2m", "tp"]], lazy["sm"], where=where, **OPTIONS)
-        assert all(found[name].chunks is not None for name in found)
-        xr.testing.assert_allclose(found.compute(), eager)
-        again = causality_degree(
-            lazy[["t2m", "tp"]], lazy["sm"], train=slice(None), provider="mutual_information", direction=FORWARD
-        )
-        xr.testing.assert_allclose(again.compute(), degree)

@@ -182,10 +182,10 @@ def test_files_that_a_page_names_are_there(page: str):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_is_one_capability_told_in_blocks(path: Path):
-    """It is run when the gallery is built; here, what a reader meets first."""
+    """It is run when the gallery is built, but for the one that takes minutes; here, what a reader meets first."""
     source = path.read_text()
     title, line, *rest = (inspect.cleandoc(source.split('"""')[1])).splitlines()
-    assert path.name.startswith("plot_")
+    assert path.name.startswith("plot_") or path.name == "reproduce_paper.py"
     assert set(line) == {"="}
     assert len(line) >= len(title)
     assert 1 <= " ".join(rest).count(". ") + 1 <= 4  # sentences

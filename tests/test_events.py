@@ -127,6 +127,19 @@ def test_reference_period_ranks_against_that_period_only():
     assert p.values.tolist() == [0, 25, 50, 75, 100, 100, 0, 62.5]
 
 
+@pytest.mark.parametrize("start", ["1996-02-27", "1996-03-02", "1997-01-01"])
+def test_a_daily_reference_of_pentads_may_begin_on_any_day(start):
+    time = pd.date_range("1996-01-01", "2001-12-31")
+    values = np.random.default_rng(0).standard_normal(time.size).cumsum()
+    da = xr.DataArray(values, dims="time", coords={"time": time})
+    from_border = {"1996-02-27": "1996-03-02", "1996-03-02": "1996-03-02", "1997-01-01": "1997-01-01"}[start]
+    found, cut = (
+        xd.drought_classes(da, definition="yuan2019", reference=da.sel(time=slice(first, "2001-12-31")))
+        for first in (start, from_border)
+    )
+    xr.testing.assert_equal(found, cut)
+
+
 def test_day_of_year_pool_ranks_against_the_same_day():
     time = pd.date_range("2001-01-01", "2003-12-31")
     da = xr.DataArray(time.year.values.astype(float), dims="time", coords={"time": time})

@@ -8,7 +8,7 @@ import xarray as xr
 
 from xdrought.causality import causality_degree
 from xdrought.forecast.fitting import fit_resattcaurec, predict
-from xdrought.study import causality_controls, compare, paired_differences, placebo
+from xdrought.study import causality_controls, compare, gain_shares, paired_differences, placebo
 from xdrought.study.placebo import CONTROLS
 from xdrought.verification.scores import verify
 
@@ -150,6 +150,81 @@ def test_a_name_tag_for_more_sites_than_columns_differs_between_them(soil, degre
     many = degree.isel(site=np.arange(30) % 3, variable=[0]).assign_coords(site=np.arange(30))
     tag = causality_controls(many, soil, soil.soil_moisture, train=first_days(soil), controls=["identity"])["identity"]
     assert set(np.unique(tag.rho)) == {-1.0, 1.0}
+
+
+def test_an_embedding_has_a_free_column_for_each_of_any_number_of_sites(soil, degree):
+    many = degree.isel(site=np.arange(30) % 3).assign_coords(site=np.arange(30))
+    found = controls_of(soil, many, controls=["embedding"])["embedding"]
+    assert found.sizes["cell"] == 8  # 2 x 2 variables x 8 cells are 32 columns, 7 cells would be 28
+    flat = np.concatenate([found[name].values.reshape(30, -1) for name in ("rho", "p_value")], axis=1)
+    vectors = np.concatenate([many[name].values.reshape(30, -1) for name in ("rho", "p_value")], axis=1)
+    length = np.linalg.norm(vectors, axis=1).mean()
+    np.testing.assert_allclose(flat, length * np.eye(30, 32))
+
+
+def test_an_embedding_learns_a_level_for_each_site_that_weather_cannot_tell(soil):
+    levels = np.array([-30.0, 0.0, 30.0])
+    ds = soil.assign(soil_moisture=soil.soil_moisture + xr.DataArray(levels, dims="site"))
+    how = {**SMALL, "epochs": 6, "batch_size": 32, "learning_rate": 5e-2}
+    found = placebo(ds, "soil_moisture", controls=["zeros", "embedding"], runs=1, **how)
+    rmse = found.rmse.isel(run=0).max("site")
+    assert rmse.sel(model="embedding") < 0.5 * rmse.sel(model="zeros")
+
+
+def gains(control: float, causality: float = 0.4, noise: float = 0.02) -> xr.Dataset:
+    rng = np.random.default_rng(1)
+    zeros = rng.normal(0, 1, (3, 25))
+    others = [zeros + size + noise * rng.standard_normal((3, 25)) for size in (causality, control)]
+    return scores(zeros, *others, names=["zeros", "causality", "identity"])
+
+
+def test_shares_by_hand():
+    zeros = np.zeros((2, 3))
+    causality = np.array([[0.2, 0.4, 0.6], [0.4, 0.4, 1.0]])  # runs' means 0.3, 0.4, 0.8
+    identity = np.array([[0.1, 0.2, 0.2], [0.1, 0.2, 0.6]])  # 0.1, 0.2, 0.4
+    table = gain_shares(scores(zeros, causality, identity, names=["zeros", "causality", "identity"]))
+    assert table.index.tolist() == ["causality", "identity"]
+    assert table.gain.tolist() == pytest.approx([0.4, 0.2])
+    assert table.share.tolist() == pytest.approx([1.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("control", "verdict"),
+    [
+        (0.2, "causality adds to it"),
+        (0.6, "it gives more than causality"),
+        (0.4, "no evidence that causality adds to it"),
+    ],
+)
+def test_the_share_of_a_known_gain_lies_in_its_interval(control, verdict):
+    row = gain_shares(gains(control), n_boot=500).loc["identity"]
+    assert row.share_lower - 0.03 <= control / 0.4 <= row.share_upper + 0.03
+    assert row.verdict == verdict
+
+
+def test_a_control_that_does_nothing_or_differs_wildly_gets_no_praise():
+    nothing = gain_shares(gains(0.0), n_boot=500).loc["identity"]
+    assert nothing.share == pytest.approx(0, abs=0.05)
+    assert nothing.verdict == "causality adds to it"
+    wild = gain_shares(gains(0.2, noise=1.5), n_boot=500)
+    assert wild.loc["identity", "share_lower"] < 0 or np.isnan(wild.loc["identity", "share"])
+
+
+@pytest.mark.parametrize("causality", [0.0, -0.4])
+def test_no_share_of_a_gain_that_may_be_none(causality):
+    table = gain_shares(gains(0.3, causality=causality, noise=0.5), n_boot=500)
+    assert table.share.isna().all()
+    assert table[["share_lower", "share_upper"]].isna().all(axis=None)
+    assert table.verdict.str.contains("no share: the gain of causality, .* is not above 0").all()
+
+
+def test_shares_leave_out_references_and_refuse_unknown_models():
+    table = gains(0.2).assign(is_reference=("model", [False, False, True]))
+    assert gain_shares(table, n_boot=10).index.tolist() == ["causality"]
+    with pytest.raises(ValueError, match=r"gain_shares: no model \['sugar'\]; the scores have"):
+        gain_shares(table, controls=["sugar"])
+    with pytest.raises(ValueError, match="gain_shares: no score 'kge'"):
+        gain_shares(table, score="kge")
 
 
 def test_wrong_controls_are_refused(soil, degree):

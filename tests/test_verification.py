@@ -110,7 +110,9 @@ def test_shape_labels_and_summaries():
     np.testing.assert_array_equal(found["lat"], seen["lat"])
     assert found.rmse.attrs == {"long_name": "root mean squared error", "units": "percent"}
     assert found.mse.attrs["units"] == "(percent)^2"
-    assert found.attrs["interval"] == "95 % bootstrap of 6 sites"
+    assert found.attrs["interval"] == (
+        "95 % block bootstrap nested in 6 sites, blocks of 1/12 of a record, 30 steps or more"
+    )
     np.testing.assert_allclose(found.nse_summary.sel(summary="median"), found.nse.median("site"))
     pooled = ((forecast - seen.reindex_like(forecast)) ** 2).mean()
     np.testing.assert_allclose(found.mse_summary.sel(model="forecast", summary="pooled"), pooled)
@@ -191,7 +193,8 @@ def test_an_empty_site_is_nan_with_a_count():
     assert found.n_days.values.tolist() == [300, 0, 300]
     assert np.isnan(found.nse.sel(site="S1")).all()
     assert np.isfinite(found.nse_interval).all()
-    assert found.attrs["interval"] == "95 % bootstrap of 2 sites"
+    assert found.attrs["interval"].startswith("95 % block bootstrap nested in 2 sites")
+    assert found.attrs["interval"].endswith("; medians of so few sites: 50 % at most")
     alone = verify(forecast.drop_sel(site="S1"), seen.drop_sel(site="S1"), n_boot=50)
     xr.testing.assert_allclose(found.nse_summary, alone.nse_summary)
 
@@ -335,43 +338,6 @@ def test_intervals_follow_the_seed_and_hold_the_value():
     assert (wide.diff("bound").values > (high - low).values[..., None]).all()
 
 
-def test_bootstrap_over_sites_equals_a_plain_loop():
-    forecast, seen = world(5)
-    found = verify(forecast, seen, n_boot=50, seed=4)
-    error = ((forecast - seen.reindex_like(forecast)) ** 2).values
-    pooled, medians = [], []
-    for sites in np.random.default_rng(4).integers(5, size=(50, 5)):
-        pooled.append(np.sqrt(error[sites].mean()))
-        medians.append(np.median(np.sqrt(error[sites].mean(axis=1))))
-    ours = found.rmse_interval.sel(model="forecast")
-    np.testing.assert_allclose(ours.sel(summary="pooled"), np.quantile(pooled, [0.025, 0.975]), rtol=1e-10)
-    np.testing.assert_allclose(ours.sel(summary="median"), np.quantile(medians, [0.025, 0.975]), rtol=1e-10)
-
-
-def test_one_site_is_resampled_in_blocks_of_time():
-    forecast, seen = world(1)
-    found = verify(forecast, seen, n_boot=50, seed=4, block=50)
-    assert found.attrs["interval"] == "95 % bootstrap of blocks of 50 steps in time, one site"
-    error = ((forecast - seen.reindex_like(forecast)) ** 2).values[0].reshape(6, 50)
-    drawn = np.random.default_rng(4).integers(6, size=(50, 6))
-    expected = np.quantile([np.sqrt(error[blocks].mean()) for blocks in drawn], [0.025, 0.975])
-    np.testing.assert_allclose(found.rmse_interval.sel(model="forecast", summary="pooled"), expected, rtol=1e-10)
-    whole = verify(forecast, seen, n_boot=50, block=300)
-    assert whole.attrs["interval"] == "no interval: one site, all in one block of 300 steps; use a smaller block"
-    assert np.isnan(whole.rmse_interval).all()
-
-
-def test_intervals_cover_a_known_error():
-    rng, hits = np.random.default_rng(0), 0
-    seen = daily(rng.standard_normal((40, 60)))
-    for _ in range(100):
-        error = rng.standard_normal((40, 50)) * rng.gamma(20, 0.05, (40, 1))  # sites differ; E mse = 1 + 1 / 20
-        found = verify(seen[:, 10:] + error, seen, lead=1, references="persistence", n_boot=200)
-        low, high = found.mse_interval.sel(model="forecast", summary="pooled").values
-        hits += low <= 1.05 <= high
-    assert 86 <= hits <= 100  # nominal 95; 86 is four standard deviations below
-
-
 def test_moments_add_up():
     rng = np.random.default_rng(0)
     f, o, c = rng.standard_normal((3, 2, 30)) + 5
@@ -440,8 +406,8 @@ def test_scores_can_be_drawn():
     [
         ({"references": ()}, ValueError, r"verify: references=\(\); a score needs at least one of"),
         ({"references": ["chance"]}, ValueError, r"verify: references=\('chance',\); a score needs at least one"),
-        ({"n_boot": 0}, ValueError, "verify: n_boot=0, block=30, confidence=0.95; the first two must be 1 or more"),
-        ({"confidence": 95}, ValueError, "verify: n_boot=1000, block=30, confidence=95"),
+        ({"n_boot": 0}, ValueError, "verify: n_boot=0, block=None, confidence=0.95; the first two must be 1 or more"),
+        ({"confidence": 95}, ValueError, "verify: n_boot=1000, block=None, confidence=95"),
         ({"observed": np.zeros(3)}, TypeError, "verify: the observation is a ndarray; pick a variable"),
         ({"observed": world(2)[1].isel(time=0)}, ValueError, "verify: no dimension 'time' in 'soil_moisture'"),
         ({"observed": world(2)[1].astype(str)}, TypeError, "verify: 'soil_moisture' has dtype <U32; expected numbers"),

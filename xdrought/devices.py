@@ -1,11 +1,20 @@
-"""Where torch computes: a device by name."""
+"""Where torch computes: a device by name; and what to say where there is no torch."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import device
+
+
+def require_torch(caller: str) -> None:
+    """Raise ModuleNotFoundError unless torch is installed; everything without networks works without it."""
+    if find_spec("torch") is None:
+        raise ModuleNotFoundError(
+            f"{caller}: needs torch, which is not installed here; pip install torch", name="torch"
+        )
 
 
 def resolve_device(name: str | device, caller: str) -> device:
@@ -15,7 +24,10 @@ def resolve_device(name: str | device, caller: str) -> device:
     ------
     ValueError
         When there is no such device here.
+    ModuleNotFoundError
+        Without torch.
     """
+    require_torch(caller)
     import torch
 
     if name == "auto":

@@ -49,12 +49,26 @@ class Splits:
 
     def windows(self, patches: Patches, part: str) -> np.ndarray:
         """Positions of the windows of a part: ``patches[i] for i in splits.windows(patches, "train")``."""
+        start, end = (dates[patches.cell] for dates in self._dates(patches, part))
+        valid = patches.times.to_numpy()[patches.valid_day]
+        return np.flatnonzero((valid >= start) & (valid <= end))
+
+    def starts(self, patches: Patches, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """First and last (exclusive) day on which a window of a part may start at each place, complete or not."""
+        n_start = patches.data.sizes[patches.time] - patches.window + 1
+        times = patches.times.to_numpy()[patches.window - 1 + patches.lead :][:n_start]  # valid times of the starts
+        start, end = self._dates(patches, part)
+        empty = np.isnat(start)
+        first = np.where(empty, 0, np.searchsorted(times, np.where(empty, times[0], start)))
+        stop = np.where(empty, 0, np.searchsorted(times, np.where(empty, times[0], end), side="right"))
+        return first, np.maximum(stop, first)
+
+    def _dates(self, patches: Patches, part: str) -> list[np.ndarray]:
+        """First and last target day of a part at each place, NaT where there is none."""
         places = [dim for dim in self.ranges.start.dims if dim != "part"]
         labels = {dim: patches.data.indexes[dim] for dim in places if dim in patches.data.indexes}
         chosen = self.ranges.sel(part=_known(part), drop=True).reindex(labels).transpose(*places)
-        start, end = (chosen[name].to_numpy().ravel()[patches.cell] for name in ("start", "end"))
-        valid = patches.times.to_numpy()[patches.valid_day]
-        return np.flatnonzero((valid >= start) & (valid <= end))
+        return [chosen[name].to_numpy().ravel() for name in ("start", "end")]
 
 
 def chronological(

@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -100,11 +101,18 @@ WORLDS = (
 )
 
 
-def trained() -> tuple[torch.nn.Module, Inputs, Inputs]:
+def trained(n_sites: int = 6, epochs: int = 6) -> tuple[torch.nn.Module, Inputs, Inputs]:
     """A network trained on the twin, windows of its test part, and background of its training part."""
-    ds = simulate(6, 1096, size=4, seed=3)
+    ds = simulate(n_sites, 1096, size=4, seed=3)
     forecaster = xdrought.fit_resattcaurec(
-        ds, "soil_moisture", widths=(8, 16), epochs=6, batch_size=64, learning_rate=2e-3, device="cpu", progress=False
+        ds,
+        "soil_moisture",
+        widths=(8, 16),
+        epochs=epochs,
+        batch_size=64,
+        learning_rate=2e-3,
+        device="cpu",
+        progress=False,
     )
     every = windows_of(ds, forecaster, None, "time", "benchmark")
     test = forecaster.splits.windows(every.windows, "test")
@@ -191,24 +199,33 @@ def exact_values(network, inputs, background, n_positions: int = POSITIONS) -> n
     return vector(expected_gradients(network, inputs, background, draws, reduce=SUMMED, at_once=400))
 
 
+def published_ways(n_draws: int = 100) -> dict[str, Callable[[int], object]]:
+    """Both ways to explain one window at the published size, as functions of a seed."""
+    torch.manual_seed(0)
+    network = frozen(build("ResAttCauRec"))
+    window, background = (Inputs(torch.randn(n, 15, 12, 10, 10), torch.rand(n, 96)) for n in (1, N_BACKGROUND))
+    at_once = max(1, LIMIT // bytes_per_point(network, background))
+
+    def own(seed: int) -> object:
+        draws = balanced_draws([0], N_BACKGROUND, n_draws, seed)
+        return expected_gradients(network, window, background, draws, reduce=SUMMED, at_once=at_once)
+
+    keys = np.array([0])
+    return {
+        "shap": lambda seed: shap_gradients(network, window, background, keys, SUMMED, n_draws, seed, 50),
+        "own": own,
+    }
+
+
 def published_size(n_draws: int = 100) -> dict[str, float]:
     """ms per draw of one window at the published size."""
-    torch.manual_seed(0)
-    network = build("ResAttCauRec")
-    for p in network.parameters():
-        p.requires_grad_(False)
-    network.eval()
-    window, background = (Inputs(torch.randn(n, 15, 12, 10, 10), torch.rand(n, 96)) for n in (1, N_BACKGROUND))
-    seconds: dict[str, list[float]] = {"shap": [], "own": []}
+    ways = published_ways(n_draws)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for seed in range(3):
-        begin = time.process_time()
-        shap_gradients(network, window, background, np.array([0]), SUMMED, n_draws, seed, 50)
-        seconds["shap"].append(time.process_time() - begin)
-        begin = time.process_time()
-        at_once = max(1, LIMIT // bytes_per_point(network, background))
-        draws = balanced_draws([0], N_BACKGROUND, n_draws, seed)
-        expected_gradients(network, window, background, draws, reduce=SUMMED, at_once=at_once)
-        seconds["own"].append(time.process_time() - begin)
+        for name, way in ways.items():
+            begin = time.process_time()
+            way(seed)
+            seconds[name].append(time.process_time() - begin)
     return {name: 1000 * float(np.median(each)) / n_draws for name, each in seconds.items()}
 
 

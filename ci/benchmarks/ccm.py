@@ -142,6 +142,19 @@ def workload(series: dict[str, np.ndarray], n_sites: int, rounds: int) -> pd.Dat
     return pd.DataFrame(rows)
 
 
+def surrogates_of_a_pair(y: np.ndarray, x: np.ndarray) -> Callable[[], object]:
+    """A test of one pair by the kernel; the random phases, which pairs share, are drawn anew each time."""
+    from xdrought.kernels.surrogates import _draw_turns
+
+    chosen = Settings(surrogates=1000, years=np.arange(y.size) / 365.2425, compiled=True)
+
+    def first_pair() -> None:
+        _draw_turns.cache_clear()
+        crossmap.surrogate_test(y, x[None], chosen, 0)
+
+    return first_pair
+
+
 def draws(series: dict[str, np.ndarray], rounds: int) -> dict[str, float]:
     """ms of convergence (both directions) and of a test against 1000 surrogates (one direction), one pair, E = 2."""
     dates = pd.date_range("2001-01-01", periods=LENGTH)
@@ -149,16 +162,9 @@ def draws(series: dict[str, np.ndarray], rounds: int) -> dict[str, float]:
     raw_y, raw_x = y.to_numpy(), x.to_numpy()
     noise = xr.DataArray(np.random.default_rng(2).standard_normal((PAIRS, LENGTH)), dims=("site", "time"))
     many_y, many_x = y + 0.05 * float(y.std()) * noise, x + 0.05 * float(x.std()) * noise
-    from xdrought.kernels.surrogates import _draw_turns
-
-    def first_pair() -> None:
-        _draw_turns.cache_clear()
-        crossmap.surrogate_test(raw_y, raw_x[None], Settings(surrogates=1000, years=years, compiled=True), 0)
-
-    years = np.arange(LENGTH) / 365.2425
     found = {
         "convergence, with labels": cpu(lambda: ccm(x, y, library_size=SIZES, library_samples=100), rounds),
-        "surrogates, a pair alone (kernel)": cpu(first_pair, rounds),
+        "surrogates, a pair alone (kernel)": cpu(surrogates_of_a_pair(raw_y, raw_x), rounds),
         f"surrogates, each of {PAIRS} pairs, with labels": cpu(
             lambda: ccm(many_x, many_y, direction="cause_to_effect", surrogates=1000), rounds
         )
@@ -177,14 +183,17 @@ def draws(series: dict[str, np.ndarray], rounds: int) -> dict[str, float]:
     return found
 
 
-def growth(rounds: int) -> pd.DataFrame:
-    """ms of one map by length: a slow seasonal series (autoregressive, 0.95, plus an annual cycle)."""
-    rng = np.random.default_rng(0)
-    longest = GROWTH[-1]
-    noise, series = rng.standard_normal((2, longest)), np.zeros((2, longest))
-    for t in range(1, longest):
+def seasonal(length: int) -> np.ndarray:
+    """Two slow seasonal series (2, length): autoregressive, 0.95, plus an annual cycle."""
+    noise, series = np.random.default_rng(0).standard_normal((2, length)), np.zeros((2, length))
+    for t in range(1, length):
         series[:, t] = 0.95 * series[:, t - 1] + noise[:, t]
-    series += 4 * np.sin(2 * np.pi * np.arange(longest) / 365.25)
+    return series + 4 * np.sin(2 * np.pi * np.arange(length) / 365.25)
+
+
+def growth(rounds: int) -> pd.DataFrame:
+    """ms of one map of :func:`seasonal` series by length."""
+    series = seasonal(GROWTH[-1])
     rows = []
     for length in GROWTH:
         row = {"L": length}

@@ -90,49 +90,63 @@ def pandas_events(series: pd.Series) -> list[tuple[int, int]]:
     return found
 
 
-def measure_peers(cube: np.ndarray) -> dict[str, tuple[float, str]]:
-    """CPU time on the whole cube of each peer, and the part it ran on."""
+def masks(part: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Days below and above the 20th percentile of each series."""
+    limit = part.quantile(0.2, "time")
+    return (part < limit).drop_vars("quantile").compute(), (part > limit).drop_vars("quantile").compute()
+
+
+def xclim_rle(part: xr.DataArray) -> Callable[[], object]:
     from xclim.indices import run_length
 
-    n_cells = cube.shape[0] * cube.shape[1]
-    results = {}
+    dry, _ = masks(part)
+    return lambda: run_length.rle(dry).compute()
 
-    def peer(name: str, n_rows: int, n_columns: int, make: Callable[[xr.DataArray], Callable], repeats: int) -> None:
-        part = label(np.ascontiguousarray(cube[:n_rows, :n_columns]))
-        share = n_rows * n_columns / n_cells
-        results[name] = (cpu(make(part), repeats) / share, f"{n_rows * n_columns} cells, {repeats} calls")
 
-    def masks(part: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-        limit = part.quantile(0.2, "time")
-        return (part < limit).drop_vars("quantile").compute(), (part > limit).drop_vars("quantile").compute()
+def xclim_find_events(part: xr.DataArray) -> Callable[[], object]:
+    from xclim.indices import run_length
 
-    def rle(part: xr.DataArray) -> Callable:
-        dry, _ = masks(part)
-        return lambda: run_length.rle(dry).compute()
+    dry, above = masks(part)
+    return lambda: run_length.find_events(dry, 1, above, 5).compute()
 
-    def find_events(part: xr.DataArray) -> Callable:
-        dry, above = masks(part)
-        return lambda: run_length.find_events(dry, 1, above, 5).compute()
 
-    def loop(part: xr.DataArray) -> Callable:
-        rows = [pd.Series(row) for row in part.values.reshape(-1, part.sizes["time"])]
-        table = xd.flash_drought_events(part)
-        begin = part.time.values[0]
-        ours = [
-            sorted(
-                ((start - begin) // np.timedelta64(1, "D"), (end - begin) // np.timedelta64(1, "D"))
-                for start, end in zip(one.start_time.values, one.end_time.values, strict=True)
-            )
-            for one in (table.isel(event=table.cell.values == k) for k in range(len(rows)))
-        ]
-        if [pandas_events(row) for row in rows] != ours:
-            raise AssertionError("the pandas loop and the package find other events: they cannot be compared")
-        return lambda: [pandas_events(row) for row in rows]
+def pandas_loop(part: xr.DataArray) -> Callable[[], object]:
+    """The loop over the series of `part`, once it is seen to find the package's events."""
+    rows = [pd.Series(row) for row in part.values.reshape(-1, part.sizes["time"])]
+    table = xd.flash_drought_events(part)
+    begin = part.time.values[0]
+    ours = [
+        sorted(
+            ((start - begin) // np.timedelta64(1, "D"), (end - begin) // np.timedelta64(1, "D"))
+            for start, end in zip(one.start_time.values, one.end_time.values, strict=True)
+        )
+        for one in (table.isel(event=table.cell.values == k) for k in range(len(rows)))
+    ]
+    if [pandas_events(row) for row in rows] != ours:
+        raise AssertionError("the pandas loop and the package find other events: they cannot be compared")
+    return lambda: [pandas_events(row) for row in rows]
 
+
+PEERS = {  # how each is made, and whether it runs on the whole cube
+    "xclim `rle` of one mask": (xclim_rle, True),
+    "xclim `find_events` of one mask": (xclim_find_events, False),
+    "pandas loop": (pandas_loop, False),
+}
+
+
+def part_of(cube: np.ndarray, whole: bool) -> xr.DataArray:
+    """The cube, or a hundredth of its cells for peers that would take minutes."""
     n = cube.shape[0]
-    peer("xclim `rle` of one mask", n, n, rle, 3)
-    peer("xclim `find_events` of one mask", max(n // 20, 1), max(n // 5, 1), find_events, 3)
-    peer("pandas loop", max(n // 20, 1), max(n // 5, 1), loop, 3)
+    return label(cube if whole else np.ascontiguousarray(cube[: max(n // 20, 1), : max(n // 5, 1)]))
+
+
+def measure_peers(cube: np.ndarray) -> dict[str, tuple[float, str]]:
+    """CPU time on the whole cube of each peer, and the part it ran on."""
+    results = {}
+    for name, (make, whole) in PEERS.items():
+        part = part_of(cube, whole)
+        seconds = cpu(make(part), REPEATS) * cube.size / part.size
+        results[name] = seconds, f"{part.size // cube.shape[-1]} cells, {REPEATS} calls"
     return results
 
 

@@ -12,6 +12,7 @@ import argparse
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -57,12 +58,8 @@ def to_tensor(window: xr.Dataset | xr.DataArray) -> torch.Tensor:
     return torch.as_tensor(array.squeeze("site").transpose("time", "variable", "patch_lat", "patch_lon").to_numpy())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/windows.md"))
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+def gathering_ways() -> dict[str, Callable[[], torch.Tensor]]:
+    """The ways to gather a batch, once they are seen to give the same windows."""
     ds = records()
     array = ds.to_dataarray().transpose("site", "time", "variable", "patch_lat", "patch_lon")
     array = array.copy(data=np.ascontiguousarray(array))
@@ -83,7 +80,16 @@ def main() -> None:
         torch.testing.assert_close(ways[way](), expected, rtol=0, atol=0)
     frames, position, _ = cube.days(together)
     torch.testing.assert_close(frames[position], cube.gather(together), rtol=0, atol=0)
+    return ways
 
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/windows.md"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    ways = gathering_ways()
     spent: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(options.rounds):
         for way, gather in ways.items():

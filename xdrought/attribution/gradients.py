@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xdrought.attribution import inputs
-from xdrought.attribution.labels import REDUCIBLE, Labels
+from xdrought.attribution.blocks import CALLER, Job, base_value, explain, lazy_explanations
+from xdrought.attribution.labels import REDUCIBLE, Labels, check_reduce, explained_template
 from xdrought.devices import resolve_device
+from xdrought.forecast.blocks import once
 from xdrought.forecast.forecaster import Forecaster
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from xdrought.models.expected_gradients import Attributions, Inputs
 
 __all__ = ["attributions"]
 
 METHODS = ("balanced", "shap")
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """How to estimate."""
-
-    method: str
-    draws: int
-    background: int
-    seed: int
-    memory_limit: int
 
 
 def attributions(
@@ -60,19 +46,23 @@ def attributions(
     Parameters
     ----------
     ds : xarray.Dataset
-        The drivers, as for :func:`xdrought.predict`. They are read into memory.
+        The drivers, as for :func:`xdrought.predict`. With dask, time in one chunk, the result is lazy, chunk by
+        chunk of places; only the windows tried for the background are then read at once, those of `background` or,
+        without it, of `ds`.
     forecaster : Forecaster
         From :func:`xdrought.fit_resattcaurec` or :func:`xdrought.load`.
     where : boolean xarray.DataArray, optional
         True on the valid times to explain, e.g. ``classes.isin([1, 3])`` for onsets; on any of the places and
-        `time`. By default every complete window.
+        `time`. By default every complete window. Of a large grid let it be lazy too: in memory it travels with the
+        graph.
     reduce : sequence of str
         What to sum over: any of "window" (input days), "patch_lat", "patch_lon", and "cell" (of the causality
         degree). All by default; ``()`` keeps everything.
     background : xarray.Dataset, optional
         Drivers of the training part, when `ds` does not hold it.
     n_background : int
-        Windows of the training part, drawn once, that stand for what is usual.
+        Windows of the training part, drawn once, that stand for what is usual: the first complete ones among
+        twenty times as many tries, fewer where there are fewer.
     n_draws : int
         Points on paths for each window; best a multiple of `n_background`.
     method : {"balanced", "shap"}
@@ -84,11 +74,11 @@ def attributions(
         Of background and draws. A window's draws do not depend on which others are explained.
     memory_limit : str or int
         Of the gradients at work, "256 MiB" or bytes; a larger one pays on a GPU, but not on a CPU, whose cache it
-        leaves. The result must be smaller than four times this, or the call is refused.
+        leaves. The result, with dask that of one chunk, must be smaller than four times this, or the call is refused.
     progress : bool
-        Show a bar.
+        Show a bar; not of lazy results.
     device : str or torch.device
-        "auto", "cpu", "cuda", ...
+        "auto", "cpu", "cuda", ...; under dask, of the workers.
     time : hashable
         The time dimension.
 
@@ -96,7 +86,8 @@ def attributions(
     -------
     xarray.Dataset
         On the places and times with an explained window (`time` is the valid time), in the target's units, NaN
-        elsewhere; with `run` in front when there are several:
+        elsewhere; with `run` in front when there are several. Lazy results are on all places and on all days but
+        those on which a `where` in memory is nowhere True, and equal to the others but for rounding:
 
         - ``attribution`` (..., variable[, window, patch_lat, patch_lon]); `window` counts days from the day of
           issue, 0 the last input day;
@@ -115,7 +106,8 @@ def attributions(
     MemoryError
         When the result would be larger than four times `memory_limit`.
     ValueError
-        For settings out of range, data without training windows, or nothing to explain.
+        For settings out of range, data without training windows, or nothing to explain; a cell without a causality
+        degree in lazy data is told when it is computed.
 
     Notes
     -----
@@ -143,36 +135,46 @@ def attributions(
     >>> dict(shares.attribution.sizes)
     {'site': 1, 'time': 31, 'variable': 1, 'window': 15}
     """
-    caller = "attributions"
+    caller = CALLER
     inputs.check_counts(caller, n_background=n_background, n_draws=n_draws)
     if method not in METHODS:
         raise ValueError(f"{caller}: method={method!r} is unknown; choose one of {list(METHODS)}")
     limit = inputs.as_bytes(memory_limit, caller)
-    settings = _Settings(method, int(n_draws), int(n_background), int(seed), limit)
-    device = resolve_device(device, caller)
-
+    summed = check_reduce(reduce, caller)
     explained = inputs.windows_of(ds, forecaster, causality, time, caller)
-    chosen = inputs.chosen_windows(explained.windows, where, caller)
-    labels = Labels.of(explained.windows, chosen, forecaster, reduce, caller)
-    labels.require_room(4 * limit, forecaster.runs, caller)
     usual = explained if background is None else inputs.windows_of(background, forecaster, None, time, caller)
-    train = inputs.background_windows(usual.windows, forecaster, n_background, seed, caller)
-    background_inputs = usual.sample(train, device)
+    statistics = forecaster.scaling.mean, forecaster.scaling.std
+    mean, std = (float(each.sel(variable=forecaster.target)) for each in statistics)
 
-    from tqdm.auto import tqdm
+    def job() -> Job:
+        return Job(
+            architecture=forecaster.architecture,
+            weights=forecaster.weights,
+            background=inputs.background_of(usual, forecaster, int(n_background), seed, caller),
+            lead=forecaster.lead,
+            reduce=summed,
+            n_drivers=len(forecaster.drivers),
+            mean=mean,
+            std=std,
+            method=method,
+            draws=int(n_draws),
+            seed=int(seed),
+            memory_limit=limit,
+            device=device,
+        )
 
-    parts = []
-    with tqdm(total=len(chosen) * forecaster.runs, desc="attributions", unit="window", disable=not progress) as bar:
-        for run in range(forecaster.runs):
-            network = forecaster.network(run, device)
-            parts.append(_explain(network, explained, chosen, background_inputs, labels, settings, bar))
-    out = labels.dataset(parts, forecaster)
+    labels = Labels(explained.windows, summed, forecaster, 4 * limit)
+    if explained.is_lazy:
+        out, done = _lazily(explained, where, labels, job)
+    else:
+        resolve_device(device, caller)
+        out, done = _at_once(explained, where, labels, job, progress)
     return out.assign_attrs(
         method=method,
-        n_background=len(train),
-        n_draws=settings.draws,
-        seed=settings.seed,
-        reduced=" ".join(labels.reduce),
+        n_background=len(done.background),
+        n_draws=done.draws,
+        seed=done.seed,
+        reduced=" ".join(summed),
         variant=forecaster.variant,
         equations=forecaster.architecture.equations,
         window=forecaster.window,
@@ -180,47 +182,54 @@ def attributions(
     )
 
 
-def _explain(
-    network: nn.Module,
+def _at_once(
     explained: inputs.Explained,
-    chosen: np.ndarray,
-    background: Inputs,
+    where: xr.DataArray | None,
     labels: Labels,
-    settings: _Settings,
-    bar: Any,
-) -> tuple[dict[str, np.ndarray], float]:
-    """Arrays over the chosen windows, and the mean output of the background."""
-    from xdrought.models.expected_gradients import bytes_per_point, frozen, outputs
+    make_job: Callable[[], Job],
+    progress: bool,
+) -> tuple[xr.Dataset, Job]:
+    """The places and times that have a window to explain, in memory."""
+    from tqdm.auto import tqdm
 
-    network = frozen(network)
-    at_once = max(1, settings.memory_limit // bytes_per_point(network, background))
-    base = float(outputs(network, background, at_once).double().mean())
-    found: dict[str, list[np.ndarray]] = {}
-    for part in np.split(chosen, range(0, len(chosen), max(1, at_once // settings.draws))[1:]):
-        inputs_here = explained.sample(part, background.x.device)
-        result = _attribute(network, inputs_here, background, part, labels.axes, settings, at_once)
-        arrays = labels.arrays(result, base)
-        for name, array in arrays.items():
-            found.setdefault(name, []).append(array)
-        bar.update(len(part))
-    return {name: np.concatenate(arrays) for name, arrays in found.items()}, base
+    chosen = inputs.chosen_windows(explained.windows, where, CALLER)
+    template = explained_template(explained.windows, chosen)
+    labels.require_room(template.size, f"{len(chosen)} windows", CALLER)
+    job, mask, keys = make_job(), template.to_numpy(), explained.keys[chosen]
+    members, bases = [], []
+    n_runs = len(job.weights)
+    with tqdm(total=len(chosen) * n_runs, desc=CALLER, unit="window", disable=not progress) as bar:
+        for run in range(n_runs):
+            rows, base = explain(job, run, explained.cube, explained.vectors, chosen, keys, bar.update)
+            members.append({name: _dense(mask, array) for name, array in rows.items()})
+            bases.append(np.float32(base))
+    return labels.dataset(members, bases, template.coords), job
 
 
-def _attribute(
-    network: nn.Module,
-    windows: Inputs,
-    background: Inputs,
-    keys: np.ndarray,
-    axes: tuple[int, ...],
-    settings: _Settings,
-    at_once: int,
-) -> Attributions:
-    """One group of windows by the chosen method."""
-    from xdrought.models.expected_gradients import balanced_draws, expected_gradients
+def _lazily(
+    explained: inputs.Explained, where: xr.DataArray | None, labels: Labels, make_job: Callable[[], Job]
+) -> tuple[xr.Dataset, Job]:
+    """All places and valid times, chunk by chunk of places."""
+    import dask.array as da
+    from dask import delayed
 
-    if settings.method == "shap":
-        from xdrought.attribution.shap_reference import shap_gradients
+    windows, cube = explained.windows, explained.scaled.inputs.data
+    mask, days = inputs.asked_days(windows, where, CALLER)
+    places = cube.chunks[2:] if windows.on_grid else cube.chunks[:1]
+    labels.require_room(len(days) * math.prod(max(sizes) for sizes in places), "the places of a chunk", CALLER)
+    job = make_job()
+    found = lazy_explanations(cube, explained.degrees, mask, days, job)
+    members, bases = [], []
+    shared = once(job, "job")
+    for run in range(len(job.weights)):
+        members.append({name: values[run] for name, values in found.items()})
+        bases.append(da.from_delayed(delayed(base_value)(shared, run), (), "float32"))
+    coords = xr.Dataset(coords=windows.coordinates).isel({windows.time: days}).coords
+    return labels.dataset(members, bases, coords), job
 
-        return shap_gradients(network, windows, background, keys, axes, settings.draws, settings.seed, at_once)
-    draws = balanced_draws(keys.tolist(), len(background), settings.draws, settings.seed).to(windows.x.device)
-    return expected_gradients(network, windows, background, draws, reduce=axes, at_once=at_once)
+
+def _dense(mask: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rows of windows, which are sorted by place and day as the mask's values are, where it is True; NaN elsewhere."""
+    values = np.full((*mask.shape, *rows.shape[1:]), np.nan, dtype="float32")
+    values[mask] = rows
+    return values

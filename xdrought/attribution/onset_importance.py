@@ -60,7 +60,7 @@ def event_importance(
     caller = "event_importance"
     daily = abs(_by_driver(attributions, time, caller))
     daily = daily.mean("run") if "run" in daily.dims else daily
-    return _over_onsets(daily, events, time, caller).rename("importance").assign_attrs(
+    return mean_over_onsets(daily, events, time, caller).rename("importance").assign_attrs(
         daily.attrs, long_name="mean absolute attribution over the onset"
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def drought_complexity(
     over = [dim for dim in daily.dims if dim not in kept[threshold]]
     limit = daily.quantile(quantile, over).drop_vars("quantile")
     count = (daily > limit).sum("variable").where(daily.notnull().any("variable"))
-    out = _over_onsets(count, events, time, caller).rename("drought_complexity")
+    out = mean_over_onsets(count, events, time, caller).rename("drought_complexity")
     return out.assign_attrs(
         long_name="mean number of key drivers a day in the onset", units="1", quantile=quantile, threshold=threshold
     )
@@ -149,7 +149,7 @@ def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable, caller: 
     return da.sum(inside, skipna=False, keep_attrs=True) if inside else da
 
 
-def _over_onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable, caller: str) -> xr.DataArray:
+def mean_over_onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable, caller: str) -> xr.DataArray:
     """Mean over the onset days of each event at its own place, on (event, ...)."""
     places = [dim for dim in ("site", "lat", "lon") if dim in daily.dims]
     missing = [name for name in (*_NEEDED, *places) if name not in events.variables]

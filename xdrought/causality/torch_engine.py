@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xdrought.devices import resolve_device
+from xdrought.devices import require_torch, resolve_device
 
 if TYPE_CHECKING:
     from xdrought.kernels.crossmap import Settings, Skill
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
     """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
+    require_torch("ccm")
     import torch
 
     from xdrought.kernels.crossmap import Skill, patterns

@@ -1,4 +1,4 @@
-"""One file over https into a cache: retried, checked before it is kept, never half-written."""
+"""One file over https into a cache: of bounded size, retried, checked before it is kept, never half-written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -37,6 +37,7 @@ def fetch(
     check: Callable[[Path], object],
     *,
     caller: str,
+    limit: int,
     retries: int = 3,
     wait: float = 1.0,
     timeout: float = 30.0,
@@ -53,6 +54,8 @@ def fetch(
         Raises ValueError when the file is not what it should be; such a file never gets to `target`.
     caller : str
         For the error texts.
+    limit : int
+        Bytes that no such file has; what is longer is cut off and refused.
     retries : int
         Further tries after a failed one; a missing file (404) is not tried again.
     wait : float
@@ -78,7 +81,8 @@ def fetch(
         part = Path(folder) / target.name
         for attempt in range(retries + 1):
             try:
-                download(url, str(part), None)
+                with part.open("wb") as stream:
+                    download(url, _Limited(stream, limit), None)
                 check(part)
                 os.replace(part, target)
                 return
@@ -94,6 +98,22 @@ def fetch(
         f"{caller}: {url} could not be had in {retries + 1} tries; the last one: {problem}. Nothing was "
         f"kept: try again later, or get the file by hand and give its path"
     ) from problem
+
+
+class _Limited:
+    """A file that takes so many bytes and no more, whatever the server sends or unpacks to."""
+
+    def __init__(self, stream: BinaryIO, limit: int):
+        self.stream, self.limit, self.written = stream, limit, 0
+
+    def write(self, chunk: bytes) -> None:
+        self.written += len(chunk)
+        if self.written > self.limit:
+            raise ValueError(f"the answer is longer than {self.limit} bytes, which no such file is")
+        self.stream.write(chunk)
+
+    def flush(self) -> None:
+        self.stream.flush()
 
 
 def _refuse_insecure_redirect(caller: str) -> Callable[..., None]:

@@ -29,6 +29,10 @@ def _expand(paths: str | PathLike | Iterable[str | PathLike], caller: str) -> li
 
 def _of_path(path: str, caller: str) -> list[str]:
     if "://" in path:  # a store elsewhere; zarr and fsspec know how
+        if path.partition("://")[0].lower() in ("http", "ftp"):
+            raise ValueError(
+                f"{caller}: {path!r} is not encrypted and could be changed on its way; give an https address"
+            )
         return [path]
     here = Path(path)
     if not here.exists():
@@ -55,7 +59,7 @@ def _open(path: str, chunks: Any, caller: str) -> list[xr.Dataset]:
         return [xr.open_dataset(path, engine=engine, chunks=chunks, decode_timedelta=True)]  # type: ignore[arg-type]
     except ImportError as error:
         raise ImportError(f"{caller}: {path} needs the package {engine!r} to be read; pip install {engine}") from error
-    except (OSError, ValueError, TypeError, EOFError, KeyError) as error:
+    except (OSError, ValueError, TypeError, EOFError, KeyError, RuntimeError) as error:  # HDF5 raises all of them
         raise OSError(f"{caller}: {path} cannot be read ({error}); it may be cut short: get it again") from error
 
 

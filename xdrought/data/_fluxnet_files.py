@@ -22,6 +22,9 @@ HOME = "https://fluxnet.org/data/fluxnet2015-dataset (free registration, CC-BY-4
 SENTINEL = -9999.0
 # The largest daily member published is some 30 MB; a zip that promises far more is not one of them.
 MAX_MEMBER_BYTES = 512 * 2**20
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, UnicodeDecodeError
+)  # fmt: skip
 
 _NAME = re.compile(
     r"FLX_(?P<site>[A-Za-z0-9-]+)_FLUXNET2015_(?P<product>[A-Z]+)(?:_(?P<step>HH|HR|DD|WW|MM|YY))?"
@@ -127,12 +130,13 @@ def read_table(source: Source, wanted: Callable[[str], bool]) -> tuple[pd.DataFr
 def _read_bytes(source: Source) -> tuple[bytes, str]:
     if source.path.suffix != ".zip":
         return source.path.read_bytes(), source.path.name
-    try:
-        with zipfile.ZipFile(source.path) as archive:
-            member = _daily_member(archive, source.path.name)
-            return archive.read(member), f"{source.path.name}:{PurePosixPath(member.filename).name}"
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f"{CALLER}: {source.path.name} is not a sound zip ({error}); download it again") from error
+    with source.path.open("rb") as stream:
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                member = _daily_member(archive, source.path.name)
+                return archive.read(member), f"{source.path.name}:{PurePosixPath(member.filename).name}"
+        except _BROKEN as error:
+            raise ValueError(f"{CALLER}: {source.path.name} is not a sound zip ({error}); download it again") from error
 
 
 def _daily_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
@@ -157,13 +161,16 @@ def _daily_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 
 def _parse(raw: bytes, where: str, wanted: Callable[[str], bool]) -> pd.DataFrame:
     header = _check_lines(raw, where)
-    table = pd.read_csv(
-        BytesIO(raw),
-        usecols=["TIMESTAMP", *filter(wanted, header)],
-        dtype={"TIMESTAMP": str},
-        encoding="utf-8-sig",
-        skip_blank_lines=True,
-    )
+    try:
+        table = pd.read_csv(
+            BytesIO(raw),
+            usecols=["TIMESTAMP", *filter(wanted, header)],
+            dtype={"TIMESTAMP": str},
+            encoding="utf-8-sig",
+            skip_blank_lines=True,
+        )
+    except ValueError as error:  # bytes that are no text, quotes that do not end
+        raise ValueError(f"{CALLER}: {where} is damaged ({error}); get the file again") from error
     days = _parse_days(table.pop("TIMESTAMP"), where)
     for name, values in table.items():
         if len(values) and values.dtype.kind not in "fi":

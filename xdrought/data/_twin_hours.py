@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.data._twin_labels import SIMULATED
+
 GRAVITY = 9.80665  # m s-2
 _WARMEST = 14  # hour of the day
 _NEEDED = ("d2m", "t2m", "mx2t", "cape", "tp", "e", "sp", "z500", "ws10", "stl1", "swvl1")
@@ -49,6 +51,7 @@ def to_hours(grid: xr.Dataset) -> xr.Dataset:
             name: da.astype("float32").assign_attrs(
                 long_name=grid[name].attrs["long_name"] if name in grid else name,
                 units={**units, **sums}.get(name, "Pa" if name == "sp" else "K"),
+                source=SIMULATED,
             )
             for name, da in hourly.items()
         }

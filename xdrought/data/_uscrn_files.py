@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from io import StringIO
 from pathlib import Path
@@ -56,7 +57,7 @@ def read_file(path: Path) -> pd.DataFrame:
     if not text.endswith("\n"):
         raise ValueError(f"{CALLER}: the last line of {path.name} is not complete; get the file again")
     names, texts = list(COLUMNS), {"LST_DATE": str}
-    frame = pd.read_csv(StringIO(text), sep=r"\s+", header=None, names=names, dtype=texts)
+    frame = pd.read_csv(StringIO(text), sep=r"\s+", header=None, names=names, dtype=texts, quoting=csv.QUOTE_NONE)
     days = pd.to_datetime(frame["LST_DATE"], format="%Y%m%d", errors="coerce")
     if days.isna().any() or (match and not (days.dt.year == int(match["year"])).all()):
         raise ValueError(f"{CALLER}: the dates of {path.name} are not days of its year; get the file again")

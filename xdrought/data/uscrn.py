@@ -35,6 +35,7 @@ DRIVERS = (
     "RH_DAILY_AVG",
 )
 
+MAX_FILE_BYTES = 10 * 2**20  # a station's year has 80 thousand
 _STATION = re.compile(r"[A-Z]{2}_[\w.'-]+")
 
 
@@ -260,7 +261,7 @@ def _fetch_all(
         url = f"{base_url.rstrip('/')}/{year}/{file.name}"
         try:
             if not _is_fresh(file, year):
-                fetch(url, file, read_file, caller=CALLER, retries=retries, wait=wait)
+                fetch(url, file, read_file, caller=CALLER, limit=MAX_FILE_BYTES, retries=retries, wait=wait)
             files.append(file)
         except FileNotFoundError:
             absent.append(f"{station} {year}")

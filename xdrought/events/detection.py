@@ -212,10 +212,11 @@ def pentad_means(da: xr.DataArray, blocks: calendars.Blocks, time: Hashable) -> 
 
 
 def _as_pentads(reference: Reference, time: Hashable) -> Reference:
-    """A daily reference series averaged to pentads as the record is."""
+    """A daily reference series averaged to pentads as the record is, without those cut by its ends."""
     if not isinstance(reference, xr.DataArray) or reference.sizes[time] < 2:
         return reference
     if checks.require_regular_steps(reference, time, "reference") != 1.0:
         return reference
     checks.require_one_chunk(reference, time, "reference", "the whole reference is needed")
-    return pentad_means(reference, calendars.pentad_blocks(reference.indexes[time]), time)
+    blocks = calendars.pentad_blocks(reference.indexes[time])
+    return pentad_means(reference, blocks, time).isel({time: np.flatnonzero(blocks.complete)})

@@ -78,11 +78,11 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, membe
     spec = members.architecture
     there = complete_days(cube, spec.size)
     cell, start = window_starts(there, None, spec.window, members.lead)
-    _require_degrees(degrees, cell)
+    require_known_degrees(degrees, cell, "predict")
     device = resolve_device(members.device, "predict")
     out = np.full((len(members.weights), *there.shape[:-1], there.shape[-1] + members.lead), np.nan, "float32")
     if len(cell):
-        with _turn(device):
+        with turn(device):
             cube = np.ascontiguousarray(cube)
             windows = ResidentCube(
                 torch.from_numpy(cube if cube.flags.writeable else cube.copy()).to(device),
@@ -107,56 +107,85 @@ def complete_days(cube: np.ndarray, size: int) -> np.ndarray:
     return whole_patches(np.moveaxis(np.isfinite(cube).all(axis=1), 0, -1), size)
 
 
-def lazy_forecast(cube: Any, degrees: np.ndarray | None, members: Members) -> Any:
-    """:func:`forecast_block` over the chunks of places of a dask cube; time is whole in each."""
-    import dask
-    import dask.array as da
-    from dask.array.overlap import overlap
-    from dask.base import tokenize
+def lazy_forecast(cube: Any, degrees: Any | None, members: Members) -> Any:
+    """:func:`forecast_block` over the chunks of places of a dask cube; time is whole in each.
 
-    on_grid, size = cube.ndim == 4, members.architecture.size
-    axes, names = ((2, 3), "tvyx") if on_grid else ((0,), "stvij")
-    cube = cube.rechunk({axis: -1 for axis in range(cube.ndim) if axis not in axes})
-    n_days = cube.shape[0 if on_grid else 1]
-    depth = size // 2 if on_grid else 0
-    if depth:
-        edge = dict.fromkeys(axes, np.nan)
-        cube = overlap(cube, dict.fromkeys(axes, depth), edge)
-    chunks = {names[axis]: tuple(n - 2 * depth for n in cube.chunks[axis]) for axis in axes}
+    `degrees` may be lazy too; in memory it travels with the graph.
+    """
+    import dask.array as da
+
+    n_days = cube.shape[0 if cube.ndim == 4 else 1]
+    cube, chunks, depth = with_neighbours(cube, members.architecture.size)
+    names, places = dimension_letters(cube)
     arguments = [cube, names]
-    places = "".join(names[axis] for axis in axes)
     if degrees is not None:
-        arguments += [da.from_array(degrees, chunks=(*chunks.values(), -1)), places + "c"]
+        arguments += [da.asarray(degrees).rechunk((*chunks.values(), -1)), places + "c"]
     return da.blockwise(
         _block_without_edge,
-        "rTyx" if on_grid else "rsT",
+        "rTyx" if places == "yx" else "rsT",
         *arguments,
-        members=dask.delayed(members, name=f"members-{tokenize(members)}", traverse=False),
+        members=once(members, "members"),
         depth=depth,
         new_axes={"r": len(members.weights), "T": n_days + members.lead},
         adjust_chunks=chunks,
         align_arrays=False,
         concatenate=True,
         dtype="float32",
-        meta=np.empty((0,) * (2 + len(axes)), "float32"),
+        meta=np.empty((0,) * (2 + len(places)), "float32"),
     )
+
+
+def once(value: Any, name: str) -> Any:
+    """A value as one object of a dask graph, which each worker receives once."""
+    import dask
+    from dask.base import tokenize
+
+    return dask.delayed(value, name=f"{name}-{tokenize(value)}", traverse=False)
+
+
+def dimension_letters(cube: Any) -> tuple[str, str]:
+    """What blockwise calls the dimensions of a cube, and those of them that are places."""
+    return ("tvyx", "yx") if cube.ndim == 4 else ("stvij", "s")
+
+
+def with_neighbours(cube: Any, size: int) -> tuple[Any, dict[str, tuple[int, ...]], int]:
+    """A dask cube whose chunks of places have `depth` neighbours on each side, the chunks without them, and `depth`."""
+    from dask.array.overlap import overlap
+
+    names, places = dimension_letters(cube)
+    axes = [names.index(letter) for letter in places]
+    cube = cube.rechunk({axis: -1 for axis in range(cube.ndim) if axis not in axes})
+    depth = size // 2 if cube.ndim == 4 else 0
+    if depth:
+        cube = overlap(cube, dict.fromkeys(axes, depth), dict.fromkeys(axes, np.nan))
+    return cube, {names[axis]: tuple(n - 2 * depth for n in cube.chunks[axis]) for axis in axes}, depth
+
+
+def needed_neighbours(cube: np.ndarray, size: int, depth: int) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """A chunk of a grid with the neighbours that its patches reach, and where its own cells are."""
+    before = (size - 1) // 2  # of an even patch one less than after
+    return cube[..., depth - before :, depth - before :], (slice(before, -depth), slice(before, -depth))
+
+
+def around(values: np.ndarray, shape: tuple[int, ...], inside: tuple[slice, ...], fill: Any) -> np.ndarray:
+    """(lat, lon, ...) of a chunk's own cells, `fill` at its neighbours."""
+    out = np.full((*shape, *values.shape[len(shape) :]), fill, values.dtype)
+    out[inside] = values
+    return out
 
 
 def _block_without_edge(cube: np.ndarray, degrees: np.ndarray | None = None, *, members: Members, depth: int) -> Any:
     """The forecasts of a chunk whose cells have `depth` neighbours on each side."""
     if not depth:
         return forecast_block(cube, degrees, members=members)
-    before = (members.architecture.size - 1) // 2  # of an even patch one less than after
-    cube = cube[..., depth - before :, depth - before :]
-    inside = (slice(before, -depth), slice(before, -depth))
+    cube, inside = needed_neighbours(cube, members.architecture.size, depth)
     if degrees is not None:
-        around = np.full((*cube.shape[2:], degrees.shape[-1]), np.nan, "float32")
-        around[inside] = degrees
-        degrees = around
+        degrees = around(degrees, cube.shape[2:], inside, np.nan)
     return forecast_block(cube, degrees, members=members)[(..., *inside)]
 
 
-def _require_degrees(degrees: np.ndarray | None, cell: np.ndarray) -> None:
+def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray, caller: str) -> None:
+    """Raise when one of the places `cell` of a chunk has no degree."""
     if degrees is None:
         return
     from xdrought.forecast.inputs import without_degree
@@ -164,8 +193,9 @@ def _require_degrees(degrees: np.ndarray | None, cell: np.ndarray) -> None:
     known = np.isfinite(degrees).all(axis=-1).ravel()
     n_unknown = int((~known[np.unique(cell)]).sum())
     if n_unknown:
-        raise ValueError(without_degree(f"{n_unknown} place(s) of a chunk", "predict"))
+        raise ValueError(without_degree(f"{n_unknown} place(s) of a chunk", caller))
 
 
-def _turn(device: device) -> AbstractContextManager:
+def turn(device: device) -> AbstractContextManager:
+    """Wait until no other block uses the GPU."""
     return nullcontext() if device.type == "cpu" else _ONE_AT_A_TIME

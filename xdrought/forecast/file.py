@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.devices import require_torch
 from xdrought.forecast.file_checks import check_forecaster
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.target_past import TargetPast
@@ -82,6 +83,7 @@ def load(path: str | Path) -> Forecaster:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"load: there is no file {path}; give what Forecaster.save wrote")
+    require_torch("load")
     members = _read_members(path)
     try:
         labels = json.loads(members[LABELS])

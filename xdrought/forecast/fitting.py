@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought.devices import resolve_device
+from xdrought.devices import require_torch, resolve_device
 from xdrought.forecast import inputs
 from xdrought.forecast.file import load
 from xdrought.forecast.forecaster import Forecaster
@@ -69,8 +69,8 @@ def fit_resattcaurec(
     features : sequence of hashable, optional
         The drivers; see :func:`xdrought.patches` for the default.
     variant : str
-        "ResAttCauRec", or an ablation of it: "ResAttRec", "ResRec", "ResCauRec", "CauRec", "Rec", "ResAtt",
-        "Res", or "UNet".
+        "ResAttCauRec", or an ablation of it: "ResAttRec", "ResRec", "ResCauRec", "CauRec", "Rec", "AttRec",
+        "AttCauRec", "ResAtt", "Res", or "UNet".
     equations : {"paper", "released"}
         The paper's Eq. 1-6, or what the authors' code does; see :func:`xdrought.models.build`.
     causality : xarray.Dataset, optional
@@ -169,6 +169,7 @@ def fit_resattcaurec(
     (('site', 'time'), '2002-02-11')
     """
     caller = CALLER
+    require_torch(caller)
     from xdrought.models.samplers import SAMPLERS
     from xdrought.models.training import Plan
     from xdrought.models.zoo import VARIANTS, architecture
@@ -186,7 +187,7 @@ def fit_resattcaurec(
     windows = inputs.training_windows(ds, target, features, size, window, lead, time, caller, past)
     if embargo is None and split == "chronological":
         embargo = windows.window + windows.lead + past.latency
-    splits = resolve_splits(split, windows, fractions, embargo, seed, caller)
+    splits = inputs.splits_on_places(resolve_splits(split, windows, fractions, embargo, seed, caller), windows.data)
     parts = {part: splits.windows(windows, part) for part in PARTS}
     _check_parts(parts, splits)
 

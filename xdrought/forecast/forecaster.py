@@ -17,6 +17,7 @@ from xdrought.splits import PARTS, Splits
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
 
+    from xdrought.forecast.certificate import Certificate
     from xdrought.models import Architecture
 
 __all__ = ["Forecaster"]
@@ -116,22 +117,85 @@ class Forecaster:
 
         write(self, path)
 
+    def certificate(
+        self,
+        ds: xr.Dataset,
+        *,
+        reference: xr.DataArray | None = None,
+        near_km: float = 1.0,
+        batch_size: int = 512,
+        device: str | device = "auto",
+    ) -> Certificate:
+        """State, from the data, what every statistic was computed on, and whether any of them looks at a tested day.
+
+        Everything is computed again from the data of the training: nothing is taken on trust from the forecaster.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            The data of the training. What is used of them is read into memory.
+        reference : xarray.DataArray, optional
+            Record that onset probabilities refer to, where one is given to :func:`xdrought.predict`.
+        near_km : float
+            Distance below which a place that is held out and one of training are the same spot.
+        batch_size : int
+            Windows at a time where the losses are computed again.
+        device : str or torch.device
+            "auto", "cpu", "cuda", ...
+
+        Returns
+        -------
+        Certificate
+            ``.clean`` is True only when nothing was found and everything could be checked.
+
+        Raises
+        ------
+        KeyError
+            For a variable that is not there.
+        TypeError
+            For data or a reference of another kind.
+        ValueError
+            For a distance that is not above 0, units or dimensions that do not fit, or no complete window.
+
+        Notes
+        -----
+        What is looked for, and what cannot be seen, is on the page on leakage.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, xarray as xr
+        >>> from xdrought.forecast.fitting import fit_resattcaurec
+        >>> rain = np.random.default_rng(0).random((1, 400))
+        >>> soil = np.apply_along_axis(np.convolve, 1, rain, 0.95 ** np.arange(60))[:, :400]
+        >>> ds = xr.Dataset({"tp": (("site", "time"), rain), "soil_moisture": (("site", "time"), soil)})
+        >>> ds = ds.assign_coords(site=["A"], time=pd.date_range("2001-01-01", periods=400))
+        >>> options = dict(variant="Rec", widths=(4, 4), epochs=1, device="cpu", progress=False)
+        >>> fit_resattcaurec(ds, "soil_moisture", **options).certificate(ds, device="cpu").clean
+        True
+        >>> fit_resattcaurec(ds, "soil_moisture", embargo=0, **options).certificate(ds, device="cpu").leaks
+        ('embargo',)
+        """
+        from xdrought.forecast.certificate import issue_certificate
+
+        return issue_certificate(self, ds, reference=reference, near_km=near_km, batch_size=batch_size, device=device)
+
+    def describe(self) -> str:
+        """Variant, equations and number of runs in words."""
+        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
+        return f"{self.variant} ({self.architecture.equations}), {runs}"
+
     def __repr__(self) -> str:
         lines = [f"  {name:<9} {text}" for name, text in self._facts().items()]
-        return "\n".join([f"<xdrought.Forecaster {self._title()}>", *lines])
+        return "\n".join([f"<xdrought.Forecaster {self.describe()}>", *lines])
 
     def _repr_html_(self) -> str:
         """What notebooks show: the same as the text, and the losses of every run behind a triangle."""
         rows = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in self._facts().items())
         losses = self.history[["train_loss", "val_loss"]].to_dataframe().unstack("run").to_html(border=0)
         return (
-            f"<div><b>xdrought.Forecaster</b> {escape(self._title())}<table>{rows}</table>"
+            f"<div><b>xdrought.Forecaster</b> {escape(self.describe())}<table>{rows}</table>"
             f"<details><summary>history</summary>{losses}</details></div>"
         )
-
-    def _title(self) -> str:
-        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
-        return f"{self.variant} ({self.architecture.equations}), {runs}"
 
     def _facts(self) -> dict[str, str]:
         """What it forecasts, from what, and how well, in words."""

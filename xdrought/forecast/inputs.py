@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,8 +138,22 @@ def require_steps(windows: Patches, trained: Mapping[str, float], caller: str) -
             )
 
 
+def splits_on_places(splits: Splits, data: xr.Dataset) -> Splits:
+    """The same parts on the places of `data`, in their order; empty where they have none."""
+    dims = [dim for dim in splits.ranges.start.dims if dim in data.indexes and dim in splits.ranges.indexes]
+    if all(splits.ranges.indexes[dim].equals(data.indexes[dim]) for dim in dims):
+        return splits
+    return replace(splits, ranges=splits.ranges.reindex({dim: data.indexes[dim] for dim in dims}))
+
+
 def training_causality(windows: Patches, splits: Splits) -> xr.Dataset:
     """Causality degree of every place from its training days, in memory; that of a place held out is their mean."""
+    degree = causality_of_days(windows, splits.training_days(windows.data[windows.time]))
+    return with_mean_where_held_out(degree, splits)
+
+
+def causality_of_days(windows: Patches, days: xr.DataArray, **options: Any) -> xr.Dataset:
+    """Causality degree of the windows' drivers and observations on some days, in memory."""
     from xdrought.causality import causality_degree
 
     data, time = windows.data, windows.time
@@ -146,8 +161,12 @@ def training_causality(windows: Patches, splits: Splits) -> xr.Dataset:
     if windows.on_grid:
         drivers = drivers.map(_central_cells, size=windows.size)
     observed = data.get(_observed_name(windows.target), data[windows.target])
-    degree = causality_degree(drivers, observed, train=splits.training_days(data[time]), time=time)
-    degree = degree[["rho", "p_value"]].compute()
+    degree = causality_degree(drivers, observed, train=days, time=time, **options)
+    return degree[["rho", "p_value"]].compute()
+
+
+def with_mean_where_held_out(degree: xr.Dataset, splits: Splits) -> xr.Dataset:
+    """The mean degree of the training places where nothing is known of a place."""
     used = splits.ranges.start.notnull()
     held_out = used.any("part") & ~used.sel(part="train", drop=True)
     return degree.where(~held_out, degree.where(~held_out).mean(held_out.dims)).assign_attrs(degree.attrs)
@@ -176,13 +195,13 @@ def causality_of_places(windows: Patches, degree: xr.Dataset, caller: str) -> Te
     """
     import torch
 
-    degrees = degrees_of_places(windows, degree, _drivers(windows), caller)
+    degrees = np.asarray(degrees_of_places(windows, degree, _drivers(windows), caller))
     require_degrees(windows, degrees, caller)
     return torch.from_numpy(degrees.reshape(-1, degrees.shape[-1]))
 
 
-def degrees_of_places(windows: Patches, degree: xr.Dataset, drivers: Sequence[Hashable], caller: str) -> np.ndarray:
-    """(places..., n_causal) float32 in the order of `drivers`; NaN at places without a degree."""
+def degrees_of_places(windows: Patches, degree: xr.Dataset, drivers: Sequence[Hashable], caller: str) -> Any:
+    """(places..., n_causal) float32 in the order of `drivers`, lazy if `degree` is; NaN at places without a degree."""
     from xdrought.causality import degree_vector
 
     places = GRID if windows.on_grid else (SITE,)
@@ -196,7 +215,7 @@ def degrees_of_places(windows: Patches, degree: xr.Dataset, drivers: Sequence[Ha
     unlabelled = set(places) - set(labels) | {dim for dim in places if dim not in degree.indexes}
     if unlabelled:
         raise ValueError(f"{caller}: {sorted(unlabelled)} needs labels in the data and in the causality degree")
-    return degree_vector(ordered).reindex(labels).transpose(*places, "causal").to_numpy().astype("float32")
+    return degree_vector(ordered).reindex(labels).transpose(*places, "causal").astype("float32").data
 
 
 def require_degrees(windows: Patches, degrees: np.ndarray, caller: str) -> None:

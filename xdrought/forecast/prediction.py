@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from xdrought.definitions import Definition
@@ -16,7 +15,7 @@ from xdrought.forecast.blocks import Members, forecast_block, lazy_forecast
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.onset_probability import flash_onset_probability, onset_rule, require_ensemble
 from xdrought.forecast.target_past import known_on
-from xdrought.windows.inputs import GRID, SITE, daily_index
+from xdrought.windows.inputs import GRID, SITE
 from xdrought.windows.patches import Patches, make_patches
 
 __all__ = ["predict"]
@@ -117,9 +116,7 @@ def predict(
     return out.assign(flash_onset_probability=share)
 
 
-def _run(
-    windows: Patches, degrees: np.ndarray | None, forecaster: Forecaster, batch_size: int, device: Any
-) -> xr.DataArray:
+def _run(windows: Patches, degrees: Any | None, forecaster: Forecaster, batch_size: int, device: Any) -> xr.DataArray:
     """Scaled forecasts with labels: at once, or lazily where the drivers are lazy."""
     members = Members(forecaster.architecture, forecaster.weights, forecaster.lead, batch_size, device)
     cube = windows.with_data(forecaster.scaling.apply(windows.data)).inputs
@@ -128,23 +125,15 @@ def _run(
     resolve_device(device, "predict")
     windows.require_windows("predict")
     if degrees is not None:
+        degrees = np.asarray(degrees)
         inputs.require_degrees(windows, degrees, "predict")
     return _labelled(forecast_block(cube.to_numpy(), degrees, members=members), windows)
 
 
 def _labelled(values: Any, windows: Patches) -> xr.DataArray:
     """(run, site, time) or (run, time, lat, lon) with coordinates; a single run loses its dimension."""
-    time, index = windows.time, windows.times
-    places = GRID if windows.on_grid else (SITE,)
-    dims = ("run", time, *places) if windows.on_grid else ("run", *places, time)
-    issued = daily_index(index[0] - pd.Timedelta(days=windows.lead), index, len(index))
-    coords = {name: da.variable for name, da in windows.data.coords.items() if set(da.dims) <= set(places)}
-    coords |= {
-        "run": range(values.shape[0]),
-        time: index,
-        "init_time": (time, issued, {"long_name": "last day of the inputs"}),
-    }
-    out = xr.DataArray(values, coords, dims)
+    dims = ("run", windows.time, *GRID) if windows.on_grid else ("run", SITE, windows.time)
+    out = xr.DataArray(values, windows.coordinates | {"run": range(values.shape[0])}, dims)
     return out if out.sizes["run"] > 1 else out.isel(run=0, drop=True)
 
 

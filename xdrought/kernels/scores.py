@@ -8,6 +8,9 @@ import numpy as np
 # a, b their anomalies from climatology
 MOMENTS = ("n", "f", "o", "ff", "oo", "fo", "error2", "error1", "a", "b", "aa", "bb", "ab")
 SCORES = ("rmse", "mse", "mae", "bias", "nse", "kge", "correlation", "anomaly_correlation")
+PLAIN = ("bias",)  # scores that are already on a scale without an end
+CORRELATIONS = ("correlation", "anomaly_correlation")
+ERRORS = ("rmse", "mse", "mae")  # from 0; all others end at 1
 CONSTANT = 1e-13  # variance below this share of the mean square is rounding
 
 
@@ -62,16 +65,6 @@ def skill(mse: np.ndarray, reference_mse: np.ndarray) -> np.ndarray:
         return np.where(reference_mse > 0, 1 - mse / reference_mse, np.nan)
 
 
-def draw(n_units: int, n_boot: int, seed: int) -> np.ndarray:
-    """Which units each bootstrap sample holds (n_boot, n_units)."""
-    return np.random.default_rng(seed).integers(n_units, size=(n_boot, n_units))
-
-
-def blocks(sums: np.ndarray, length: int) -> np.ndarray:
-    """Moments (..., time, 13) added up in consecutive blocks (..., block, 13); empty blocks are kept."""
-    return np.add.reduceat(sums, np.arange(0, sums.shape[-2], length), axis=-2)
-
-
 def median(values: np.ndarray) -> np.ndarray:
     """Median over the last axis without NaN; NaN where nothing else is there."""
     some = np.isfinite(values).any(axis=-1, keepdims=True)
@@ -79,9 +72,23 @@ def median(values: np.ndarray) -> np.ndarray:
     return np.where(some[..., 0], found, np.nan)
 
 
-def bounds(samples: np.ndarray, confidence: float) -> np.ndarray:
-    """Percentile interval (..., 2) of bootstrap samples (..., n_boot); undefined samples are left out."""
-    some = np.isfinite(samples).any(axis=-1, keepdims=True)
-    tail = (1 - confidence) / 2
-    found = np.nanquantile(np.where(some, samples, 0.0), [tail, 1 - tail], axis=-1)
-    return np.where(some, np.moveaxis(found, 0, -1), np.nan)
+def unbounded(name: str, score: np.ndarray) -> np.ndarray:
+    """A score on a scale without ends, on which its errors are about the same everywhere.
+
+    The logarithm of errors, of one less efficiency or skill, and Fisher's z of correlations.
+    """
+    if name in PLAIN:
+        return score
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if name in CORRELATIONS:
+            return np.arctanh(score)
+        return np.log(score) if name in ERRORS else -np.log1p(-score)
+
+
+def bounded(name: str, value: np.ndarray) -> np.ndarray:
+    """Back from the scale of :func:`unbounded`."""
+    if name in PLAIN:
+        return value
+    if name in CORRELATIONS:
+        return np.tanh(value)
+    return np.exp(value) if name in ERRORS else -np.expm1(-value)

@@ -8,8 +8,10 @@ from functools import partial
 
 from torch import nn
 
+from xdrought.models.attention import CBAM
 from xdrought.models.encoder import CentreMean, FrameEncoder
 from xdrought.models.framewise import LinearNetwork, RecurrentNetwork
+from xdrought.models.norm import Stack
 from xdrought.models.recurrence import STEPS
 from xdrought.models.unet import UNet
 
@@ -50,6 +52,11 @@ def _centre(spec: Architecture) -> nn.Module:
     return CentreMean()
 
 
+def _attentive_centre(spec: Architecture) -> nn.Module:
+    """Attention without a residual encoder: one block weighs the drivers and cells of the maps that are averaged."""
+    return Stack(CBAM(spec.n_features, released=spec.equations == "released"), CentreMean())
+
+
 def _unet(spec: Architecture) -> nn.Module:
     smallest = 2 ** (len(spec.widths) - 1)
     if min(spec.window, spec.size) < smallest:
@@ -79,6 +86,8 @@ VARIANTS: dict[str, Variant] = {
     "ResAttRec": _row(_attentive, causal=False),
     "ResCauRec": _row(_plain, causal=True),
     "ResRec": _row(_plain, causal=False),
+    "AttCauRec": _row(_attentive_centre, causal=True),
+    "AttRec": _row(_attentive_centre, causal=False),
     "CauRec": _row(_centre, causal=True),
     "Rec": _row(_centre, causal=False),
     "ResAtt": Variant(partial(_linear, encoder=_attentive)),
@@ -104,7 +113,8 @@ def build(
     variant : str
         One of :data:`xdrought.models.VARIANTS`. Res: residual encoder (else the mean of the central cells), Att: with
         attention, Cau: with the causality degree, Rec: recurrence (else a linear layer over all days). UNet: the
-        Conv3d benchmark.
+        Conv3d benchmark. Att without Res, for which nothing is published, is one attention block on the drivers'
+        maps before the mean of the central cells.
     n_features : int
         Drivers.
     n_causal : int

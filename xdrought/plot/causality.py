@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
+from xdrought.plot.agreement import frameless
 from xdrought.plot.dressing import (
     FORECAST,
     LINE,
@@ -19,7 +20,6 @@ from xdrought.plot.dressing import (
     new_axes,
 )  # fmt: skip
 from xdrought.plot.maps import plot_map
-from xdrought.plot.scores import frameless
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

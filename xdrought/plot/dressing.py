@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,6 +132,20 @@ def message(ax: Axes, text: str) -> None:
         0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize=TEXT,
         bbox={"facecolor": "white", "edgecolor": "#bbbbbb", "linewidth": 0.6},
     )  # fmt: skip
+
+
+def by_model(
+    scores: xr.Dataset | Mapping[str, xr.Dataset], needed: str, made_by: str, caller: str
+) -> dict[str, xr.Dataset]:
+    """Scores by name of the model; a single Dataset is called "forecast"."""
+    found = {"forecast": scores} if isinstance(scores, xr.Dataset) else dict(scores)
+    lacking = [name for name, one in found.items() if not isinstance(one, xr.Dataset) or needed not in one]
+    if lacking or not found:
+        raise ValueError(
+            f"{caller}: no {needed!r} in the scores of {lacking}; give the result of {made_by}, or several by name, "
+            f"e.g. {{'net': ..., 'persistence': ...}}"
+        )
+    return found
 
 
 def require_events(events: xr.Dataset, caller: str) -> None:

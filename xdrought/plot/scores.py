@@ -1,7 +1,8 @@
-"""Forecasts beside the observation, scores beside their references, and agreement of definitions."""
+"""Forecasts beside the observation, and scores beside their references."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ REFERENCES = {  # marker, colour
     "climatology": ("s", "#b5892b"),
 }
 COLOURS = [FORECAST, UPPER, "#007a5a", "#7b3fa0", "#56B4E9"]
+DRIVERS = [("s", "#a34a6b"), ("P", "#5b7a3a"), ("X", "#3f7f93")]
+KINDS = ("auto", "rows", "violins")
 CROWD = 40  # sites that still have a row of their own
 
 
@@ -151,22 +154,24 @@ def plot_scores(
     scores: xr.Dataset,
     *,
     score: str = "nse",
+    kind: str = "auto",
     floor: float | None = -1.0,
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a score per site, every model beside persistence and climatology.
-
-    Up to 40 sites have a row each, ordered by the first model that is no reference; more become a violin
-    per model, with the median marked.
+    """Draw a score per site, every model beside its references.
 
     Parameters
     ----------
     scores : xarray.Dataset
-        From :func:`xdrought.verify`: `score` on (model, site), of which "persistence" and "climatology" are
-        references.
+        From :func:`xdrought.verify`: `score` on (model, site). References, by the coordinate `reference` or by their
+        usual names, stand last.
     score : str
         Which one; for RMSE and the like set ``floor=None``.
+    kind : {"auto", "rows", "violins"}
+        "rows": a row per site, ordered by the first model that is no reference. "violins": the distribution over sites
+        per model, as Figure 3 of Tang et al. 2025, a dot per site, and the median with its interval where there is
+        one. "auto": rows for up to 40 sites.
     floor : float or None
         Values below are drawn at the edge as arrows: a single site at -20 would hide all others.
     legend : bool
@@ -181,7 +186,7 @@ def plot_scores(
     Raises
     ------
     ValueError
-        When the score, or one of its dimensions, is not there.
+        When the score, or one of its dimensions, is not there, or the kind is unknown.
     ModuleNotFoundError
         Without matplotlib.
 
@@ -197,6 +202,8 @@ def plot_scores(
     caller = "plot_scores"
     if score not in scores:
         raise ValueError(f"{caller}: no score {score!r}; choose one of {sorted(map(str, scores.data_vars))}")
+    if kind not in KINDS:
+        raise ValueError(f"{caller}: kind={kind!r} is unknown; choose one of {KINDS}")
     table = scores[score]
     if set(table.dims) != {"model", "site"}:
         raise ValueError(
@@ -204,12 +211,14 @@ def plot_scores(
             f"choose along the others with .isel(...)"
         )
     frame: Any = table.transpose("site", "model").to_pandas()
-    models = sorted(frame.columns, key=lambda name: name in REFERENCES)  # references last
-    frame = frame[models].dropna(how="all")
-    rows = len(frame) <= CROWD
-    ax = new_axes(ax, (5.0, 0.9 + 0.16 * len(frame)) if rows else (5.0, 3.2), caller)
-    styles = {name: REFERENCES.get(str(name)) or ("o", COLOURS[i % len(COLOURS)]) for i, name in enumerate(models)}
-    handles = (_rows if rows else _violins)(ax, frame.sort_values(models[0]), styles, floor)
+    styles = _styles(frame.columns, set(REFERENCES) | set(scores["reference"].values if "reference" in scores else ()))
+    frame = frame[list(styles)].dropna(how="all")
+    rows = kind == "rows" or (kind == "auto" and len(frame) <= CROWD)
+    ax = new_axes(ax, (5.0, 0.9 + 0.16 * len(frame)) if rows else (max(5.0, 1.0 * len(styles)), 3.2), caller)
+    if rows:
+        handles = _rows(ax, frame.sort_values(frame.columns[0]), styles, floor)
+    else:
+        handles = _violins(ax, frame, styles, floor, _median_intervals(scores, score))
     short = score.upper() if len(score) < 5 else score.replace("_", " ")
     title = str(table.attrs.get("long_name") or short)
     unit = str(table.attrs.get("units", ""))
@@ -221,6 +230,24 @@ def plot_scores(
     if legend and rows:
         legend_below(ax, handles, below=30)
     return ax
+
+
+def _styles(models: Any, references: set[str]) -> dict[Any, tuple[str, str]]:
+    """Marker and colour of each model, references last; drivers are squares of other colours."""
+    ordered = sorted(models, key=lambda name: name in references)
+    spare = iter(DRIVERS * len(ordered))
+    return {
+        name: REFERENCES.get(str(name)) or (next(spare) if name in references else ("o", COLOURS[i % len(COLOURS)]))
+        for i, name in enumerate(ordered)
+    }
+
+
+def _median_intervals(scores: xr.Dataset, score: str) -> Any:
+    """Bounds of the median over sites by model, where there are any."""
+    name = f"{score}_interval"
+    if name not in scores or "summary" not in scores[name].dims:
+        return None
+    return scores[name].sel(summary="median", drop=True).transpose("model", "bound").to_pandas()
 
 
 def _medians(frame: pd.DataFrame, styles: dict[Any, Any]) -> list[str]:
@@ -252,85 +279,27 @@ def _rows(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | 
     return handles
 
 
-def _violins(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | None) -> list[Any]:
-    """One violin per model, its sites as dots and its median as a bar."""
+def _violins(
+    ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | None, intervals: pd.DataFrame | None
+) -> list[Any]:
+    """One violin per model, its sites as dots, its median as a bar with the interval as a line."""
     shift = np.random.default_rng(0).uniform(-0.09, 0.09, len(frame))  # spreads the dots; not data
     names = []
     for i, name in enumerate(styles):
         values = frame[name].dropna().to_numpy()
         below = int((values < floor).sum()) if floor is not None else 0
         drawn = values.clip(min=floor)
-        body = ax.violinplot(drawn, [i], widths=0.75, showextrema=False)["bodies"]
-        for part in body:  # type: ignore[attr-defined]
-            part.set(facecolor=styles[name][1], edgecolor="none", alpha=0.3)
+        if np.ptp(drawn) > 0:
+            body = ax.violinplot(drawn, [i], widths=0.75, showextrema=False)["bodies"]
+            for part in body:  # type: ignore[attr-defined]
+                part.set(facecolor=styles[name][1], edgecolor="none", alpha=0.3)
         ax.plot(i + shift[: drawn.size], drawn, ".", color=styles[name][1], markersize=2.5)
-        ax.hlines(np.median(values), i - 0.25, i + 0.25, color=LINE, linewidth=1.4)
-        names.append(f"{name}\nmedian {np.median(values):.2f}")
+        ax.hlines(np.median(drawn), i - 0.25, i + 0.25, color=LINE, linewidth=1.4)
+        if intervals is not None and np.isfinite(intervals.loc[name]).all():
+            ax.vlines(i, *intervals.loc[name].clip(lower=floor), color=LINE, linewidth=1.4)
+        names.append(f"{textwrap.fill(str(name).replace('_', ' '), 14)}\nmedian {np.median(values):.2f}")
         names[-1] += f"\n{below} below {floor:g}" if below else ""
     if floor is not None:
         ax.axhline(0, color=LINE, linewidth=0.6, zorder=0)
     ax.set_xticks(range(len(names)), names, fontsize=SMALL)
     return []
-
-
-def frameless(ax: Axes) -> None:
-    """A heat map needs no axis lines."""
-    ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
-def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw how far definitions of drought agree, as a square of shares with their numbers.
-
-    Parameters
-    ----------
-    table : xarray.DataArray or pandas.DataFrame
-        Square, shares 0 to 1, the same definitions along both sides; NaN where there is nothing to compare.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ValueError
-        When the table is not square or holds something that is no share.
-    ModuleNotFoundError
-        Without matplotlib.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from xdrought.plot import plot_agreement
-    >>> names = ["tang2025", "yuan2019"]
-    >>> ax = plot_agreement(pd.DataFrame([[1.0, 0.4], [0.6, 1.0]], names, names))
-    >>> [text.get_text() for text in ax.texts]
-    ['1.00', '0.40', '0.60', '1.00']
-    """
-    caller = "plot_agreement"
-    title = str(table.attrs.get("long_name", "Share of agreement"))
-    frame: Any = table.to_pandas() if isinstance(table, xr.DataArray) else table
-    if getattr(frame, "ndim", 0) != 2 or frame.shape[0] != frame.shape[1]:
-        raise ValueError(f"{caller}: the table must be square, found {table.shape}; choose along others")
-    values = np.asarray(frame, dtype="float64")
-    if ((values < 0) | (values > 1)).any():
-        found = f"{np.nanmin(values):g} to {np.nanmax(values):g}"
-        raise ValueError(f"{caller}: shares lie between 0 and 1, found {found}; divide percentages by 100")
-    count = len(frame)
-    ax = new_axes(ax, (1.4 + 0.45 * count, 1.0 + 0.4 * count), caller)
-    ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for i, j in np.argwhere(np.isfinite(values)):
-        ax.text(
-            j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=SMALL,
-            color="white" if values[i, j] > 0.6 else LINE,
-        )  # fmt: skip
-    names = [str(name) for name in frame.columns]
-    ax.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(count), [str(name) for name in frame.index])
-    ax.tick_params(labelsize=TEXT)
-    frameless(ax)
-    ax.set_title(title[:1].upper() + title[1:], fontsize=TEXT, loc="left")
-    return ax

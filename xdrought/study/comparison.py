@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
-from xdrought.forecast.fitting import fit_resattcaurec, predict
+from xdrought.kernels.nested_bootstrap import bootstrap_medians
+from xdrought.study.keeping import Member, open_folder, trained
+from xdrought.verification.differences import HIGHER_IS_BETTER
 from xdrought.verification.scores import verify
 
 SCORES = ("nse", "rmse", "kge")
@@ -29,6 +32,7 @@ def compare(
     runs: int = 5,
     seed: int = 0,
     part: str = "test",
+    keep: str | Path | None = None,
     progress: bool = True,
     time: Hashable = "time",
     **settings: Any,
@@ -48,6 +52,9 @@ def compare(
         Networks of each configuration; run k has the same seed in all of them.
     part : {"test", "val", "train"}
         Which days are scored.
+    keep : str or pathlib.Path, optional
+        A folder for the forecasts of each configuration (netCDF). What is there is read instead of trained, so a
+        stopped call goes on where it was, within a configuration too. Files of other settings or data are refused.
     progress : bool
         Show a bar over the configurations.
     time : hashable
@@ -64,7 +71,8 @@ def compare(
     Raises
     ------
     ValueError
-        Without a configuration, for configurations whose splits differ, and as :func:`xdrought.fit_resattcaurec`.
+        Without a configuration, for configurations whose splits differ, for kept files of other settings or data, and
+        as :func:`xdrought.fit_resattcaurec`.
 
     Examples
     --------
@@ -82,23 +90,30 @@ def compare(
         raise ValueError(f"{caller}: no configuration was given; give e.g. configurations=xdrought.study.LADDER")
     from tqdm.auto import tqdm
 
-    forecasts: dict[str, xr.DataArray] = {}
-    splits = None
+    folder = open_folder(keep, ds, target, features, caller)
+    members: dict[str, Member] = {}
     for name, own in tqdm(configurations.items(), desc=caller, unit="configuration", disable=not progress):
         keywords = {**settings, **own}
-        forecaster = fit_resattcaurec(ds, target, features, runs=runs, seed=seed, progress=False, time=time, **keywords)
-        if splits is not None and not forecaster.splits.ranges.equals(splits.ranges):
+        members[name] = trained(folder, name, ds, target, features, runs=runs, seed=seed, time=time, **keywords)
+        first = next(iter(members.values()))
+        if not members[name].splits.ranges.equals(first.splits.ranges) or members[name].lead != first.lead:
             raise ValueError(f"{caller}: configuration {name!r} has other splits than the first; compare them apart")
-        splits = forecaster.splits
-        forecast = predict(ds, forecaster, time=time)[target]
-        tested = forecast.where(splits.mask(part, forecast[time]))
-        for run in range(runs):
-            member = tested.isel(run=run, drop=True) if "run" in tested.dims else tested
-            forecasts[_member(name, run)] = member
-    assert splits is not None
-    train = splits.training_days(ds[time])
-    scores = verify(forecasts, ds[target], train=train, n_boot=1, time=time)
-    return _by_run(scores, list(configurations), runs, part)
+    return score_members(members, ds[target], part=part, time=time)
+
+
+def score_members(
+    members: Mapping[str, Member], observed: xr.DataArray, *, part: str = "test", time: Hashable = "time"
+) -> xr.Dataset:
+    """Scores of trained configurations on (model, run, site) beside their references, on the days that all have."""
+    first = next(iter(members.values()))
+    forecasts = {
+        _member(name, run): forecast
+        for name, member in members.items()
+        for run, forecast in enumerate(member.runs(part, time))
+    }
+    train = first.splits.training_days(observed[time])
+    scores = verify(forecasts, observed, train=train, lead=first.lead, n_boot=1, time=time)
+    return _by_run(scores, list(members), first.forecast.sizes["run"], part)
 
 
 def _member(name: str, run: int) -> str:
@@ -112,7 +127,8 @@ def _by_run(scores: xr.Dataset, names: list[str], runs: int, part: str) -> xr.Da
     at = xr.DataArray(members, {"_model": [*names, *references], "run": np.arange(runs)})
     found = scores[list(SCORES)].sel(model=at).drop_vars("model").rename({"_model": "model"})
     is_reference = ("model", [False] * len(names) + [True] * len(references))
-    return found.assign(is_reference=is_reference, n_days=scores["n_days"]).assign_attrs(part=part)
+    found.attrs = {"part": part}  # intervals come later, of differences
+    return found.assign(is_reference=is_reference, n_days=scores["n_days"])
 
 
 def paired_differences(
@@ -159,16 +175,11 @@ def paired_differences(
     See :func:`compare`.
     """
     caller = "paired_differences"
-    if score not in scores:
-        raise ValueError(f"{caller}: no score {score!r}; choose one of {[str(s) for s in SCORES if s in scores]}")
-    models = scores["model"].values.tolist()
+    table, models = usable_table(scores, score, caller)
     if baseline not in models:
         raise ValueError(f"{caller}: no model {baseline!r}; choose one of {models}")
-    table = scores[score].transpose("model", "run", "site").values
     difference = table - table[models.index(baseline)]
-    usable = np.isfinite(difference).all(axis=(0, 1))
-    difference, table = difference[..., usable], table[..., usable]
-    samples = _bootstrap(difference, n_boot, seed)
+    samples = bootstrap_medians(difference, n_boot, seed)
     tail = (1 - confidence) / 2
     rows = []
     for k, model in enumerate(models):
@@ -183,9 +194,9 @@ def paired_differences(
                 "difference": np.median(by_site) if by_site.size else np.nan,
                 "lower": low,
                 "upper": high,
-                "better_sites": int((by_site > 0).sum()),
+                "better_sites": int((by_site > 0).sum() if HIGHER_IS_BETTER[score] else (by_site < 0).sum()),
                 "sites": by_site.size,
-                "p_value": _two_sided(samples[k]),
+                "p_value": two_sided(samples[k]),
             }
         )
     frame = pd.DataFrame(rows).set_index("model")
@@ -193,20 +204,15 @@ def paired_differences(
     return frame.assign(adjusted_p_value=adjusted.values)
 
 
-def _bootstrap(difference: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
-    """Median over drawn sites of the mean over drawn runs, (model, n_boot)."""
-    n_model, n_run, n_site = difference.shape
-    rng = np.random.default_rng(seed)
-    found = np.full((n_model, n_boot), np.nan)
-    if not n_site:
-        return found
-    for b in range(n_boot):
-        sites, runs = rng.integers(n_site, size=n_site), rng.integers(n_run, size=(n_run, n_site))
-        found[:, b] = np.median(difference[:, runs, sites].mean(axis=1), axis=-1)
-    return found
+def usable_table(scores: xr.Dataset, score: str, caller: str) -> tuple[np.ndarray, list[str]]:
+    """A score (model, run, site) of the sites where every model and run has one, and the models."""
+    if score not in scores:
+        raise ValueError(f"{caller}: no score {score!r}; choose one of {[str(s) for s in SCORES if s in scores]}")
+    table = scores[score].transpose("model", "run", "site").values
+    return table[..., np.isfinite(table).all(axis=(0, 1))], scores["model"].values.tolist()
 
 
-def _two_sided(samples: np.ndarray) -> float:
+def two_sided(samples: np.ndarray) -> float:
     if not np.isfinite(samples).all():
         return float("nan")
     n = samples.size

@@ -8,6 +8,7 @@ or nothing.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from xdrought.splits import chronological
 from xdrought.study.comparison import compare
 from xdrought.windows.patches import patches
 
-CONTROLS = ("zeros", "shuffled", "random", "surrogate", "identity", "statics")
+CONTROLS = ("zeros", "shuffled", "random", "surrogate", "identity", "embedding", "statics")
 
 
 def causality_controls(
@@ -46,7 +47,9 @@ def causality_controls(
         - "shuffled": the matrix of another site (no site keeps its own);
         - "random": normal numbers with the mean and spread of each column;
         - "surrogate": cross mapping of phase-randomised drivers, which cause nothing;
-        - "identity": a name tag, one-hot where there are no more sites than columns, else random signs;
+        - "identity": a name tag in the matrix's own columns: one-hot where there are no more sites than columns, else
+          random signs;
+        - "embedding": a learned vector for each site (see Notes), for any number of sites;
         - "statics": mean and standard deviation of the target in the training part, latitude and longitude,
           standardised over sites and repeated over the columns.
     seed : int
@@ -57,11 +60,20 @@ def causality_controls(
     Returns
     -------
     dict of str to xarray.Dataset
+        Those of "embedding" have as many cells as it takes for a column of each site; all others those of `degree`.
 
     Raises
     ------
     ValueError
         For an unknown control, fewer than two sites for "shuffled", or sites without lat and lon for "statics".
+
+    Notes
+    -----
+    The network's first state is an affine map of the matrix, c_0 = W v + b, one for each layer. Where v is one-hot,
+    column k of W is the free vector that training gives to site k: a learned site embedding. "identity" is one already
+    where there are no more sites than columns; with more sites its random signs only span as many directions as there
+    are columns. "embedding" widens the matrix until each site has its own column, and holds there not 1 but the mean
+    length of the causality vectors, so that steps of equal size in W move c_0 as far as with the matrix.
 
     Examples
     --------
@@ -89,6 +101,7 @@ def causality_controls(
         "random": lambda: _random(true, seed),
         "surrogate": lambda: _surrogate(drivers, target, train, seed, time, true),
         "identity": lambda: _identity(true, seed),
+        "embedding": lambda: _embedding(true),
         "statics": lambda: _statics(true, target.where(train), time, caller),
     }
     return {name: make[name]() for name in controls}
@@ -106,6 +119,7 @@ def placebo(
     lead: int = 7,
     runs: int = 5,
     seed: int = 0,
+    keep: str | Path | None = None,
     time: Hashable = "time",
     **settings: Any,
 ) -> xr.Dataset:
@@ -119,7 +133,7 @@ def placebo(
         See :func:`causality_controls`.
     variant : str
         A network that takes the causality degree.
-    size, window, lead, runs, seed, time, **settings
+    size, window, lead, runs, seed, keep, time, **settings
         As in :func:`compare`.
 
     Returns
@@ -148,7 +162,7 @@ def placebo(
     configurations = {name: {"causality": matrix.fillna(0.0)} for name, matrix in found.items()}
     return compare(
         ds, target, windows.features, configurations=configurations, variant=variant, size=size, window=window,
-        lead=lead, runs=runs, seed=seed, time=time, **settings,
+        lead=lead, runs=runs, seed=seed, keep=keep, time=time, **settings,
     )  # fmt: skip
 
 
@@ -188,6 +202,16 @@ def _identity(true: xr.Dataset, seed: int) -> xr.Dataset:
         return _filled(true, np.eye(n_site, n_column))
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(n_site, n_column))
     return _filled(true, signs)
+
+
+def _embedding(true: xr.Dataset) -> xr.Dataset:
+    """A column of its own for each site, as long as the causality vectors are on average."""
+    n_site, n_variable = true.sizes["site"], true.sizes["variable"]
+    n_cell = -(-n_site // (2 * n_variable))  # correlations and p-values of each driver and cell are columns
+    length = float(np.nanmean(np.sqrt(np.nansum(_matrix(true) ** 2, axis=1))))
+    rho = true["rho"].isel(cell=np.zeros(n_cell, dtype=int)).assign_coords(cell=np.arange(n_cell))
+    wide = xr.Dataset({"rho": rho, "p_value": rho})
+    return _filled(wide, length * np.eye(n_site, 2 * n_variable * n_cell))
 
 
 def _statics(true: xr.Dataset, target: xr.DataArray, time: Hashable, caller: str) -> xr.Dataset:

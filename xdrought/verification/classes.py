@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import xarray as xr
 
 from xdrought import checks
+from xdrought.verification.counting import pooled_intervals
+from xdrought.verification.resampling import Bootstrap
 
 MISSING = "missing"
 
@@ -17,6 +19,12 @@ def class_scores(
     observed: xr.DataArray,
     *,
     classes: Mapping[str, int] | None = None,
+    n_boot: int = 0,
+    confidence: float = 0.95,
+    block: int | None = None,
+    seed: int = 0,
+    site: Hashable = "site",
+    time: Hashable = "time",
 ) -> xr.Dataset:
     """Precision, recall, F1 and share of every class, and the accuracy beside that of the commonest class.
 
@@ -28,6 +36,13 @@ def class_scores(
     classes : mapping of str to int, optional
         Names and values of the classes; by default ``flag_meanings`` and ``flag_values`` of the observation. A class
         called "missing", and values that are no class, are left out.
+    n_boot : int
+        Bootstrap samples for intervals, sites drawn and blocks of days within, as in :func:`xdrought.verify`; 0 for
+        none. The input must then be ([site,] time).
+    confidence, block, seed
+        As in :func:`xdrought.verify`.
+    site, time : hashable
+        Names of dimensions, for intervals.
 
     Returns
     -------
@@ -35,12 +50,13 @@ def class_scores(
         On `class_name`: `precision`, `recall`, `f1`, `share` (of observed days), `forecast_share`. Scalars `accuracy`,
         `majority_accuracy` (of always forecasting the commonest observed class) and `n_days`. `confusion`
         (class_name, forecast_class) counts the days. A class that is never forecast has no precision (NaN),
-        one never observed no recall, one that is neither no F1.
+        one never observed no recall, one that is neither no F1. With `n_boot`, ``precision_interval recall_interval
+        f1_interval`` on (class_name, bound) and `accuracy_interval` (bound); NaN where all or none were right.
 
     Raises
     ------
     ValueError
-        When labels differ or the classes are not known.
+        When labels differ, the classes are not known, or intervals are asked for without sites and days.
 
     Notes
     -----
@@ -65,8 +81,17 @@ def class_scores(
     forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation", caller)
     if set(forecast.dims) != set(observed.dims):
         raise ValueError(f"{caller}: forecast has dimensions {forecast.dims}, the observation {observed.dims}")
-    confusion = _count(observed.values, forecast.transpose(*observed.dims).values, np.array(list(names.values())))
-    return _tables(confusion, list(names))
+    values, forecast = np.array(list(names.values())), forecast.transpose(*observed.dims)
+    found = _tables(_count(observed.values, forecast.values, values), list(names))
+    if not n_boot:
+        return found
+    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    pairs = xr.concat([(observed == one) & (forecast == other) for one in values for other in values], "_cell")
+    bounds, what = pooled_intervals(pairs.transpose(..., "_cell"), _shares, bootstrap, site, time)
+    for name, interval in bounds.items():
+        dims = ("bound",) if name == "accuracy" else ("class_name", "bound")
+        found[f"{name}_interval"] = (dims, interval[0] if name == "accuracy" else interval, found[name].attrs)
+    return found.assign_coords(bound=["lower", "upper"]).assign_attrs(interval=what)
 
 
 def class_values(classes: xr.DataArray, cure: str, caller: str) -> dict[str, int]:
@@ -83,6 +108,20 @@ def _count(observed: np.ndarray, forecast: np.ndarray, values: np.ndarray) -> np
     both = hit[0].any(axis=1) & hit[1].any(axis=1)
     row, column = (part[both].argmax(axis=1) for part in hit)
     return np.bincount(row * values.size + column, minlength=values.size**2).reshape(values.size, values.size)
+
+
+def _shares(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall and F1 (class, ...), accuracy (1, ...), of counts (..., observed * forecast class)."""
+    size = round(counts.shape[-1] ** 0.5)
+    confusion = np.moveaxis(counts.reshape(*counts.shape[:-1], size, size), (-2, -1), (0, 1))
+    right, seen, said = np.einsum("kk...->k...", confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "precision": right / said,
+            "recall": right / seen,
+            "f1": 2 * right / (said + seen),
+            "accuracy": (right.sum(axis=0) / seen.sum(axis=0))[None],
+        }
 
 
 def _tables(confusion: np.ndarray, names: list[str]) -> xr.Dataset:

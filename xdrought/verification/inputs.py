@@ -16,8 +16,10 @@ from xdrought.verification.references import (
     issue_times,
     persistence_forecast,
 )
+from xdrought.verification.rescaling import mean_variance_matching
 
 REFERENCES = ("persistence", "damped_persistence", "climatology")
+MATCHINGS = (None, "mean_variance")
 Forecast = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
 
 
@@ -104,19 +106,76 @@ def on_common_days(
     return aligned, truth.sel({site: first[site]})
 
 
+def prepare(
+    forecast: Forecast,
+    observed: xr.DataArray,
+    caller: str,
+    *,
+    references: Iterable[str],
+    drivers: Mapping[str, xr.DataArray] | None,
+    matching: str | None,
+    lead: Lead,
+    train: Period | None,
+    window: int,
+    site: Hashable,
+    time: Hashable,
+    run: Hashable,
+) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray], xr.DataArray]:
+    """Models, references and observation, all (site, time) on the models' sites and valid times."""
+    chosen = check_references(references, caller)
+    if matching not in MATCHINGS:
+        raise ValueError(f"{caller}: matching={matching!r} is unknown; choose one of {MATCHINGS}")
+    if not isinstance(observed, xr.DataArray):
+        raise TypeError(
+            f"{caller}: the observation is a {type(observed).__name__}; pick a variable, ds['soil_moisture']"
+        )
+    truth = by_site(observed, site, time, caller)
+    models = {}
+    for name, da in collect_models(forecast, observed, caller).items():
+        single = by_site(ensemble_mean(da, run), site, time, caller)
+        models[name] = in_units_of(single, truth, caller)
+    models, truth = on_common_days(models, truth, lead, caller)
+    period = before_first_issue(models, truth, lead, caller) if train is None else train
+    beside = make_references(chosen, models, truth, lead, period, window)
+    for name, da in (drivers or {}).items():
+        if name in beside or name in models:
+            raise ValueError(f"{caller}: {name!r} is the name of a driver and of a model or reference; rename one")
+        beside[name] = driver_forecast(name, da, truth, period, matching, caller)
+    valid = {time: next(iter(models.values()))[time]}
+    return models, {name: da.reindex(valid) for name, da in beside.items()}, truth.reindex(valid)
+
+
+def driver_forecast(
+    name: str, driver: xr.DataArray, truth: xr.DataArray, train: Period, matching: str | None, caller: str
+) -> xr.DataArray:
+    """A driver in the units of the observation, or matched with it; its value at the valid time is the forecast."""
+    site, time = truth.dims
+    values = by_site(driver, site, time, caller)
+    missing = truth.indexes[site].difference(values.indexes[site])
+    if len(missing):
+        raise ValueError(f"{caller}: the driver {name!r} has no sites {missing.tolist()}; give it for all")
+    values = values.sel({site: truth[site]})
+    if matching == "mean_variance":
+        return mean_variance_matching(values, truth, train=train, time=time)
+    if "units" in truth.attrs and "units" not in values.attrs:
+        raise ValueError(
+            f"{caller}: the driver {name!r} has no units, the observation {truth.attrs['units']!r}; set its "
+            f'attrs["units"], or bring it to the observation\'s mean and spread with matching="mean_variance"'
+        )
+    return in_units_of(values, truth, caller)
+
+
 def make_references(
     names: tuple[str, ...],
     models: dict[str, xr.DataArray],
     truth: xr.DataArray,
     lead: Lead,
-    train: Period | None,
+    period: Period,
     window: int,
-    caller: str,
 ) -> dict[str, xr.DataArray]:
     """The references on the models' valid times."""
     time = truth.dims[1]
     first = next(iter(models.values()))
-    period = before_first_issue(models, truth, lead, caller) if train is None else train
     make = {
         "persistence": lambda: persistence_forecast(truth, first, lead=lead, time=time),
         "damped_persistence": lambda: damped_persistence_forecast(

@@ -10,6 +10,8 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.verification.classes import MISSING, class_values
+from xdrought.verification.counting import pooled_intervals
+from xdrought.verification.resampling import Bootstrap
 
 _BINARY = {
     "pod": ("probability_of_detection", "probability of detection, hits over observed occurrences"),
@@ -27,7 +29,12 @@ def occurrence_scores(
     observed: xr.DataArray,
     *,
     event: str | Iterable[str] = ("flash_onset", "flash_condition"),
+    n_boot: int = 0,
+    confidence: float = 0.95,
+    block: int | None = None,
+    seed: int = 0,
     site: Hashable = "site",
+    time: Hashable = "time",
 ) -> xr.Dataset:
     """How well days of some drought classes are forecast: detection, false alarms, and scores for rare events.
 
@@ -38,14 +45,21 @@ def occurrence_scores(
         observed soil moisture; same dimensions and labels. Days missing in either are left out.
     event : str or iterable of str
         Names of the classes that count as an occurrence.
+    n_boot : int
+        Bootstrap samples for intervals of the pooled scores, sites drawn and blocks of days within, as in
+        :func:`xdrought.verify`; 0 for none. The input must then be ([site,] time).
+    confidence, block, seed
+        As in :func:`xdrought.verify`.
     site : hashable
         A dimension that is kept, if there is one.
+    time : hashable
+        The time dimension, for intervals.
 
     Returns
     -------
     xarray.Dataset
         ``pod far csi frequency_bias f1 sedi base_rate`` and ``n_days`` on `site`, and over everything with
-        ``_pooled``; NaN where there is nothing to divide by.
+        ``_pooled``; NaN where there is nothing to divide by. With `n_boot`, ``_pooled_interval`` on (bound).
 
     Raises
     ------
@@ -84,7 +98,34 @@ def occurrence_scores(
         for suffix, part in (("", table.transform(preserve_dims=kept)), ("_pooled", table.transform())):
             for name, (method, text) in _BINARY.items():
                 found[name + suffix] = getattr(part, method)().assign_attrs(long_name=text, units="1")
-    return xr.Dataset(found).assign_attrs(event=" ".join(chosen))
+    scores = xr.Dataset(found).assign_attrs(event=" ".join(chosen))
+    if not n_boot:
+        return scores
+    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    pairs = [(said == one) & (seen == other) for one in (1, 0) for other in (1, 0)]
+    cells = xr.concat(pairs, "_cell").transpose(..., "_cell")
+    bounds, what = pooled_intervals(cells, _binary_scores, bootstrap, site, time)
+    for name, interval in bounds.items():
+        scores[f"{name}_pooled_interval"] = ("bound", interval[0], scores[f"{name}_pooled"].attrs)
+    return scores.assign_coords(bound=["lower", "upper"]).assign_attrs(interval=what)
+
+
+def _binary_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores (1, ...) of counts (..., 4): hits, false alarms, misses, days without; for resampling."""
+    hits, false_alarms, misses, without = np.moveaxis(counts, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pod, pofd = hits / (hits + misses), false_alarms / (false_alarms + without)
+        logs = [np.log(pofd), np.log(pod), np.log1p(-pofd), np.log1p(-pod)]
+        found = {
+            "pod": pod,
+            "far": false_alarms / (hits + false_alarms),
+            "csi": hits / (hits + misses + false_alarms),
+            "frequency_bias": (hits + false_alarms) / (hits + misses),
+            "f1": 2 * hits / (2 * hits + misses + false_alarms),
+            "sedi": (logs[0] - logs[1] - logs[2] + logs[3]) / sum(logs),
+            "base_rate": (hits + misses) / counts.sum(axis=-1),
+        }
+    return {name: value[None] for name, value in found.items()}
 
 
 def _occurs(da: xr.DataArray, event: list[str], observed: xr.DataArray, caller: str) -> xr.DataArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from xdrought.verification import inputs
 from xdrought.verification.classes import class_scores
 from xdrought.verification.inputs import REFERENCES, Forecast
 from xdrought.verification.references import Lead
-from xdrought.verification.tables import Bootstrap, score_tables
+from xdrought.verification.resampling import Bootstrap, collect_sums
+from xdrought.verification.tables import score_tables
 
 __all__ = ["class_scores", "generalization_ability", "to_table", "verify"]
 
@@ -23,12 +24,14 @@ def verify(
     observed: xr.DataArray,
     *,
     references: Iterable[str] = REFERENCES,
+    drivers: Mapping[str, xr.DataArray] | None = None,
+    matching: str | None = None,
     lead: Lead = None,
     train: Period | None = None,
     window: int = 15,
     n_boot: int = 1000,
     confidence: float = 0.95,
-    block: int = 30,
+    block: int | None = None,
     seed: int = 0,
     site: Hashable = "site",
     time: Hashable = "time",
@@ -47,7 +50,14 @@ def verify(
     references : iterable of {"persistence", "damped_persistence", "climatology"}
         At least one. Persistence is the observation on the day of issue; climatology the mean around the day of
         year in the training part; damped persistence the anomaly on the day of issue, shrunk as in the training
-        part. A day counts only if every model and reference has it.
+        part. A day counts only if every model, reference and driver has it.
+    drivers : mapping of str to DataArray, optional
+        Further references by name, ([site,] time), e.g. ``{"ERA5 soil water": ds["swvl1"]}``. What counts is the value
+        at the valid time, so a reanalysis has seen the day that it is asked about; for its value on the day of issue
+        give ``persistence_forecast(driver, forecast)``. Units are converted; a driver without units is refused.
+    matching : {None, "mean_variance"}
+        How drivers are brought to the scale of the observation: not at all, or with
+        :func:`xdrought.verification.mean_variance_matching` by the training part.
     lead : int, timedelta64 or Timedelta, optional
         Days (or time) from issue to valid time; by default from ``init_time(time)`` or ``lead_time``.
     train : slice, (start, end) or boolean xarray.DataArray, optional
@@ -56,11 +66,12 @@ def verify(
     window : int
         Half width of the climatology's day-of-year window, in days.
     n_boot : int
-        Bootstrap samples; sites are drawn, or blocks of time when only one site has scores.
+        Bootstrap samples: sites are drawn, and blocks of days within each.
     confidence : float
-        Of the percentile intervals, between 0 and 1.
-    block : int
-        Length of the blocks of time, in steps.
+        Of the intervals, between 0 and 1.
+    block : int, optional
+        Length of the blocks of days, in steps; should span what today's error knows of later ones. By default a
+        twelfth of a site's record, from its first to its last scored day, and 30 steps at least.
     seed : int
         For the bootstrap.
     site, time, run : hashable
@@ -70,8 +81,9 @@ def verify(
     -------
     xarray.Dataset
         Each of ``rmse mse mae bias nse kge correlation anomaly_correlation`` on (model, site), with ``_summary`` on
-        (model, summary) for the median over sites and all days pooled, and ``_interval`` on (model, summary, bound).
-        ``skill = 1 - mse / mse of the reference`` on (reference, model, site), also with summary and interval.
+        (model, summary) for the median over sites and all days pooled, ``_interval`` on (model, summary, bound) and
+        ``_site_interval`` on (model, site, bound).
+        ``skill = 1 - mse / mse of the reference`` on (reference, model, site), also with summary and intervals.
         `n_days` (site) counts the days that were scored, `n_forecast_days` those with forecast and observation.
         Attribute `interval` says what was resampled, or why the intervals are NaN. Models come first, references last.
 
@@ -90,7 +102,12 @@ def verify(
     Notes
     -----
     RMSE, MSE, NSE and KGE are Tang et al. 2025, Eq. 10 to 12. A score is NaN where undefined (constant observation).
-    A bootstrap over few sites is too narrow; over blocks it keeps autocorrelation only within a block.
+
+    Intervals of a site and of the pool are studentised (symmetric bootstrap-t) on a scale without ends, those of the
+    median expanded percentile intervals of drawn sites. A site's says how well its score is known from these days;
+    those of median and pool, what other sites of the same kind on other days would give. How often they hold the true
+    score was measured, see the documentation, page "Verification". Sites are taken as independent: errors that many
+    share on the same day make the intervals of median and pool too narrow.
 
     Examples
     --------
@@ -102,24 +119,15 @@ def verify(
     >>> scores["model"].values.tolist()
     ['forecast', 'persistence', 'damped_persistence', 'climatology']
     >>> scores.attrs["interval"]
-    '95 % bootstrap of blocks of 30 steps in time, one site'
+    '95 % block bootstrap of one site, blocks of 1/12 of a record, 30 steps or more'
     """
     caller = "verify"
-    chosen = inputs.check_references(references, caller)
     bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
-    if not isinstance(observed, xr.DataArray):
-        raise TypeError(
-            f"{caller}: the observation is a {type(observed).__name__}; pick a variable, ds['soil_moisture']"
-        )
-    truth = inputs.by_site(observed, site, time, caller)
-    models = {}
-    for name, da in inputs.collect_models(forecast, observed, caller).items():
-        single = inputs.by_site(inputs.ensemble_mean(da, run), site, time, caller)
-        models[name] = inputs.in_units_of(single, truth, caller)
-    models, truth = inputs.on_common_days(models, truth, lead, caller)
-    beside = inputs.make_references(chosen, models, truth, lead, train, window, caller)
-    first = next(iter(models.values()))
-    found = score_tables(models, beside, truth.reindex({time: first[time]}), bootstrap)
+    models, beside, truth = inputs.prepare(
+        forecast, observed, caller, references=references, drivers=drivers, matching=matching, lead=lead,
+        train=train, window=window, site=site, time=time, run=run,
+    )  # fmt: skip
+    found = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
     return found.assign_attrs(settings)
 

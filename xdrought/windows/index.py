@@ -18,6 +18,11 @@ def whole_patches(ok: np.ndarray, size: int) -> np.ndarray:
     return whole
 
 
+def whole_windows(day_ok: np.ndarray, window: int) -> np.ndarray:
+    """(..., start) True where `window` good days in a row begin."""
+    return np.all(sliding_window_view(day_ok, window, axis=-1), axis=-1)
+
+
 def window_starts(
     day_ok: np.ndarray, target_ok: np.ndarray | None, window: int, lead: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +30,7 @@ def window_starts(
 
     Both inputs are (..., time); `cell` counts over their flattened leading axes.
     """
-    ok = np.all(sliding_window_view(day_ok, window, axis=-1), axis=-1)
+    ok = whole_windows(day_ok, window)
     if target_ok is not None:
         ok = ok[..., : ok.shape[-1] - lead] & target_ok[..., window - 1 + lead :]
     cell, start = np.nonzero(ok.reshape(-1, ok.shape[-1]))

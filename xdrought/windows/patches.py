@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.devices import require_torch
 from xdrought.windows.index import corner, whole_patches, window_starts
 from xdrought.windows.inputs import GRID, PATCH, SITE, Arranged, arrange, check_lengths, daily_index
 
@@ -184,6 +185,14 @@ class Patches:
         beyond = 0 if self.require_target else self.lead
         return daily_index(index[0], index, index.size + beyond).rename(self.time)
 
+    @property
+    def coordinates(self) -> dict[Hashable, Any]:
+        """Of anything on the places and the valid `times`; `init_time` is the last input day."""
+        index, places = self.times, set(self._places)
+        issued = daily_index(index[0] - pd.Timedelta(days=self.lead), index, len(index))
+        coords = {name: da.variable for name, da in self.data.coords.items() if set(da.dims) <= places}
+        return coords | {self.time: index, "init_time": (self.time, issued, {"long_name": "last day of the inputs"})}
+
     @cached_property
     def targets(self) -> np.ndarray:
         """Target of each window, NaN where it is not known, (N,)."""
@@ -232,6 +241,7 @@ class Patches:
         ResidentCube
             ``.gather(index)`` gives windows (N, window, variable, size, size), equal to those of ``p[i]``.
         """
+        require_torch("to_torch")
         import torch
 
         from xdrought.windows.resident import ResidentCube
@@ -262,14 +272,7 @@ class Patches:
         places, shape = self._places, self._shape
         out = np.full((int(np.prod(shape)), len(self.times)), False if values.dtype == bool else np.nan, values.dtype)
         out[self.cell, self.valid_day] = values
-        coords = {name: da.variable for name, da in self.data.coords.items() if set(da.dims) <= set(places)}
-        index = self.times
-        issued = daily_index(index[0] - pd.Timedelta(days=self.lead), index, len(index))
-        labelled = xr.DataArray(
-            out.reshape(*shape, -1),
-            coords | {self.time: index, "init_time": (self.time, issued, {"long_name": "last day of the inputs"})},
-            (*places, self.time),
-        )
+        labelled = xr.DataArray(out.reshape(*shape, -1), self.coordinates, (*places, self.time))
         return labelled.transpose(self.time, *places) if self.on_grid else labelled
 
     def with_data(self, data: xr.Dataset) -> Patches:

@@ -1,0 +1,142 @@
+"""Which `raise` of the package does no test reach? Runs pytest with a counter before each of them.
+
+    python ci/raises_reached.py                      # all tests
+    python ci/raises_reached.py --add tests/test_x.py  # further tests, added to what was reached before
+    python ci/raises_reached.py --expecting            # only the tests that expect an error, by their source
+
+Each module of xdrought gets the counter as it is imported: nothing else is slower. Functions that numba compiles
+are not counted, nor what happens in other processes. Exits with 1 when a `raise` was not reached.
+"""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import inspect
+import json
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Iterable
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "xdrought"
+STORE = Path(tempfile.gettempdir()) / "xdrought-raises.json"
+REACHED: set[tuple[str, int]] = set()
+
+
+def raises_in(source: str) -> list[int]:
+    """First line of every `raise` that is not inside a function compiled by numba."""
+    return sorted(node.lineno for node in ast.walk(without_compiled(ast.parse(source))) if isinstance(node, ast.Raise))
+
+
+def without_compiled(tree: ast.Module) -> ast.Module:
+    """A module without the functions that numba compiles."""
+
+    class Drop(ast.NodeTransformer):
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
+            return None if is_compiled(node) else self.generic_visit(node)
+
+    return Drop().visit(tree)
+
+
+def is_compiled(node: ast.FunctionDef) -> bool:
+    return any("jit" in ast.unparse(one) or "vectorize" in ast.unparse(one) for one in node.decorator_list)
+
+
+class Count(ast.NodeTransformer):
+    """Puts a call before each `raise`."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node if is_compiled(node) else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> list[ast.stmt]:
+        call = ast.parse(f"__import__('sys')._xdrought_raise({self.name!r}, {node.lineno})").body[0]
+        return [ast.fix_missing_locations(ast.copy_location(call, node)), node]
+
+
+class CountingLoader(SourceFileLoader):
+    def source_to_code(self, data: bytes, path: str, **options: object) -> CodeType:  # type: ignore[override]
+        tree = Count(str(Path(path).relative_to(ROOT))).visit(ast.parse(data))
+        for node in ast.walk(tree):  # one line for each inserted call, that of its raise
+            if isinstance(node, ast.Expr) and "_xdrought_raise" in ast.dump(node):
+                for child in ast.walk(node):
+                    if hasattr(child, "lineno"):
+                        child.lineno = child.end_lineno = node.lineno
+        return compile(tree, path, "exec", dont_inherit=True)
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)  # never the cached bytecode
+
+
+class Finder(MetaPathFinder):
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        if name != "xdrought" and not name.startswith("xdrought."):
+            return None
+        spec = PathFinder.find_spec(name, [str(ROOT)] if path is None else path)  # type: ignore[arg-type]
+        if spec is not None and spec.origin and spec.origin.endswith(".py"):
+            spec.loader = CountingLoader(name, spec.origin)
+        return spec
+
+
+def install() -> None:
+    """Count from here on, in this process."""
+    sys._xdrought_raise = lambda name, line: REACHED.add((name, line))  # type: ignore[attr-defined]
+    sys.meta_path.insert(0, Finder())
+
+
+class OnlyExpecting:
+    """Leaves the tests in whose source an error is expected."""
+
+    @staticmethod
+    def pytest_collection_modifyitems(items: list) -> None:
+        items[:] = [one for one in items if expects_an_error(one)]
+
+
+def expects_an_error(item: Any) -> bool:
+    function = getattr(item, "function", None)
+    return function is not None and bool(re.search("raises|refuse|error", inspect.getsource(function)))
+
+
+def missed(reached: Iterable[tuple[str, int]]) -> list[tuple[str, int, str]]:
+    """File, line and text of every `raise` that was not reached."""
+    reached = set(reached)
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name, source = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+        lines = source.splitlines()
+        found += [(name, at, " ".join(lines[at - 1 : at + 1]).strip()) for at in raises_in(source)
+                  if (name, at) not in reached]  # fmt: skip
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    import pytest
+
+    add = "--add" in arguments
+    before = {tuple(one) for one in json.loads(STORE.read_text())} if add and STORE.is_file() else set()
+    atexit.register(lambda: STORE.write_text(json.dumps(sorted(REACHED | before))))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was reached so far is kept
+    install()
+    plugins = [OnlyExpecting()] if "--expecting" in arguments else []
+    failed = pytest.main(["-q", *(one for one in arguments if one not in ("--add", "--expecting"))], plugins)
+    left = missed(REACHED | before)
+    total = sum(len(raises_in(path.read_text(encoding="utf-8"))) for path in PACKAGE.rglob("*.py"))
+    print(f"{total - len(left)} of {total} raise statements reached; not reached:" if left else f"all {total} reached")
+    for name, line, text in left:
+        print(f"  {name}:{line}: {text[:110]}")
+    return int(bool(left) or failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""Onsets of two sites that fall together, for every circular shift of one of them by whole years."""
+
+from __future__ import annotations
+
+import numpy as np
+
+YEAR = 365.2425  # days
+
+
+def shifted_rates(first: np.ndarray, second: np.ndarray, years: int, tolerance: float) -> np.ndarray:
+    """Share of all onsets that have one of the other site within `tolerance` days, by shift of the second.
+
+    Parameters
+    ----------
+    first, second : numpy.ndarray
+        Days since the start of the common record, below ``years * YEAR``.
+    years : int
+        Length of the common record; it is closed to a circle.
+    tolerance : float
+        Days.
+
+    Returns
+    -------
+    numpy.ndarray
+        (years,), the first without a shift; NaN where there is no onset at one of the sites.
+    """
+    if not first.size or not second.size:
+        return np.full(years, np.nan)
+    length = years * YEAR
+    shift = np.arange(years)[:, None, None] * YEAR
+    signed = first[:, None] - second - shift  # [shift, first, second]
+    around = np.abs((signed + length / 2) % length - length / 2)
+    near = around <= tolerance + 1e-9
+    hits = near.any(axis=2).sum(axis=1) + near.any(axis=1).sum(axis=1)
+    return hits / (first.size + second.size)
+
+
+def relative_rates(rates: np.ndarray, years: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Rates of all pairs when every site is shifted by years of its own, (site, site).
+
+    Parameters
+    ----------
+    rates : numpy.ndarray
+        (site, site, shift) from :func:`shifted_rates`, filled up with NaN.
+    years : numpy.ndarray
+        (site, site) common years, 0 where there are none.
+    shift : numpy.ndarray
+        (site,) whole numbers.
+    """
+    index = (shift[None, :] - shift[:, None]) % np.maximum(years, 1)
+    return np.take_along_axis(rates, index[..., None], axis=2)[..., 0]

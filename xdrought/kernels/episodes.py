@@ -1,0 +1,233 @@
+"""The event scan a day at a time: what a cell must remember is one row of numbers, whatever its past.
+
+The rules are those of :mod:`xdrought.kernels.events`; there a whole record is scanned, here the scan stops after any
+step and goes on later. Both give the same events to the last bit, because sums are taken in the same order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from xdrought.kernels.events import (
+    _DROP,
+    _MERGE,
+    _ROUNDING,
+    AT_LOWER,
+    DRY,
+    EVENT_DTYPE,
+    FLASH_CONDITION,
+    MISSING,
+    MISSING_CLASS,
+    NO_DROUGHT,
+    NORMAL_CONDITION,
+    WET,
+    _bounds_of_percentiles,
+    _code_days,
+    append_event,
+)
+from xdrought.kernels.ranks import percentile_in_sorted
+
+NONE = -1
+# What a cell remembers; steps count from the record's start, -1 stands for none.
+EPISODE_DTYPE = np.dtype(
+    [
+        ("percentile", np.float64),  # of the last step
+        ("last_wet", np.int32),  # the onset point of a drought that may come
+        ("last_wet_percentile", np.float64),
+        ("wet_run", np.int32),
+        ("previous_end", np.int32),  # of the last dry spell; a gap forgets it
+        ("last_event_end", np.int32),
+        # The dry spell that goes on, or that a relapse may still lengthen (`is_open` False); start -1: there is none,
+        # onset -1: it can never be an event.
+        ("onset", np.int32),
+        ("start", np.int32),
+        ("end", np.int32),
+        ("onset_percentile", np.float64),
+        ("start_percentile", np.float64),
+        ("recovered", np.int32),
+        ("n_dry", np.int32),
+        ("dry_sum", np.float64),  # of the percentiles of its dry days
+        ("is_open", np.bool_),
+    ]
+)
+
+
+def new_episodes(n_cells):
+    """Cells that have seen nothing yet."""
+    episodes = np.zeros(n_cells, EPISODE_DTYPE)
+    for name in ("last_wet", "previous_end", "last_event_end", "onset", "start", "end"):
+        episodes[name] = NONE
+    for name in ("percentile", "last_wet_percentile", "onset_percentile", "start_percentile"):
+        episodes[name] = np.nan
+    return episodes
+
+
+@njit(cache=True, nogil=True)
+def sorted_percentiles(series, pool, n_valid, a, b):
+    """Percentiles (rows, steps) float64 within sorted pools (rows, values), or one pool (1, values) for all rows.
+
+    The first ``n_valid[row]`` values of a pool count; NaN where the series is missing or the pool is empty.
+    """
+    n_rows, n_steps = series.shape
+    out = np.full((n_rows, n_steps), np.nan)
+    for r in range(n_rows):
+        own = r if pool.shape[0] > 1 else 0
+        n = n_valid[own]
+        for t in range(n_steps):
+            if n > 0 and np.isfinite(series[r, t]):
+                out[r, t] = percentile_in_sorted(series[r, t], pool[own], n, a, b)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _append(events, n_events, row, episode, end, is_censored, days, rules):
+    """The event of a held dry spell that ends at `end`, when its length makes it one."""
+    first = episode["onset"] if rules.count_onset else episode["start"]
+    if episode["onset"] < 0 or end - first + 1 < rules.min_duration:
+        return events, n_events
+    onset, start = episode["onset"], episode["start"]
+    events = append_event(events, n_events, row, onset, start, end)
+    event = events[n_events]
+    length = days[start] - days[onset]
+    fall = episode["onset_percentile"] - episode["start_percentile"]
+    event["onset_percentile"] = episode["onset_percentile"]
+    event["start_percentile"] = episode["start_percentile"]
+    event["rate"] = fall / length
+    event["severity"] = rules.lower * episode["n_dry"] - episode["dry_sum"]
+    event["is_flash"] = fall >= rules.min_rate * length - _ROUNDING and start - onset <= rules.max_onset
+    event["is_censored"] = is_censored
+    return events, n_events + 1
+
+
+@njit(cache=True, nogil=True)
+def _settle(events, n_events, row, episode, end, is_censored, days, rules):
+    """Let go of the held spell: nothing that comes can change it."""
+    events, n = _append(events, n_events, row, episode, end, is_censored, days, rules)
+    if n > n_events:
+        episode["last_event_end"] = end
+    episode["onset"] = episode["start"] = episode["end"] = NONE
+    episode["is_open"] = False
+    return events, n
+
+
+@njit(cache=True, nogil=True)
+def _begin_spell(episode, t, p, is_dropped):
+    episode["onset"] = NONE if is_dropped else episode["last_wet"]
+    episode["onset_percentile"] = episode["last_wet_percentile"]
+    episode["start"] = t
+    episode["start_percentile"] = p
+    episode["n_dry"] = 1
+    episode["dry_sum"] = 0.0 + p
+    episode["recovered"] = 0
+    episode["is_open"] = True
+
+
+@njit(cache=True, nogil=True)
+def advance(percentiles, first_step, days, rules, episodes):
+    """Take further steps of many cells; returns the events that these steps settle.
+
+    Parameters
+    ----------
+    percentiles : (rows, steps) float64
+        The new steps; NaN and infinite values are missing.
+    first_step : int
+        Index of the first of them on the whole record.
+    days : (all steps,) float64
+        Day number of each step of the whole record, old and new.
+    rules : Rules
+    episodes : (rows,) EPISODE_DTYPE
+        What the cells remember; changed in place.
+
+    Returns
+    -------
+    events : (events,) EVENT_DTYPE, in order of row and time
+    """
+    n_rows, n_steps = percentiles.shape
+    events = np.empty(max(n_rows // 8, 16), EVENT_DTYPE)
+    n_events = 0
+    codes = np.empty(n_steps, np.uint8)
+    row = np.empty(n_steps)
+    dry_to, recovered_from, wet_from = _bounds_of_percentiles(rules)
+    for r in range(n_rows):
+        episode = episodes[r]
+        for k in range(n_steps):
+            row[k] = percentiles[r, k] if np.isfinite(percentiles[r, k]) else np.inf
+        _code_days(row, dry_to, recovered_from, wet_from, codes)
+        for k in range(n_steps):
+            t, p, code = first_step + k, row[k], codes[k]
+            held = episode["start"] >= 0
+            if code == MISSING:  # nothing is remembered across a gap
+                if held:
+                    end = t - 1 if episode["is_open"] else episode["end"]
+                    events, n_events = _settle(events, n_events, r, episode, end, episode["is_open"], days, rules)
+                episode["wet_run"] = 0
+                episode["last_wet"] = episode["previous_end"] = NONE
+                episode["percentile"] = np.nan
+                continue
+            episode["percentile"] = p
+            episode["wet_run"] = episode["wet_run"] + 1 if code == WET else 0
+            if code == WET and episode["wet_run"] >= rules.min_wet_run:
+                episode["last_wet"] = t
+                episode["last_wet_percentile"] = p
+            if episode["is_open"]:
+                episode["recovered"] = episode["recovered"] + 1 if code > AT_LOWER else 0
+                if code == DRY:
+                    episode["n_dry"] += 1
+                    episode["dry_sum"] += p
+                if episode["recovered"] == rules.recovery:
+                    end = t - rules.recovery
+                    episode["end"] = episode["previous_end"] = end
+                    episode["is_open"] = False
+                    if rules.relapse != _MERGE or episode["last_wet"] > end:
+                        events, n_events = _settle(events, n_events, r, episode, end, False, days, rules)
+            elif code == DRY:
+                relapsed = episode["previous_end"] >= 0 and episode["last_wet"] <= episode["previous_end"]
+                if relapsed and rules.relapse == _MERGE:
+                    episode["n_dry"] += 1
+                    episode["dry_sum"] += p
+                    episode["recovered"] = 0
+                    episode["is_open"] = True
+                else:
+                    _begin_spell(episode, t, p, relapsed and rules.relapse == _DROP)
+            elif held and episode["last_wet"] > episode["previous_end"]:  # wet again: no relapse can lengthen it
+                events, n_events = _settle(events, n_events, r, episode, episode["end"], False, days, rules)
+    return events[:n_events].copy()
+
+
+@njit(cache=True, nogil=True)
+def unsettled_events(episodes, last_step, days, rules):
+    """Events (events,) EVENT_DTYPE of the held spells, as they stand after `last_step`."""
+    events = np.empty(16, EVENT_DTYPE)
+    n_events = 0
+    for r in range(episodes.size):
+        episode = episodes[r]
+        if episode["start"] >= 0:
+            end = last_step if episode["is_open"] else episode["end"]
+            events, n_events = _append(events, n_events, r, episode, end, episode["is_open"], days, rules)
+    return events[:n_events].copy()
+
+
+def last_classes(episodes, unsettled, last_step):
+    """Class (cells,) int8 of the last step, as a scan of the whole record would give it."""
+    classes = np.where(np.isfinite(episodes["percentile"]), NO_DROUGHT, MISSING_CLASS).astype(np.int8)
+    lasting = unsettled[unsettled["end"] == last_step]
+    classes[lasting["row"]] = np.where(lasting["is_flash"], FLASH_CONDITION, NORMAL_CONDITION)
+    return classes
+
+
+def first_unsettled_step(episodes, last_step, rules):
+    """First step (cells,) whose class may still change; `last_step` + 1 where none may."""
+    e = episodes
+    held = e["start"] >= 0
+    begun = np.maximum(e["onset"], e["last_event_end"] + 1)
+    # A held spell that is long enough whatever comes: only what follows its last dry step is open.
+    sure_end = np.where(e["is_open"], last_step - e["recovered"], e["end"])
+    counted_from = e["onset"] if rules.count_onset else e["start"]
+    is_sure = sure_end - counted_from + 1 >= rules.min_duration
+    of_spell = np.where(is_sure, sure_end + 1, begun)
+    # Otherwise the drought that may come begins at the last wet step, unless it would be a relapse.
+    barred_to = np.where(e["is_open"], sure_end, e["previous_end"]) if rules.relapse in (_DROP, _MERGE) else NONE
+    may_begin = (e["last_wet"] >= 0) & (e["last_wet"] > barred_to)
+    of_wet = np.where(may_begin, np.maximum(e["last_wet"], e["last_event_end"] + 1), last_step + 1)
+    return np.where(held & (e["onset"] >= 0), of_spell, of_wet)

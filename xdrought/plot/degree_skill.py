@@ -1,0 +1,192 @@
+"""Causality degree against the score of the forecast, and how that goes with importance (Figure 5)."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from xdrought.plot.dressing import FORECAST, LINE, REFERENCE, SMALL, TEXT, clean, label, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *, ax: Axes | None = None) -> Axes:
+    """Draw one driver's causality degree against the score over sites, as a panel of Figure 5 of Tang et al. (2025).
+
+    Parameters
+    ----------
+    relation : xarray.Dataset
+        From :func:`xdrought.study.skill_by_degree`.
+    variable : str
+        A driver, or "all drivers".
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+        Scores far below all others (three quartile ranges) are triangles at its lower edge.
+
+    Raises
+    ------
+    ValueError
+        For anything else than the relation, or a driver that is not in it.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from xdrought.plot import plot_skill_by_degree
+    >>> from xdrought.study import skill_by_degree
+    >>> sites = {"site": np.arange(9)}
+    >>> rho = xr.DataArray([np.arange(9.0)], {"variable": ["tp"], **sites}, ("variable", "site"))
+    >>> ax = plot_skill_by_degree(skill_by_degree(rho, xr.DataArray(np.arange(9.0), sites)), "tp")
+    >>> ax.get_xlabel()
+    'Causality degree'
+    """
+    caller = "plot_skill_by_degree"
+    if not {"spearman", "curve", "degree", "score"} <= set(relation.variables):
+        raise ValueError(f"{caller}: needs degree, score and curve; take them from xdrought.study.skill_by_degree")
+    names = [str(name) for name in relation["variable"].values]
+    if variable not in names:
+        raise ValueError(f"{caller}: no driver {variable!r}; choose one of {names}")
+    one = relation.isel(variable=names.index(variable))
+    ax = new_axes(ax, (3.3, 2.7), caller)
+    draw_points(ax, one.degree.values, one.score.values)
+    draw_curve(ax, one)
+    _cut_far_below(ax, one.degree.values, one.score.values)
+    numbers = f"ρ = {float(one.spearman):.2f} [{float(one.lower):.2f}, {float(one.upper):.2f}]"
+    adjusted = "" if variable == names[-1] else f", adjusted {p_text(float(one.adjusted_p_value))}"
+    name_panel(ax, variable.replace("_", " "), f"{numbers}\n{p_text(float(one.p_value))}{adjusted}")
+    ax.set_xlabel(label(one.degree), fontsize=TEXT)
+    ax.set_ylabel(score_label(relation), fontsize=TEXT)
+    clean(ax)
+    return ax
+
+
+def plot_coupling(coupling: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """Draw importance against the coupling of degree and score, as Figure 5f of Tang et al. (2025).
+
+    Parameters
+    ----------
+    coupling : xarray.Dataset
+        From :func:`xdrought.study.coupling_strength`.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+        p-values fall to the right.
+
+    Raises
+    ------
+    ValueError
+        For anything else than the table of coupling.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.plot import plot_coupling
+    >>> by_driver = xr.Dataset(
+    ...     {"importance": ("variable", [3.0, 1.0]), "p_value": ("variable", [0.01, 0.5])}, {"variable": ["tp", "sp"]}
+    ... )
+    >>> table = by_driver.assign(coupling=0 * by_driver.p_value, rank_correlation=1.0, rank_p_value=0.5)
+    >>> [text.get_text() for text in plot_coupling(table).texts[:2]]
+    ['tp', 'sp']
+    """
+    caller = "plot_coupling"
+    if "rank_correlation" not in coupling:
+        raise ValueError(f"{caller}: needs importance and p-values; take them from xdrought.study.coupling_strength")
+    ax = new_axes(ax, (3.3, 2.7), caller)
+    p_value, importance = coupling.p_value.values, coupling.importance.values
+    ax.scatter(p_value, importance, s=18, color=FORECAST, linewidth=0, zorder=3)
+    ax.set_xscale("log")
+    ax.set_xlim(1.8, max(float(np.nanmin(p_value)), 1e-6) / 2)  # falls to the right
+    ax.set_ylim(0, 1.18 * float(np.nanmax(importance)))
+    ax.axvline(0.05, color=REFERENCE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
+    _name_drivers(ax, coupling["variable"].values, p_value, importance)
+    numbers = f"ρ = {float(coupling.rank_correlation):.2f}, {p_text(float(coupling.rank_p_value))}"
+    name_panel(ax, "coupling strength", numbers)
+    ax.set_xlabel("p-value of degree against score", fontsize=TEXT)
+    ax.set_ylabel(wrapped(label(coupling.importance)), fontsize=TEXT)
+    clean(ax)
+    return ax
+
+
+def _cut_far_below(ax: Axes, x: np.ndarray, score: np.ndarray) -> None:
+    """End the axis above scores that would flatten all others, and say where they are."""
+    known = score[np.isfinite(score)]
+    if not known.size:
+        return
+    first, third = np.quantile(known, [0.25, 0.75])
+    floor = first - 3 * (third - first)
+    far = score < floor
+    if far.any():
+        bottom = known[known >= floor].min() - 0.12 * np.ptp(known[known >= floor])
+        ax.plot(x[far], np.full(far.sum(), bottom), "v", color=FORECAST, markersize=4, clip_on=False, zorder=3)
+        ax.set_ylim(bottom, known.max() + 0.06 * (known.max() - bottom))
+
+
+def _name_drivers(ax: Axes, names: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+    """A name beside each point, on the side where there is more room; names that would meet move apart."""
+    ends = np.log10(ax.get_xlim())
+    across, up = (np.log10(x) - ends[0]) / (ends[1] - ends[0]), y / ax.get_ylim()[1]
+    for k, name in enumerate(names):
+        near = np.flatnonzero((np.abs(up - up[k]) < 0.055) & (np.arange(up.size) != k))
+        room_right = min([1.0 - across[k], *(across[near] - across[k])[across[near] > across[k]]])
+        room_left = min([across[k], *(across[k] - across[near])[across[near] < across[k]]])
+        to_left = room_right < 0.25 and room_left > room_right
+        beside = near[np.abs(across[near] - across[k]) < 0.08]
+        shift = 5 * (np.sum(up[beside] < up[k]) - np.sum(up[beside] > up[k])) if beside.size else 0
+        ax.annotate(
+            str(name), (x[k], y[k]), xytext=(-4 if to_left else 4, shift), textcoords="offset points", fontsize=SMALL,
+            ha="right" if to_left else "left", va="center",
+        )  # fmt: skip
+
+
+def draw_points(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Dots that stay readable when there are many."""
+    many = x.size > 150
+    ax.scatter(x, y, s=6 if many else 13, color=FORECAST, alpha=0.35 if many else 0.65, linewidth=0, zorder=2)
+
+
+def draw_curve(ax: Axes, relation: xr.Dataset) -> None:
+    """LOWESS and its band."""
+    x, curve = relation.curve_x.values, relation.curve.values
+    if np.isfinite(curve).any():
+        low, high = relation.curve_lower.values, relation.curve_upper.values
+        ax.fill_between(x, low, high, color=LINE, alpha=0.14, linewidth=0, zorder=1)
+        ax.plot(x, curve, color=LINE, linewidth=1.4, zorder=4)
+
+
+def score_label(relation: xr.Dataset) -> str:
+    """NSE for the name nse, words otherwise."""
+    name = str(relation.score.attrs.get("long_name") or "score")
+    return name.upper() if len(name) <= 4 else name[:1].upper() + name[1:]
+
+
+def wrapped(text: str, width: int = 30) -> str:
+    """A long label on lines of its own."""
+    return "\n".join(textwrap.wrap(text, width)) if len(text) > width + 6 else text
+
+
+def p_text(p: float) -> str:
+    """p-value as one writes it."""
+    if not np.isfinite(p):
+        return "p unknown"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def name_panel(ax: Axes, title: str, numbers: str) -> None:
+    """What is drawn in bold, and its numbers under it, above the axes."""
+    ax.set_title(numbers, fontsize=SMALL, loc="left")
+    if title:
+        lines = numbers.count("\n") + 1
+        ax.annotate(
+            title, (0, 1), xycoords="axes fraction", xytext=(0, 8 + 1.32 * SMALL * lines), textcoords="offset points",
+            fontsize=TEXT, fontweight="bold",
+        )  # fmt: skip

@@ -1,0 +1,190 @@
+"""Whether forecast probabilities mean what they say, and what they are worth to who acts on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from xdrought.plot.dressing import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, new_axes
+from xdrought.plot.scores import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKERS = "osD^vP"
+
+
+def plot_reliability(
+    scores: xr.Dataset | Mapping[str, xr.Dataset],
+    *,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how often it happened against the probability given, with the number of days of every bin above.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset or mapping of str to Dataset
+        From :func:`xdrought.probability_scores`, of one model or of several by name, all of the same days.
+    legend : bool
+        Whether to name the models, with their Brier skill against climatology.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Points on the diagonal are reliable. On the horizontal line the probability says nothing (no resolution); in
+        the shaded part a bin helps the Brier score against always giving the base rate, outside it harms (the dotted
+        edge is "no skill").
+
+    Raises
+    ------
+    ValueError
+        When there is no reliability among the scores, or no bin has a day.
+    ModuleNotFoundError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from xdrought import probability_scores
+    >>> from xdrought.plot import plot_reliability
+    >>> said = xr.DataArray(np.tile([0.1, 0.9], 50), dims="time")
+    >>> ax = plot_reliability(probability_scores(said, said > 0.5))
+    >>> ax.get_xlabel()
+    'Forecast probability'
+    """
+    caller = "plot_reliability"
+    models = by_model(scores, "observed_frequency", "probability_scores", caller)
+    rate = _base_rate(next(iter(models.values())), caller)
+    ax = new_axes(ax, (3.5, 4.4), caller)
+    counts = ax.inset_axes((0, 1.04, 1, 0.2))
+    _guides(ax, rate)
+    handles = []
+    for k, (name, one) in enumerate(models.items()):
+        colour = COLOURS[k % len(COLOURS)]
+        there = one["n_in_bin"].values > 0
+        skill = float(one["brier_skill_pooled"]) if "brier_skill_pooled" in one else np.nan
+        text = name.replace("_", " ") + (f", Brier skill {skill:.2f}" if np.isfinite(skill) else "")
+        handles += ax.plot(
+            one["mean_probability"].values[there], one["observed_frequency"].values[there],
+            marker=MARKERS[k % len(MARKERS)], color=colour, linewidth=1.2, markersize=4.5, label=text, clip_on=False,
+        )  # fmt: skip
+        _days(counts, one, k, len(models), colour)
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    ax.set_xlabel("Forecast probability", fontsize=TEXT)
+    ax.set_ylabel("Observed frequency", fontsize=TEXT)
+    clean(ax)
+    if legend:
+        legend_below(ax, handles, below=30)
+    return ax
+
+
+def _base_rate(scores: xr.Dataset, caller: str) -> float:
+    """Share of the days on which it happened."""
+    count = scores["n_in_bin"]
+    if not int(count.sum()):
+        raise ValueError(f"{caller}: no bin has a day; check that probabilities and occurrences share their days")
+    return float((scores["observed_frequency"].fillna(0) * count).sum() / count.sum())
+
+
+def _guides(ax: Axes, rate: float) -> None:
+    """Diagonal, no resolution, no skill, and the part where a bin helps the Brier score."""
+    x = np.array([0.0, rate, 1.0])
+    no_skill = (x + rate) / 2
+    ax.fill_between([0, rate], no_skill[:2], 0, color="#eeeeee", linewidth=0, zorder=0)
+    ax.fill_between([rate, 1], no_skill[1:], 1, color="#eeeeee", linewidth=0, zorder=0)
+    ax.plot([0, 1], [0, 1], color=LINE, linewidth=0.7, zorder=1)
+    ax.plot(x, no_skill, color=REFERENCE, linewidth=0.7, linestyle=":", zorder=1)
+    ax.axhline(rate, color=REFERENCE, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+    ax.annotate(
+        f"no resolution (base rate {rate:.2g})", (1, rate), (0, 3 if rate < 0.85 else -3), textcoords="offset points",
+        ha="right", va="bottom" if rate < 0.85 else "top", fontsize=SMALL, color="#555555",
+    )  # fmt: skip
+    at = 0.98 if rate < 0.5 else 0.3
+    ax.text(
+        at, (at + rate) / 2 - 0.015, "no skill", ha="right", va="top", fontsize=SMALL, color="#555555",
+        rotation=np.rad2deg(np.arctan(0.5)), rotation_mode="anchor", transform_rotates_text=True,
+    )  # fmt: skip
+
+
+def _days(ax: Axes, scores: xr.Dataset, k: int, n_models: int, colour: str) -> None:
+    """Bars with the days of each bin, models side by side, on a logarithmic scale."""
+    centres = scores["probability_bin"].values
+    width = 0.8 / (centres.size * n_models)
+    ax.bar(centres + (k - (n_models - 1) / 2) * width, scores["n_in_bin"].values, width, color=colour, linewidth=0)
+    ax.set(xlim=(0, 1), yscale="log", ylim=(0.7, None))
+    ax.tick_params(labelsize=SMALL, labelbottom=False)
+    ax.minorticks_off()
+    ax.set_ylabel("Days", fontsize=SMALL)
+    clean(ax)
+
+
+def plot_economic_value(
+    scores: xr.Dataset | Mapping[str, xr.Dataset],
+    *,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what the probabilities are worth to users whose protection costs different shares of the loss it avoids.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset or mapping of str to Dataset
+        From :func:`xdrought.probability_scores`, of one model or of several by name, all of the same days.
+    legend : bool
+        Whether to name the models.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        1 is a perfect forecast, 0 what always or never protecting gives; the dotted line is the base rate, where a
+        forecast is worth most.
+
+    Raises
+    ------
+    ValueError
+        When there is no economic value among the scores, or no bin has a day.
+    ModuleNotFoundError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from xdrought import probability_scores
+    >>> from xdrought.plot import plot_economic_value
+    >>> said = xr.DataArray(np.tile([0.1, 0.9], 50), dims="time")
+    >>> ax = plot_economic_value({"net": probability_scores(said, said > 0.5)})
+    >>> [line.get_label() for line in ax.lines][0]
+    'net'
+    """
+    caller = "plot_economic_value"
+    models = by_model(scores, "economic_value", "probability_scores", caller)
+    rate = _base_rate(next(iter(models.values())), caller)
+    ax = new_axes(ax, (3.5, 2.8), caller)
+    handles = []
+    for k, (name, one) in enumerate(models.items()):
+        value = one["economic_value"]
+        handles += ax.plot(
+            value["cost_loss_ratio"], value, color=COLOURS[k % len(COLOURS)], linewidth=1.2,
+            label=name.replace("_", " "),
+        )  # fmt: skip
+    ax.axhline(0, color=LINE, linewidth=0.6)
+    ax.axvline(rate, color=REFERENCE, linewidth=0.7, linestyle=":")
+    ax.annotate(
+        f"base rate {rate:.2g}", (rate, 1), (3 if rate < 0.7 else -3, 0), textcoords="offset points", va="top",
+        ha="left" if rate < 0.7 else "right", fontsize=SMALL, color="#555555",
+    )  # fmt: skip
+    ax.set(xlim=(0, 1), ylim=(-0.1, 1))
+    ax.set_xlabel("Cost of protection over loss avoided", fontsize=TEXT)
+    ax.set_ylabel("Relative economic value", fontsize=TEXT)
+    clean(ax)
+    if legend:
+        legend_below(ax, handles, below=30)
+    return ax

@@ -1,0 +1,218 @@
+"""Sites that the network has never seen: told their own causality, one predicted for them, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought.causality import causality_degree
+from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
+from xdrought.study.comparison import score_members
+from xdrought.study.keeping import Member, open_folder, trained
+from xdrought.study.predicted_degree import predicted_degree
+from xdrought.windows.patches import patches
+
+KINDS = ("own", "predicted", "mean", "none")
+
+
+def spatial_validation(
+    ds: xr.Dataset,
+    target: Hashable,
+    features: Sequence[Hashable] | None = None,
+    *,
+    causality: Sequence[str] = KINDS,
+    variant: str = "ResAttCauRec",
+    without: str = "ResAttRec",
+    folds: int = 5,
+    clusters: xr.DataArray | float | None = None,
+    known: float = 0.7,
+    size: int | None = None,
+    window: int = 15,
+    lead: int = 7,
+    runs: int = 5,
+    seed: int = 0,
+    keep: str | Path | None = None,
+    progress: bool = True,
+    time: Hashable = "time",
+    **settings: Any,
+) -> xr.Dataset:
+    """Hold every site out once, and forecast it with networks that were trained on other sites.
+
+    Parameters
+    ----------
+    ds, target, features
+        Daily data of sites; see :func:`xdrought.fit_resattcaurec`.
+    causality : sequence of str
+        What the network is told about a held-out site:
+
+        - "own": its own causality degree, from the first `known` share of its record; that needs soil moisture there;
+        - "predicted": what :func:`predicted_degree` expects there from weather and position;
+        - "mean": the mean degree of the other sites, which says nothing about the site;
+        - "none": nothing; the network `without` is trained instead.
+    variant, without : str
+        The network with causality, and the one without.
+    folds : int
+        Groups of sites. Each is held out once, the next one validates, the others train.
+    clusters : xarray.DataArray or float, optional
+        Sites that stay together, as in :func:`xdrought.splits.spatial_monte_carlo`: labels, or a distance in km.
+    known : float
+        Share of a site's days that its own causality and the references may know. Later days, after an embargo, are
+        scored.
+    size, window, lead, runs, seed, keep, progress, time, **settings
+        As in :func:`xdrought.study.compare`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from :func:`xdrought.study.compare`: the models are the kinds of `causality`, and persistence, damped
+        persistence and climatology of the held-out site itself. `fold` (site) is when a site was held out. Where soil
+        moisture was never measured, neither these references nor "own" can be had.
+
+    Raises
+    ------
+    ValueError
+        For unknown kinds, fewer than three folds or more folds than sites, `known` outside 0 to 1, "predicted" without
+        lat and lon, and as :func:`xdrought.fit_resattcaurec`.
+
+    Notes
+    -----
+    The paper draws five random splits (70:15:15 of the sites), where some sites are never tested and some several
+    times, and tells the network a held-out site's own causality. Here each site is tested once, so that differences
+    can be paired. "own", "predicted" and "mean" are forecasts of the same networks.
+
+    References
+    ----------
+    Tang et al. 2025, section 3.4.
+
+    Examples
+    --------
+    The command behind the documentation's table is ``python ci/spatial_real.py``.
+    """
+    caller = "spatial_validation"
+    unknown = [kind for kind in causality if kind not in KINDS]
+    if unknown or not causality:
+        raise ValueError(f"{caller}: causality={list(causality)}; choose from {list(KINDS)}")
+    if not 0 < known < 1:
+        raise ValueError(f"{caller}: known={known!r}; it is a share of the days, above 0 and below 1")
+    from tqdm.auto import tqdm
+
+    windows = patches(ds, target, features=features, size=size, window=window, lead=lead, time=time)
+    windows.require_windows(caller)
+    has_target = windows.to_labels(np.ones(len(windows), dtype=bool))
+    later = chronological(windows, fractions=(known, 0.0, 1 - known))
+    told = [kind for kind in causality if kind != "none"]
+    drivers, observed = windows.data[list(windows.features)], windows.data[target]
+    own = None
+    if told:
+        train = later.training_days(observed[time])
+        own = causality_degree(drivers, observed, train=train, time=time)[["rho", "p_value"]].compute()
+    folder = open_folder(keep, ds, target, features, caller)
+    common = {"size": size, "window": window, "lead": lead, "runs": runs, "seed": seed, "time": time, **settings}
+    found: dict[str, list[xr.DataArray]] = {kind: [] for kind in causality}
+    fold = xr.full_like(has_target.isel({time: 0}, drop=True), -1, dtype=int)
+    rounds = spatial_folds(has_target, folds=folds, clusters=clusters, seed=seed, time=time)
+    for k, splits in enumerate(tqdm(rounds, desc=caller, unit="fold", disable=not progress)):
+        out = splits.ranges.start.sel(part="test", drop=True).notnull()
+        fold = fold.where(~out, k)
+        if own is not None:
+            degrees = {kind: _told(kind, own, drivers, ~out, time) for kind in told}
+            member = trained(
+                folder, f"fold {k} told", ds, target, windows.features, variant=variant, split=splits,
+                causality=own, degrees=degrees, **common,
+            )  # fmt: skip
+            for kind in told:
+                found[kind].append(member.forecast.sel(degree=kind, drop=True).where(out))
+        if "none" in causality:
+            member = trained(
+                folder, f"fold {k} none", ds, target, windows.features, variant=without, split=splits, **common
+            )
+            found["none"].append(member.forecast.where(out))
+    whole = {kind: Member(reduce(_beside, of_folds), later, windows.lead) for kind, of_folds in found.items()}
+    return score_members(whole, ds[target], time=time).assign_coords(fold=fold.rename("fold").reset_coords(drop=True))
+
+
+def _beside(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
+    """Forecasts of different sites in one array."""
+    return one.fillna(other)
+
+
+def spatial_folds(
+    has_target: xr.DataArray,
+    *,
+    folds: int = 5,
+    clusters: xr.DataArray | float | None = None,
+    seed: int = 0,
+    time: Hashable = "time",
+) -> list[Splits]:
+    """Splits by whole sites in which each site is tested once.
+
+    Parameters
+    ----------
+    has_target : boolean xarray.DataArray
+        (site, time), True on the days that have a target.
+    folds : int
+        Groups of about as many sites, drawn at random. In split k group k is tested, the next one validates.
+    clusters, seed, time
+        As in :func:`xdrought.splits.spatial_monte_carlo`.
+
+    Returns
+    -------
+    list of Splits
+        One for each fold.
+
+    Raises
+    ------
+    ValueError
+        For fewer than three folds, or groups without a site, and as :func:`xdrought.splits.spatial_monte_carlo`.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.study.spatial import spatial_folds
+    >>> days = pd.date_range("2001-01-01", periods=50)
+    >>> observed = xr.DataArray(np.ones((6, 50), bool), {"site": list("ABCDEF"), "time": days}, ("site", "time"))
+    >>> tested = [splits.ranges.start.sel(part="test").notnull() for splits in spatial_folds(observed, folds=3)]
+    >>> [int(part.sum()) for part in tested]
+    [2, 2, 2]
+    """
+    caller = "spatial_folds"
+    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 3:
+        raise ValueError(f"{caller}: folds={folds!r}; it is a whole number of at least 3: train, validate, test")
+    days = chronological(has_target, fractions=(1.0, 0.0, 0.0), embargo=0, time=time).ranges.sel(
+        part="train", drop=True
+    )
+    (site,) = days.start.dims
+    left, groups = has_target.isel({site: days.start.notnull().values}), []
+    for remaining in range(folds, 1, -1):
+        shares = (1 - 1 / remaining, 0.0, 1 / remaining)
+        drawn = spatial_monte_carlo(left, fractions=shares, clusters=clusters, seed=seed, time=time).ranges.start
+        groups.append(left[site].values[drawn.sel(part="test").notnull().values])
+        left = left.isel({site: drawn.sel(part="test").isnull().values})
+        if not groups[-1].size or not left.sizes[site]:
+            n = int(days.start.notnull().sum())
+            raise ValueError(
+                f"{caller}: {folds} folds of {n} sites leave one empty; use fewer folds or smaller clusters"
+            )
+    groups.append(left[site].values)
+    found = []
+    for k in range(folds):
+        held = {"test": groups[k], "val": groups[(k + 1) % folds]}
+        held["train"] = np.concatenate([g for j, g in enumerate(groups) if j not in (k, (k + 1) % folds)])
+        parts = [days.where(days[site].isin(held[part])) for part in PARTS]
+        ranges = xr.concat(parts, xr.Variable("part", list(PARTS)))
+        found.append(Splits(ranges, (1 - 2 / folds, 1 / folds, 1 / folds), 0, time))
+    return found
+
+
+def _told(kind: str, own: xr.Dataset, drivers: xr.Dataset, known_at: xr.DataArray, time: Hashable) -> xr.Dataset:
+    """The causality degree with what a held-out site is told."""
+    if kind == "own":
+        return own
+    if kind == "predicted":
+        return predicted_degree(own, drivers, known=known_at, time=time)
+    return own.where(known_at, own.where(known_at).mean(known_at.dims))
