@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import signal
@@ -47,6 +48,7 @@ def _in_child(work: Callable[[], object]) -> int:
     child = os.fork()
     if child:
         return child
+    faulthandler.disable()  # HDF5 itself may crash on a full disk; that is a finding, not to be shouted
     try:
         work()
         os._exit(WROTE)

@@ -211,7 +211,7 @@ def windows(quick: bool) -> Iterator[Row]:
     floor = (("a plain copy of as many bytes", timed(lambda: space.copy_(batch))),)
     said = "memory itself: the copy of a window cannot be faster; sharing days between windows can (runs of 16)"
     yield Row(f"{size}, memory reused", timed(ways[reused]), peers, said, floor)
-    said = "the operating system, which clears each page of new memory; so the loops of the package reuse theirs"
+    said = "the operating system, which clears each page of new memory"
     yield Row(f"{size}, into fresh memory", timed(ways[scattered]), peers, said, floor)
 
 

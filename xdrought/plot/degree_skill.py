@@ -159,8 +159,12 @@ def draw_curve(ax: Axes, relation: xr.Dataset) -> None:
     x, curve = relation.curve_x.values, relation.curve.values
     if np.isfinite(curve).any():
         low, high = relation.curve_lower.values, relation.curve_upper.values
+        bottom, top = ax.get_ylim()  # of the points: a band may run away where there are none
+        room = 0.4 * (top - bottom)
         ax.fill_between(x, low, high, color=LINE, alpha=0.14, linewidth=0, zorder=1)
         ax.plot(x, curve, color=LINE, linewidth=1.4, zorder=4)
+        wide = ax.get_ylim()
+        ax.set_ylim(max(wide[0], bottom - room), min(wide[1], top + room))
 
 
 def score_label(relation: xr.Dataset) -> str:
