@@ -22,3 +22,8 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"XDROUGHT_DATA_DIR={folder} is not a folder")
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The test that takes minutes goes first, so that the others fill the second process meanwhile."""
+    items.sort(key=lambda item: "the_quick_report_of_the_twin" not in item.name)
