@@ -29,7 +29,7 @@ _CELLS_AT_ONCE = 4096
 
 @dataclass(frozen=True, eq=False)
 class DroughtMonitor:
-    """Droughts of many cells up to a day; :meth:`update` gives a new monitor and leaves this one as it is.
+    """Droughts of many cells up to a day; ``update`` gives a new monitor and leaves this one as it is.
 
     Made by :func:`start_monitor` or :func:`load_monitor`.
 
@@ -48,7 +48,7 @@ class DroughtMonitor:
     time, name, units : str
         Name of the time dimension; name and units of the record.
     episodes : (cells,) structured array
-        What each cell remembers, 77 bytes; see :data:`xdrought.kernels.episodes.EPISODE_DTYPE`.
+        What each cell remembers, 77 bytes; see ``xdrought.kernels.episodes.EPISODE_DTYPE``.
     settled_cells, settled : (events,) arrays
         Events that no further day can change, with their cell.
     open_days : (cells, days) array

@@ -144,7 +144,7 @@ def _is_daily(index: calendars.TimeIndex) -> bool:
 
 
 def load_monitor(path: str | Path) -> DroughtMonitor:
-    """Read a monitor that :meth:`DroughtMonitor.save` wrote.
+    """Read a monitor that ``DroughtMonitor.save`` wrote.
 
     Parameters
     ----------
