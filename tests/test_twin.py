@@ -580,3 +580,9 @@ def test_writers_refuse_what_they_cannot_write(world, region, tmp_path):
 def test_open_dataset_by_name():
     ds = open_dataset("twin", n_sites=2, n_days=10, size=2, seed=4, spinup_days=5)
     xr.testing.assert_identical(ds, twin.simulate(2, 10, size=2, seed=4, spinup_days=5))
+
+
+def test_hours_need_their_drivers(tmp_path):
+    grid = twin.simulate_grid(n_lat=2, n_lon=2, n_days=3, spinup_days=0, drivers=["t2m", "tp"])
+    with pytest.raises(ValueError, match=r"hours need the drivers \['d2m'"):
+        twin.to_era5(grid, tmp_path, step="hour")
