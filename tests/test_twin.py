@@ -585,4 +585,4 @@ def test_open_dataset_by_name():
 def test_hours_need_their_drivers(tmp_path):
     grid = twin.simulate_grid(n_lat=2, n_lon=2, n_days=3, spinup_days=0, drivers=["t2m", "tp"])
     with pytest.raises(ValueError, match=r"hours need the drivers \['d2m'"):
-        twin.to_era5(grid, tmp_path, step="hour")
+        twin.to_era5(grid, tmp_path / "era5", step="hour")
