@@ -22,7 +22,7 @@ from xdrought.study.report.material import QUICK
 
 matplotlib.use("Agg")
 DOCS = Path(__file__).parents[1] / "docs"
-TOWERS = dataclasses.replace(QUICK, runs=5, ablation=True)  # one cell instead of maps: cheap enough for more
+TOWERS = dataclasses.replace(QUICK, runs=5)  # one cell instead of maps: cheap enough for more
 
 
 def main() -> None:
