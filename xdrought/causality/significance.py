@@ -94,12 +94,10 @@ def family_dims(
 
 def _adjust(p_value: np.ndarray, *, n_dims: int, method: str) -> np.ndarray:
     """Adjust the last `n_dims` axes together."""
-    from scipy.stats import false_discovery_control as adjust
+    from xdrought.kernels.p_values import adjusted
 
     rows = np.asarray(p_value, dtype=np.float64).reshape(*p_value.shape[: p_value.ndim - n_dims], -1)
-    out = np.full(rows.shape, np.nan)
+    out = np.empty(rows.shape)
     for index in np.ndindex(rows.shape[:-1]):
-        tested = np.isfinite(rows[index])
-        if tested.any():
-            out[index][tested] = adjust(rows[index][tested], method=method)
+        out[index] = adjusted(rows[index], method)
     return out.reshape(p_value.shape)

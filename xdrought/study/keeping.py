@@ -86,7 +86,7 @@ def open_folder(
 
     names = list(ds.data_vars) if features is None else [*features, target]
     data = {"xdrought": __version__, "target": str(target), "features": [str(name) for name in features or ["default"]]}
-    data |= {"data": _digest(ds[names]), **{key: plain(value) for key, value in common.items()}}
+    data |= {"data": digest(ds[names]), **{key: plain(value) for key, value in common.items()}}
     return Folder(Path(keep), data, caller)
 
 
@@ -133,9 +133,9 @@ def trained(
 def plain(value: Any) -> Any:
     """A setting as JSON holds it; labelled arrays and splits by a digest of what they hold."""
     if isinstance(value, xr.DataArray | xr.Dataset):
-        return _digest(value)
+        return digest(value)
     if isinstance(value, Splits):
-        return _digest(value.ranges)
+        return digest(value.ranges)
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, Mapping):
@@ -145,7 +145,7 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
-def _digest(labelled: xr.DataArray | xr.Dataset) -> str:
+def digest(labelled: xr.DataArray | xr.Dataset) -> str:
     """A short sum of names, labels and values; arrays are read one slice of the first dimension at a time."""
     found = blake2b(digest_size=8)
     ds = labelled.to_dataset(name="_values") if isinstance(labelled, xr.DataArray) else labelled

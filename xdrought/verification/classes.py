@@ -125,17 +125,18 @@ def _shares(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _tables(confusion: np.ndarray, names: list[str]) -> xr.Dataset:
-    seen, said, right, n = confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion), confusion.sum()
+    seen, said, n = confusion.sum(axis=1), confusion.sum(axis=0), confusion.sum()
+    shares = _shares(confusion.ravel())
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = {
-            "precision": (right / said, "share of forecast days of a class that were right"),
-            "recall": (right / seen, "share of observed days of a class that were forecast"),
-            "f1": (2 * right / (said + seen), "F1, harmonic mean of precision and recall"),
+            "precision": (shares["precision"], "share of forecast days of a class that were right"),
+            "recall": (shares["recall"], "share of observed days of a class that were forecast"),
+            "f1": (shares["f1"], "F1, harmonic mean of precision and recall"),
             "share": (seen / n, "share of observed days"),
             "forecast_share": (said / n, "share of forecast days"),
         }
         scalars = {
-            "accuracy": (right.sum() / n, "share of days in the right class"),
+            "accuracy": (shares["accuracy"][0], "share of days in the right class"),
             "majority_accuracy": (seen.max() / n, "accuracy of always forecasting the commonest observed class"),
             "n_days": (n, "days compared"),
         }

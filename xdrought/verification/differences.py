@@ -174,21 +174,9 @@ def _rows(
 
 def adjusted_p_values(p_value: pd.Series, correction: str) -> np.ndarray:
     """p-values of a family of tests adjusted for their number; NaN is no test."""
-    from scipy.stats import false_discovery_control
-
     p = p_value.to_numpy(dtype=float)
-    tested = np.isfinite(p)
-    if correction == "none" or not tested.any():
+    if correction == "none":
         return p
-    found = np.full(p.shape, np.nan)
-    found[tested] = false_discovery_control(p[tested]) if correction == "fdr" else _holm(p[tested])
-    return found
+    from xdrought.kernels.p_values import adjusted
 
-
-def _holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjustment."""
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate((p.size - np.arange(p.size)) * p[order])
-    found = np.empty_like(p)
-    found[order] = np.minimum(stepped, 1.0)
-    return found
+    return adjusted(p, {"fdr": "bh"}.get(correction, correction))

@@ -53,12 +53,6 @@ class Evidence:
         return [*self.forecaster.drivers, self.target]
 
     @property
-    def observed_name(self) -> Hashable:
-        """The variable of the windows that holds the observations."""
-        beside = f"{self.target}_observed"
-        return beside if self.forecaster.past.change else self.target
-
-    @property
     def latency(self) -> int:
         return self.forecaster.past.latency if self.forecaster.past.is_used else 0
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import warnings
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -21,9 +19,10 @@ from xdrought.study.comparison import score_members
 from xdrought.study.keeping import Member
 from xdrought.study.report.source import Source
 from xdrought.study.report.workshop import Workshop
-from xdrought.verification import class_scores, persistence_forecast, verify
+from xdrought.verification import class_scores, persistence_forecast
 from xdrought.windows import patches
 
+T = TypeVar("T")
 FULL = "ResAttCauRec"
 REFERENCES = ("persistence", "damped_persistence", "climatology")
 
@@ -105,6 +104,13 @@ class Material:
     settings: Settings
     workshop: Workshop
     target: Hashable = "soil_moisture"
+    _memory: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
+
+    def _once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        """What was made for these arguments before, or is made now."""
+        if key not in self._memory:
+            self._memory[key] = make()
+        return self._memory[key]
 
     @property
     def observed(self) -> xr.DataArray:
@@ -157,20 +163,22 @@ class Material:
             )
 
         named = {name: value for name, value in how.items() if name != "split"}
-        return self.workshop.forecaster(f"network_{variant}_{mode}", named, train)
+        name = f"network_{variant}_{mode}"
+        return self._once((name,), lambda: self.workshop.forecaster(name, named, train))
 
     def forecast(self, variant: str = FULL, equations: str | None = None) -> xr.DataArray:
         """Forecasts (run, site, time) of the whole record at their valid time."""
         mode = self.mode(variant, equations)
-        forecaster = self.forecaster(variant, mode)
 
         def make() -> xr.Dataset:
+            forecaster = self.forecaster(variant, mode)
             made = predict(self.source.ds, forecaster, device=self.settings.device)[[self.target]]
             made = made if "run" in made.dims else made.expand_dims(run=[0])
             return made.astype("float32").drop_vars([c for c in made.coords if c not in ("run", "site", "time")])
 
         of = {**self.settings.of_training(variant), "variant": variant, "equations": mode}
-        kept = self.workshop.dataset(f"forecast_{variant}_{mode}", of, make)[self.target]
+        name = f"forecast_{variant}_{mode}"
+        kept = self._once((name,), lambda: self.workshop.dataset(name, of, make)[self.target])
         return kept.assign_attrs(self.observed.attrs).reindex(time=self.observed["time"])
 
     def forecasts(self, equations: str | None = None, part: str | None = None) -> dict[str, xr.DataArray]:
@@ -180,17 +188,14 @@ class Material:
 
     def member_scores(self, part: str = "test", equations: str | None = None) -> xr.Dataset:
         """Scores of every run at every site, (model, run, site), with the references."""
-        members = {name: Member(da, self.splits, self.settings.lead) for name, da in self.forecasts(equations).items()}
-        return score_members(members, self.observed, part=part)
+        mode = equations or self.settings.equations[0]
 
-    def scores(self, equations: str | None = None) -> xr.Dataset:
-        """Scores of the mean of the runs in the test part, with intervals."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return verify(
-                self.forecasts(equations, "test"), self.observed, lead=self.settings.lead,
-                train=self.training_days, n_boot=self.settings.n_boot, seed=self.settings.seed,
-            )  # fmt: skip
+        def make() -> xr.Dataset:
+            lead = self.settings.lead
+            members = {name: Member(da, self.splits, lead) for name, da in self.forecasts(mode).items()}
+            return score_members(members, self.observed, part=part)
+
+        return self._once(("scores", part, mode), make)
 
     @cached_property
     def persistence(self) -> xr.DataArray:
@@ -203,23 +208,24 @@ class Material:
         same = forecast.transpose("site", "time").assign_attrs(self.observed.attrs)
         return drought_classes(same, reference=self.observed)
 
-    def class_tables(self, equations: str | None = None) -> dict[str, xr.Dataset]:
+    def class_tables(self) -> dict[str, xr.Dataset]:
         """Table 1: every network (first run: a mean of runs is no path) and persistence, on the same test days."""
-        classes, seen = self._test_classes(equations)
+        classes, seen = self._test_classes
         return {name: class_scores(da, seen) for name, da in classes.items()}
 
     def class_tables_by_site(self) -> dict[str, np.ndarray]:
         """Counts of days (site, observed class, forecast class) behind Table 1, for intervals over sites."""
-        classes, seen = self._test_classes(None)
+        classes, seen = self._test_classes
         sites = range(seen.sizes["site"])
         return {
             name: np.stack([class_scores(da.isel(site=k), seen.isel(site=k)).confusion.values for k in sites])
             for name, da in classes.items()
         }
 
-    def _test_classes(self, equations: str | None) -> tuple[dict[str, xr.DataArray], xr.DataArray]:
+    @cached_property
+    def _test_classes(self) -> tuple[dict[str, xr.DataArray], xr.DataArray]:
         """Forecast and observed classes on the test days that all have; "missing" elsewhere."""
-        paths = {name: da.isel(run=0, drop=True) for name, da in self.forecasts(equations).items()}
+        paths = {name: da.isel(run=0, drop=True) for name, da in self.forecasts().items()}
         paths["persistence"] = self.persistence
         classes = {name: self.classes_of(da) for name, da in paths.items()}
         missing = CLASSES["missing"]
@@ -252,8 +258,3 @@ class Material:
 
         of = {**s.of_training(FULL), "equations": s.equations[0], "n_background": s.n_background, "n_draws": s.n_draws}
         return self.workshop.dataset(f"attributions_{FULL}", of, make)
-
-
-def described(settings: Settings) -> Mapping[str, Any]:
-    """The settings by name, for the report."""
-    return dataclasses.asdict(settings)

@@ -17,10 +17,8 @@ _TABLE_1 = {
 ACCURACY = {"ResAttCauRec": 0.87, "ResAttRec": 0.72, "ResRec": 0.71, "UNet": 0.71, "Rec": 0.69}  # Table 1
 SHARE = dict(zip(CLASSES, (0.0646, 0.0524, 0.0185, 0.1266, 0.7380), strict=True))  # Table 1, last row
 GENERALIZATION = {"ResAttCauRec": 0.83, "ResAttRec": 0.43, "ResRec": 0.38, "UNet": 0.38, "Rec": 0.90}  # section 4.1
-SPATIAL_GENERALIZATION = 0.84  # section 4.1, Figure S5e
 NSE_GAIN_OF_MAPS = 0.15  # section 4.1: ResRec less Rec, test part
 FLASH_EVENTS, FLASH_SITES = 892, 131  # section 3.1
-PARAMETERS = {"ResAttCauRec": 839_961, "UNet": 848_473}  # section 3.5
 OVERFITTING_EPOCHS = 15  # section 4.1: of 50, the last ones
 LEAD_GAIN = (0.16, 0.17)  # section 4.2: in F1 of onset and condition, lead of 1 day instead of 7
 LEAD_LOSS = 0.42  # section 4.2: up to, lead of 14 days

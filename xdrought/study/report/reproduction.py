@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import time
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.study.keeping import digest
 from xdrought.study.report.chapters import CHAPTERS
 from xdrought.study.report.findings import Chapter, LeftOut
-from xdrought.study.report.material import QUICK, Material, Settings, described
+from xdrought.study.report.material import QUICK, Material, Settings
 from xdrought.study.report.page import findings_table, write_page
 from xdrought.study.report.source import Source, open_source
 from xdrought.study.report.workshop import Workshop
@@ -74,7 +76,7 @@ def reproduce(
     chapters, left_out = _written(material, say)
     facts = {
         **_versions(),
-        **described(settings),
+        **dataclasses.asdict(settings),
         "CPU seconds of what is kept": round(sum(workshop.cpu_seconds().values())),
     }
     page = write_page(f"Tang et al. (2025), from {source.name}", _summary(source, chapters), chapters, left_out, facts)
@@ -115,14 +117,7 @@ def _summary(source: Source, chapters: list[Chapter]) -> str:
 
 def _fingerprint(source: Source) -> dict[str, Any]:
     """What makes kept results those of these data."""
-    moisture = source.ds["soil_moisture"]
-    sums = {str(name): float(source.ds[name].astype("float64").sum()) for name in (*source.features, "soil_moisture")}
-    return {
-        "source": source.name,
-        "sites": source.ds["site"].values.tolist(),
-        "days": moisture.sizes["time"],
-        "sums": sums,
-    }
+    return {"source": source.name, "data": digest(source.ds[[*source.features, "soil_moisture"]])}
 
 
 def _versions() -> dict[str, str]:

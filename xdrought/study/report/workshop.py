@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ class Workshop:
     folder: Path
     common: Mapping[str, Any]
     say: Callable[[str], None] = print
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def dataset(self, name: str, settings: Mapping[str, Any], make: Callable[[], xr.Dataset]) -> xr.Dataset:
         """A Dataset, kept as netCDF."""
