@@ -9,13 +9,9 @@ FOLDER, so that a stopped run goes on where it was.
 
 from __future__ import annotations
 
-import argparse
-from importlib.metadata import version
-from pathlib import Path
-
 import pandas as pd
 import torch
-from placebo_real import NETWORKS, read
+from real_sites import NETWORKS, differences_as_markdown, made_by, options_of, read, write
 
 from xdrought.study import ablation, factorial_effects, paired_differences
 
@@ -44,27 +40,8 @@ def verdict(table: pd.DataFrame) -> str:
     )
 
 
-def models_as_markdown(table: pd.DataFrame, baseline: str, first_column: str = "network") -> list[str]:
-    lines = [
-        f"| {first_column} | median NSE | difference to {baseline} (95 % interval) | sites ahead | p, adjusted |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for name, row in table.iterrows():
-        lines.append(
-            f"| {str(name).replace('_', ' ')} | {row['median']:.3f} | {row.difference:+.3f} ({row.lower:+.3f} to "
-            f"{row.upper:+.3f}) | {int(row.better_sites)} of {int(row.sites)} | {row.adjusted_p_value:.3f} |"
-        )
-    return lines
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=sorted(NETWORKS), default="fluxnet")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--keep", type=Path, default=Path("ablation_real"))
-    parser.add_argument("--out", type=Path, default=Path("docs/_include"))
-    options = parser.parse_args()
+    options = options_of(__doc__, "ablation_real").parse_args()
     torch.set_num_threads(1)
     ds = read(options.network)
     scores = ablation(
@@ -81,27 +58,22 @@ def main() -> None:
         device="cpu",
         keep=options.keep / options.network,
     )
-    options.out.mkdir(parents=True, exist_ok=True)
     stem = options.out / f"ablation_{options.network}"
-    scores.nse.to_dataframe()["nse"].unstack("site").to_csv(stem.with_suffix(".csv"), float_format="%.4f")
     effects = factorial_effects(scores)
-    command = f"python ci/ablation_real.py --network {options.network} --runs {options.runs} --epochs {options.epochs}"
     lines = [
         f"Eight networks of widths {WIDTHS}, one cell, weather only, {options.runs} seeds, {options.epochs} epochs of "
         f"runs of 16 days, test part of {scores.sizes['site']} {options.network.upper()} sites, "
-        f"{int(scores.n_days.sum()):,} station-days. xdrought "
-        f"{version('xdrought')}, torch {version('torch')}; command: `{command}`",
+        f"{int(scores.n_days.sum()):,} station-days. "
+        + made_by("ablation_real", options.network, options.runs, options.epochs),
         "",
         verdict(effects),
         "",
         *effects_as_markdown(effects),
         "",
-        *models_as_markdown(paired_differences(scores, "Rec"), "Rec"),
+        *differences_as_markdown(paired_differences(scores, "Rec"), "Rec", "network"),
         "",
     ]
-    text = "\n".join(lines)
-    stem.with_suffix(".md").write_text(text)
-    print(text)
+    write(stem, scores, lines)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,9 @@ FOLDER, so that a stopped run goes on where it was.
 
 from __future__ import annotations
 
-import argparse
-from importlib.metadata import version
-from pathlib import Path
-
 import torch
 import xarray as xr
-from ablation_real import models_as_markdown
-from placebo_real import NETWORKS, read
+from real_sites import NETWORKS, differences_as_markdown, made_by, options_of, read, write
 
 from xdrought.study import paired_differences, spatial_validation
 
@@ -41,13 +36,7 @@ def verdict(scores: xr.Dataset) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=sorted(NETWORKS), default="fluxnet")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--keep", type=Path, default=Path("spatial_real"))
-    parser.add_argument("--out", type=Path, default=Path("docs/_include"))
-    options = parser.parse_args()
+    options = options_of(__doc__, "spatial_real").parse_args()
     torch.set_num_threads(1)
     ds = read(options.network)
     scores = spatial_validation(
@@ -67,25 +56,20 @@ def main() -> None:
         device="cpu",
         keep=options.keep / options.network,
     )
-    options.out.mkdir(parents=True, exist_ok=True)
     stem = options.out / f"spatial_{options.network}"
-    scores.nse.to_dataframe()["nse"].unstack("site").to_csv(stem.with_suffix(".csv"), float_format="%.4f")
-    command = f"python ci/spatial_real.py --network {options.network} --runs {options.runs} --epochs {options.epochs}"
     lines = [
         f"CauRec and Rec of widths {WIDTHS}, one cell, weather only, {options.runs} seeds, {options.epochs} epochs; "
         f"each of {scores.sizes['site']} {options.network.upper()} sites held out once in five folds, sites within "
         f"100 km together; last 30 % of each site's days, {int(scores.n_days.sum()):,} station-days. "
-        f"xdrought {version('xdrought')}, torch {version('torch')}; command: `{command}`",
+        + made_by("spatial_real", options.network, options.runs, options.epochs),
         "",
         verdict(scores),
         "",
     ]
     for baseline in ("none", "own"):
         table = paired_differences(scores, baseline)
-        lines += [*models_as_markdown(table, baseline, "causality of the held-out site"), ""]
-    text = "\n".join(lines)
-    stem.with_suffix(".md").write_text(text)
-    print(text)
+        lines += [*differences_as_markdown(table, baseline, "causality of the held-out site"), ""]
+    write(stem, scores, lines)
 
 
 if __name__ == "__main__":

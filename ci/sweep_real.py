@@ -9,14 +9,12 @@ are kept in FOLDER, so that a stopped run goes on where it was.
 
 from __future__ import annotations
 
-import argparse
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
-from placebo_real import NETWORKS, read
+from real_sites import NETWORKS, made_by, options_of, read, write
 
 from xdrought.study import paired_differences, sweep
 
@@ -76,13 +74,8 @@ def _days(leads: list[int]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=sorted(NETWORKS), default="fluxnet")
+    parser = options_of(__doc__, "sweep_real")
     parser.add_argument("--leads", type=int, nargs="+", default=list(range(1, 15)))
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--keep", type=Path, default=Path("sweep_real"))
-    parser.add_argument("--out", type=Path, default=Path("docs/_include"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     ds = read(options.network)
@@ -102,20 +95,15 @@ def main() -> None:
         device="cpu",
         keep=options.keep / options.network,
     )
-    options.out.mkdir(parents=True, exist_ok=True)
     stem = options.out / f"sweep_lead_{options.network}"
-    nse = scores.nse.to_dataframe()["nse"].unstack("site")
-    nse.to_csv(stem.with_suffix(".csv"), float_format="%.4f")
     differences, words = difference_table(scores)
-    command = f"python ci/sweep_real.py --network {options.network} --runs {options.runs} --epochs {options.epochs}"
-    if len(options.leads) < 14:
-        command += f" --leads {' '.join(map(str, options.leads))}"
+    leads = f" --leads {' '.join(map(str, options.leads))}" if len(options.leads) < 14 else ""
     lines = [
         f"Rec of width {WIDTHS[0]}, one cell, {options.runs} seeds, {options.epochs} epochs, test part of "
         f"{scores.sizes['site']} {options.network.upper()} sites, the same {int(scores.n_days.sum()):,} station-days "
         f"at every lead. Median over sites of the NSE, mean of the "
-        f"seeds; in brackets F1 of the days of flash onset / flash condition. xdrought {version('xdrought')}, torch "
-        f"{version('torch')}; command: `{command}`",
+        f"seeds; in brackets F1 of the days of flash onset / flash condition. "
+        + made_by("sweep_real", options.network, options.runs, options.epochs, leads),
         "",
         words,
         "",
@@ -124,9 +112,7 @@ def main() -> None:
         *differences,
         "",
     ]
-    text = "\n".join(lines)
-    stem.with_suffix(".md").write_text(text)
-    print(text)
+    write(stem, scores, lines)
     figure(scores, stem.with_suffix(".png"))
 
 
