@@ -17,8 +17,11 @@ from xdrought.definitions import DEFINITIONS, Definition
 from xdrought.events import (
     definition_agreement,
     drought_classes,
+    drought_state,
     drought_summary,
     flash_drought_events,
+    onset_days,
+    onset_label,
     soil_moisture_percentile,
 )
 from xdrought.forecast import Forecaster, fit_resattcaurec, load, predict
@@ -42,6 +45,7 @@ __all__ = [
     "driver_importance",
     "drought_classes",
     "drought_complexity",
+    "drought_state",
     "drought_summary",
     "event_importance",
     "false_discovery_control",
@@ -52,6 +56,8 @@ __all__ = [
     "load",
     "match_events",
     "occurrence_scores",
+    "onset_days",
+    "onset_label",
     "patches",
     "predict",
     "probability_scores",

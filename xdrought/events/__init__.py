@@ -11,6 +11,8 @@ from xdrought.events.flash_droughts import (
 )
 from xdrought.events.near_real_time import load_monitor, start_monitor
 from xdrought.events.objects import drought_objects
+from xdrought.events.onsets import onset_days, onset_label
+from xdrought.events.state import drought_state
 
 __all__ = [
     "CLASSES",
@@ -18,9 +20,12 @@ __all__ = [
     "definition_agreement",
     "drought_classes",
     "drought_objects",
+    "drought_state",
     "drought_summary",
     "flash_drought_events",
     "load_monitor",
+    "onset_days",
+    "onset_label",
     "soil_moisture_percentile",
     "start_monitor",
 ]
