@@ -70,6 +70,10 @@ def by_name_and_by_array(ds: xr.Dataset) -> dict[str, list[tuple]]:
             (("t2m",), {"effect": "soil_moisture", "where": "summer"}, (ds.t2m, ds.soil_moisture),
              {"where": ds.summer}),
         ],
+        "driver_gain": [
+            ((["t2m", "tp"], "soil_moisture"), {"where": "summer"}, (pair, ds.soil_moisture), {"where": ds.summer}),
+        ],
+        "driver_contributions": [((["t2m", "tp"], "soil_moisture"), {}, (pair, ds.soil_moisture), {})],
         "causality_degree": [
             ((["t2m", "tp"], "soil_moisture"), {"train": ("2001", "2001")}, (pair, ds.soil_moisture),
              {"train": ("2001", "2001")}),

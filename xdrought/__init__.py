@@ -12,7 +12,15 @@ from xdrought.attribution import (
     event_importance,
     importance_by_rate,
 )
-from xdrought.causality import causality_degree, ccm, choose_embedding, false_discovery_control, gccm
+from xdrought.causality import (
+    causality_degree,
+    ccm,
+    choose_embedding,
+    driver_contributions,
+    driver_gain,
+    false_discovery_control,
+    gccm,
+)
 from xdrought.definitions import DEFINITIONS, Definition
 from xdrought.events import (
     definition_agreement,
@@ -42,6 +50,8 @@ __all__ = [
     "choose_embedding",
     "class_scores",
     "definition_agreement",
+    "driver_contributions",
+    "driver_gain",
     "driver_importance",
     "drought_classes",
     "drought_complexity",

@@ -78,6 +78,8 @@ class XdroughtAccessor:
     drought_classes = _on_variables(events.drought_classes, "soil_moisture", "reference", "soil_temperature")
     drought_summary = _on_variables(events.drought_summary, "soil_moisture", "reference", "soil_temperature")
     ccm = _on_variables(causality.ccm, "cause", "effect", "where")
+    driver_gain = _on_variables(causality.driver_gain, "drivers", "soil_moisture", "where")
+    driver_contributions = _on_variables(causality.driver_contributions, "drivers", "soil_moisture", "where")
     causality_degree = _on_variables(causality.causality_degree, "drivers", "target", "train")
     choose_embedding = _on_variables(causality.choose_embedding, "da")
     gccm = _on_variables(causality.gccm, "cause", "effect")

@@ -7,7 +7,17 @@ If X drives Y, the past of Y holds traces of X, so X can be estimated from Y's d
 from xdrought.causality.cross_mapping import ccm
 from xdrought.causality.degree import causality_degree, degree_vector
 from xdrought.causality.embedding import choose_embedding
+from xdrought.causality.gain import driver_contributions, driver_gain
 from xdrought.causality.significance import false_discovery_control
 from xdrought.causality.spatial_mapping import gccm
 
-__all__ = ["causality_degree", "ccm", "choose_embedding", "degree_vector", "false_discovery_control", "gccm"]
+__all__ = [
+    "causality_degree",
+    "ccm",
+    "choose_embedding",
+    "degree_vector",
+    "driver_contributions",
+    "driver_gain",
+    "false_discovery_control",
+    "gccm",
+]

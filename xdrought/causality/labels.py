@@ -69,7 +69,7 @@ def map_labelled(
         lengths["library_size"] = len(settings.library_sizes)
     out = xr.apply_ufunc(
         map_variants,
-        *_without_repeated_coordinates(inputs, own),
+        *without_repeated_coordinates(inputs, own),
         kwargs={"variants": _choose_search(plan, inputs, time), "masked": where is not None},
         input_core_dims=[[time]] * len(inputs),
         output_core_dims=[
@@ -111,7 +111,7 @@ def _own_dimensions(inputs: tuple[xr.DataArray, ...], plan: Plan, causes: Causes
     return own
 
 
-def _without_repeated_coordinates(inputs: tuple[xr.DataArray, ...], own: set[str]) -> list[xr.DataArray]:
+def without_repeated_coordinates(inputs: tuple[xr.DataArray, ...], own: set[str]) -> list[xr.DataArray]:
     """Inputs whose lazy coordinates come once: to compare them xarray would compute them."""
     lazy = {name for da in inputs for name, coord in da.coords.items() if coord.chunks is not None}
     seen: set[Hashable] = set()

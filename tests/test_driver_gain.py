@@ -1,0 +1,515 @@
+"""What each driver adds to the prediction of soil moisture: by refitting, by laws, on planted truth, and refusals."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from xdrought.causality import driver_contributions, driver_gain
+from xdrought.data.twin import respond, simulate
+from xdrought.kernels import prediction_gain as kernel
+from xdrought.kernels.surrogates import remove_annual_cycle
+
+from . import oracles_gain as slow
+from .helpers import raise_if_dask_computes, unchanged
+
+DAYS = 1200
+QUIET = pytest.mark.filterwarnings("ignore:driver_:UserWarning")
+
+
+def red(rng: np.random.Generator, shape: tuple[int, ...], memory: float = 0.6) -> np.ndarray:
+    """Autoregressive series (..., time) of unit variance."""
+    x = rng.standard_normal(shape)
+    for t in range(1, shape[-1]):
+        x[..., t] = memory * x[..., t - 1] + np.sqrt(1 - memory**2) * x[..., t]
+    return x
+
+
+def world(n_sites: int = 3, n_days: int = DAYS, seed: int = 0) -> xr.Dataset:
+    """Sites where `rain` and `heat` drive the soil; `cloud` shares the weather of rain and `wind` nothing."""
+    rng = np.random.default_rng(seed)
+    shared, heat, wind = red(rng, (3, n_sites, n_days))
+    rain = np.maximum(shared + 0.5 * rng.standard_normal(shared.shape), 0)
+    cloud = shared + 0.5 * rng.standard_normal(shared.shape)
+    soil = np.zeros((n_sites, n_days))
+    for t in range(1, n_days):
+        push = 0.5 * rain[:, t] - 0.15 * heat[:, t - 1] + 0.1 * rng.standard_normal(n_sites)
+        soil[:, t] = 0.9 * soil[:, t - 1] + push
+    season = np.cos(2 * np.pi * np.arange(n_days) / 365.25)
+    variables = {"rain": rain, "heat": heat + 2 * season, "cloud": cloud, "wind": wind, "soil": soil}
+    coords = {"site": [f"S{i}" for i in range(n_sites)], "time": pd.date_range("2001-01-01", periods=n_days)}
+    return xr.Dataset({name: (("site", "time"), values) for name, values in variables.items()}, coords)
+
+
+DRIVERS = ["rain", "heat", "cloud", "wind"]
+
+
+def as_arrays(ds: xr.Dataset, site: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Drivers, soil, years and days of one site, for the kernel and its slow version."""
+    one = ds.isel(site=site)
+    days = np.arange(ds.sizes["time"], dtype=float)
+    return np.stack([one[name].values for name in DRIVERS]), one["soil"].values, days / 365.2425, days
+
+
+# against the slow version
+
+GROUPS = [(0,), (1, 3), (2,)]
+
+
+def holes(ds: xr.Dataset, seed: int = 5) -> tuple[xr.Dataset, np.ndarray]:
+    """Missing values in every variable, and a mask with a season off."""
+    rng = np.random.default_rng(seed)
+    gappy = ds.map(lambda da: da.where(rng.random(da.shape) > 0.01))
+    return gappy, (np.arange(ds.sizes["time"]) % 365) > 40
+
+
+@pytest.mark.parametrize("lags", [1, 5])
+def test_gains_are_those_of_models_fitted_anew(lags):
+    ds, mask = holes(world(1, 700))
+    drivers, soil, years, days = as_arrays(ds)
+    settings = kernel.GainSettings(lags=lags, flips=99)
+    mine = kernel.driver_gain(drivers, soil, mask, years, days, GROUPS, settings)
+    expected = slow.gains(drivers, soil, mask, years, GROUPS, lags)
+    np.testing.assert_allclose(mine.gain, [gain for gain, _ in expected], rtol=1e-8, atol=1e-10)
+    for i, (_, sums) in enumerate(expected):
+        signs = np.random.default_rng(0).integers(0, 2, (99, sums.size)) * 2 - 1
+        assert mine.p_value[i] == (1 + sum((row * sums).sum() >= sums.sum() for row in signs)) / 100
+
+
+def test_leaving_out_in_closed_form_is_refitting():
+    ds, mask = holes(world(1, 600, seed=2))
+    drivers, soil, years, days = as_arrays(ds)
+    _, columns = kernel.usable_columns(drivers, soil, mask, years, days, kernel.GainSettings())
+    penalty = np.r_[np.full(columns.base.shape[1], 1e-6), np.full(columns.drivers.shape[1], 0.03)]
+    _, without = kernel.fold_predictions(columns, GROUPS, penalty, 10)
+    table = np.hstack([columns.base, columns.drivers])
+    weights = kernel.robust_weights(table, columns.change, penalty)
+    for group, mine in zip(GROUPS, without, strict=True):
+        kept = np.r_[np.ones(columns.base.shape[1], bool), ~np.isin(columns.owner, group)]
+        refitted = slow.out_of_fold(columns.change, weights, table[:, kept], penalty[kept])
+        np.testing.assert_allclose(mine, refitted, rtol=0, atol=1e-8 * np.abs(refitted).max())
+
+
+def test_contributions_are_predictions_less_those_with_the_columns_at_their_means():
+    ds, mask = holes(world(1, 600, seed=3))
+    drivers, soil, years, days = as_arrays(ds)
+    mine = kernel.contributions(drivers, soil, mask, years, days, GROUPS, kernel.GainSettings())
+    for group, row in zip(GROUPS, mine, strict=True):
+        usable, expected = slow.contribution(drivers, soil, mask, years, group)
+        np.testing.assert_allclose(row[usable], expected, atol=1e-9)
+        assert np.isnan(np.delete(row, usable)).all()
+
+
+def test_signs_of_few_blocks_are_those_of_all_sign_patterns():
+    rng = np.random.default_rng(0)
+    gains = rng.standard_normal((2, 60)) + [[0.5], [0.0]]
+    blocks = np.repeat(np.arange(6), 10)
+    p = kernel.sign_flip_p_values(gains, blocks, 20000, seed=1)
+    for row, mine in zip(gains, p, strict=True):
+        sums = row.reshape(6, 10).sum(axis=1)
+        every = [np.dot(signs, sums) >= sums.sum() - 1e-12 for signs in product([-1, 1], repeat=6)]
+        assert mine == pytest.approx(np.mean(every), abs=0.01)
+
+
+def test_redundancy_is_the_explained_variance():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 4000))
+    anomalies = np.stack([a + b, a, b, rng.standard_normal(4000)])
+    used = np.ones(4, bool)
+    assert kernel.explained_by_others(anomalies, used, (0,)) == pytest.approx(1.0)
+    assert kernel.explained_by_others(anomalies[[0, 1]], used[:2], (0,)) == pytest.approx(0.5, abs=0.03)
+    assert kernel.explained_by_others(anomalies, used, (3,)) == pytest.approx(0.0, abs=0.01)
+    assert kernel.explained_by_others(anomalies, used, (0, 1, 2)) == pytest.approx(0.0, abs=0.01)
+    assert kernel.explained_by_others(anomalies[:1], used[:1], (0,)) == 0.0
+
+
+# planted truth
+
+
+@pytest.fixture(scope="module")
+def many() -> xr.Dataset:
+    ds = world(20, DAYS, seed=11)
+    return driver_gain(ds[DRIVERS], ds["soil"])
+
+
+def test_drivers_are_found_and_those_that_share_their_weather_are_not(many):
+    called = (many.p_value_adjusted < 0.05).sum("site").to_series()
+    assert called["rain"] == 20
+    assert called["heat"] == 20
+    assert called["cloud"] <= 1
+    assert called["wind"] <= 1
+    assert (many.gain.sel(variable=["rain", "heat"]) > 0.05).all()
+    assert (many.gain.sel(variable=["cloud", "wind"]) < 0.01).all()
+
+
+def test_the_others_hide_what_is_told_twice():
+    ds = world(5, seed=4)
+    twice = ds.assign(twin=ds["rain"] * 1.0)
+    with pytest.warns(UserWarning, match=r"explain more than 90% of rain \(100%\), twin \(100%\)"):
+        apart = driver_gain(twice[["rain", "twin", "heat"]], ds["soil"])
+    assert (apart.redundancy.sel(variable=["rain", "twin"]) > 0.999).all()
+    assert (apart.gain.sel(variable="rain") < 0.05).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        together = driver_gain(twice[["rain", "twin", "heat"]], ds["soil"], groups={"water": ["rain", "twin"]})
+    assert together["variable"].values.tolist() == ["water", "heat"]
+    assert (together.p_value.sel(variable="water") == 0.001).all()
+    assert (together.gain.sel(variable="water") > 0.3).all()
+
+
+@pytest.fixture(scope="module")
+def towers() -> xr.Dataset:
+    """Five simulated towers, the mean weather of the four nearest cells."""
+    return simulate(5, 2192, size=2, seed=301).mean(["patch_lat", "patch_lon"])
+
+
+@QUIET
+def test_rain_is_found_at_the_towers_of_the_twin_and_what_does_nothing_is_not(towers):
+    names = ["t2m", "cape", "tp", "sp", "r", "ws10", "stl1"]
+    found = driver_gain(towers[names], towers["soil_moisture"])
+    called = found.p_value_adjusted < 0.05
+    truth = towers["truth_strength"].sel(variable=names)
+    assert called.sel(variable="tp").all()
+    assert int((called & (truth == 0)).sum()) <= 1
+    assert float(called.where(truth > 0.0005).mean()) > 0.4
+
+
+def without_anomaly(da: xr.DataArray, days: np.ndarray) -> xr.DataArray:
+    """The driver on its usual course (mean and four harmonics) on these days, as it was on the others."""
+    years = np.arange(da.sizes["time"]) / 365.2425
+    anomaly = remove_annual_cycle(da.transpose(..., "time").values.astype(float), years)
+    usual = np.where(days, da.transpose(..., "time").values - anomaly, da.transpose(..., "time").values)
+    usual = np.maximum(usual, 0) if da.name == "tp" else usual
+    return da.transpose(..., "time").copy(data=usual.astype("float32")).transpose(*da.dims)
+
+
+@QUIET
+def test_summed_contributions_are_what_the_soil_of_the_twin_does_without_the_driver():
+    """Over windows of twenty days, against runs of the soil with the driver's anomaly taken away in the windows."""
+    ds = simulate(4, 2192, size=2, seed=302)
+    day = np.arange(ds.sizes["time"])
+    inside = (day % 60 < 20) & (day >= 60)
+    groups = {"temperature": ["t2m", "mx2t"]}
+    names = ["t2m", "mx2t", "tp", "r", "ws10", "stl1", "cape", "sp"]
+    share = driver_contributions(ds[names].mean(["patch_lat", "patch_lon"]), ds["soil_moisture"], groups=groups)
+    window = xr.DataArray(day // 60, {"time": ds["time"]}, name="window").where(inside)
+    as_it_was = respond(ds)["soil_moisture"]
+    true = {}
+    for test, members in (groups | {"tp": ["tp"], "r": ["r"]}).items():
+        other = respond(ds.assign({name: without_anomaly(ds[name], inside) for name in members}))
+        effect = as_it_was - other["soil_moisture"]
+        true[test] = (effect - effect.shift(time=1)).groupby(window).sum()
+    truth = xr.concat(true.values(), "variable").assign_coords(variable=list(true))
+    mine = share.groupby(window).sum().sel(variable=list(true)).transpose(*truth.dims)
+    assert xr.corr(truth, mine, "window").sel(variable="tp").min() > 0.5
+    falls = truth.sum("variable") < -0.01
+    right = (truth.argmin("variable") == mine.argmin("variable")).where(falls)
+    assert int(falls.sum()) > 50
+    assert float(right.mean()) > 0.7
+
+
+def test_contributions_of_a_planted_driver_are_the_planted_ones(small):
+    ds, _ = small
+    share = driver_contributions(ds[DRIVERS], ds["soil"]).sel(variable="heat")
+    years = np.arange(DAYS) / 365.2425
+    planted = -0.15 * xr.zeros_like(ds["heat"]).copy(data=remove_annual_cycle(ds["heat"].values, years)).shift(time=1)
+    assert (xr.corr(share, planted, "time") > 0.95).all()
+    np.testing.assert_allclose(share.std("time") / planted.std("time"), 1, atol=0.1)
+
+
+# laws
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[xr.Dataset, xr.Dataset]:
+    ds = world(3, DAYS, seed=1)
+    return ds, driver_gain(ds[DRIVERS], ds["soil"])
+
+
+def same(a: xr.Dataset, b: xr.Dataset) -> None:
+    """The same to rounding: draws are counted, so p-values agree to the last count or two."""
+    xr.testing.assert_allclose(a, b.transpose(*a.dims), rtol=1e-7, atol=1e-9)
+
+
+def test_labels_and_settings_of_the_result(small):
+    ds, found = small
+    assert dict(found.sizes) == {"site": 3, "variable": 4, "driver": 4}
+    assert list(found) == ["gain", "p_value", "p_value_adjusted", "n_days", "redundancy", "conditioned_on"]
+    assert found["variable"].values.tolist() == DRIVERS
+    assert found.n_days.dims == ("site",)
+    assert (found.n_days == DAYS - 5).all()
+    assert found.attrs["flips"] == 999
+    assert all(found[name].attrs["long_name"] for name in found)
+    assert (found.conditioned_on.sum("driver") == 3).all()
+    assert not found.conditioned_on.sel(variable="rain", driver="rain").any()
+    assert ((found.p_value * 1000) % 1 < 1e-9).all()
+
+
+def test_units_change_nothing(small):
+    ds, found = small
+    other = ds.assign(rain=ds["rain"] / 1000, heat=ds["heat"] * 1.8 + 300, soil=ds["soil"] * 100 + 25)
+    same(found, driver_gain(other[DRIVERS], other["soil"]))
+
+
+def test_the_order_of_drivers_and_of_sites_changes_nothing(small):
+    ds, found = small
+    turned = driver_gain(ds[DRIVERS[::-1]], ds["soil"])
+    assert turned["variable"].values.tolist() == DRIVERS[::-1]
+    same(found, turned.sel(variable=DRIVERS, driver=DRIVERS))
+    back = ds.isel(site=[2, 0, 1])
+    same(found.isel(site=[2, 0, 1]), driver_gain(back[DRIVERS], back["soil"], fdr=False).assign(
+        p_value_adjusted=found.p_value_adjusted.isel(site=[2, 0, 1])))  # fmt: skip
+    alone = driver_gain(ds[DRIVERS].isel(site=1), ds["soil"].isel(site=1))
+    same(found.isel(site=1).drop_vars("p_value_adjusted"), alone.drop_vars("p_value_adjusted"))
+
+
+def test_days_without_a_value_before_and_after_the_record_change_nothing(small):
+    ds, found = small
+    longer = ds.reindex(time=pd.date_range("2000-11-11", periods=DAYS + 150))
+    same(found, driver_gain(longer[DRIVERS], longer["soil"]))
+
+
+def test_a_missing_value_takes_the_days_that_need_it_and_nothing_is_glued(small):
+    ds, found = small
+    middle = ds["time"] == ds["time"][600]
+    for name, lost in (("soil", 3), ("wind", 6)):
+        holed = ds.assign({name: ds[name].where(~middle)})
+        assert (driver_gain(holed[DRIVERS], holed["soil"]).n_days == found.n_days - lost).all()
+
+
+def test_the_mask_is_of_the_days_predicted_not_of_their_past(small):
+    ds, found = small
+    where = ~ds["time"].dt.month.isin([1, 7])
+    masked = driver_gain(ds[DRIVERS], ds["soil"], where=where)
+    assert (masked.n_days == int(where[5:].sum())).all()
+    by_site = driver_gain(ds[DRIVERS], ds["soil"], where=where & (ds["site"] != "S0"))
+    assert by_site.n_days.values.tolist() == [0, *masked.n_days.values[1:]]
+    np.testing.assert_allclose(by_site.gain.isel(site=slice(1, None)), masked.gain.isel(site=slice(1, None)))
+    assert np.isnan(by_site.gain.sel(site="S0")).all()
+
+
+def test_dask_is_lazy_and_chunks_do_not_matter(small):
+    ds, found = small
+    for chunks in ({"site": 1}, {"site": 2}, {"site": -1}):
+        lazy_input = ds.chunk(chunks)
+        with raise_if_dask_computes():
+            lazy = driver_gain(lazy_input[DRIVERS], lazy_input["soil"])
+            share = driver_contributions(lazy_input[DRIVERS], lazy_input["soil"])
+        assert all(lazy[name].chunks is not None for name in lazy)
+        xr.testing.assert_identical(lazy.compute(), found)
+        assert lazy.gain.chunksizes["site"] == lazy_input["soil"].chunksizes["site"]
+        xr.testing.assert_identical(share.compute(), driver_contributions(ds[DRIVERS], ds["soil"]))
+
+
+def test_grids_other_names_of_time_and_any_order_of_dimensions(small):
+    ds, found = small
+    grid = ds.isel(site=[0, 1]).assign_coords(site=[50.0, 49.0]).rename(site="lat", time="day").expand_dims(lon=[8.0])
+    turned = {name: grid[name].transpose("day", "lon", "lat") for name in DRIVERS}
+    on_grid = driver_gain(turned, grid["soil"], time="day")
+    assert dict(on_grid.gain.sizes) == {"lon": 1, "lat": 2, "variable": 4}
+    np.testing.assert_allclose(on_grid.gain.isel(lon=0), found.gain.isel(site=[0, 1]))
+
+
+def test_a_driver_of_all_sites_broadcasts(small):
+    ds, _ = small
+    regional = ds["wind"].isel(site=0, drop=True)
+    everywhere = driver_gain({"rain": ds["rain"], "wind": regional}, ds["soil"])
+    same(everywhere, driver_gain({"rain": ds["rain"], "wind": regional.broadcast_like(ds["rain"])}, ds["soil"]))
+
+
+def test_the_seed_draws_signs_only(small):
+    ds, found = small
+    other = driver_gain(ds[DRIVERS], ds["soil"], seed=1)
+    xr.testing.assert_identical(other.gain, found.gain)
+    assert not other.p_value.equals(found.p_value)
+    xr.testing.assert_identical(driver_gain(ds[DRIVERS], ds["soil"], seed=1), other)
+
+
+def test_the_input_is_not_changed_and_single_precision_is_mapped_in_double(small):
+    ds, _ = small
+    single = ds.astype("float32")
+    with unchanged(single):
+        found = driver_gain(single[DRIVERS], single["soil"])
+        driver_contributions(single[DRIVERS], single["soil"])
+    assert found.gain.dtype == np.float64
+    xr.testing.assert_identical(found, driver_gain(single[DRIVERS].astype(float), single["soil"].astype(float)))
+
+
+def test_adjusting_is_over_the_dimensions_asked(small):
+    ds, found = small
+    assert "p_value_adjusted" not in driver_gain(ds[DRIVERS], ds["soil"], fdr=False)
+    by_site = driver_gain(ds[DRIVERS], ds["soil"], fdr="variable")
+    assert (by_site.p_value_adjusted >= by_site.p_value).all()
+    assert not by_site.p_value_adjusted.equals(found.p_value_adjusted)
+
+
+def test_contributions_add_up_and_have_the_units_of_the_soil(small):
+    ds, _ = small
+    soil = ds["soil"].assign_attrs(units="m3 m-3")
+    apart = driver_contributions(ds[DRIVERS], soil)
+    pair = driver_contributions(ds[DRIVERS], soil, groups={"both": ["rain", "cloud"]})
+    assert pair["variable"].values.tolist() == ["both", "heat", "wind"]
+    np.testing.assert_allclose(
+        pair.sel(variable="both"), apart.sel(variable=["rain", "cloud"]).sum("variable", skipna=False)
+    )
+    assert apart.attrs["units"] == "m3 m-3"
+    assert set(apart.dims) == {"site", "time", "variable"}
+    assert apart.isel(time=slice(0, 5)).isnull().all()
+
+
+# records that give no answer
+
+
+def test_a_driver_that_is_missing_at_a_site_is_not_held_against_the_others(small):
+    ds, found = small
+    holed = ds.assign(wind=ds["wind"].where(ds["site"] != "S1"), cloud=ds["cloud"].where(ds["site"] != "S2", 3.0))
+    other = driver_gain(holed[DRIVERS], holed["soil"])
+    assert np.isnan(other.gain.sel(site="S1", variable="wind"))
+    assert np.isnan(other.p_value.sel(site="S2", variable="cloud"))
+    assert not other.conditioned_on.sel(site="S1", driver="wind").any()
+    three = [name for name in DRIVERS if name != "wind"]
+    alone = driver_gain(ds[three].sel(site="S1"), ds["soil"].sel(site="S1"))
+    np.testing.assert_allclose(other.gain.sel(site="S1", variable=three), alone.gain)
+    np.testing.assert_allclose(other.gain.sel(site="S0"), found.gain.sel(site="S0"))
+    share = driver_contributions(holed[DRIVERS], holed["soil"])
+    assert share.sel(site="S1", variable="wind").isnull().all()
+
+
+@QUIET
+def test_constant_short_and_empty_records_have_no_gain():
+    ds = world(1)
+    for soil in (ds["soil"] * 0 + 0.3, ds["soil"].where(ds["time"] < ds["time"][300]), ds["soil"] * np.nan):
+        found = driver_gain(ds[DRIVERS], soil)
+        assert np.isnan(found.gain).all()
+        assert np.isnan(found.p_value_adjusted).all()
+        assert driver_contributions(ds[DRIVERS], soil).isnull().all()
+    assert driver_gain(ds[DRIVERS], ds["soil"].where(ds["time"] < ds["time"][305])).n_days.item() == 300
+    short = ds.isel(time=slice(0, 360))
+    assert np.isnan(driver_gain(short[DRIVERS], short["soil"]).gain).all()
+    nothing = driver_gain(ds[DRIVERS] * np.nan, ds["soil"])
+    assert np.isnan(nothing.gain).all()
+    assert not nothing.conditioned_on.any()
+
+
+# warnings and refusals
+
+
+def messages(call) -> str:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return " | ".join(str(one.message) for one in caught)
+
+
+def test_responses_are_named():
+    ds = world(1)
+    named = {"rain": ds["rain"], "LE_F_MDS": ds["heat"], "swvl1": ds["wind"]}
+    text = messages(lambda: driver_gain(named, ds["soil"]))
+    assert "['LE_F_MDS', 'swvl1'] follow from soil moisture" in text
+    told = {"rain": ds["rain"], "x": ds["heat"].assign_attrs(standard_name="water_evapotranspiration_flux")}
+    assert "['x'] follow from soil moisture" in messages(lambda: driver_contributions(told, ds["soil"]))
+    assert messages(lambda: driver_gain(ds[DRIVERS], ds["soil"])) == ""
+
+
+def test_short_records_are_said():
+    ds = world(1, 800)
+    with pytest.warns(UserWarning, match="the record has 800 days; with less than 1095"):
+        driver_gain(ds[DRIVERS], ds["soil"])
+
+
+def soil_temperatures(ds: xr.Dataset) -> dict[str, xr.DataArray]:
+    warm = (ds["heat"] + 20).assign_attrs(units="degC")
+    return {
+        "warm": warm,
+        "cold": (warm - 20).assign_attrs(units="degC"),
+        "cold in kelvin": (warm + 253.15).assign_attrs(units="K"),
+        "without units": warm.drop_attrs(),
+        "lazy": warm.chunk(),
+    }
+
+
+@pytest.mark.parametrize("kind", list(soil_temperatures(world(1, 30))))
+def test_frozen_soil_is_said_unless_its_days_are_left_out(kind):
+    ds = world(1)
+    drivers = {"rain": ds["rain"], "stl1": soil_temperatures(ds)[kind]}
+    assert ("the soil of ['stl1'] freezes" in messages(lambda: driver_gain(drivers, ds["soil"]))) == (kind != "warm")
+    assert "freezes" not in messages(lambda: driver_gain(drivers, ds["soil"], where=ds["heat"] > -9))
+
+
+def test_a_soil_temperature_is_known_by_its_standard_name():
+    ds = world(1)
+    told = {"rain": ds["rain"], "x": ds["heat"].assign_attrs(standard_name="soil_temperature", units="degC")}
+    assert "['x'] freezes" in messages(lambda: driver_gain(told, ds["soil"]))
+
+
+def test_redundant_drivers_are_named_when_dask_computes():
+    ds = world(1).chunk()
+    drivers = {"rain": ds["rain"], "twin": ds["rain"] * 2, "heat": ds["heat"]}
+    lazy = driver_gain(drivers, ds["soil"])
+    with pytest.warns(UserWarning, match="explain more than 90% of rain"):
+        lazy.compute()
+
+
+@pytest.mark.parametrize(
+    ("error", "match", "change"),
+    [
+        (TypeError, "groups is a list; give a dict", {"groups": [["rain", "heat"]]}),
+        (ValueError, r"groups name \['snow'\], which are no drivers", {"groups": {"water": ["rain", "snow"]}}),
+        (ValueError, "a driver belongs to one group only", {"groups": {"a": ["rain"], "b": ["rain", "heat"]}}),
+        (ValueError, "each needs members", {"groups": {"a": []}}),
+        (ValueError, r"the groups \['wind'\] are called as drivers", {"groups": {"wind": ["rain", "heat"]}}),
+        (ValueError, "lags=-1; it must be a whole number, 0 or more", {"lags": -1}),
+        (ValueError, "flips=5; it must be a whole number, 19 or more", {"flips": 5}),
+        (ValueError, "seed=-2; it must be a whole number, 0 or more", {"seed": -2}),
+        (ValueError, r"no dimension \['cell'\] among the tests", {"fdr": "cell"}),
+        (ValueError, "no dimension 'day'", {"time": "day"}),
+        (TypeError, "where has dtype float64; a mask is boolean", {"where": world(1)["rain"]}),
+    ],
+)
+def test_settings_out_of_range_are_refused(error, match, change):
+    ds = world(1, 400)
+    with pytest.raises(error, match=match):
+        driver_gain(ds[DRIVERS], ds["soil"], **change)
+
+
+@pytest.mark.parametrize(
+    ("error", "match", "change"),
+    [
+        (ValueError, "'time' has 4 chunks", lambda ds: ds.chunk(time=100)),
+        (ValueError, "has no coordinate; assign the dates", lambda ds: ds.drop_vars("time")),
+        (ValueError, "the steps of 'time' are 1 h; the change from one day to the next",
+         lambda ds: ds.assign_coords(time=pd.date_range("2001-01-01", periods=400, freq="h"))),
+        (ValueError, "has missing steps", lambda ds: ds.isel(time=np.r_[0:100, 120:400])),
+        (ValueError, "7 steps are too few for lags=5", lambda ds: ds.isel(time=slice(0, 7))),
+        (ValueError, r"the input has dimensions \['driver'\]", lambda ds: ds.rename(site="driver")),
+        (TypeError, "needs numbers", lambda ds: ds.assign(rain=ds["rain"].astype(str))),
+    ],
+)  # fmt: skip
+def test_records_that_cannot_be_used_are_refused(error, match, change):
+    ds = change(world(1, 400))
+    with pytest.raises(error, match=match):
+        driver_gain(ds[DRIVERS], ds["soil"])
+
+
+def test_drivers_of_other_days_or_sites_are_refused():
+    ds = world(2, 400)
+    with pytest.raises(ValueError, match="differ along 'site'"):
+        driver_gain([ds["rain"], ds["heat"].assign_coords(site=["S1", "S0"])], ds["soil"])
+    with pytest.raises(ValueError, match="no cause was given"):
+        driver_gain([], ds["soil"])
+    with pytest.raises(ValueError, match="differ along 'cell'"):
+        driver_gain([ds["rain"].expand_dims(cell=[0, 1]), ds["heat"].expand_dims(cell=[1, 2])], ds["soil"])
+
+
+def test_one_driver_alone_is_tested_given_season_and_wetness():
+    ds = world(1)
+    found = driver_gain(ds["rain"], ds["soil"])
+    assert found["variable"].values.tolist() == ["rain"]
+    assert found.redundancy.item() == 0
+    assert found.p_value.item() == 0.001
+    assert driver_gain(ds["rain"].rename(None), ds["soil"])["variable"].values.tolist() == ["driver"]
