@@ -20,11 +20,12 @@ FOREIGN = {
     "xdrought.kernels": {"numpy", "numba", "llvmlite", "scipy", "causal_ccm"},
     "xdrought.models": {"numpy", "torch", "safetensors"},
 }
+LIMITS = ("limits", "quantities", "alignment")  # checks of values and labels, at every door
 # What a room may import of xdrought.
 OWN = {
     "xdrought.kernels": {"xdrought.kernels"},
     "xdrought.models": {"xdrought.models"},
-    "xdrought.data": {"xdrought.data", "xdrought.checks", "xdrought.units", "xdrought.calendars"},
+    "xdrought.data": {f"xdrought.{name}" for name in ("data", "checks", "units", "calendars", *LIMITS)},
     "xdrought.checks": set(),
     "xdrought.units": set(),
     "xdrought.calendars": set(),

@@ -33,6 +33,7 @@ from xdrought.events import (
     soil_moisture_percentile,
 )
 from xdrought.forecast import Forecaster, fit_resattcaurec, load, predict
+from xdrought.limits import set_options
 from xdrought.verification import class_scores, match_events, occurrence_scores, probability_scores, to_table, verify
 from xdrought.windows import Patches, patches
 
@@ -71,6 +72,7 @@ __all__ = [
     "patches",
     "predict",
     "probability_scores",
+    "set_options",
     "soil_moisture_percentile",
     "to_table",
     "verify",

@@ -1,0 +1,281 @@
+"""Physical limits by quantity: one table, one check for arrays and blocks, one refusal with its cure.
+
+A missing code that was left in a record, a per cent labelled as a fraction or a temperature in Kelvin labelled
+degC changes every number that is made of it, and no later step can see it. Each public function therefore checks
+what it is given against this table: at once for arrays in memory, inside the blocks for dask.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from xdrought.quantities import bounds_in, recognise, same_dimension
+
+# Nines in any number, with and without decimals, and the ends of 16-bit integers.
+_CODES = np.unique(
+    [-(10.0**n - 1) - tail for n in range(2, 9) for tail in (0.0, 0.9, 0.99, 0.999)]
+    + [10.0**n - 1 + tail for n in range(4, 9) for tail in (0.0, 0.9, 0.99)]
+    + [-32768.0, -32767.0, -32766.0, -2147483648.0, -2147483647.0]
+)
+_FILL = 1e15  # no quantity of the table is as large; fill values of files are (1e20, 9.96921e36, 3.4e38)
+_LOWEST_CODE, _FIRST_CODE = -99.0, 9999.0
+_FEW = 20  # values below which a scale cannot be told from the values
+
+_checking: ContextVar[bool] = ContextVar("check_limits", default=True)
+
+
+class set_options:
+    """Options of the package, for a ``with`` block or, called alone, from here on.
+
+    Parameters
+    ----------
+    check_limits : bool
+        Whether each public function refuses missing codes and physically impossible values (the table of
+        :data:`xdrought.quantities.QUANTITIES`). Leave it on but for data that you know to be outside on purpose.
+
+    Raises
+    ------
+    TypeError
+        For anything but True or False.
+
+    Notes
+    -----
+    The option belongs to the current thread and task, as Python's context variables do.
+
+    Examples
+    --------
+    >>> import pandas as pd, xarray as xr, xdrought
+    >>> from xdrought.limits import set_options
+    >>> sm = xr.DataArray([0.3, 1.7, 0.2], {"time": pd.date_range("2001-01-01", periods=3)}, "time",
+    ...                   attrs={"units": "m3 m-3"})
+    >>> with set_options(check_limits=False):
+    ...     xdrought.soil_moisture_percentile(sm).values
+    array([ 50., 100.,   0.])
+    """
+
+    def __init__(self, *, check_limits: bool) -> None:
+        if not isinstance(check_limits, bool | np.bool_):
+            raise TypeError(f"check_limits must be True or False, got {check_limits!r}")
+        self._token = _checking.set(bool(check_limits))
+
+    def __enter__(self) -> set_options:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _checking.reset(self._token)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one variable in its own units; a plain value that travels to dask workers.
+
+    Called with a block it returns the block, or raises.
+    """
+
+    variable: str
+    quantity: str | None = None
+    units: str | None = None
+    lower: float = -np.inf
+    upper: float = np.inf
+    codes: tuple[float, ...] = ()  # fill values that the file declares and that were not decoded
+    is_percentile: bool = False
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        check_values(block, self)
+        return block
+
+
+def check(da: xr.DataArray, *, quantity: str | None = None, name: str | None = None) -> xr.DataArray:
+    """Refuse missing codes and impossible values: at once in memory, inside the blocks for dask.
+
+    Parameters
+    ----------
+    da : xarray.DataArray
+        Numbers of any shape. Units decide what the limits are; without units only missing codes are looked for.
+    quantity : str, optional
+        What it is by its role in the call, a name of the table; used when name and attributes do not tell.
+    name : str, optional
+        What the refusal calls it, the variable's own name otherwise.
+
+    Returns
+    -------
+    xarray.DataArray
+        The same array; for dask one whose blocks are checked when they are computed.
+
+    Raises
+    ------
+    ValueError
+        For values outside the limits of the quantity, missing codes and packed numbers that were not decoded, with
+        their count and the cure.
+    """
+    if not _checking.get() or da.dtype.kind not in "fiu":
+        return da
+    limits = limits_of(da, quantity=quantity, name=name)
+    if da.chunks is None:
+        check_values(da.to_numpy(), limits)
+        return da
+    return da.copy(data=da.data.map_blocks(limits, dtype=da.dtype, meta=da.data._meta))
+
+
+def limits_of(da: xr.DataArray, *, quantity: str | None = None, name: str | None = None) -> Limits:
+    """The limits of an array from its name, attributes and units; no value is looked at."""
+    label = str(name or da.name or quantity or "the input")
+    _refuse_packed(da, label)
+    codes = tuple(float(value) for key in ("_FillValue", "missing_value") for value in _numbers(da.attrs.get(key)))
+    unit = da.attrs.get("units", "percent" if quantity == "percentile" else None)
+    known = recognise(da, unit, quantity) if isinstance(unit, str) else None
+    if known is None:
+        return Limits(label, codes=codes)
+    lower, upper = known[1]
+    return Limits(label, known[0].name, unit, lower, upper, codes, known[0].name == "percentile")
+
+
+def _numbers(value: object) -> list[float]:
+    """The finite numbers of an attribute that should hold one or several."""
+    try:
+        values = np.atleast_1d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        return []
+    return [float(one) for one in values if np.isfinite(one)]
+
+
+def _refuse_packed(da: xr.DataArray, label: str) -> None:
+    """Integers of a file that were never scaled: the attributes say how, and the values are not in the units yet."""
+    packed = {key: da.attrs[key] for key in ("scale_factor", "add_offset") if key in da.attrs}
+    if da.dtype.kind in "iu":
+        packed |= {key: da.encoding[key] for key in ("scale_factor", "add_offset") if key in da.encoding}
+    if _numbers(packed.get("scale_factor", 1.0)) != [1.0] or _numbers(packed.get("add_offset", 0.0)) != [0.0]:
+        told = ", ".join(f"{key}={value}" for key, value in packed.items())
+        raise ValueError(
+            f"{label!r} holds packed numbers ({da.dtype} with {told}), not the values in its units; "
+            f"decode them, ds = xarray.decode_cf(ds), or, if that was done, remove the attributes with "
+            f".drop_attrs() and .drop_encoding()"
+        )
+
+
+def check_values(values: np.ndarray, limits: Limits) -> None:
+    """The kernel: one look at minimum and maximum; all else only where these are odd.
+
+    Infinite values count as missing, as everywhere in the package.
+    """
+    if values.size == 0:
+        return
+    low, high = _extremes(values)
+    if not low <= high:  # no finite value at all
+        return
+    outside = low < limits.lower or high > limits.upper
+    coded = low <= _LOWEST_CODE or high >= _FIRST_CODE
+    declared = any(low <= code <= high for code in limits.codes)
+    if outside or coded or declared:
+        codes = _codes_in(values, limits)
+        if codes:
+            raise ValueError(_tell_codes(values, codes, limits))
+    if outside:
+        raise ValueError(_tell_outside(values, limits))
+    if limits.is_percentile and low >= 0 and 0 < high <= 1 and _are_quantiles(values):
+        raise ValueError(
+            f"{limits.variable!r} lies between {low:g} and {high:g}: these are quantiles (0 to 1), and percentiles go "
+            f"from 0 to 100; multiply by 100, (100 * {limits.variable}).assign_attrs(units='percent')"
+        )
+
+
+def _extremes(values: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest finite value; (inf, -inf) without any."""
+    if values.dtype.kind != "f":
+        return float(values.min()), float(values.max())
+    low, high = float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.inf, -np.inf
+    return float(values[finite].min()), float(values[finite].max())
+
+
+def _codes_in(values: np.ndarray, limits: Limits) -> list[float]:
+    """Missing codes in an array: declared ones, those outside the limits, and those that stand alone."""
+    finite = _finite(values)
+    low, high = float(finite.min()), float(finite.max())
+    found: list[float] = []
+    if max(-low, high) >= _FILL:
+        found += [float(one) for one in np.unique(finite[np.abs(finite) >= _FILL])]
+    for code in (*limits.codes, *_CODES[(low <= _CODES) & (high >= _CODES)]):
+        stored = _as_stored(float(code), values.dtype)
+        if stored is None or stored in found or not (finite == stored).any():
+            continue
+        if code in limits.codes or not limits.lower <= stored <= limits.upper or _stands_alone(finite, stored):
+            found.append(stored)
+    return found
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
+
+
+def _as_stored(code: float, dtype: np.dtype) -> float | None:
+    """A code as an array of this type holds it; None where it cannot."""
+    if dtype.kind == "f":
+        return float(np.asarray(code, dtype))
+    bounds = np.iinfo(dtype)
+    return float(code) if code == int(code) and bounds.min <= code <= bounds.max else None
+
+
+def _stands_alone(finite: np.ndarray, code: float) -> bool:
+    """Whether nothing else lies within half of a code's size: a real record comes near its own extremes."""
+    reach = 0.5 * abs(code)
+    return not ((np.abs(finite - code) < reach) & (finite != code)).any()
+
+
+def _tell_codes(values: np.ndarray, codes: list[float], limits: Limits) -> str:
+    shown = codes[:3]
+    counts = ", ".join(f"{int((values == code).sum())} of {_number(code)}" for code in shown)
+    more = f" and {len(codes) - len(shown)} more codes" if len(codes) > len(shown) else ""
+    tests = [f"(da != {_number(code)})" for code in codes if abs(code) < _FILL]
+    tests += [f"(abs(da) < {_FILL:g})"] if any(abs(code) >= _FILL for code in codes) else []
+    return (
+        f"{limits.variable!r} holds codes of missing values as numbers ({counts}{more}, among {values.size} values"
+        f"{_units(limits)}); make them missing with da = da.where({' & '.join(tests)})"
+    )
+
+
+def _tell_outside(values: np.ndarray, limits: Limits) -> str:
+    finite = _finite(values)
+    bad = finite[(finite < limits.lower) | (finite > limits.upper)]
+    worst = bad[np.argmax(np.abs(bad - np.clip(bad, limits.lower, limits.upper)))]
+    return (
+        f"{limits.variable!r} has {bad.size} of {finite.size} values outside what {limits.quantity} can be, "
+        f"{limits.lower:g} to {limits.upper:g}{_units(limits)}, e.g. {float(worst):g}; {_cure(finite, limits)}"
+    )
+
+
+def _cure(finite: np.ndarray, limits: Limits) -> str:
+    """Other units that fit all values, else how to make the odd ones missing."""
+    low, high = float(finite.min()), float(finite.max())
+    for unit in same_dimension(str(limits.units), str(limits.quantity)):
+        bounds = bounds_in(str(limits.quantity), unit)
+        if bounds is not None and bounds[0] <= low and high <= bounds[1]:
+            return (
+                f"all values fit {unit!r}: if that is what they are, say so with da = da.assign_attrs(units={unit!r})"
+            )
+    return (
+        f"correct the units, or make these values missing with "
+        f"da = da.where((da >= {limits.lower:g}) & (da <= {limits.upper:g})); if they are meant, "
+        f"call inside `with xdrought.set_options(check_limits=False):`"
+    )
+
+
+def _units(limits: Limits) -> str:
+    return f" {limits.units}" if limits.units else ""
+
+
+def _number(value: float) -> str:
+    return f"{int(value)}" if value == int(value) and abs(value) < _FILL else repr(value)
+
+
+def _are_quantiles(values: np.ndarray) -> bool:
+    finite = _finite(values)
+    return finite.size >= _FEW and bool(((finite > 0) & (finite < 1)).any())
