@@ -21,7 +21,7 @@ from scipy.stats import binomtest
 
 import xdrought
 from xdrought.data.tutorial import open_dataset
-from xdrought.data.twin import DRIVERS, simulate
+from xdrought.simulation.twin import DRIVERS, simulate
 
 DAYS, ALPHA = 1660, 0.05
 KINDS = ("phase", "seasonal", "circular")
@@ -266,7 +266,7 @@ often than in 5 % of the cases; the direction is read from the comparison of bot
 
 {power}
 
-The twin's planted causes (40 simulated towers, see `xdrought.data.twin`), tested at lag 0 on {days} days:
+The twin's planted causes (40 simulated towers, see `xdrought.simulation.twin`), tested at lag 0 on {days} days:
 
 {twin}
 

@@ -18,7 +18,8 @@ import torch
 import xarray as xr
 
 import xdrought
-from xdrought.data import open_dataset, twin
+from xdrought.data import open_dataset
+from xdrought.simulation import twin
 from xdrought.splits import chronological, spatial_monte_carlo
 from xdrought.windows.patches import patches
 

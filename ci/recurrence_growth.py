@@ -15,7 +15,7 @@ import torch
 
 import xdrought
 from xdrought.models import build
-from xdrought.models.recurrence import STEPS
+from xdrought.models.resattcaurec import STEPS
 
 DAYS, SAMPLES, SEEDS, SATURATED = (1, 5, 10, 15), 256, 10, 0.99
 RULES = {

@@ -17,8 +17,8 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
-from xdrought.study import Settings, reproduce
-from xdrought.study.report.material import QUICK
+from xdrought.reproduction import Settings, reproduce
+from xdrought.reproduction.results import QUICK
 
 matplotlib.use("Agg")
 DOCS = Path(__file__).parents[1] / "docs"

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import linregress
 
-from xdrought.kernels import rank_association as kernel
-from xdrought.kernels.site_trend import linear_trend, rank_trend, year_tables
+from xdrought.statistics import correlation as kernel
+from xdrought.statistics.trends import linear_trend, rank_trend, year_tables
 
 YEARS = 18  # as in the paper, 1997 to 2014
 

@@ -21,7 +21,7 @@ import xarray as xr
 
 from xdrought import flash_drought_events
 from xdrought.data.fluxnet import open_fluxnet
-from xdrought.data.twin import respond, simulate
+from xdrought.simulation.twin import respond, simulate
 
 LONG_ENOUGH = 2 * 365  # days with soil moisture
 DRY = 1.0  # mm

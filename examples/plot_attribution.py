@@ -13,10 +13,14 @@ some seconds: the way matters here, not the skill.
 
 import matplotlib.pyplot as plt
 
-from xdrought.attribution.onset_comparison import driver_importance, importance_by_rate
-from xdrought.attribution.onset_importance import drought_complexity, event_importance
-from xdrought.data.twin import simulate
+from xdrought.attribution.driver_importance import (
+    driver_importance,
+    drought_complexity,
+    event_importance,
+    importance_by_rate,
+)
 from xdrought.plot.attribution import plot_attributions, plot_driver_importance, plot_importance_by_rate
+from xdrought.simulation.twin import simulate
 
 ds = simulate(n_sites=8, n_days=6 * 365, size=2, seed=4)
 forecaster = ds.xdrought.fit_resattcaurec(

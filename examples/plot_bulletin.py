@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 import xdrought
-from xdrought.data.twin import simulate_grid
 from xdrought.events import CLASSES, load_monitor, start_monitor
 from xdrought.plot import plot_map
+from xdrought.simulation.twin import simulate_grid
 
 region = simulate_grid(12, 16, 1289, seed=5, drivers=["tp", "t2m", "r"])
 known = region.soil_moisture.isel(time=slice(None, -10))

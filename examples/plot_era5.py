@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.data import era5, twin
+from xdrought.data import era5
 from xdrought.data.collocate import collocate, nearest_cells
 from xdrought.plot import plot_map
+from xdrought.simulation import twin
 
 region = twin.simulate_grid(14, 16, 60, north=49.0, west=9.0, start="2003-06-01", spinup_days=90)
 stores = twin.to_era5(region, f"{tempfile.mkdtemp()}/era5.zarr", format="zarr", step="hour")

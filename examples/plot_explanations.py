@@ -17,7 +17,6 @@ import xarray as xr
 
 import xdrought
 from xdrought.attribution import deletion_curve, weight_randomisation
-from xdrought.data.twin import simulate
 from xdrought.plot import (
     plot_coupling,
     plot_deletion,
@@ -27,6 +26,7 @@ from xdrought.plot import (
     plot_synchrony,
     plot_weight_randomisation,
 )
+from xdrought.simulation.twin import simulate
 from xdrought.study import (
     coupling_strength,
     event_association,

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import xarray as xr
 
 import xdrought
-from xdrought.data.twin import simulate
 from xdrought.plot import plot_forecast, plot_scores
+from xdrought.simulation.twin import simulate
 
 twin = simulate(n_sites=6, n_days=1100, size=10, seed=3)
 twin.t2m.sizes

@@ -14,9 +14,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import xdrought
-from xdrought.data.twin import simulate_grid
 from xdrought.events import drought_objects
 from xdrought.plot import animate_objects, plot_objects
+from xdrought.simulation.twin import simulate_grid
 
 region = simulate_grid(24, 36, 1461, seed=5, drivers=["tp"])
 classes = region.xdrought.drought_classes("soil_moisture")

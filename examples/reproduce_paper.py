@@ -9,9 +9,9 @@ This takes minutes and is not run when the documentation is built; what it gives
 # %%
 # Without data, the simulated twin; with a folder of FLUXNET2015 files, real towers without maps; with a netCDF file or
 # zarr store of sites with maps (:func:`xdrought.data.collocate.collocate` makes one of ERA5 and towers), everything.
-# The command ``python -m xdrought.study --quick --out twin_report`` does the same.
+# The command ``python -m xdrought.reproduction --quick --out twin_report`` does the same.
 
-from xdrought.study import reproduce
+from xdrought.reproduction import reproduce
 
 reproduce(None, "twin_report", quick=True)
 

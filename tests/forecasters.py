@@ -6,9 +6,14 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xdrought.forecast.driver_inputs import (
+    causality_of_places,
+    grid_steps,
+    make_past,
+    training_causality,
+    training_windows,
+)
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.inputs import causality_of_places, grid_steps, training_causality, training_windows
-from xdrought.forecast.target_past import make_past
 from xdrought.models.zoo import VARIANTS, architecture, build_architecture
 from xdrought.scaling import fit_scaling
 from xdrought.splits import chronological

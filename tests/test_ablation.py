@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from xdrought.models import VARIANTS, build
-from xdrought.models.attention import CBAM
+from xdrought.models.resattcaurec import CBAM
 from xdrought.study import FACTORIAL, LADDER, ablation, factorial_effects
 
 from .towers import forced_soil

@@ -43,7 +43,7 @@ UNREACHABLE = {
 # Plots and study use everything and are used by none but the study; the accessor by the package only.
 LAST = ("xdrought.accessor", "xdrought.plot", "xdrought.study", "xdrought")
 # A class and how it is written to disk: one idea in two files, imported when it is saved.
-PAIRS = {("xdrought.forecast.forecaster", "xdrought.forecast.file")}
+PAIRS = {("xdrought.forecast.forecaster", "xdrought.forecast.forecaster_file")}
 
 
 @dataclass(frozen=True)

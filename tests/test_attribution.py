@@ -11,8 +11,8 @@ import pytest
 import torch
 import xarray as xr
 
-from xdrought.attribution import inputs as attribution_inputs
-from xdrought.attribution.gradients import attributions
+from xdrought.attribution import explained_windows as attribution_inputs
+from xdrought.attribution.expected_gradients import attributions
 from xdrought.forecast.fitting import fit_resattcaurec, predict
 from xdrought.models.expected_gradients import Inputs, balanced_draws, expected_gradients, frozen
 from xdrought.windows.patches import patches

@@ -7,9 +7,9 @@ import pytest
 import torch
 import xarray as xr
 
-from xdrought.attribution import inputs
-from xdrought.attribution.gradients import attributions
-from xdrought.attribution.inputs import background_of, background_windows, windows_of
+from xdrought.attribution import explained_windows
+from xdrought.attribution.expected_gradients import attributions
+from xdrought.attribution.explained_windows import background_of, background_windows, windows_of
 
 from .forecasters import untrained
 from .helpers import raise_if_dask_computes, unchanged
@@ -110,13 +110,13 @@ def test_the_background_is_complete_windows_of_the_training_part(grid):
 
 def test_only_the_tried_windows_are_read_for_the_background(grid, monkeypatch):
     read = []
-    whole = inputs._read_windows
+    whole = explained_windows._read_windows
 
     def counted(scaled, cell, start):
         read.append(len(cell))
         return whole(scaled, cell, start)
 
-    monkeypatch.setattr(inputs, "_read_windows", counted)
+    monkeypatch.setattr(explained_windows, "_read_windows", counted)
     forecaster = untrained(grid, "Rec", target="swvl1", size=2)
     attributions(grid.chunk(lat=2), forecaster, **FEW)
     assert read

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from scipy.stats import spearmanr
 
-from xdrought.attribution import attributions, deletion, deletion_curve, sanity, weight_randomisation
+from xdrought.attribution import attributions, deletion_curve, sanity, weight_randomisation
 from xdrought.models.expected_gradients import Inputs
 
 from .forecasters import untrained
@@ -102,13 +102,13 @@ def test_deleted_features_are_the_mean_over_backgrounds():
     background = torch.zeros(2, 2, 2, 1, 1)
     background[1] = 0.5  # in the mean 0.25, so each deleted weight moves the output by 0.75 of itself
     order = np.array([[3, 2, 1, 0], [0, 1, 2, 3]])
-    found = deletion._changes(Weighted(), Inputs(x), Inputs(background), order, np.arange(5))
+    found = sanity._changes(Weighted(), Inputs(x), Inputs(background), order, np.arange(5))
     np.testing.assert_allclose(found, 0.75 * np.array([[0, 0], [1000, 1], [900, 11], [910, 89], [911, 911]]), rtol=1e-6)
 
 
 def test_orders_run_from_the_largest_to_the_smallest_and_back():
     importance = np.array([[3.0, 9, 1], [1, 2, 4]])
-    first, random, last = deletion._orders(importance, 1, np.random.default_rng(0))
+    first, random, last = sanity._orders(importance, 1, np.random.default_rng(0))
     np.testing.assert_array_equal(first, [[1, 0, 2], [2, 1, 0]])
     np.testing.assert_array_equal(last, [[1, 2, 0], [0, 1, 2]])
     assert sorted(random[0]) == [0, 1, 2]
@@ -120,7 +120,7 @@ def test_importance_rows_stand_in_the_order_of_the_windows(sites):
         (sites.site == "S0") & (sites.time == sites.time[50])
     )
     shares = attributions(sites, forecaster, where=where, reduce=("patch_lat", "patch_lon"), **FEW).attribution
-    rows = deletion._rows(shares)
+    rows = sanity._rows(shares)
     expected = [shares.sel(site=s, time=sites.time[k]).transpose("window", "variable").values.ravel()
                 for s, k in (("S0", 50), ("S2", 40), ("S2", 60))]  # fmt: skip
     np.testing.assert_array_equal(rows, expected)

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from xdrought.causality import causality_degree, ccm, choose_embedding, degree_vector
-from xdrought.kernels import crossmap_blocks
+from xdrought.kernels import cross_map_blocks
 
 from . import oracles_ccm as slow
 from .helpers import raise_if_dask_computes, unchanged
@@ -205,13 +205,13 @@ def test_other_dimensions_broadcast_both_ways_and_in_any_order():
 
 def test_causes_and_cells_of_one_manifold_share_its_search(monkeypatch):
     manifolds = []
-    map_from = crossmap_blocks.map_from
+    map_from = cross_map_blocks.map_from
 
     def counted(series, targets, *rest):
         manifolds.append(len(targets))
         return map_from(series, targets, *rest)
 
-    monkeypatch.setattr(crossmap_blocks, "map_from", counted)
+    monkeypatch.setattr(cross_map_blocks, "map_from", counted)
     ds = weather()
     patch = ds[["t2m", "tp"]].expand_dims(cell=4)
     ccm(patch, ds["sm"], direction=FORWARD)

@@ -16,8 +16,8 @@ from xdrought.causality import causality_degree
 from xdrought.data import open_dataset
 from xdrought.events import soil_moisture_percentile
 from xdrought.forecast import Certificate, Finding, fitting
-from xdrought.forecast.certificate.correlation import pairwise_correlation
 from xdrought.forecast.fitting import fit_resattcaurec, load
+from xdrought.leakage.data_checks import pairwise_correlation
 from xdrought.scaling import fit_scaling
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.windows.patches import patches

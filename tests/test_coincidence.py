@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xdrought.kernels.coincidence import YEAR, relative_rates, shifted_rates
+from xdrought.statistics.coincidence import YEAR, relative_rates, shifted_rates
 from xdrought.study import onset_coincidence
 
 from .helpers import unchanged

@@ -10,9 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers import raise_if_dask_computes, unchanged
-from xdrought.data import open_fluxnet, twin
+from xdrought.data import open_fluxnet
 from xdrought.data.collocate import collocate, join_towers, nearest_cells
 from xdrought.data.era5 import daily_drivers
+from xdrought.simulation import twin
 
 STEP = 2.5
 

@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 
 from xdrought.verification import class_scores, occurrence_scores
-from xdrought.verification.classes import _shares
-from xdrought.verification.occurrence import _binary_scores
+from xdrought.verification.contingency import _shares
+from xdrought.verification.probability import _binary_scores
 
 from .test_verification import FIVE, labelled
 

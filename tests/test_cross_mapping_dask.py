@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.causality import ccm, gccm
-from xdrought.kernels import crossmap_variants, spatial_blocks
+from xdrought.kernels import cross_map_blocks, spatial_cross_map
 
 from .test_causality import weather
 
@@ -23,13 +23,13 @@ OPTIONS = {
 
 def test_one_task_a_block(monkeypatch):
     blocks = []
-    function = crossmap_variants.map_variants
+    function = cross_map_blocks.map_variants
 
     def counted(effect, *others, **settings):
         blocks.append(effect.shape)
         return function(effect, *others, **settings)
 
-    monkeypatch.setattr(crossmap_variants, "map_variants", counted)
+    monkeypatch.setattr(cross_map_blocks, "map_variants", counted)
     ds = weather(n_time=150, n_site=4).chunk(site=2)
     lazy = ccm(ds[["t2m", "tp"]], ds["sm"], **OPTIONS)
     assert blocks == []
@@ -40,13 +40,13 @@ def test_one_task_a_block(monkeypatch):
 
 def test_one_task_a_field_block(monkeypatch):
     blocks = []
-    function = spatial_blocks.map_block
+    function = spatial_cross_map.map_block
 
     def counted(effect, *causes, **settings):
         blocks.append(effect.shape)
         return function(effect, *causes, **settings)
 
-    monkeypatch.setattr(spatial_blocks, "map_block", counted)
+    monkeypatch.setattr(spatial_cross_map, "map_block", counted)
     rng = np.random.default_rng(0)
     x, y = (xr.DataArray(rng.random((4, 6, 7)), dims=("time", "lat", "lon"), name=n).chunk(time=2) for n in "xy")
     lazy = gccm(x, y)

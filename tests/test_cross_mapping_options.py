@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 
 from xdrought.causality import ccm
-from xdrought.kernels import convergence_tests
-from xdrought.kernels.crossmap import Settings, library_skill
+from xdrought.kernels import cross_map_blocks
+from xdrought.kernels.cross_map import Settings, library_skill
 
 from . import oracles_ccm as slow
 from .helpers import raise_if_dask_computes
@@ -177,8 +177,8 @@ def test_convergence_is_the_gain_of_each_nested_library():
 def grown(curve, n=100, samples=4) -> dict[str, float]:
     rho = np.repeat(np.array(curve, float)[None, :, None], samples, axis=-1)
     pairs = np.full((1, len(curve)), n)
-    values = convergence_tests.growth_of(rho, pairs, np.arange(10, 10 * len(curve) + 1, 10))
-    return dict(zip(convergence_tests.NAMES, (float(v[0]) for v in values), strict=True))
+    values = cross_map_blocks.growth_of(rho, pairs, np.arange(10, 10 * len(curve) + 1, 10))
+    return dict(zip(cross_map_blocks.NAMES, (float(v[0]) for v in values), strict=True))
 
 
 def test_kendalls_tau_by_hand():

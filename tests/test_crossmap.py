@@ -16,10 +16,10 @@ import scipy.stats
 import xarray as xr
 from hypothesis import given, settings
 
-from xdrought.causality import ccm, torch_engine
-from xdrought.kernels import crossmap, neighbours, surrogates
-from xdrought.kernels.convergence_tests import summarise
-from xdrought.kernels.crossmap import Settings
+from xdrought.causality import ccm, cross_mapping
+from xdrought.kernels import cross_map, neighbours, surrogates
+from xdrought.kernels.cross_map import Settings
+from xdrought.kernels.cross_map_blocks import summarise
 
 from . import oracles_ccm as slow
 
@@ -112,7 +112,7 @@ def series_pairs(draw) -> tuple[np.ndarray, np.ndarray]:
 @given(series_pairs(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
 def test_equals_the_slow_reference(pair, dim, tau, radius):
     series, target = pair
-    found = crossmap.cross_map(series, target[None], Settings(dim=dim, tau=tau), radius)
+    found = cross_map.cross_map(series, target[None], Settings(dim=dim, tau=tau), radius)
     rho, n = slow.skill(series, target, dim, tau, radius)
     assert found.n_pairs[0] == n
     np.testing.assert_allclose(found.rho[0], rho, atol=1e-8)
@@ -134,8 +134,8 @@ def test_equals_the_slow_reference_with_a_library(pair, radius, seed):
 @given(series_pairs(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
 def test_compiled_skill_equals_the_slow_reference(pair, dim, tau, radius):
     series, target = pair
-    found = crossmap.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=True), radius)
-    plain = crossmap.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=False), radius)
+    found = cross_map.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=True), radius)
+    plain = cross_map.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=False), radius)
     rho, n = slow.skill(series, target, dim, tau, radius)
     assert found.n_pairs[0] == n
     np.testing.assert_allclose(found.rho[0], rho, atol=1e-8)
@@ -150,8 +150,8 @@ def test_compiled_libraries_equal_one_search_each(pair, dim, radius, seed):
     targets = np.stack([target, np.where(np.isfinite(target), np.arange(target.size) % 5.0, np.nan)])
     sizes = tuple(np.random.default_rng(seed).integers(2, series.size + 1, 3).tolist())
     chosen = Settings(dim=dim, library_sizes=sizes, samples=3, seed=seed)
-    plain = crossmap.library_skill(series, targets, replace(chosen, compiled=False), radius)
-    fast = crossmap.library_skill(series, targets, replace(chosen, compiled=True), radius)
+    plain = cross_map.library_skill(series, targets, replace(chosen, compiled=False), radius)
+    fast = cross_map.library_skill(series, targets, replace(chosen, compiled=True), radius)
     np.testing.assert_array_equal(fast.n_pairs, plain.n_pairs)
     np.testing.assert_array_equal(fast.tied_fraction, plain.tied_fraction)
     np.testing.assert_allclose(fast.rho, plain.rho, atol=1e-8)
@@ -165,8 +165,8 @@ def test_compiled_libraries_equal_one_search_each_on_long_series(dim, radius):
     rain = np.where(rng.random(500) < 0.7, 0.0, np.round(rng.gamma(0.7, 8, 500), 1))
     chosen = Settings(dim=dim, library_sizes=(20, 350, 90, 499 - dim), samples=3)
     for series, target in ((walk, rain), (rain, walk), (np.round(walk), walk)):
-        plain = crossmap.library_skill(series, target[None], replace(chosen, compiled=False), radius)
-        fast = crossmap.library_skill(series, target[None], replace(chosen, compiled=True), radius)
+        plain = cross_map.library_skill(series, target[None], replace(chosen, compiled=False), radius)
+        fast = cross_map.library_skill(series, target[None], replace(chosen, compiled=True), radius)
         np.testing.assert_array_equal(fast.tied_fraction, plain.tied_fraction)
         np.testing.assert_allclose(fast.rho, plain.rho, atol=1e-11)
 
@@ -175,8 +175,8 @@ def test_compiled_libraries_equal_one_search_each_on_long_series(dim, radius):
 @given(series_pairs(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
 def test_the_torch_engine_equals_the_slow_reference(pair, dim, tau, radius):
     series, target = pair
-    found = torch_engine.cross_map(series, target[None], Settings(dim=dim, tau=tau), radius)
-    plain = crossmap.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=False), radius)
+    found = cross_mapping.cross_map(series, target[None], Settings(dim=dim, tau=tau), radius)
+    plain = cross_map.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=False), radius)
     rho, n = slow.skill(series, target, dim, tau, radius)
     assert found.n_pairs[0] == n
     np.testing.assert_allclose(found.rho[0], rho, atol=1e-6)
@@ -188,9 +188,9 @@ def test_the_torch_engine_does_not_depend_on_how_many_pairs_fit(monkeypatch):
 
     rng = np.random.default_rng(1)
     series, targets = rng.standard_normal(300), rng.standard_normal((5, 300))
-    whole = torch_engine.cross_map(series, targets, Settings(), 2)
+    whole = cross_mapping.cross_map(series, targets, Settings(), 2)
     monkeypatch.setattr(tensors, "PAIRS", 1000)
-    in_parts = torch_engine.cross_map(series, targets, Settings(), 2)
+    in_parts = cross_mapping.cross_map(series, targets, Settings(), 2)
     np.testing.assert_allclose(in_parts.rho, whole.rho, atol=1e-13)
 
 
@@ -208,12 +208,12 @@ def test_labelled_maps_agree_between_engines():
 
 def test_small_jobs_do_not_start_numba_and_large_ones_do():
     small, large = Settings(), Settings(library_sizes=(50,) * 10, samples=100)
-    assert not crossmap.worth_compiling(small, 49, 1660)
-    assert crossmap.worth_compiling(small, 156 * 96, 1660)
-    assert crossmap.worth_compiling(large, 2, 1660)
+    assert not cross_map.worth_compiling(small, 49, 1660)
+    assert cross_map.worth_compiling(small, 156 * 96, 1660)
+    assert cross_map.worth_compiling(large, 2, 1660)
     code = (
-        "import sys, numpy as np; from xdrought.kernels.crossmap_blocks import map_block;"
-        "from xdrought.kernels.crossmap import Settings;"
+        "import sys, numpy as np; from xdrought.kernels.cross_map_blocks import map_block;"
+        "from xdrought.kernels.cross_map import Settings;"
         "x = np.random.default_rng(0).standard_normal((2, 300)); map_block(x[0], x[1], settings=Settings());"
         "print('numba' in sys.modules)"
     )
@@ -237,9 +237,9 @@ def coupled_logistic(n: int = 1000) -> tuple[np.ndarray, np.ndarray]:
 def test_coupled_logistic_maps_equal_pyedm_and_causal_ccm(compiled):
     x, y = coupled_logistic()
     chosen = Settings(compiled=compiled)  # the values are those on which pyEDM and causal-ccm agree
-    assert crossmap.cross_map(y, x[None], chosen, 0).rho[0] == pytest.approx(0.977378834819, abs=1e-12)
-    assert crossmap.cross_map(x, y[None], chosen, 0).rho[0] == pytest.approx(0.628462893225, abs=1e-12)
-    assert crossmap.cross_map(y, x[None], chosen, 10).rho[0] == pytest.approx(0.976528225989, abs=1e-12)
+    assert cross_map.cross_map(y, x[None], chosen, 0).rho[0] == pytest.approx(0.977378834819, abs=1e-12)
+    assert cross_map.cross_map(x, y[None], chosen, 0).rho[0] == pytest.approx(0.628462893225, abs=1e-12)
+    assert cross_map.cross_map(y, x[None], chosen, 10).rho[0] == pytest.approx(0.976528225989, abs=1e-12)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +259,7 @@ def test_every_case_of_the_reference_table(reference, compiled):
         data = pd.read_csv(reference / f"{case.dataset}.csv")
         series, target = (data[name].to_numpy(float) for name in (case.manifold_of, case.estimated))
         chosen = Settings(dim=case.E, tau=case.tau, compiled=compiled)
-        found = crossmap.cross_map(series, crossmap.shift(target[None], case.Tp), chosen, case.theiler)
+        found = cross_map.cross_map(series, cross_map.shift(target[None], case.Tp), chosen, case.theiler)
         expected = case.rho_tie_average if case.tied_rows else case.rho
         assert found.rho[0] == pytest.approx(expected, abs=2e-12), case  # the table is rounded to 12 digits
         assert found.n_pairs[0] == case.n
@@ -270,23 +270,23 @@ def test_targets_with_other_gaps_are_mapped_as_if_alone():
     rng = np.random.default_rng(0)
     series, targets = rng.standard_normal(80), rng.standard_normal((3, 80))
     targets[1, 10:15] = np.nan
-    together = crossmap.cross_map(series, targets, Settings(), 0)
+    together = cross_map.cross_map(series, targets, Settings(), 0)
     for at in range(3):
-        alone = crossmap.cross_map(series, targets[at : at + 1], Settings(), 0)
+        alone = cross_map.cross_map(series, targets[at : at + 1], Settings(), 0)
         assert together.rho[at] == alone.rho[0]
         assert together.n_pairs[at] == alone.n_pairs[0] == [79, 74, 79][at]
 
 
 def test_targets_share_one_search_per_pattern_of_gaps(monkeypatch):
     searches = []
-    build = crossmap.build_operator
-    monkeypatch.setattr(crossmap, "build_operator", lambda *args, **how: searches.append(1) or build(*args, **how))
+    build = cross_map.build_operator
+    monkeypatch.setattr(cross_map, "build_operator", lambda *args, **how: searches.append(1) or build(*args, **how))
     rng = np.random.default_rng(0)
     targets = rng.standard_normal((12, 60))
-    crossmap.cross_map(rng.standard_normal(60), targets, Settings(), 0)
+    cross_map.cross_map(rng.standard_normal(60), targets, Settings(), 0)
     assert len(searches) == 1
     targets[5, 3] = np.nan
-    crossmap.cross_map(rng.standard_normal(60), targets, Settings(), 0)
+    cross_map.cross_map(rng.standard_normal(60), targets, Settings(), 0)
     assert len(searches) == 3
 
 
@@ -307,8 +307,8 @@ def test_correlation_and_p_value_equal_scipy():
     rng = np.random.default_rng(5)
     a = rng.standard_normal((4, 50))
     b = np.array([[0.0], [0.3], [1], [9]]) * a + rng.standard_normal((4, 50))
-    rho, n = crossmap.pearson(a, b)
-    p = crossmap.pearson_p_value(rho, n)
+    rho, n = cross_map.pearson(a, b)
+    p = cross_map.pearson_p_value(rho, n)
     for row in range(4):
         expected = scipy.stats.pearsonr(a[row], b[row])
         assert rho[row] == pytest.approx(expected.statistic, abs=1e-14)
@@ -317,27 +317,27 @@ def test_correlation_and_p_value_equal_scipy():
 
 def test_correlation_of_constants_and_of_too_little_is_nan():
     x = np.arange(6.0)
-    rho, n = crossmap.pearson(np.array([x, np.full(6, 0.1), x]), np.array([np.full(6, 1 / 3), x, x]))
+    rho, n = cross_map.pearson(np.array([x, np.full(6, 0.1), x]), np.array([np.full(6, 1 / 3), x, x]))
     assert np.isnan(rho[:2]).all()
     assert rho[2] == 1
-    rho, n = crossmap.pearson(np.array([1.0, 2, np.nan]), np.array([2.0, 1, 4]))
+    rho, n = cross_map.pearson(np.array([1.0, 2, np.nan]), np.array([2.0, 1, 4]))
     assert np.isnan(rho)
     assert n == 2
-    assert np.isnan(crossmap.pearson_p_value(np.array(0.5), np.array(2)))
+    assert np.isnan(cross_map.pearson_p_value(np.array(0.5), np.array(2)))
 
 
 def test_shift_looks_ahead_and_back():
-    np.testing.assert_array_equal(crossmap.shift(np.array([[1.0, 2, 3]]), 1), [[2, 3, np.nan]])
-    np.testing.assert_array_equal(crossmap.shift(np.array([[1.0, 2, 3]]), -2), [[np.nan, np.nan, 1]])
+    np.testing.assert_array_equal(cross_map.shift(np.array([[1.0, 2, 3]]), 1), [[2, 3, np.nan]])
+    np.testing.assert_array_equal(cross_map.shift(np.array([[1.0, 2, 3]]), -2), [[np.nan, np.nan, 1]])
 
 
 def test_decorrelation_time_of_an_autoregressive_series():
     rng, x = np.random.default_rng(0), np.zeros(20000)
     for t in range(1, x.size):
         x[t] = 0.9 * x[t - 1] + rng.standard_normal()
-    assert crossmap.decorrelation_time(x) == pytest.approx(-1 / np.log(0.9), abs=2)  # 9.5 days
-    assert crossmap.decorrelation_time(rng.standard_normal(500)) == 1
-    assert crossmap.decorrelation_time(np.arange(40.0)) == 40  # a trend never lets go
+    assert cross_map.decorrelation_time(x) == pytest.approx(-1 / np.log(0.9), abs=2)  # 9.5 days
+    assert cross_map.decorrelation_time(rng.standard_normal(500)) == 1
+    assert cross_map.decorrelation_time(np.arange(40.0)) == 40  # a trend never lets go
 
 
 def test_skill_by_library_size_equals_the_slow_reference_on_the_same_days():
@@ -345,7 +345,7 @@ def test_skill_by_library_size_equals_the_slow_reference_on_the_same_days():
     series, target = rng.standard_normal((2, 40))
     target[[4, 9]] = np.nan
     chosen = Settings(library_sizes=(8, 20), samples=3, seed=11)
-    found = summarise(crossmap.library_skill(series, target[None], chosen, 0), chosen.library_sizes)
+    found = summarise(cross_map.library_skill(series, target[None], chosen, 0), chosen.library_sizes)
     draws = np.random.default_rng(11)
     expected = []
     for _ in range(3):
@@ -361,7 +361,7 @@ def test_a_library_beyond_the_valid_days_is_nan():
     rng = np.random.default_rng(2)
     series, target = rng.standard_normal((2, 40))
     target[20:] = np.nan
-    samples = crossmap.library_skill(series, target[None], Settings(library_sizes=(10, 30), samples=2), 0)
+    samples = cross_map.library_skill(series, target[None], Settings(library_sizes=(10, 30), samples=2), 0)
     found = summarise(samples, (10, 30))
     assert np.isfinite(found["rho"][0, 0])
     assert np.isnan(found["rho"][0, 1])
@@ -415,8 +415,8 @@ def test_compiled_surrogate_test_equals_the_plain_one():
     targets = series + 2.0 * rng.standard_normal((3, 120))
     targets[2, 30:33] = np.nan
     chosen = Settings(surrogates=150, seed=3)
-    plain = crossmap.surrogate_test(series, targets, replace(chosen, compiled=False), 1)
-    fast = crossmap.surrogate_test(series, targets, replace(chosen, compiled=True), 1)
+    plain = cross_map.surrogate_test(series, targets, replace(chosen, compiled=False), 1)
+    fast = cross_map.surrogate_test(series, targets, replace(chosen, compiled=True), 1)
     np.testing.assert_array_equal(fast[0], plain[0])
     np.testing.assert_allclose(fast[1], plain[1], atol=1e-12)
 
@@ -426,7 +426,7 @@ def test_surrogate_p_value_is_that_of_the_definition():
     series = rng.standard_normal(120)
     target = series + 2.0 * rng.standard_normal(120)
     chosen = Settings(surrogates=39, seed=3)
-    p, tested = crossmap.surrogate_test(series, target[None], chosen, 0)
+    p, tested = cross_map.surrogate_test(series, target[None], chosen, 0)
     copies = next(surrogates.phase_surrogates(target, 39, 3, batch=39))
     null = [slow.skill(series, copy, 2, 1)[0] for copy in copies]
     rho = slow.skill(series, target, 2, 1)[0]

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.stats import pearsonr
 
 from xdrought.causality import causality_degree, ccm, degree_vector, gccm
-from xdrought.causality.degree_providers import PROVIDERS
+from xdrought.causality.methods import PROVIDERS
 
 from .helpers import raise_if_dask_computes, unchanged
 from .test_causality import BACKWARD, FORWARD, patches, weather

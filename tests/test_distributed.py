@@ -19,7 +19,7 @@ import torch
 import xarray as xr
 import zarr
 
-from xdrought.attribution.gradients import attributions
+from xdrought.attribution.expected_gradients import attributions
 from xdrought.causality import causality_degree, ccm
 from xdrought.events.flash_droughts import drought_classes, drought_summary, flash_drought_events
 from xdrought.forecast.prediction import predict

@@ -26,7 +26,7 @@ PUBLIC = [
     "xdrought.data",
     "xdrought.data.collocate",
     "xdrought.data.era5",
-    "xdrought.data.twin",
+    "xdrought.simulation.twin",
     "xdrought.events",
     "xdrought.forecast",
     "xdrought.models",

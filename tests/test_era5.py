@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers import raise_if_dask_computes, unchanged
-from xdrought.data import era5, twin
-from xdrought.data._grid_labels import standard_grid, wrap_longitude
+from xdrought.data import era5
 from xdrought.data.era5 import DRIVERS, daily_drivers, open_era5, relative_humidity
+from xdrought.data.patch_cells import standard_grid, wrap_longitude
+from xdrought.simulation import twin
 
 DIMS = ("valid_time", "latitude", "longitude")
 UNITS = {

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy.stats import spearmanr, t
 
-from xdrought.kernels.rank_association import association_within, permuted_within, ranks, site_means_off
+from xdrought.statistics.correlation import association_within, permuted_within, ranks, site_means_off
 from xdrought.study import event_association, onset_error, site_synchrony
 
 from .helpers import unchanged

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import xdrought as xd
-from xdrought.verification.matching import match_events
+from xdrought.verification.event_matching import match_events
 
 from .helpers import unchanged
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xdrought.data import _fluxnet_files, open_fluxnet, screen_sites
+from xdrought.data import fluxnet_files, open_fluxnet, screen_sites
 
 NAME = "FLX_XX-Abc_FLUXNET2015_SUBSET_DD_2001-2001_1-4.csv"
 ZIP = "FLX_XX-Abc_FLUXNET2015_SUBSET_2001-2001_1-4.zip"
@@ -162,7 +162,7 @@ def test_zip_that_asks_for_a_password(tmp_path):
 
 
 def test_zip_that_unpacks_to_far_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(_fluxnet_files, "MAX_MEMBER_BYTES", 100)
+    monkeypatch.setattr(fluxnet_files, "MAX_MEMBER_BYTES", 100)
     with pytest.raises(ValueError, match="unpacks to .* bytes"):
         read(write_zip(tmp_path, {NAME: table().to_csv(index=False)}))
 

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xdrought.data import open_fluxnet, open_uscrn, twin
+from xdrought.data import open_fluxnet, open_uscrn
 from xdrought.data.era5 import open_era5
 from xdrought.forecast import load
+from xdrought.simulation import twin
 
 from . import test_fluxnet, test_uscrn
 from .forecasters import untrained

@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 from xdrought.causality import gccm
-from xdrought.kernels import spatial_crossmap as kernel
-from xdrought.kernels.spatial_crossmap import SpatialSettings
+from xdrought.kernels import spatial_cross_map as kernel
+from xdrought.kernels.spatial_cross_map import SpatialSettings
 
 from . import oracles_gccm as slow
 from .helpers import raise_if_dask_computes, unchanged

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from xdrought.data import twin
 from xdrought.forecast.fitting import load
 from xdrought.models import checkpoint
+from xdrought.simulation import twin
 
 from .forecasters import untrained
 from .interruptions import Writer, contents, fill_the_disk, kill_while_writing, limits_below

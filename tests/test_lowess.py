@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdrought.kernels.lowess import lowess
-from xdrought.study.bands import Resampling, curve_with_band
+from xdrought.statistics.trends import lowess
+from xdrought.study.degree_skill import Resampling, curve_with_band
 
 
 def slow_lowess(x, y, at, fraction=2 / 3, iterations=3):

@@ -10,13 +10,10 @@ import torch
 from torch import nn
 
 from xdrought.models import VARIANTS, build
-from xdrought.models.attention import CBAM
-from xdrought.models.batches import SharedDays
-from xdrought.models.encoder import CentreMean, FrameEncoder
+from xdrought.models.batches import SharedDays, run
 from xdrought.models.norm import BatchNorm2d, BatchNorm3d
-from xdrought.models.prediction import run
-from xdrought.models.recurrence import CausalRecurrence
-from xdrought.windows.resident import ResidentCube
+from xdrought.models.resattcaurec import CBAM, CausalRecurrence, CentreMean, FrameEncoder
+from xdrought.windows.tensors import ResidentCube
 
 SMALL = {"n_features": 3, "n_causal": 24, "widths": (4, 6)}
 UNUSED_C0_MAPS = 96 * 64 + 64 + 96 * 128 + 128  # what the published counts of plain variants hold but never use

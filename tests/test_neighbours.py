@@ -11,9 +11,8 @@ from hypothesis import example, given, settings
 from scipy.spatial import cKDTree
 
 from xdrought.kernels import neighbours
-from xdrought.kernels.tree import build_tree
-from xdrought.kernels.tree_nearest import nearest_groups
-from xdrought.kernels.tree_search import group_equal, plant
+from xdrought.kernels.kdtree.nearest import nearest_groups
+from xdrought.kernels.kdtree.tree import build_tree, group_equal, plant
 
 
 def weight_of_day(operator: neighbours.Operator) -> np.ndarray:

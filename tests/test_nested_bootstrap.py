@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xdrought.kernels.nested_bootstrap import bootstrap_medians
+from xdrought.statistics.bootstrap import bootstrap_medians
 
 
 def one_by_one(scores: np.ndarray, n_boot: int, seed: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xdrought.verification.occurrence import occurrence_scores, probability_scores
+from xdrought.verification.probability import occurrence_scores, probability_scores
 
 from .helpers import unchanged
 

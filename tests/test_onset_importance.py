@@ -8,8 +8,12 @@ import pytest
 import xarray as xr
 from scipy.stats import bootstrap
 
-from xdrought.attribution.onset_comparison import driver_importance, importance_by_rate
-from xdrought.attribution.onset_importance import drought_complexity, event_importance
+from xdrought.attribution.driver_importance import (
+    driver_importance,
+    drought_complexity,
+    event_importance,
+    importance_by_rate,
+)
 
 from .helpers import unchanged
 

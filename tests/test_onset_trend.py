@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, t, theilslopes
 
-from xdrought.kernels.site_trend import linear_trend, rank_trend, year_effects, year_tables
+from xdrought.statistics.trends import linear_trend, rank_trend, year_effects, year_tables
 from xdrought.study import onset_trend
 
 from .helpers import unchanged

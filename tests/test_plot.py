@@ -20,10 +20,10 @@ import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.colors import to_rgb  # noqa: E402
 from matplotlib.dates import ConciseDateFormatter, date2num, num2date  # noqa: E402
 
-import xdrought.plot as xp  # noqa: E402
+import xdrought.plot as xp
 from tests.helpers import unchanged  # noqa: E402
-from xdrought.plot.maps import COASTLINE  # noqa: E402
-from xdrought.plot.phases import SHADES  # noqa: E402
+from xdrought.plot.maps import COASTLINE
+from xdrought.plot.records import SHADES
 
 TIME = pd.date_range("2001-01-01", periods=200)
 ONSET, START, END = TIME[60], TIME[64], TIME[100]

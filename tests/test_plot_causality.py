@@ -13,9 +13,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.colors import to_hex  # noqa: E402
 
-import xdrought.plot as xp  # noqa: E402
-from xdrought.causality import ccm  # noqa: E402
-from xdrought.plot.causality import CAUSES, NO_CAUSE  # noqa: E402
+import xdrought.plot as xp
+from xdrought.causality import ccm
+from xdrought.plot.causality import CAUSES, NO_CAUSE
 
 from .helpers import unchanged  # noqa: E402
 from .test_causality import logistic  # noqa: E402

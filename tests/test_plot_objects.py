@@ -15,8 +15,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 
-from xdrought.events import drought_objects  # noqa: E402
-from xdrought.plot import animate_objects, plot_objects  # noqa: E402
+from xdrought.events import drought_objects
+from xdrought.plot import animate_objects, plot_objects
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from tests.helpers import unchanged  # noqa: E402
-from xdrought.plot import (  # noqa: E402
+from xdrought.plot import (
     plot_coupling,
     plot_deletion,
     plot_event_association,
@@ -22,13 +22,7 @@ from xdrought.plot import (  # noqa: E402
     plot_synchrony,
     plot_weight_randomisation,
 )
-from xdrought.study import (  # noqa: E402
-    coupling_strength,
-    event_association,
-    onset_trend,
-    site_synchrony,
-    skill_by_degree,
-)
+from xdrought.study import coupling_strength, event_association, onset_trend, site_synchrony, skill_by_degree
 
 FEW = {"permutations": 50, "resamples": 30}
 

@@ -11,8 +11,8 @@ pytest.importorskip("cartopy")
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-import xdrought.plot as xp  # noqa: E402
-from xdrought.verification import class_scores, match_events, occurrence_scores, probability_scores, verify  # noqa: E402
+import xdrought.plot as xp
+from xdrought.verification import class_scores, match_events, occurrence_scores, probability_scores, verify
 
 from .helpers import unchanged  # noqa: E402
 from .test_verification import FIVE, labelled, world  # noqa: E402

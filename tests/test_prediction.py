@@ -8,9 +8,9 @@ import pytest
 import torch
 import xarray as xr
 
+from xdrought.forecast.driver_inputs import known_before
 from xdrought.forecast.fitting import fit_resattcaurec, predict
-from xdrought.forecast.target_past import known_before
-from xdrought.models.framewise import FramewiseNetwork
+from xdrought.models.resattcaurec import FramewiseNetwork
 
 from .forecasters import untrained
 from .helpers import raise_if_dask_computes, unchanged
@@ -139,12 +139,12 @@ def test_each_day_is_encoded_once(monkeypatch):
 
 @pytest.mark.parametrize("days", [1, 100, 10**6])
 def test_the_memory_limit_changes_no_bit(monkeypatch, days):
-    from xdrought.models import prediction
+    from xdrought.models import batches
 
     ds = holed(random_sites(4, 80, 2))
     forecaster = untrained(ds, "ResAttCauRec")
     expected = predict(ds, forecaster)
-    monkeypatch.setattr(prediction, "DAYS", days)
+    monkeypatch.setattr(batches, "DAYS", days)
     identical_bits(predict(ds, forecaster), expected)
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from torch import nn
 
 import xdrought
-from xdrought.models.framewise import FramewiseNetwork
+from xdrought.models.resattcaurec import FramewiseNetwork
 
 
 @pytest.mark.parametrize("score", [xdrought.class_scores, xdrought.occurrence_scores])

@@ -10,22 +10,21 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xdrought.data.twin import simulate
-from xdrought.study import __main__ as command
-from xdrought.study import reproduce
-from xdrought.study.report import published, reproduction
-from xdrought.study.report.chapters import CHAPTERS
-from xdrought.study.report.findings import CONTRADICTED, SUPPORTED, UNDECIDED, Chapter, above_zero, median_interval
-from xdrought.study.report.page import findings_table, write_page
-from xdrought.study.report.source import open_source
-from xdrought.study.report.workshop import Workshop
+from xdrought.reproduction import __main__ as command
+from xdrought.reproduction import findings, reproduce, run
+from xdrought.reproduction.cache import Workshop
+from xdrought.reproduction.chapters import CHAPTERS
+from xdrought.reproduction.findings import CONTRADICTED, SUPPORTED, UNDECIDED, Chapter, above_zero, median_interval
+from xdrought.reproduction.page import findings_table, write_page
+from xdrought.reproduction.results import open_source
+from xdrought.simulation.twin import simulate
 
 
-@pytest.mark.parametrize("model", published.MODELS)
+@pytest.mark.parametrize("model", findings.MODELS)
 def test_the_published_table_is_copied_right_for_its_identities_hold(model):
-    table, share = published.table_1().loc[model], pd.Series(published.SHARE)
+    table, share = findings.table_1().loc[model], pd.Series(findings.SHARE)
     accuracy = (table.loc["recall"] * share).sum()
-    assert accuracy == pytest.approx(published.ACCURACY[model], abs=0.012)  # two digits in the paper
+    assert accuracy == pytest.approx(findings.ACCURACY[model], abs=0.012)  # two digits in the paper
     assert (table.loc["recall"] * share / table.loc["precision"]).sum() == pytest.approx(1, abs=0.03)
     f1 = 2 * table.loc["precision"] * table.loc["recall"] / (table.loc["precision"] + table.loc["recall"])
     np.testing.assert_allclose(table.loc["f1"], f1, atol=0.013)
@@ -151,13 +150,13 @@ def test_the_quick_report_of_the_twin_goes_on_where_it_was_stopped(tmp_path, mon
     def stop(material):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reproduction, "CHAPTERS", (*CHAPTERS[:4], stop))  # after the networks
+    monkeypatch.setattr(run, "CHAPTERS", (*CHAPTERS[:4], stop))  # after the networks
     with pytest.raises(KeyboardInterrupt):
         command.main(["--quick", "--out", str(tmp_path)])
     assert not (tmp_path / "report.html").exists()
     stopped = kept_files(tmp_path)
     assert len(list((tmp_path / "kept").glob("network_*.xdrought"))) == 9  # five networks, four of them in two modes
-    monkeypatch.setattr(reproduction, "CHAPTERS", CHAPTERS)
+    monkeypatch.setattr(run, "CHAPTERS", CHAPTERS)
 
     assert command.main(["--quick", "--out", str(tmp_path)]) == 0
     assert {path: kept_files(tmp_path)[path] for path in stopped} == stopped

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import xdrought
-from xdrought.data import _download, uscrn
+from xdrought.data import download, uscrn
 
 PACKAGE = Path(xdrought.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -128,14 +128,14 @@ def test_a_download_that_does_not_end_is_cut_off(server, tmp_path, path):
     url = f"http://127.0.0.1:{server.server_port}/{path}"
     checked = []
     with pytest.raises(ConnectionError, match=r"test: .* in 1 tries; .*longer than 1000000 bytes.*Nothing was kept"):
-        _download.fetch(url, tmp_path / "it", checked.append, caller="test", limit=1_000_000, retries=0)
+        download.fetch(url, tmp_path / "it", checked.append, caller="test", limit=1_000_000, retries=0)
     assert checked == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_download_of_just_the_size_is_kept(server, tmp_path):
     url, size = f"http://127.0.0.1:{server.server_port}/bomb", 8 * 2**20
-    _download.fetch(url, tmp_path / "it", lambda part: None, caller="test", limit=size, retries=0)
+    download.fetch(url, tmp_path / "it", lambda part: None, caller="test", limit=size, retries=0)
     assert (tmp_path / "it").stat().st_size == size
 
 
@@ -147,7 +147,7 @@ def test_a_station_s_year_is_far_below_its_limit(data_dir):
 @pytest.mark.parametrize("url", ["http://example.com/x", "ftp://example.com/x", "file:///etc/passwd", "//example.com"])
 def test_only_https_is_asked(tmp_path, url):
     with pytest.raises(ValueError, match="test: .* is not an https address"):
-        _download.fetch(url, tmp_path / "it", lambda part: None, caller="test", limit=1)
+        download.fetch(url, tmp_path / "it", lambda part: None, caller="test", limit=1)
 
 
 @pytest.mark.parametrize("station", ["../../etc/passwd", "OK_../../x", "OK_a/b", "OK_a\\b", "OK_a%2fb", ""])

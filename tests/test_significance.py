@@ -9,8 +9,8 @@ import xarray as xr
 from scipy.signal import lfilter
 
 from xdrought.causality import ccm, false_discovery_control
-from xdrought.kernels import surrogate_kinds, surrogates
-from xdrought.kernels.crossmap import Settings, surrogate_test
+from xdrought.kernels import surrogates
+from xdrought.kernels.cross_map import Settings, surrogate_test
 
 from . import oracles_ccm as slow
 from .helpers import raise_if_dask_computes, unchanged
@@ -31,10 +31,10 @@ YEARS = np.arange(1100) / 365.2425
 
 def test_seasonal_surrogates_keep_the_cycle_of_mean_and_spread():
     series = seasonal_series(np.random.default_rng(0))[0]
-    copies = np.concatenate(list(surrogate_kinds.seasonal_surrogates(series, 40, 1, 8, YEARS)))
+    copies = np.concatenate(list(surrogates.seasonal_surrogates(series, 40, 1, 8, YEARS)))
     assert copies.shape == (40, 1100)
     anomaly = surrogates.remove_annual_cycle(series, YEARS)
-    cycle, spread = series - anomaly, surrogate_kinds.seasonal_spread(anomaly, YEARS)
+    cycle, spread = series - anomaly, surrogates.seasonal_spread(anomaly, YEARS)
     random_part = (copies - cycle) / spread
     power = np.abs(np.fft.rfft(random_part))[:, 1:]
     np.testing.assert_allclose(power, np.tile(np.abs(np.fft.rfft(anomaly / spread))[1:], (40, 1)), atol=1e-9)
@@ -49,7 +49,7 @@ def test_standard_anomalies_have_no_season_of_mean_or_size():
     angle = 2 * np.pi * years
     values = 5 * np.cos(angle) + (2 + np.sin(angle)) * rng.standard_normal(years.size)
     values[100:200] = np.nan
-    found = surrogate_kinds.standard_anomalies(values[None], years)[0]
+    found = surrogates.standard_anomalies(values[None], years)[0]
     assert np.isnan(found[100:200]).all()
     season = (found.size // 365, 365)
     by_day = np.nan_to_num(found).reshape(season)
@@ -58,31 +58,31 @@ def test_standard_anomalies_have_no_season_of_mean_or_size():
         assert by_day[:, quarter].std() == pytest.approx(np.sqrt(np.pi / 2), rel=0.06)  # mean size 1, normal
     raw = values[200:].reshape(-1)
     assert np.abs(raw).max() > 5  # the caller's values are untouched
-    assert np.isnan(surrogate_kinds.standard_anomalies(np.cos(angle)[None], years)).all()
+    assert np.isnan(surrogates.standard_anomalies(np.cos(angle)[None], years)).all()
     zeros = np.where(np.cos(angle) > 0, rng.gamma(1, 1, years.size), 0.0)  # rain in one half of the year
-    assert np.abs(surrogate_kinds.standard_anomalies(zeros[None], years)).max() < 60
+    assert np.abs(surrogates.standard_anomalies(zeros[None], years)).max() < 60
 
 
 @pytest.mark.parametrize("kind", ["phase", "circular"])
 def test_copies_of_anomalies_have_no_annual_cycle_either(kind):
     series = seasonal_series(np.random.default_rng(0))
     series[0, 300:320] = np.nan
-    anomaly = surrogate_kinds.standard_anomalies(series, YEARS)[0]
+    anomaly = surrogates.standard_anomalies(series, YEARS)[0]
     settings = Settings(surrogates=6, surrogate_kind=kind, years=YEARS)
-    for copies in surrogate_kinds.surrogates_of(anomaly, settings, 4):
+    for copies in surrogates.surrogates_of(anomaly, settings, 4):
         again = surrogates.remove_annual_cycle(copies, YEARS)
         np.testing.assert_allclose(again, copies, atol=1e-9)
     plain = Settings(surrogates=6, surrogate_kind=kind)
-    with_cycle = next(surrogate_kinds.surrogates_of(anomaly, plain, 6))
+    with_cycle = next(surrogates.surrogates_of(anomaly, plain, 6))
     assert np.abs(surrogates.remove_annual_cycle(with_cycle, YEARS) - with_cycle)[:, :300].max() > 1e-3
 
 
 def test_circular_surrogates_are_turns_of_the_series():
     series = np.random.default_rng(0).standard_normal(50)
-    copies = np.concatenate(list(surrogate_kinds.circular_surrogates(series, 47, 1, 8)))
+    copies = np.concatenate(list(surrogates.circular_surrogates(series, 47, 1, 8)))
     turns = {tuple(np.roll(series, turn)) for turn in range(2, 49)}
     assert {tuple(copy) for copy in copies} == turns  # each once, none by less than a twentieth of the record
-    more = np.concatenate(list(surrogate_kinds.circular_surrogates(series, 60, 1, 60)))
+    more = np.concatenate(list(surrogates.circular_surrogates(series, 60, 1, 60)))
     np.testing.assert_array_equal(more[:47], copies)
     np.testing.assert_array_equal(more[47:], copies[:13])
 
@@ -90,16 +90,16 @@ def test_circular_surrogates_are_turns_of_the_series():
 def test_surrogates_keep_gaps_where_they_are():
     series = seasonal_series(np.random.default_rng(0))[0]
     series[[0, 1, 500, 1099]] = np.nan
-    for kind in surrogate_kinds.KINDS:
+    for kind in surrogates.KINDS:
         settings = Settings(surrogates=5, surrogate_kind=kind, years=YEARS)
-        copies = np.concatenate(list(surrogate_kinds.surrogates_of(series, settings, 2)))
+        copies = np.concatenate(list(surrogates.surrogates_of(series, settings, 2)))
         assert copies.shape == (5, 1100)
         np.testing.assert_array_equal(np.isnan(copies), np.tile(np.isnan(series), (5, 1)))
 
 
 def test_surrogates_of_a_mere_cycle_or_a_short_record_are_empty():
     cycle = np.cos(2 * np.pi * YEARS)
-    copies = np.concatenate(list(surrogate_kinds.seasonal_surrogates(cycle, 5, 1, 2, YEARS)))
+    copies = np.concatenate(list(surrogates.seasonal_surrogates(cycle, 5, 1, 2, YEARS)))
     assert copies.shape == (5, 1100)
     assert np.isnan(copies).all()
 
@@ -117,8 +117,8 @@ def test_p_value_is_the_rank_of_the_skill_among_those_of_surrogates(kind, season
     settings = Settings(surrogates=19, surrogate_kind=kind, seed=5, years=years)
     p, tested = surrogate_test(series, target[None], settings, 0, where[None] if season else None)
     if kind != "seasonal":
-        series, target = surrogate_kinds.standard_anomalies(np.stack([series, target]), years)
-    rows = np.concatenate([target[None], *surrogate_kinds.surrogates_of(target, settings, 7)])
+        series, target = surrogates.standard_anomalies(np.stack([series, target]), years)
+    rows = np.concatenate([target[None], *surrogates.surrogates_of(target, settings, 7)])
     skills = [slow.skill(series, np.where(where, row, np.nan), 2, 1)[0] for row in rows]
     assert tested[0] == pytest.approx(skills[0], abs=1e-10)
     assert p[0] == pytest.approx((1 + sum(s >= skills[0] for s in skills[1:])) / 20)

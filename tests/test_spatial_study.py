@@ -9,7 +9,7 @@ import xarray as xr
 from xdrought.causality import causality_degree
 from xdrought.forecast.fitting import fit_resattcaurec, predict
 from xdrought.splits import PARTS, chronological
-from xdrought.study import paired_differences, predicted_degree, spatial_folds, spatial_validation
+from xdrought.study import paired_differences, spatial, spatial_folds, spatial_validation
 from xdrought.study.comparison import score_members
 from xdrought.study.keeping import Member
 from xdrought.windows.patches import patches
@@ -108,7 +108,7 @@ def linear_degree(n: int) -> tuple[xr.Dataset, xr.Dataset]:
 def test_a_linear_degree_is_predicted_and_known_sites_keep_theirs():
     degree, rain = linear_degree(20)
     known = degree.site.isin(degree.site[5:])
-    found = predicted_degree(degree, rain, known=known)
+    found = spatial(degree, rain, known=known)
     np.testing.assert_array_equal(found.rho[5:], degree.rho[5:])
     np.testing.assert_allclose(found.rho[:5], degree.rho[:5], atol=0.02)
     np.testing.assert_allclose(found.p_value[:5], degree.p_value[:5], atol=0.02)
@@ -118,15 +118,13 @@ def test_nothing_of_an_unknown_site_but_its_weather_and_place_is_used():
     degree, rain = linear_degree(12)
     known = degree.site != degree.site[2]
     spoiled = degree.where(known, 99.0)
-    xr.testing.assert_identical(
-        predicted_degree(spoiled, rain, known=known), predicted_degree(degree, rain, known=known)
-    )
+    xr.testing.assert_identical(spatial(spoiled, rain, known=known), spatial(degree, rain, known=known))
 
 
 def test_expected_values_stay_in_their_range():
     degree, rain = linear_degree(12)
     rain["tp"] = rain.tp.where(rain.site != rain.site[0], 100.0)
-    found = predicted_degree(degree, rain, known=degree.site != degree.site[0])
+    found = spatial(degree, rain, known=degree.site != degree.site[0])
     assert found.rho.isel(site=0).item() <= 1
     assert found.p_value.isel(site=0).item() >= 0
 
@@ -136,12 +134,12 @@ def test_a_degree_that_weather_does_not_tell_is_expected_near_its_mean():
     rng = np.random.default_rng(3)
     degree["rho"] = degree.rho.copy(data=rng.random(degree.rho.shape))
     known = degree.site.isin(degree.site[10:])
-    found = predicted_degree(degree, rain, known=known)
+    found = spatial(degree, rain, known=known)
     assert float(found.rho[:10].std()) < 0.5 * float(degree.rho[10:].std())
 
 
 def test_the_penalty_is_that_of_leaving_sites_out_one_by_one():
-    from xdrought.study.predicted_degree import PENALTIES, _ridge
+    from xdrought.study.spatial import PENALTIES, _ridge
 
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((15, 4)), rng.standard_normal((15, 3)) + 2
@@ -167,9 +165,9 @@ def test_the_penalty_is_that_of_leaving_sites_out_one_by_one():
 def test_what_cannot_be_predicted_is_refused():
     degree, rain = linear_degree(6)
     with pytest.raises(ValueError, match="predicted_degree: 2 known sites; a regression needs at least three"):
-        predicted_degree(degree, rain, known=degree.site.isin(degree.site[:2]))
+        spatial(degree, rain, known=degree.site.isin(degree.site[:2]))
     with pytest.raises(ValueError, match="predicted_degree: the sites have no lat and lon"):
-        predicted_degree(degree.drop_vars(["lat", "lon"]), rain, known=degree.site != "S0")
+        spatial(degree.drop_vars(["lat", "lon"]), rain, known=degree.site != "S0")
 
 
 # --- the validation ---------------------------------------------------------------------------------------

@@ -17,8 +17,7 @@ from xdrought.causality import causality_degree
 from xdrought.forecast.fitting import load, predict
 from xdrought.models import checkpoint as files
 from xdrought.models.batches import Batch, cut
-from xdrought.models.samplers import independent, runs
-from xdrought.models.training import Plan, Training
+from xdrought.models.training import Plan, Training, independent, runs
 from xdrought.splits import spatial_monte_carlo
 from xdrought.windows.patches import Patches
 

@@ -52,7 +52,7 @@ def test_the_packaged_values_are_the_published_ones(data_dir):
 
 
 def test_the_twin_by_name(nowhere):
-    from xdrought.data.twin import simulate
+    from xdrought.simulation.twin import simulate
 
     ds = open_dataset("twin", n_sites=2, n_days=10, size=2, seed=4, spinup_days=5)
     xr.testing.assert_identical(ds, simulate(2, 10, size=2, seed=4, spinup_days=5))

@@ -9,10 +9,11 @@ import xarray as xr
 
 from tests.helpers import unchanged
 from xdrought import flash_drought_events
-from xdrought.data import _twin_files as files
-from xdrought.data import _twin_soil as land
-from xdrought.data import _twin_weather as air
-from xdrought.data import open_dataset, open_fluxnet, screen_sites, twin
+from xdrought.data import open_dataset, open_fluxnet, screen_sites
+from xdrought.simulation import soil as land
+from xdrought.simulation import twin
+from xdrought.simulation import weather as air
+from xdrought.simulation import writers as files
 
 PATHS = ["t2m", "mx2t", "r", "ws10", "tp", "stl1"]
 NO_PATH = ["d2m", "cape", "sp", "z500", "e", "swvl1"]

@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xdrought.data import _download, _uscrn_files, open_uscrn, screen_sites
+from xdrought.data import download, open_uscrn, screen_sites, uscrn
 from xdrought.data.uscrn import BASE_URL
 
 STATION = "OK_Stillwater_5_WNW"
 OTHER = "AZ_Yuma_27_ENE"
-COLUMNS = list(_uscrn_files.COLUMNS)
+COLUMNS = list(uscrn.COLUMNS)
 
 
 def line(day: pd.Timestamp, **values: str) -> str:
@@ -360,7 +360,7 @@ def test_the_cache_folder_is_the_one_of_the_environment(server, tmp_path, monkey
     fetch(server, None)
     assert kept_files(tmp_path) == [f"mine/uscrn/daily01/2010/{name()}"]
     monkeypatch.delenv("XDROUGHT_CACHE_DIR")
-    assert _download.cache_folder().name == "xdrought"
+    assert download.cache_folder().name == "xdrought"
 
 
 @pytest.mark.parametrize(

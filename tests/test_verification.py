@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xdrought.kernels import scores as kernel
+from xdrought.kernels import score_sums as kernel
 from xdrought.verification.references import climatology_forecast, damped_persistence_forecast, persistence_forecast
 from xdrought.verification.scores import class_scores, generalization_ability, to_table, verify
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xdrought.kernels import bootstrap as kernel
-from xdrought.kernels import scores as score_kernel
+from xdrought.kernels import score_sums as score_kernel
+from xdrought.statistics import bootstrap as kernel
 from xdrought.verification import compare_models, verify
 
 from .test_verification import world

@@ -32,7 +32,7 @@ import matplotlib
 matplotlib.use("Agg")
 import numpy as np
 import xdrought
-from xdrought.data.twin import simulate
+from xdrought.simulation.twin import simulate
 
 ds = simulate(n_sites=2, n_days=800, size=2, seed=1)
 soil = ds.soil_moisture

@@ -26,9 +26,8 @@ from scipy.stats import spearmanr
 from shap import GradientExplainer
 
 import xdrought
-from xdrought.attribution.inputs import background_windows, windows_of
+from xdrought.attribution.explained_windows import background_windows, windows_of
 from xdrought.attribution.shap_reference import _as_column, shap_gradients
-from xdrought.data.twin import respond, simulate
 from xdrought.models import build
 from xdrought.models.expected_gradients import (
     Draws,
@@ -39,6 +38,7 @@ from xdrought.models.expected_gradients import (
     frozen,
     outputs,
 )
+from xdrought.simulation.twin import respond, simulate
 
 SUMMED = (1, 3, 4)  # input days and cells
 N_WINDOWS, N_BACKGROUND = 6, 50

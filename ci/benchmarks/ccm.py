@@ -32,10 +32,10 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 import xarray as xr  # noqa: E402
 
-from xdrought.causality import ccm  # noqa: E402
-from xdrought.causality import torch_engine as cross_mapping_torch  # noqa: E402
-from xdrought.kernels import crossmap  # noqa: E402
-from xdrought.kernels.crossmap import Settings  # noqa: E402
+from xdrought.causality import ccm
+from xdrought.causality import cross_mapping as cross_mapping_torch
+from xdrought.kernels import cross_map
+from xdrought.kernels.cross_map import Settings
 
 LENGTHS, DIMS, LENGTH, PAIRS = (500, 1000, 1660, 2400, 5000), (2, 5), 1660, 24
 GROWTH = (500, 1000, 2000, 4000, 8000, 16000, 32000, 64000)
@@ -93,11 +93,11 @@ def one_maps(series: dict[str, np.ndarray], rounds: int) -> tuple[pd.DataFrame, 
             row = {
                 "L": length,
                 "E": dim,
-                "xdrought": cpu(lambda y=y, x=x, s=fast: crossmap.cross_map(y, x[None], s, 0), 4 * rounds),
-                "xdrought, scipy tree": cpu(lambda y=y, x=x, s=plain: crossmap.cross_map(y, x[None], s, 0), rounds),
+                "xdrought": cpu(lambda y=y, x=x, s=fast: cross_map.cross_map(y, x[None], s, 0), 4 * rounds),
+                "xdrought, scipy tree": cpu(lambda y=y, x=x, s=plain: cross_map.cross_map(y, x[None], s, 0), rounds),
                 "xdrought, torch": cpu(lambda y=y, x=x, s=fast: cross_mapping_torch.cross_map(y, x[None], s, 0), 1),
             }
-            ours = crossmap.cross_map(y, x[None], fast, 0).rho[0]
+            ours = cross_map.cross_map(y, x[None], fast, 0).rho[0]
             for name, peer in peers.ONE_MAP.items():
                 if peers.has(name):
                     row[name] = cpu(lambda y=y, x=x, p=peer, d=dim: p(y, x, d), min(rounds, 3))
@@ -150,7 +150,7 @@ def surrogates_of_a_pair(y: np.ndarray, x: np.ndarray) -> Callable[[], object]:
 
     def first_pair() -> None:
         _draw_turns.cache_clear()
-        crossmap.surrogate_test(y, x[None], chosen, 0)
+        cross_map.surrogate_test(y, x[None], chosen, 0)
 
     return first_pair
 
@@ -199,7 +199,7 @@ def growth(rounds: int) -> pd.DataFrame:
         row = {"L": length}
         for dim in (1, 2, 3, 5):
             y, x, chosen = series[0, :length], series[1:, :length], Settings(dim=dim, compiled=True)
-            row[f"E = {dim}"] = cpu(lambda y=y, x=x, s=chosen: crossmap.cross_map(y, x, s, 0), rounds)
+            row[f"E = {dim}"] = cpu(lambda y=y, x=x, s=chosen: cross_map.cross_map(y, x, s, 0), rounds)
         rows.append(row)
     found = pd.DataFrame(rows)
     print(found, flush=True)
@@ -211,9 +211,9 @@ import time, resource
 cpu = time.process_time()
 import numpy as np
 from xdrought.kernels import crossmap
-from xdrought.kernels.crossmap import Settings
+from xdrought.kernels.cross_map import Settings
 x = np.random.default_rng(0).standard_normal((2, 300))
-import xdrought.kernels.tree_scores, xdrought.kernels.tree_libraries
+import xdrought.kernels.kdtree.maps, xdrought.kernels.kdtree.libraries
 ready = time.process_time()
 crossmap.cross_map(x[0], x[1:], Settings(compiled=True), 0)
 maps = time.process_time()
@@ -224,7 +224,7 @@ MEMORY = """
 import sys, numpy as np
 from pathlib import Path
 from xdrought.kernels import crossmap
-from xdrought.kernels.crossmap import Settings
+from xdrought.kernels.cross_map import Settings
 def status(name):
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(name)).split()[1])
@@ -332,7 +332,7 @@ def main() -> None:
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     series = read_tower(Path(folder))
-    crossmap.cross_map(series["TA_F"][:300], series["TA_F"][None, :300], COMPILED, 0)
+    cross_map.cross_map(series["TA_F"][:300], series["TA_F"][None, :300], COMPILED, 0)
     maps, worst = one_maps(series, options.rounds)
     sites = workload(series, options.sites, options.rounds)
     pair = draws(series, options.rounds)
@@ -384,7 +384,7 @@ Peers' surrogates: mapping only (pyEDM: both directions); causal-ccm and pyEDM a
 
 {markdown(start_up())}
 
-Jobs below {crossmap.WORTH_COMPILING:,} day searches use scipy's tree and never import numba; the numbers agree to
+Jobs below {cross_map.WORTH_COMPILING:,} day searches use scipy's tree and never import numba; the numbers agree to
 1e-12.
 
 ## Growth with L, ms

@@ -182,7 +182,7 @@ def ccm(quick: bool) -> Iterator[Row]:
 
 def map_steps(series: np.ndarray, dim: int) -> tuple[tuple[str, Way], ...]:
     """The steps of one map: equal days grouped, the tree, the search."""
-    from xdrought.kernels.tree_weights import group_equal, nearest_groups, plant
+    from xdrought.kernels.kdtree.maps import group_equal, nearest_groups, plant
 
     vectors = np.stack([series[dim - 1 - lag : series.size - lag] for lag in range(dim)], axis=1)
     library, days = np.ones(len(vectors), bool), np.arange(len(vectors))

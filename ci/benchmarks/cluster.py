@@ -279,9 +279,6 @@ def warm_up() -> None:
     """Imports, which every process does once."""
     import torch
 
-    import xdrought.attribution
-    import xdrought.kernels.crossmap  # noqa: F401
-
     torch.set_num_threads(1)
 
 

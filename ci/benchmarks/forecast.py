@@ -29,10 +29,9 @@ import torch
 from plain_network import PlainNetwork, WindowDataset, loader
 
 from xdrought.models import build
-from xdrought.models.batches import Batch
-from xdrought.models.prediction import run
+from xdrought.models.batches import Batch, run
 from xdrought.models.training import Plan, Training
-from xdrought.windows.resident import ResidentCube
+from xdrought.windows.tensors import ResidentCube
 
 N_SITES, PER_SITE, WINDOW, LEAD = 16, 600, 15, 7
 SHAPE = (12, 10, 10)

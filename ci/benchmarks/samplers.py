@@ -23,8 +23,8 @@ import torch
 import xarray as xr
 from scipy import stats
 
-from xdrought.data.twin import simulate
 from xdrought.forecast.fitting import fit_resattcaurec
+from xdrought.simulation.twin import simulate
 
 SETTING = """The simulated twin (not observations): {sites} sites, {days} days, {n_train} training windows of 15 days x
 12 drivers x 4 x 4 cells; ResAttCauRec of widths 8 and 16, batches of 128, learning rate 0.001, {epochs} epochs, {seeds}

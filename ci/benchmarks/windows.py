@@ -24,7 +24,7 @@ import xbatcher
 from torch.utils.data import DataLoader
 from xbatcher.loaders.torch import MapDataset
 
-from xdrought.models.samplers import runs
+from xdrought.models.training import runs
 from xdrought.windows.patches import patches
 
 N_SITES, N_DAYS, N_DRIVERS, SIZE, WINDOW, BATCH = 20, 1000, 12, 10, 15, 512

@@ -2,15 +2,192 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 import xarray as xr
 
-from xdrought.causality import inputs, torch_engine
-from xdrought.causality.inputs import Cause
-from xdrought.causality.labels import Plan, describe, map_labelled
+from xdrought.causality import pairs
+from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import false_discovery_control, family_dims
+from xdrought.devices import require_torch, resolve_device
+
+if TYPE_CHECKING:
+    from xdrought.kernels.cross_map import Settings, Skill
+
+CAUSE_DIM, LAG_DIM = "_cause", "_lag"  # until they become `variable` and `lag`, which the user's arrays may have
+LABELS = {
+    "rho": "cross-map skill (correlation of estimate and truth)",
+    "p_value": "Pearson p-value of the skill, which takes days as independent and is far too small for daily series",
+    "n_pairs": "number of days compared",
+    "tied_fraction": "share of days with tied or zero-distance neighbours, which share their weight",
+    "exclusion_radius": "days on either side that may not be neighbours",
+    "rho_lower": "2.5 % quantile of the skill over random libraries",
+    "rho_upper": "97.5 % quantile of the skill over random libraries",
+    "convergence": "skill with the largest library minus skill with the smallest, mean over random libraries",
+    "convergence_lower": "2.5 % quantile of the convergence over random libraries",
+    "convergence_upper": "97.5 % quantile of the convergence over random libraries",
+    "kendall_tau": "Kendall's rank correlation of library size and mean skill",
+    "kendall_p_value": "one-sided p-value of Kendall's tau: skill grows with the library",
+    "fisher_z": "Fisher's z of the skill with the largest library against that with the smallest",
+    "fisher_p_value": "one-sided p-value of Fisher's z, which takes days as independent",
+    "surrogate_p_value": "one-sided p-value of the skill against surrogates",
+    "tested_rho": "skill that is compared with the surrogates",
+}
+SOURCES = "Sugihara et al. 2012, doi:10.1126/science.1227079; Tang et al. 2025, Eq. 8"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is mapped: one `Settings` per direction and lag, and which of them get a dimension of their own."""
+
+    variants: tuple[tuple[Settings, ...], ...]
+    directions: tuple[str, ...]
+    lags: tuple[int, ...]
+    keep_lag: bool
+    keep_sizes: bool
+
+    @property
+    def common(self) -> Settings:
+        """Any of the settings, for what they share."""
+        return self.variants[0][0]
+
+
+def map_labelled(
+    causes: Causes, effect: xr.DataArray, where: xr.DataArray | None, plan: Plan, time: Hashable, caller: str
+) -> xr.Dataset:
+    """The kernel on labels; lazy for dask."""
+    from xdrought.kernels.cross_map_blocks import has_sizes, map_variants, result_names
+
+    settings = plan.common
+    names = result_names(settings)
+    inputs = (effect, *(() if where is None else (where,)), *causes.arrays)
+    own = _own_dimensions(inputs, plan, causes, caller)
+    lengths = {CAUSE_DIM: len(causes.arrays), "direction": len(plan.directions), LAG_DIM: len(plan.lags)}
+    if settings.library_sizes:
+        lengths["library_size"] = len(settings.library_sizes)
+    out = xr.apply_ufunc(
+        map_variants,
+        *without_repeated_coordinates(inputs, own),
+        kwargs={"variants": _choose_search(plan, inputs, time), "masked": where is not None},
+        input_core_dims=[[time]] * len(inputs),
+        output_core_dims=[
+            [CAUSE_DIM, "direction", LAG_DIM, *(["library_size"] if has_sizes(name, settings) else [])]
+            for name in names
+        ],
+        dask="parallelized",
+        output_dtypes=[np.int64 if name in ("n_pairs", "exclusion_radius") else np.float64 for name in names],
+        dask_gufunc_kwargs={"output_sizes": lengths},
+        keep_attrs=False,
+    )
+    found = {
+        name: da.rename(name).assign_attrs(long_name=LABELS[name], units="1")
+        for name, da in zip(names, out, strict=True)
+        if name != "exclusion_radius" or settings.radius is None
+    }
+    return _coordinates(xr.Dataset(found), causes, plan)
+
+
+def _choose_search(plan: Plan, inputs: tuple[xr.DataArray, ...], time: Hashable) -> tuple[tuple[Settings, ...], ...]:
+    """The settings with the tree that suits the whole job, so that results do not depend on chunks."""
+    from xdrought.kernels.cross_map import worth_compiling
+
+    sizes = {dim: size for da in inputs for dim, size in da.sizes.items()}
+    n_steps = sizes.pop(time)
+    n_maps = math.prod(sizes.values()) * len(inputs) * sum(len(lags) for lags in plan.variants)
+    compiled = worth_compiling(plan.common, n_maps, n_steps)
+    return tuple(tuple(replace(one, compiled=compiled) for one in lags) for lags in plan.variants)
+
+
+def _own_dimensions(inputs: tuple[xr.DataArray, ...], plan: Plan, causes: Causes, caller: str) -> set[str]:
+    """Names that the result takes for itself; none may be a dimension of the input."""
+    own = {CAUSE_DIM, LAG_DIM, "direction", "library_size"}
+    own |= {"variable"} if causes.names else set()
+    own |= {"lag"} if plan.keep_lag else set()
+    clash = sorted(own & {str(dim) for da in inputs for dim in da.dims})
+    if clash:
+        raise ValueError(f"{caller}: the input has dimensions {clash}, which the result needs; rename them")
+    return own
+
+
+def without_repeated_coordinates(inputs: tuple[xr.DataArray, ...], own: set[str]) -> list[xr.DataArray]:
+    """Inputs whose lazy coordinates come once: to compare them xarray would compute them."""
+    lazy = {name for da in inputs for name, coord in da.coords.items() if coord.chunks is not None}
+    seen: set[Hashable] = set()
+    found = []
+    for da in inputs:
+        found.append(da.drop_vars([*own, *(seen & lazy)], errors="ignore"))
+        seen |= set(da.coords)
+    return found
+
+
+def _coordinates(result: xr.Dataset, causes: Causes, plan: Plan) -> xr.Dataset:
+    """Labels on the result's own dimensions; those that were not asked for go."""
+    result = result.assign_coords(direction=list(plan.directions))
+    if plan.common.library_sizes:
+        result = result.assign_coords(library_size=list(plan.common.library_sizes))
+    if plan.keep_lag:
+        attrs = {"long_name": "steps from the manifold's day to the estimated one", "units": "1"}
+        result = result.rename({LAG_DIM: "lag"}).assign_coords(lag=("lag", list(plan.lags), attrs))
+    else:
+        result = result.isel({LAG_DIM: 0})
+    if plan.common.library_sizes and not plan.keep_sizes:
+        result = result.isel(library_size=0)
+    if len(plan.directions) == 1:
+        result = result.isel(direction=0)
+    if causes.names is None:
+        return result.isel({CAUSE_DIM: 0})
+    return result.rename({CAUSE_DIM: "variable"}).assign_coords(variable=list(causes.names))
+
+
+def describe(plan: Plan, radius: int | str, deseasonalize: bool) -> dict[str, object]:
+    """Settings as attributes that a file can hold; an embedding that differs by direction is a list in their order."""
+    settings = plan.common
+    dims, taus = [row[0].dim for row in plan.variants], [row[0].tau for row in plan.variants]
+    found: dict[str, object] = {
+        "embedding_dim": dims if len(set(dims)) > 1 else dims[0],
+        "tau": taus if len(set(taus)) > 1 else taus[0],
+        "exclusion_radius": radius,
+        "lag": list(plan.lags) if plan.keep_lag else plan.lags[0],
+        "engine": settings.engine,
+        "source": SOURCES,
+    }
+    if settings.library_sizes:
+        found |= {"library_samples": settings.samples, "seed": settings.seed}
+    if settings.surrogates:
+        found |= {
+            "surrogates": settings.surrogates,
+            "surrogate_kind": settings.surrogate_kind,
+            "seed": settings.seed,
+            "deseasonalize": int(deseasonalize and settings.surrogate_kind != "seasonal"),
+        }
+    return found
+
+
+def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+    """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
+    require_torch("ccm")
+    import torch
+
+    from xdrought.kernels.cross_map import Skill, patterns
+    from xdrought.models.cross_mapping import cross_map as map_tensors
+
+    device = resolve_device("auto", "ccm")
+    rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
+    for chosen, valid, vectors in patterns(series, targets, settings):
+        days = np.flatnonzero(valid)
+        if not days.size:
+            continue
+        points, steps, values = (
+            torch.from_numpy(array).to(device) for array in (vectors[days], days, targets[np.ix_(chosen, days)])
+        )
+        found = map_tensors(points, steps, values, radius)
+        rho[chosen], n[chosen] = found.rho.cpu().numpy(), found.mapped
+        tied[chosen] = found.tied / found.mapped if found.mapped else np.nan
+    return Skill(rho, n, tied)
 
 
 def ccm(
@@ -128,42 +305,42 @@ def ccm(
     True
     """
     caller = "ccm"
-    causes = inputs.collect_causes(cause, caller)
+    causes = pairs.collect_causes(cause, caller)
     for da in (effect, *causes.arrays):
-        inputs.check_series(da, time, caller)
-    inputs.check_same_labels(causes.arrays, effect, caller)
+        pairs.check_series(da, time, caller)
+    pairs.check_same_labels(causes.arrays, effect, caller)
     if where is not None:
-        inputs.check_where(where, (effect, *causes.arrays), time, caller)
-    directions = inputs.DIRECTIONS[inputs.check_choice(direction, "direction", inputs.DIRECTIONS, caller)]
-    dims = inputs.per_direction(embedding_dim, "embedding_dim", directions, caller)
-    taus = inputs.per_direction(tau, "tau", directions, caller)
+        pairs.check_where(where, (effect, *causes.arrays), time, caller)
+    directions = pairs.DIRECTIONS[pairs.check_choice(direction, "direction", pairs.DIRECTIONS, caller)]
+    dims = pairs.per_direction(embedding_dim, "embedding_dim", directions, caller)
+    taus = pairs.per_direction(tau, "tau", directions, caller)
     for one in zip(dims, taus, strict=True):
-        inputs.check_embedding(*one, effect.sizes[time], caller)
-    sizes = inputs.library_sizes(library_size, max(dims) + 2, effect.sizes[time], caller)
-    inputs.check_choice(surrogate_kind, "surrogate_kind", inputs.SURROGATES, caller)
+        pairs.check_embedding(*one, effect.sizes[time], caller)
+    sizes = pairs.library_sizes(library_size, max(dims) + 2, effect.sizes[time], caller)
+    pairs.check_choice(surrogate_kind, "surrogate_kind", pairs.SURROGATES, caller)
     needs_dates = bool(surrogates) and (deseasonalize or surrogate_kind == "seasonal")
     _check_engine(engine, exclusion_radius != 0 or where is not None, bool(sizes) or surrogates > 0, caller)
 
-    from xdrought.kernels.crossmap import Settings
+    from xdrought.kernels.cross_map import Settings
 
     common = Settings(
-        radius=inputs.check_radius(exclusion_radius, caller),
+        radius=pairs.check_radius(exclusion_radius, caller),
         library_sizes=sizes,
-        samples=inputs.check_count(library_samples, "library_samples", 1, caller),
-        surrogates=inputs.check_count(surrogates, "surrogates", 0, caller),
+        samples=pairs.check_count(library_samples, "library_samples", 1, caller),
+        surrogates=pairs.check_count(surrogates, "surrogates", 0, caller),
         surrogate_kind=surrogate_kind,
         seed=int(seed),
-        years=inputs.time_in_years(effect, time, caller) if needs_dates else None,
+        years=pairs.time_in_years(effect, time, caller) if needs_dates else None,
         engine=engine,
-        mapper=torch_engine.cross_map if engine == "torch" else None,
+        mapper=cross_map if engine == "torch" else None,
     )
-    lags = inputs.lags(lag, effect.sizes[time], caller)
+    lags = pairs.lags(lag, effect.sizes[time], caller)
     variants = tuple(
         tuple(replace(common, dim=int(dim), tau=int(step), directions=(way,), lag=shift) for shift in lags)
         for way, dim, step in zip(directions, dims, taus, strict=True)
     )
-    keep_sizes = library_size is not None and not inputs.is_one(library_size)
-    plan = Plan(variants, directions, lags, keep_lag=not inputs.is_one(lag), keep_sizes=keep_sizes)
+    keep_sizes = library_size is not None and not pairs.is_one(library_size)
+    plan = Plan(variants, directions, lags, keep_lag=not pairs.is_one(lag), keep_sizes=keep_sizes)
     result = map_labelled(causes, effect, where, plan, time, caller)
     if fdr is not False:
         result = _adjusted(result, None if fdr is True else fdr, caller)
@@ -181,7 +358,7 @@ def _adjusted(result: xr.Dataset, dim: Hashable | Iterable[Hashable] | None, cal
 
 def _check_engine(engine: str, has_options: bool, has_draws: bool, caller: str) -> None:
     """Own search does all; `has_options`: a window or days to leave out, `has_draws`: libraries or surrogates."""
-    inputs.check_choice(engine, "engine", inputs.ENGINES, caller)
+    pairs.check_choice(engine, "engine", pairs.ENGINES, caller)
     if engine == "kdtree":
         return
     if engine == "torch" and has_draws:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought.causality import inputs
-from xdrought.causality.degree_providers import Provider, check_degree, find_provider
-from xdrought.causality.inputs import Cause
-from xdrought.periods import Period, as_slice, check_mask
+from xdrought.causality import pairs
+from xdrought.causality.methods import Provider, check_degree, find_provider
+from xdrought.causality.pairs import Cause
+from xdrought.splits import Period, as_slice, check_mask
 
 
 def causality_degree(
@@ -91,12 +91,12 @@ def causality_degree(
     ({'site': 1, 'variable': 1, 'cell': 4}, {'site': 1, 'causal': 8})
     """
     caller = "causality_degree"
-    inputs.check_choice(direction, "direction", inputs.DIRECTIONS, caller)
-    causes = inputs.collect_causes(drivers, caller)
+    pairs.check_choice(direction, "direction", pairs.DIRECTIONS, caller)
+    causes = pairs.collect_causes(drivers, caller)
     names = causes.names or (causes.arrays[0].name or "driver",)
     for da in (target, *causes.arrays):
-        inputs.check_series(da, time, caller)
-    inputs.check_same_labels(causes.arrays, target, caller)
+        pairs.check_series(da, time, caller)
+    pairs.check_same_labels(causes.arrays, target, caller)
     cells = [_nearest_cells(da, patch_dims, caller) for da in causes.arrays]
     if not any("cell" in da.dims for da in cells):
         cells = [da.expand_dims("cell", axis=-1) for da in cells]

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import xarray as xr
 
-from xdrought.causality import inputs
+from xdrought.causality import pairs
 
 
 def choose_embedding(
@@ -70,15 +70,15 @@ def choose_embedding(
     >>> int(choose_embedding(xr.DataArray(x, dims="time"), max_dim=4).best_embedding_dim)
     1
     """
-    from xdrought.kernels.crossmap import Settings, worth_compiling
+    from xdrought.kernels.cross_map import Settings, worth_compiling
 
     caller = "choose_embedding"
-    inputs.check_series(da, time, caller)
-    max_dim = inputs.check_count(max_dim, "max_dim", 1, caller)
-    lead = inputs.check_count(lead, "lead", 1, caller)
-    taus = [inputs.check_count(one, "tau", 1, caller) for one in np.atleast_1d(np.asarray(tau)).tolist()]
-    inputs.check_embedding(max_dim, max(taus), da.sizes[time] - lead, caller)
-    radius = inputs.check_radius(exclusion_radius, caller)
+    pairs.check_series(da, time, caller)
+    max_dim = pairs.check_count(max_dim, "max_dim", 1, caller)
+    lead = pairs.check_count(lead, "lead", 1, caller)
+    taus = [pairs.check_count(one, "tau", 1, caller) for one in np.atleast_1d(np.asarray(tau)).tolist()]
+    pairs.check_embedding(max_dim, max(taus), da.sizes[time] - lead, caller)
+    radius = pairs.check_radius(exclusion_radius, caller)
     table = ["tau", "embedding_dim"]
     compiled = worth_compiling(Settings(), da.size // da.sizes[time] * len(taus) * max_dim, da.sizes[time])
     found = xr.apply_ufunc(
@@ -114,7 +114,7 @@ def _tables(
     block: np.ndarray, *, max_dim: int, taus: list[int], lead: int, radius: int | None, compiled: bool
 ) -> tuple[np.ndarray, ...]:
     """Skill, standard error and pairs (..., tau, E) of a block (..., time), and the choice (...)."""
-    from xdrought.kernels.crossmap import Settings, cross_map, decorrelation_time, shift
+    from xdrought.kernels.cross_map import Settings, cross_map, decorrelation_time, shift
 
     rows = np.asarray(block, dtype=np.float64).reshape(-1, block.shape[-1])
     shape = (len(rows), len(taus), max_dim)

@@ -94,7 +94,7 @@ def family_dims(
 
 def _adjust(p_value: np.ndarray, *, n_dims: int, method: str) -> np.ndarray:
     """Adjust the last `n_dims` axes together."""
-    from xdrought.kernels.p_values import adjusted
+    from xdrought.statistics.multiple_tests import adjusted
 
     rows = np.asarray(p_value, dtype=np.float64).reshape(*p_value.shape[: p_value.ndim - n_dims], -1)
     out = np.empty(rows.shape)

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
-from xdrought.causality import inputs
-from xdrought.causality.inputs import Cause, Causes
-from xdrought.causality.labels import CAUSE_DIM, LABELS
+from xdrought.causality import pairs
+from xdrought.causality.cross_mapping import CAUSE_DIM, LABELS
+from xdrought.causality.pairs import Cause, Causes
 
 if TYPE_CHECKING:
-    from xdrought.kernels.spatial_crossmap import SpatialSettings
+    from xdrought.kernels.spatial_cross_map import SpatialSettings
 
 SOURCE = "Gao et al. 2023, doi:10.1038/s41467-023-41619-6"
 _IN_SPACE = {
@@ -124,38 +124,38 @@ def gccm(
     array([1., 1.])
     """
     caller = "gccm"
-    causes = inputs.collect_causes(cause, caller)
+    causes = pairs.collect_causes(cause, caller)
     for da in (effect, *causes.arrays):
         _check_field(da, (lat, lon), caller)
-    inputs.check_same_labels(causes.arrays, effect, caller)
+    pairs.check_same_labels(causes.arrays, effect, caller)
     for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
-        inputs.check_count(value, name, 1, caller)
+        pairs.check_count(value, name, 1, caller)
     shortest = min(effect.sizes[lat], effect.sizes[lon])
     if (embedding_dim - 1) * tau >= shortest:
         raise ValueError(
             f"{caller}: the grid of {effect.sizes[lat]} x {effect.sizes[lon]} cells is too small for "
             f"embedding_dim={embedding_dim}, tau={tau}; the outer ring reaches {(embedding_dim - 1) * tau} cells"
         )
-    neighbours = embedding_dim + 1 if neighbours is None else inputs.check_count(neighbours, "neighbours", 1, caller)
+    neighbours = embedding_dim + 1 if neighbours is None else pairs.check_count(neighbours, "neighbours", 1, caller)
     sizes = _window_sizes(library_size, shortest, neighbours, caller)
 
-    from xdrought.kernels.spatial_crossmap import SpatialSettings
+    from xdrought.kernels.spatial_cross_map import SpatialSettings
 
     settings = SpatialSettings(
         dim=int(embedding_dim),
         tau=int(tau),
         neighbours=int(neighbours),
-        radius=inputs.check_count(exclusion_radius, "exclusion_radius", 0, caller),
-        directions=inputs.DIRECTIONS[inputs.check_choice(direction, "direction", inputs.DIRECTIONS, caller)],
+        radius=pairs.check_count(exclusion_radius, "exclusion_radius", 0, caller),
+        directions=pairs.DIRECTIONS[pairs.check_choice(direction, "direction", pairs.DIRECTIONS, caller)],
         window_sizes=sizes,
-        samples=inputs.check_count(library_samples, "library_samples", 1, caller),
-        surrogates=inputs.check_count(surrogates, "surrogates", 0, caller),
+        samples=pairs.check_count(library_samples, "library_samples", 1, caller),
+        surrogates=pairs.check_count(surrogates, "surrogates", 0, caller),
         detrend=bool(detrend),
         wrap=_goes_around(effect, lon) if wrap is None else bool(wrap),
         seed=int(seed),
     )
     result = _map_labelled(causes, effect, settings, [lat, lon], caller)
-    if library_size is not None and inputs.is_one(library_size):
+    if library_size is not None and pairs.is_one(library_size):
         result = result.isel(library_size=0)
     return result.assign_attrs(_describe(settings))
 
@@ -209,7 +209,7 @@ def _map_labelled(
     causes: Causes, effect: xr.DataArray, settings: SpatialSettings, dims: list[Hashable], caller: str
 ) -> xr.Dataset:
     """The kernel on labels; lazy for dask."""
-    from xdrought.kernels.spatial_blocks import has_sizes, map_block, result_names
+    from xdrought.kernels.spatial_cross_map import has_sizes, map_block, result_names
 
     own = {CAUSE_DIM, "direction", "library_size", *(("variable",) if causes.names else ())}
     clash = sorted(own & {str(dim) for da in (effect, *causes.arrays) for dim in da.dims})

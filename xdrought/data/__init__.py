@@ -8,7 +8,7 @@ Tower and station readers give SITE Datasets, ``(site, time)``:
 - :func:`~xdrought.data.tutorial.open_dataset` - small and real data by name.
 
 Each module is one source of data; modules for gridded data and the simulated world are imported by their own
-names (``xdrought.data.era5``, ``xdrought.data.collocate``, ``xdrought.data.twin``).
+names (``xdrought.data.era5``, ``xdrought.data.collocate``, ``xdrought.simulation.twin``).
 """
 
 from __future__ import annotations

@@ -10,9 +10,8 @@ from os import PathLike
 import pandas as pd
 import xarray as xr
 
-from xdrought.data._fluxnet_files import CALLER, Source, find_sources, read_table
-from xdrought.data._site_table import place_of, read_places
-from xdrought.data._sites import SiteRecord, check_valid_range, mask_out_of_range, to_dataset
+from xdrought.data.fluxnet_files import CALLER, Source, find_sources, read_table
+from xdrought.data.sites import SiteRecord, check_valid_range, mask_out_of_range, place_of, read_places, to_dataset
 
 DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS")
 REFERENCE = "Pastorello et al. (2020), https://doi.org/10.1038/s41597-020-0534-3"

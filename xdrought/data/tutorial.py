@@ -10,9 +10,9 @@ from typing import Any
 
 import xarray as xr
 
-from xdrought.data._download import cache_folder
-from xdrought.data._fluxnet_files import HOME as FLUXNET_HOME
+from xdrought.data.download import cache_folder
 from xdrought.data.fluxnet import open_fluxnet
+from xdrought.data.fluxnet_files import HOME as FLUXNET_HOME
 from xdrought.data.uscrn import BASE_URL, open_uscrn
 
 _VARIABLE = "XDROUGHT_DATA_DIR"
@@ -28,7 +28,7 @@ def open_dataset(name: str, **options: Any) -> xr.Dataset:
           2011. It travels with the library (CC-BY-4.0).
         - ``"fluxnet"``: the FLUXNET2015 files in ``$XDROUGHT_DATA_DIR/fluxnet2015``.
         - ``"uscrn"``: the USCRN files in ``$XDROUGHT_DATA_DIR/uscrn``, or those fetched before.
-        - ``"twin"``: a simulated world with known causes (:func:`xdrought.data.twin.simulate`); not
+        - ``"twin"``: a simulated world with known causes (:func:`xdrought.simulation.twin.simulate`); not
           observations.
     **options
         For the function that reads or simulates: ``sites=`` for "fluxnet", ``stations=`` and ``years=`` for
@@ -105,7 +105,7 @@ def _open_uscrn(**options: Any) -> xr.Dataset:
 
 
 def _open_twin(**options: Any) -> xr.Dataset:
-    from xdrought.data.twin import simulate
+    from xdrought.simulation.twin import simulate
 
     return simulate(**options)
 

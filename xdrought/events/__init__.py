@@ -1,6 +1,5 @@
 """Flash-drought events, daily classes and summary maps of soil moisture."""
 
-from xdrought.events.drought_monitor import DroughtMonitor
 from xdrought.events.flash_droughts import (
     CLASSES,
     definition_agreement,
@@ -9,7 +8,8 @@ from xdrought.events.flash_droughts import (
     flash_drought_events,
     soil_moisture_percentile,
 )
-from xdrought.events.near_real_time import load_monitor, start_monitor
+from xdrought.events.monitor import DroughtMonitor
+from xdrought.events.monitor_start import load_monitor, start_monitor
 from xdrought.events.objects import drought_objects
 from xdrought.events.onsets import onset_days, onset_label
 from xdrought.events.state import drought_state

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.definitions import Definition, get_definition
-from xdrought.events.inputs import Inputs
+from xdrought.events.detection import Inputs
 from xdrought.events.table import build_events
 from xdrought.percentiles import Reference, soil_moisture_percentile
 

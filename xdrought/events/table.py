@@ -9,8 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.definitions import Definition
-from xdrought.events.detection import FREEZING, Detector
-from xdrought.events.inputs import Inputs, split_others
+from xdrought.events.detection import FREEZING, Detector, Inputs, split_others
 from xdrought.percentiles import as_rows
 
 _MOSTLY_FROZEN = 0.5

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdrought.windows.index import whole_patches, window_starts
+from xdrought.windows.selection import whole_patches, window_starts
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
@@ -72,8 +72,8 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, membe
     import torch
 
     from xdrought.devices import resolve_device
-    from xdrought.models.prediction import run
-    from xdrought.windows.resident import ResidentCube
+    from xdrought.models.batches import run
+    from xdrought.windows.tensors import ResidentCube
 
     spec = members.architecture
     there = complete_days(cube, spec.size)
@@ -188,7 +188,7 @@ def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray, caller: 
     """Raise when one of the places `cell` of a chunk has no degree."""
     if degrees is None:
         return
-    from xdrought.forecast.inputs import without_degree
+    from xdrought.forecast.driver_inputs import without_degree
 
     known = np.isfinite(degrees).all(axis=-1).ravel()
     n_unknown = int((~known[np.unique(cell)]).sum())

@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 
 from xdrought.devices import require_torch, resolve_device
-from xdrought.forecast import inputs
-from xdrought.forecast.file import load
+from xdrought.forecast import driver_inputs
+from xdrought.forecast.driver_inputs import make_past
+from xdrought.forecast.ensemble import CALLER, history_of, join_processes, train_members
 from xdrought.forecast.forecaster import Forecaster
+from xdrought.forecast.forecaster_file import load
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.shards import Shards
-from xdrought.forecast.target_past import make_past
-from xdrought.forecast.training import CALLER, history_of, join_processes, train_members
 from xdrought.scaling import fit_scaling
 from xdrought.splits import PARTS, Splits, resolve_splits
 
@@ -170,8 +170,7 @@ def fit_resattcaurec(
     """
     caller = CALLER
     require_torch(caller)
-    from xdrought.models.samplers import SAMPLERS
-    from xdrought.models.training import Plan
+    from xdrought.models.training import SAMPLERS, Plan
     from xdrought.models.zoo import VARIANTS, architecture
 
     _check_counts(epochs=epochs, batch_size=batch_size, run_length=run_length, runs=runs)
@@ -184,10 +183,12 @@ def fit_resattcaurec(
     architecture(variant, 1, 1, 64, 64, equations, widths, dropout)  # refuse before long work
     device = resolve_device(device, caller)
     past = make_past(target_history, predict_change, latency, caller)
-    windows = inputs.training_windows(ds, target, features, size, window, lead, time, caller, past)
+    windows = driver_inputs.training_windows(ds, target, features, size, window, lead, time, caller, past)
     if embargo is None and split == "chronological":
         embargo = windows.window + windows.lead + past.latency
-    splits = inputs.splits_on_places(resolve_splits(split, windows, fractions, embargo, seed, caller), windows.data)
+    splits = driver_inputs.splits_on_places(
+        resolve_splits(split, windows, fractions, embargo, seed, caller), windows.data
+    )
     parts = {part: splits.windows(windows, part) for part in PARTS}
     _check_parts(parts, splits)
 
@@ -195,8 +196,8 @@ def fit_resattcaurec(
     scaling = fit_scaling(windows.data, names, train=splits.training_days(windows.data[time]))
     degree, vectors = None, None
     if VARIANTS[variant].causal:
-        degree = inputs.training_causality(windows, splits) if causality is None else causality
-        vectors = inputs.causality_of_places(windows, degree, caller)
+        degree = driver_inputs.training_causality(windows, splits) if causality is None else causality
+        vectors = driver_inputs.causality_of_places(windows, degree, caller)
     n_causal = 0 if vectors is None else vectors.shape[1]
     spec = architecture(
         variant, len(windows.features), n_causal, windows.size, windows.window, equations, widths, dropout
@@ -224,7 +225,7 @@ def fit_resattcaurec(
         history=history_of(courses),
         settings=settings,
         past=past,
-        steps=inputs.grid_steps(windows),
+        steps=driver_inputs.grid_steps(windows),
     )
 
 

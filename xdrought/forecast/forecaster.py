@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xdrought.forecast.target_past import NO_PAST, TargetPast, history_name
+from xdrought.forecast.driver_inputs import NO_PAST, TargetPast, history_name
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
 
-    from xdrought.forecast.certificate import Certificate
+    from xdrought.leakage import Certificate
     from xdrought.models import Architecture
 
 __all__ = ["Forecaster"]
@@ -113,7 +113,7 @@ class Forecaster:
         --------
         xdrought.load
         """
-        from xdrought.forecast.file import write
+        from xdrought.forecast.forecaster_file import write
 
         write(self, path)
 
@@ -175,7 +175,7 @@ class Forecaster:
         >>> fit_resattcaurec(ds, "soil_moisture", embargo=0, **options).certificate(ds, device="cpu").leaks
         ('embargo',)
         """
-        from xdrought.forecast.certificate import issue_certificate
+        from xdrought.leakage import issue_certificate
 
         return issue_certificate(self, ds, reference=reference, near_km=near_km, batch_size=batch_size, device=device)
 

@@ -10,13 +10,13 @@ import xarray as xr
 
 from xdrought.definitions import Definition
 from xdrought.devices import resolve_device
-from xdrought.forecast import inputs
+from xdrought.forecast import driver_inputs
 from xdrought.forecast.blocks import Members, forecast_block, lazy_forecast
+from xdrought.forecast.driver_inputs import known_on
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.onset_probability import flash_onset_probability, onset_rule, require_ensemble
-from xdrought.forecast.target_past import known_on
-from xdrought.windows.inputs import GRID, SITE
 from xdrought.windows.patches import Patches, make_patches
+from xdrought.windows.selection import GRID, SITE
 
 __all__ = ["predict"]
 
@@ -93,15 +93,15 @@ def predict(
     if probability is not None:
         onset_rule(probability, caller)
         require_ensemble(forecaster, caller)
-    known = inputs.forecast_inputs(ds, forecaster, time, caller, with_target=probability is not None)
+    known = driver_inputs.forecast_inputs(ds, forecaster, time, caller, with_target=probability is not None)
     windows = make_patches(
         known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time, caller
     )
-    inputs.require_steps(windows, forecaster.steps, caller)
+    driver_inputs.require_steps(windows, forecaster.steps, caller)
     degrees = None
     if forecaster.causality is not None:
         degree = forecaster.causality if causality is None else causality
-        degrees = inputs.degrees_of_places(windows, degree, forecaster.drivers, caller)
+        degrees = driver_inputs.degrees_of_places(windows, degree, forecaster.drivers, caller)
     scaled = _run(windows, degrees, forecaster, int(batch_size), device)
     values = forecaster.scaling.invert(scaled, forecaster.target)
     if forecaster.past.change:
@@ -126,7 +126,7 @@ def _run(windows: Patches, degrees: Any | None, forecaster: Forecaster, batch_si
     windows.require_windows("predict")
     if degrees is not None:
         degrees = np.asarray(degrees)
-        inputs.require_degrees(windows, degrees, "predict")
+        driver_inputs.require_degrees(windows, degrees, "predict")
     return _labelled(forecast_block(cube.to_numpy(), degrees, members=members), windows)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, device
 
     from xdrought.models.batches import Batch
-    from xdrought.windows.resident import ResidentCube
+    from xdrought.windows.tensors import ResidentCube
 
 
 class Shards(Sequence["SiteShard"]):

@@ -82,7 +82,7 @@ def build_operator(
     with the last neighbour (relative 1e-9) share the slots that are left: the expectation over random tie breaking.
     """
     if compiled:
-        from xdrought.kernels.tree_weights import operator_arrays
+        from xdrought.kernels.kdtree.maps import operator_arrays
 
         return Operator(*operator_arrays(vectors, queries, library, radius))
     time, dim = vectors.shape

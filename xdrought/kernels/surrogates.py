@@ -1,11 +1,15 @@
-"""Series with the same spectrum and no relation: what cross-map skill is tested against. Time is the last axis."""
+"""What a cross-map skill is tested against: three ways to make an unrelated series. Time is the last axis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from xdrought.kernels.cross_map import Settings
 
 HARMONICS = 4  # of the annual cycle
 BLOCK = 2**16  # phases drawn at once: bounds the memory
@@ -75,3 +79,103 @@ def _draw_turns(length: int, terms: int, seed: int, block: int) -> np.ndarray:
     turns = pairs.view(complex)[..., 0]
     turns.flags.writeable = False
     return turns
+
+
+KINDS = PHASE, SEASONAL, CIRCULAR = ("phase", "seasonal", "circular")
+SPREAD_HARMONICS = 2
+LEAST_SPREAD = 0.1  # of the mean spread: a dry season of zeros is not blown up
+
+
+def prepare(values: np.ndarray, settings: Settings) -> np.ndarray:
+    """What is tested: standardised anomalies (..., time), or the values where surrogates keep the annual cycle."""
+    if settings.years is None or settings.surrogate_kind == SEASONAL:
+        return values
+    return standard_anomalies(values, settings.years)
+
+
+def standard_anomalies(values: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Anomalies (..., time) from the annual cycle over their seasonal spread: a season leaves neither mean nor size."""
+    anomalies = remove_annual_cycle(values, years)
+    rows = anomalies.reshape(-1, values.shape[-1])
+    for row in rows:
+        row /= seasonal_spread(row, years)
+    return rows.reshape(values.shape)
+
+
+def seasonal_spread(anomaly: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Mean size (time,) of an anomaly over the year, two harmonics; 1 where there is nothing to fit."""
+    days = np.isfinite(anomaly)
+    if not days.any():
+        return np.ones(anomaly.size)
+    design = harmonics(years, SPREAD_HARMONICS)
+    size = np.abs(anomaly[days])
+    fit, *_ = np.linalg.lstsq(design[days], size, rcond=None)
+    return np.maximum(design @ fit, LEAST_SPREAD * size.mean())
+
+
+def harmonics(years: np.ndarray, number: int) -> np.ndarray:
+    """A mean and harmonics of the year (time, 1 + 2 number)."""
+    angle = 2 * np.pi * years[:, None] * np.arange(1, number + 1)
+    return np.hstack([np.ones((years.size, 1)), np.cos(angle), np.sin(angle)])
+
+
+def surrogates_of(series: np.ndarray, settings: Settings, batch: int) -> Iterator[np.ndarray]:
+    """Unrelated copies (batch, time) of a prepared `series` (time,), `settings.surrogates` in all.
+
+    Where the annual cycle was removed from the series it is removed from its copies too: they would else hold a
+    little of a cycle that the series cannot have.
+    """
+    number, seed, years = settings.surrogates, settings.seed, settings.years
+    if settings.surrogate_kind == SEASONAL:
+        assert years is not None  # the caller has asked for dates
+        return seasonal_surrogates(series, number, seed, batch, years)
+    make = circular_surrogates if settings.surrogate_kind == CIRCULAR else phase_surrogates
+    copies = make(series, number, seed, batch)
+    return copies if years is None else _without_cycle(copies, series, years)
+
+
+def _without_cycle(copies: Iterator[np.ndarray], series: np.ndarray, years: np.ndarray) -> Iterator[np.ndarray]:
+    """Copies (batch, time) of a series less the annual cycle that each holds on the days that the series has."""
+    finite = np.isfinite(series)
+    days = slice(None) if finite.all() else finite  # a view is cheaper than a choice
+    basis, _ = np.linalg.qr(harmonics(years, HARMONICS)[days])
+    for some in copies:
+        some[:, days] -= (some[:, days] @ basis) @ basis.T
+        yield some
+
+
+def seasonal_surrogates(
+    series: np.ndarray, number: int, seed: int, batch: int, years: np.ndarray
+) -> Iterator[np.ndarray]:
+    """The annual cycle of mean and spread as it is, with phase-randomised standardised anomalies.
+
+    Less than a year, or nothing but the cycle, leaves no anomalies: the copies are NaN.
+    """
+    anomaly = remove_annual_cycle(series, years)
+    if not np.isfinite(anomaly).any():
+        for start in range(0, number, batch):
+            yield np.full((min(batch, number - start), series.size), np.nan)
+        return
+    cycle, spread = series - anomaly, seasonal_spread(anomaly, years)
+    for copies in phase_surrogates(anomaly / spread, number, seed, batch):
+        yield cycle + spread * copies
+
+
+def circular_surrogates(series: np.ndarray, number: int, seed: int, batch: int) -> Iterator[np.ndarray]:
+    """The series turned by a random number of steps, its end joined to its start; gaps stay where they are.
+
+    The number of steps is at least a twentieth of the record either way, since a neighbouring day is no stranger;
+    none comes twice as long as there are enough. The same seed and length give the same turns, whatever the series.
+    """
+    finite = np.flatnonzero(np.isfinite(series))
+    span = slice(finite[0], finite[-1] + 1)
+    inside = np.interp(np.arange(finite[0], finite[-1] + 1), finite, series[finite])
+    least = max(inside.size // 20, 1)
+    far = np.arange(least, max(inside.size - least + 1, least + 1))
+    turns = np.resize(np.random.default_rng(seed).permutation(far), number)
+    for start in range(0, number, batch):
+        some = turns[start : start + batch]
+        copies = np.full((some.size, series.size), np.nan)
+        copies[:, span] = inside[(np.arange(inside.size) - some[:, None]) % inside.size]
+        copies[:, ~np.isfinite(series)] = np.nan
+        yield copies

@@ -1,14 +1,18 @@
-"""Batches that hold each day's maps once, and networks that are fed with them."""
+"""Numbers for many windows: each day's maps are encoded once and shared by the windows that hold the day."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from xdrought.models.framewise import FramewiseNetwork
+from xdrought.models.resattcaurec import FramewiseNetwork
+
+if TYPE_CHECKING:
+    from xdrought.windows.tensors import ResidentCube
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,77 @@ def cut(order: Tensor, batch_size: int, least: int) -> list[Tensor]:
     if len(parts) > 1 and len(parts[-1]) < least:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts
+
+
+MAPS = 64  # maps at a time on a CPU, so that they stay in its cache
+DAYS = 2**18  # days of cells whose codes are held at a time
+
+
+@torch.no_grad()
+def run(network: nn.Module, windows: ResidentCube, causality: Tensor | None, batch_size: int = 512) -> Tensor:
+    """Output of the network in evaluation mode for every window, (N,) on the CPU.
+
+    Every batch has the same shape (the last is filled up with repeats), so a window's number does not depend,
+    to the last bit, on which other windows there are.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        On the device of the windows.
+    windows : ResidentCube
+        Sorted by cell.
+    causality : torch.Tensor or None
+        (cells, n_causal), indexed by the windows' cell.
+    batch_size : int
+        Windows at a time, and on a GPU maps at a time.
+    """
+    network.eval()
+    n_maps = MAPS if windows.start.device.type == "cpu" else batch_size
+    if not isinstance(network, FramewiseNetwork):
+        every = torch.arange(len(windows), device=windows.start.device)
+        return _in_batches(lambda part: network(windows.gather(part)), every, n_maps).cpu()
+    parts = [_by_frame(network, part, causality, batch_size, n_maps).cpu() for part in _groups_of_cells(windows)]
+    return torch.cat(parts) if parts else torch.empty(0)
+
+
+def _groups_of_cells(windows: ResidentCube) -> Iterator[ResidentCube]:
+    """The windows of some cells at a time."""
+    group = windows.cell // max(1, DAYS // _n_days(windows))
+    first = 0
+    for count in group.unique_consecutive(return_counts=True)[1].tolist():
+        part = slice(first, first + count)
+        yield replace(windows, cell=windows.cell[part], start=windows.start[part], target=None)
+        first += count
+
+
+def _by_frame(
+    network: FramewiseNetwork, windows: ResidentCube, causality: Tensor | None, batch_size: int, n_maps: int
+) -> Tensor:
+    """Encode the days that some window holds, once each, then run the recurrence over the codes."""
+    offsets = torch.arange(windows.window, device=windows.start.device)
+    day = ((windows.cell - windows.cell[0]) * _n_days(windows) + windows.start)[:, None] + offsets  # [N, window]
+    held = torch.zeros(int(day.max()) + 1, dtype=torch.bool, device=day.device)
+    held[day] = True
+    used = held.nonzero()[:, 0]
+    position = (held.cumsum(0) - 1)[day]  # [N, window], into the codes
+    maps = replace(
+        windows, cell=used // _n_days(windows) + windows.cell[0], start=used % _n_days(windows), target=None, window=1
+    )
+    each = torch.arange(len(used), device=day.device)
+    codes = _in_batches(lambda part: network.encode(maps.gather(part)[:, 0]), each, n_maps)  # [days, n_features]
+
+    def recur(part: Tensor) -> Tensor:
+        return network.recur(codes[position[part]], None if causality is None else causality[windows.cell[part]])
+
+    return _in_batches(recur, torch.arange(len(windows), device=day.device), batch_size)
+
+
+def _in_batches(function: Callable[[Tensor], Tensor], index: Tensor, n: int) -> Tensor:
+    """``function(index)``, always called with `n` positions at a time."""
+    filled = torch.cat([index, index[-1:].expand(-len(index) % n)])
+    return torch.cat([function(part) for part in filled.split(n)])[: len(index)]
+
+
+def _n_days(windows: ResidentCube) -> int:
+    """Days of the record."""
+    return windows.cube.shape[0 if windows.on_grid else 1]

@@ -5,11 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import batch_norm
 
-from xdrought.models.processes import all_sum, world
+
+def world() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this one is, from 0."""
+    return dist.get_rank() if world() > 1 else 0
+
+
+def all_sum(values: Tensor) -> Tensor:
+    """Sum over the processes, the same on each."""
+    if world() > 1:
+        values = values.clone()
+        dist.all_reduce(values)
+    return values
 
 
 class Counted:

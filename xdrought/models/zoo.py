@@ -8,11 +8,8 @@ from functools import partial
 
 from torch import nn
 
-from xdrought.models.attention import CBAM
-from xdrought.models.encoder import CentreMean, FrameEncoder
-from xdrought.models.framewise import LinearNetwork, RecurrentNetwork
 from xdrought.models.norm import Stack
-from xdrought.models.recurrence import STEPS
+from xdrought.models.resattcaurec import CBAM, STEPS, CentreMean, FrameEncoder, LinearNetwork, RecurrentNetwork
 from xdrought.models.unet import UNet
 
 _DROPOUT = {"paper": 0.0, "released": 0.2}  # the paper names none, the released code has it

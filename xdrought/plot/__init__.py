@@ -6,23 +6,23 @@ Nothing is shown or saved, and matplotlib's global settings stay as they are.
 
 from __future__ import annotations
 
-from xdrought.plot.agreement import plot_agreement
-from xdrought.plot.attribution import plot_attributions, plot_driver_importance, plot_importance_by_rate
-from xdrought.plot.causality import plot_causality, plot_dominant_cause
-from xdrought.plot.classes import plot_class_scores
-from xdrought.plot.coincidence import plot_coincidence
-from xdrought.plot.convergence import plot_convergence
-from xdrought.plot.degree_skill import plot_coupling, plot_skill_by_degree
+from xdrought.plot.attribution import (
+    plot_attributions,
+    plot_deletion,
+    plot_driver_importance,
+    plot_importance_by_rate,
+    plot_weight_randomisation,
+)
+from xdrought.plot.causality import plot_causality, plot_convergence, plot_dominant_cause
+from xdrought.plot.experiments import plot_coupling, plot_skill_by_degree, plot_sweep
 from xdrought.plot.maps import plot_map
 from xdrought.plot.objects import animate_objects, plot_objects
 from xdrought.plot.one_event import plot_event
 from xdrought.plot.probabilities import plot_economic_value, plot_reliability
-from xdrought.plot.record import plot_record
-from xdrought.plot.sanity import plot_deletion, plot_weight_randomisation
+from xdrought.plot.records import plot_agreement, plot_record
 from xdrought.plot.scores import plot_forecast, plot_scores
-from xdrought.plot.skill import plot_performance, plot_skill_map
-from xdrought.plot.sweeps import plot_sweep
-from xdrought.plot.trends import plot_event_association, plot_onset_trend, plot_synchrony
+from xdrought.plot.skill import plot_class_scores, plot_performance, plot_skill_map
+from xdrought.plot.trends import plot_coincidence, plot_event_association, plot_onset_trend, plot_synchrony
 
 __all__ = [
     "animate_objects",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.plot.dressing import (
+from xdrought.plot.style import (
     LINE,
     SMALL,
     TEXT,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought.plot.dressing import LINE, SMALL, TEXT, to_datetime64
 from xdrought.plot.maps import _colorbar, _extent, _ground, _new_map
+from xdrought.plot.style import LINE, SMALL, TEXT, to_datetime64
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

@@ -10,7 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import units
-from xdrought.plot.dressing import (
+from xdrought.plot.records import MOMENTS, event_spans, events_here, percentile_lines, place_name, shade
+from xdrought.plot.style import (
     FORECAST,
     LINE,
     SMALL,
@@ -24,8 +25,7 @@ from xdrought.plot.dressing import (
     new_axes,
     one_series,
     to_datetime64,
-)  # fmt: skip
-from xdrought.plot.phases import MOMENTS, event_spans, events_here, percentile_lines, place_name, shade
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

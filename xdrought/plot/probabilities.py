@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdrought.plot.dressing import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, new_axes
 from xdrought.plot.scores import COLOURS
+from xdrought.plot.style import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.plot.dressing import (
+from xdrought.plot.records import forecast_line
+from xdrought.plot.style import (
     FORECAST,
     LINE,
     REFERENCE,
@@ -24,8 +25,7 @@ from xdrought.plot.dressing import (
     message,
     new_axes,
     one_series,
-)  # fmt: skip
-from xdrought.plot.record import forecast_line
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

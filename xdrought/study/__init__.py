@@ -3,15 +3,14 @@
 - :func:`~xdrought.study.comparison.compare` trains configurations and scores them with their references;
 - :func:`~xdrought.study.comparison.paired_differences` says which differences hold, with intervals;
 - :func:`~xdrought.study.placebo.causality_controls` gives the placebos of the causality input, and
-  :func:`~xdrought.study.shares.gain_shares` what share of the gain they reach;
+  :func:`~xdrought.study.placebo.gain_shares` what share of the gain they reach;
 - :func:`~xdrought.study.ablation.ablation` trains all eight networks with or without each piece, and
   :func:`~xdrought.study.ablation.factorial_effects` says what each piece does;
 - :func:`~xdrought.study.spatial.spatial_validation` holds out whole sites, with their causality, predicted or none;
 - :func:`~xdrought.study.sweeps.sweep` varies one setting;
 - :func:`~xdrought.study.degree_skill.skill_by_degree` (Figure 5), :func:`~xdrought.study.onset_trend.onset_trend`,
-  :func:`~xdrought.study.event_association.event_association` and :func:`~xdrought.study.synchrony.site_synchrony`
+  :func:`~xdrought.study.event_association.event_association` and :func:`~xdrought.study.event_association.site_synchrony`
   (Figure 7), :func:`~xdrought.study.coincidence.onset_coincidence`: what droughts show over sites and years;
-- :func:`~xdrought.study.report.reproduce` makes the whole paper of a folder of data.
 """
 
 from __future__ import annotations
@@ -20,20 +19,15 @@ from xdrought.study.ablation import FACTORIAL, ablation, factorial_effects
 from xdrought.study.coincidence import onset_coincidence
 from xdrought.study.comparison import LADDER, compare, paired_differences
 from xdrought.study.degree_skill import coupling_strength, skill_by_degree
-from xdrought.study.event_association import event_association, onset_error
+from xdrought.study.event_association import event_association, onset_error, site_synchrony
 from xdrought.study.onset_trend import onset_trend
-from xdrought.study.placebo import causality_controls, placebo
-from xdrought.study.predicted_degree import predicted_degree
-from xdrought.study.report import Settings, reproduce
-from xdrought.study.shares import gain_shares
-from xdrought.study.spatial import spatial_folds, spatial_validation
+from xdrought.study.placebo import causality_controls, gain_shares, placebo
+from xdrought.study.spatial import predicted_degree, spatial_folds, spatial_validation
 from xdrought.study.sweeps import sweep
-from xdrought.study.synchrony import site_synchrony
 
 __all__ = [
     "FACTORIAL",
     "LADDER",
-    "Settings",
     "ablation",
     "causality_controls",
     "compare",
@@ -47,7 +41,6 @@ __all__ = [
     "paired_differences",
     "placebo",
     "predicted_degree",
-    "reproduce",
     "site_synchrony",
     "skill_by_degree",
     "spatial_folds",

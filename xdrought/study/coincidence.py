@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
-from xdrought.kernels.coincidence import YEAR, relative_rates, shifted_rates
+from xdrought.statistics.coincidence import YEAR, relative_rates, shifted_rates
 
 
 def onset_coincidence(

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
-from xdrought.kernels.nested_bootstrap import bootstrap_medians
+from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.keeping import Member, open_folder, trained
 from xdrought.verification.differences import HIGHER_IS_BETTER
 from xdrought.verification.scores import verify

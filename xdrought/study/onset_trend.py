@@ -7,10 +7,10 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
-from xdrought.kernels import site_trend
-from xdrought.kernels.rank_association import drawn_sites
-from xdrought.study.bands import Resampling
-from xdrought.study.places import place_of_events, require_fit
+from xdrought.statistics import trends
+from xdrought.statistics.correlation import drawn_sites
+from xdrought.study.degree_skill import Resampling
+from xdrought.study.event_association import place_of_events, require_fit
 
 METHODS = ("linear", "rank")
 
@@ -99,11 +99,11 @@ def onset_trend(
     first = int(calendar.min()) if y.size else 0
     year = calendar - first
     shape = (int(site.max(initial=-1)) + 1, int(year.max(initial=-1)) + 1)
-    counts, totals = site_trend.year_tables(site, year, y, shape)
+    counts, totals = trends.year_tables(site, year, y, shape)
     if method == "linear":
-        found = site_trend.linear_trend(counts, totals, confidence)
+        found = trends.linear_trend(counts, totals, confidence)
     else:
-        found = site_trend.rank_trend(site, year, y, confidence)
+        found = trends.rank_trend(site, year, y, confidence)
     naive_slope, naive_p = _naive(year, y)
     unit, share = str(values.attrs.get("units", "")), f"{confidence:.0%}"
     each = {"units": f"{unit} a-1".strip()}
@@ -160,14 +160,11 @@ def _yearly(counts: np.ndarray, totals: np.ndarray, how: Resampling) -> dict[str
     weights = drawn_sites(len(counts), how.resamples, how.rng(1))[:, :, None]
     # one sample at a time would be slow, all at once large; a sample is a network in which some sites count twice
     samples = np.concatenate(
-        [
-            site_trend.year_effects(counts * part, totals * part)
-            for part in np.array_split(weights, how.resamples // 50 + 1)
-        ]
+        [trends.year_effects(counts * part, totals * part) for part in np.array_split(weights, how.resamples // 50 + 1)]
     )
     lower, upper = how.interval(samples)
     return {
-        "adjusted": site_trend.year_effects(counts, totals),
+        "adjusted": trends.year_effects(counts, totals),
         "adjusted_lower": lower,
         "adjusted_upper": upper,
         "pooled": pooled,

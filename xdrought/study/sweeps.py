@@ -17,12 +17,7 @@ from xdrought.events import CLASSES, drought_classes
 from xdrought.splits import Splits, resolve_splits
 from xdrought.study.comparison import score_members
 from xdrought.study.keeping import Member, open_folder, trained
-from xdrought.verification import (
-    class_scores,
-    climatology_forecast,
-    damped_persistence_forecast,
-    persistence_forecast,
-)
+from xdrought.verification import class_scores, climatology_forecast, damped_persistence_forecast, persistence_forecast
 from xdrought.windows.patches import Patches, patches
 
 # "window" is the days of input here, not a definition's day-of-year window

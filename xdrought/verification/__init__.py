@@ -1,10 +1,14 @@
 """Scores of forecasts, never alone: values, classes, occurrences and events, beside their references."""
 
 from xdrought.verification.differences import compare_models
-from xdrought.verification.matching import match_events
-from xdrought.verification.occurrence import occurrence_scores, probability_scores
-from xdrought.verification.references import climatology_forecast, damped_persistence_forecast, persistence_forecast
-from xdrought.verification.rescaling import mean_variance_matching
+from xdrought.verification.event_matching import match_events
+from xdrought.verification.probability import occurrence_scores, probability_scores
+from xdrought.verification.references import (
+    climatology_forecast,
+    damped_persistence_forecast,
+    mean_variance_matching,
+    persistence_forecast,
+)
 from xdrought.verification.scores import class_scores, generalization_ability, to_table, verify
 
 __all__ = [

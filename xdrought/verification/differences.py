@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.kernels import bootstrap as intervals
-from xdrought.kernels import scores as kernel
-from xdrought.periods import Period
-from xdrought.verification import inputs
-from xdrought.verification.inputs import REFERENCES, Forecast
+from xdrought.kernels import score_sums as kernel
+from xdrought.splits import Period
+from xdrought.statistics import bootstrap as intervals
+from xdrought.verification import paired_days
+from xdrought.verification.intervals import Bootstrap, Sums, collect_sums, resample
+from xdrought.verification.paired_days import REFERENCES, Forecast
 from xdrought.verification.references import Lead
-from xdrought.verification.resampling import Bootstrap, Sums, collect_sums, resample
 
 HIGHER_IS_BETTER = {name: name not in kernel.ERRORS for name in kernel.SCORES if name != "bias"}
 CORRECTIONS = ("fdr", "holm", "none")
@@ -97,7 +97,7 @@ def compare_models(
     caller = "compare_models"
     chosen = _check_scores(score, correction, caller)
     bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
-    models, beside, truth = inputs.prepare(
+    models, beside, truth = paired_days.prepare(
         forecast, observed, caller, references=references, drivers=drivers, matching=matching, lead=lead,
         train=train, window=window, site=site, time=time, run=run,
     )  # fmt: skip
@@ -177,6 +177,6 @@ def adjusted_p_values(p_value: pd.Series, correction: str) -> np.ndarray:
     p = p_value.to_numpy(dtype=float)
     if correction == "none":
         return p
-    from xdrought.kernels.p_values import adjusted
+    from xdrought.statistics.multiple_tests import adjusted
 
     return adjusted(p, {"fdr": "bh"}.get(correction, correction))

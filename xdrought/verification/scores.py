@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.periods import Period
-from xdrought.verification import inputs
-from xdrought.verification.classes import class_scores
-from xdrought.verification.inputs import REFERENCES, Forecast
+from xdrought.splits import Period
+from xdrought.verification import paired_days
+from xdrought.verification.contingency import class_scores
+from xdrought.verification.intervals import Bootstrap, collect_sums, score_tables
+from xdrought.verification.paired_days import REFERENCES, Forecast
 from xdrought.verification.references import Lead
-from xdrought.verification.resampling import Bootstrap, collect_sums
-from xdrought.verification.tables import score_tables
 
 __all__ = ["class_scores", "generalization_ability", "to_table", "verify"]
 
@@ -123,7 +122,7 @@ def verify(
     """
     caller = "verify"
     bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
-    models, beside, truth = inputs.prepare(
+    models, beside, truth = paired_days.prepare(
         forecast, observed, caller, references=references, drivers=drivers, matching=matching, lead=lead,
         train=train, window=window, site=site, time=time, run=run,
     )  # fmt: skip

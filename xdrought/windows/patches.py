@@ -11,11 +11,21 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.devices import require_torch
-from xdrought.windows.index import corner, whole_patches, window_starts
-from xdrought.windows.inputs import GRID, PATCH, SITE, Arranged, arrange, check_lengths, daily_index
+from xdrought.windows.selection import (
+    GRID,
+    PATCH,
+    SITE,
+    Arranged,
+    arrange,
+    check_lengths,
+    corner,
+    daily_index,
+    whole_patches,
+    window_starts,
+)
 
 if TYPE_CHECKING:
-    from xdrought.windows.resident import ResidentCube
+    from xdrought.windows.tensors import ResidentCube
 
 __all__ = ["Patches", "patches"]
 
@@ -244,7 +254,7 @@ class Patches:
         require_torch("to_torch")
         import torch
 
-        from xdrought.windows.resident import ResidentCube
+        from xdrought.windows.tensors import ResidentCube
 
         first, stop = (0, int(np.prod(self._shape))) if sites is None else (sites.start, sites.stop)
         kept = slice(*np.searchsorted(self.cell, [first, stop]))

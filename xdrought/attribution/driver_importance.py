@@ -1,0 +1,362 @@
+"""Which drivers matter more for flash than for normal droughts, and for faster ones."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["driver_importance", "drought_complexity", "event_importance", "importance_by_rate"]
+
+_ATTRIBUTION, _NEEDED = "attribution", ("onset_time", "start_time")
+
+
+def event_importance(
+    attributions: xr.Dataset | xr.DataArray, events: xr.Dataset, *, time: Hashable = "time"
+) -> xr.DataArray:
+    """Importance of each driver in the onset of each event: mean of the absolute attributions over its days.
+
+    Parameters
+    ----------
+    attributions : xarray.Dataset or DataArray
+        From :func:`xdrought.attributions`, or its ``attribution``. Input days and cells are summed before the
+        absolute value is taken, the mean over runs after it.
+    events : xarray.Dataset
+        From :func:`xdrought.flash_drought_events`, with the places' own names. An onset lasts from `onset_time` to
+        the day before `start_time`.
+    time : hashable
+        The time dimension.
+
+    Returns
+    -------
+    xarray.DataArray
+        (event, variable), with the coords of the events; NaN for events of which no onset day is explained.
+
+    Raises
+    ------
+    ValueError
+        Without `variable` among the attributions, or without the moments or places of the events.
+
+    References
+    ----------
+    Tang et al. 2025, sections 3.6 and 4.4.
+
+    Examples
+    --------
+    >>> import pandas as pd, xarray as xr
+    >>> days = pd.date_range("2001-01-01", periods=4)
+    >>> shares = xr.DataArray(
+    ...     [[[-1.0, 4.0], [3.0, 4.0], [9.0, 9.0], [9.0, 9.0]]],
+    ...     {"site": ["A"], "time": days, "variable": ["tp", "t2m"]},
+    ...     ("site", "time", "variable"),
+    ... )
+    >>> events = xr.Dataset(
+    ...     {"onset_time": ("event", days[:1]), "start_time": ("event", days[2:3])}, {"site": ("event", ["A"])}
+    ... )
+    >>> event_importance(shares, events).values
+    array([[2., 4.]])
+    """
+    caller = "event_importance"
+    daily = abs(_by_driver(attributions, time, caller))
+    daily = daily.mean("run") if "run" in daily.dims else daily
+    return mean_over_onsets(daily, events, time, caller).rename("importance").assign_attrs(
+        daily.attrs, long_name="mean absolute attribution over the onset"
+    )  # fmt: skip
+
+
+def drought_complexity(
+    attributions: xr.Dataset | xr.DataArray,
+    events: xr.Dataset,
+    *,
+    quantile: float = 0.8,
+    threshold: str = "pooled",
+    time: Hashable = "time",
+) -> xr.DataArray:
+    """Number of key drivers a day, in the mean over the onset of each event.
+
+    Parameters
+    ----------
+    attributions, events, time
+        As for :func:`event_importance`.
+    quantile : float
+        A driver is a key driver on days on which its absolute attribution exceeds this quantile.
+    threshold : {"pooled", "variable", "place"}
+        Of which values the quantile is: of all that are explained (the paper does not say; the others would make
+        the mean count the same for each driver, or each place), of each driver's own, or of each place's own.
+
+    Returns
+    -------
+    xarray.DataArray
+        (event,), between 0 and the number of drivers; NaN for events of which no onset day is explained.
+
+    Raises
+    ------
+    ValueError
+        As :func:`event_importance`, or for an unknown threshold or a quantile that is no share.
+
+    Notes
+    -----
+    The quantile is of the days that are explained: explain every day, or at least the same kind of days, when
+    complexities are to be compared.
+
+    References
+    ----------
+    Tang et al. 2025, section 3.6; Jiang et al. 2024.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> days = pd.date_range("2001-01-01", periods=4)
+    >>> shares = xr.DataArray(
+    ...     [[[9.0, 8.0], [9.0, 1.0], [1.0, 1.0], [1.0, 1.0]]],
+    ...     {"site": ["A"], "time": days, "variable": ["tp", "t2m"]}, ("site", "time", "variable"),
+    ... )
+    >>> events = xr.Dataset(
+    ...     {"onset_time": ("event", days[:1]), "start_time": ("event", days[2:3])}, {"site": ("event", ["A"])}
+    ... )
+    >>> drought_complexity(shares, events, quantile=0.5).values
+    array([1.5])
+    """
+    caller = "drought_complexity"
+    if not 0 < quantile < 1:
+        raise ValueError(f"{caller}: quantile={quantile!r}; it is a share between 0 and 1, e.g. 0.8")
+    daily = abs(_by_driver(attributions, time, caller))
+    daily = daily.mean("run") if "run" in daily.dims else daily
+    kept = {
+        "pooled": (),
+        "variable": ("variable",),
+        "place": tuple(d for d in daily.dims if d not in (time, "variable")),
+    }
+    if threshold not in kept:
+        raise ValueError(f"{caller}: threshold={threshold!r} is unknown; choose one of {list(kept)}")
+    over = [dim for dim in daily.dims if dim not in kept[threshold]]
+    limit = daily.quantile(quantile, over).drop_vars("quantile")
+    count = (daily > limit).sum("variable").where(daily.notnull().any("variable"))
+    out = mean_over_onsets(count, events, time, caller).rename("drought_complexity")
+    return out.assign_attrs(
+        long_name="mean number of key drivers a day in the onset", units="1", quantile=quantile, threshold=threshold
+    )
+
+
+def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable, caller: str) -> xr.DataArray:
+    """Attributions on places, time and variable; input days and cells are summed."""
+    da = attributions[_ATTRIBUTION] if isinstance(attributions, xr.Dataset) else attributions
+    missing = [dim for dim in ("variable", time) if dim not in da.dims]
+    if missing:
+        raise ValueError(f"{caller}: the attributions have dimensions {da.dims}, not {missing}; take them as they come")
+    inside = [dim for dim in ("window", "patch_lat", "patch_lon") if dim in da.dims]
+    return da.sum(inside, skipna=False, keep_attrs=True) if inside else da
+
+
+def mean_over_onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable, caller: str) -> xr.DataArray:
+    """Mean over the onset days of each event at its own place, on (event, ...)."""
+    places = [dim for dim in ("site", "lat", "lon") if dim in daily.dims]
+    missing = [name for name in (*_NEEDED, *places) if name not in events.variables]
+    if missing:
+        raise ValueError(f"{caller}: the events lack {missing}; take them from xdrought.flash_drought_events")
+    extra = [dim for dim in daily.dims if dim not in (*places, time)]
+    values = daily.transpose(*places, time, *extra).to_numpy()
+    where = np.array([daily.indexes[dim].get_indexer(events[dim].to_numpy()) for dim in places], dtype=int)
+    days = daily.indexes[time]
+    first, stop = (days.searchsorted(events[name].to_numpy()) for name in _NEEDED)
+    out = np.full((events.sizes["event"], *values.shape[len(places) + 1 :]), np.nan)
+    for k in np.flatnonzero((where >= 0).all(axis=0) & (first < stop)):
+        onset = values[tuple(where[:, k])][first[k] : stop[k]]
+        known = np.isfinite(onset).reshape(len(onset), -1).all(axis=1)
+        if known.any():
+            out[k] = onset[known].mean(axis=0)
+    coords = {dim: daily[dim] for dim in extra if dim in daily.coords}
+    return xr.DataArray(out, {**events.coords, **coords}, ("event", *extra))
+
+
+TYPES = ("normal", "flash")
+_FEW_PLACES = 5  # below this the bootstrap draws events
+
+
+def driver_importance(
+    importance: xr.DataArray,
+    events: xr.Dataset,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Mean importance of each driver for flash and for normal onsets, their ratio, and intervals (Figure 6a).
+
+    Parameters
+    ----------
+    importance : xarray.DataArray
+        From :func:`event_importance`.
+    events : xarray.Dataset
+        The same events, with `is_flash` and, for the intervals, `site` or `cell`.
+    confidence : float
+        Of the intervals.
+    resamples : int
+        Bootstrap samples of places, each with all its events; of events where there are fewer than five places.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        On (type, variable): `importance`, and `lower` `upper` of its interval; on (variable): `ratio` (flash over
+        normal), `ratio_lower`, `ratio_upper`; and `event_count` (type). NaN for a type without events.
+
+    Raises
+    ------
+    ValueError
+        For events that do not fit, or a confidence that is no share.
+
+    Notes
+    -----
+    The paper takes all events as independent; those of one site are not, so places are resampled here.
+
+    References
+    ----------
+    Tang et al. 2025, Figure 6a.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> importance = xr.DataArray([[1.0, 4.0], [3.0, 4.0]], {"variable": ["tp", "t2m"]}, ("event", "variable"))
+    >>> events = xr.Dataset({"is_flash": ("event", [False, True])})
+    >>> driver_importance(importance, events).ratio.values
+    array([3., 1.])
+    """
+    caller = "driver_importance"
+    _check_events(importance, events, ("is_flash",), caller)
+    if not 0 < confidence < 1:
+        raise ValueError(f"{caller}: confidence={confidence!r}; it is a share between 0 and 1, e.g. 0.95")
+    values = importance.transpose("event", ...).to_numpy()
+    known = np.isfinite(values).all(axis=1)
+    values, is_flash = values[known], events.is_flash.to_numpy()[known]
+    masks = np.stack([~is_flash, is_flash])
+    samples = _resampled(_places(events)[known], resamples, seed)
+    means = _weighted_means(values, masks[None] * np.ones((1, len(values))))[0]
+    drawn = _weighted_means(values, masks[None] * samples[:, None])
+    (lower, upper), (ratio_lower, ratio_upper) = (
+        _interval(sample, confidence) for sample in (drawn, drawn[:, 1] / drawn[:, 0])
+    )
+    both, share = ("type", "variable"), f"{confidence:.0%}"
+    out = xr.Dataset(
+        {
+            "importance": (both, means, {**importance.attrs, "long_name": "mean importance over onsets"}),
+            "lower": (both, lower, {"long_name": f"lower end of the {share} interval"}),
+            "upper": (both, upper, {"long_name": f"upper end of the {share} interval"}),
+            "ratio": ("variable", means[1] / means[0], {"long_name": "importance, flash over normal", "units": "1"}),
+            "ratio_lower": ("variable", ratio_lower, {"long_name": f"lower end of the {share} interval"}),
+            "ratio_upper": ("variable", ratio_upper, {"long_name": f"upper end of the {share} interval"}),
+            "event_count": ("type", masks.sum(axis=1), {"long_name": "number of events"}),
+        },
+        {"type": list(TYPES), "variable": importance["variable"]},
+    )
+    return out.assign_attrs(confidence=confidence, resamples=resamples, seed=seed)
+
+
+def importance_by_rate(importance: xr.DataArray, events: xr.Dataset, *, bins: int = 5) -> xr.Dataset:
+    """Rank of each driver's importance in groups of events of rising intensification rate (Figure 6b).
+
+    Parameters
+    ----------
+    importance : xarray.DataArray
+        From :func:`event_importance`.
+    events : xarray.Dataset
+        The same events, with `intensification_rate`.
+    bins : int
+        Groups of as equal numbers of events as possible.
+
+    Returns
+    -------
+    xarray.Dataset
+        On (bin, variable): `mean_rank` over the events (1 is the most important) and its `standard_error`; on (bin):
+        `rate`, the mean intensification rate, and `event_count`.
+
+    Raises
+    ------
+    ValueError
+        For events that do not fit, or fewer events than groups.
+
+    References
+    ----------
+    Tang et al. 2025, Figure 6b.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> importance = xr.DataArray([[1.0, 4.0], [5.0, 4.0]], {"variable": ["tp", "t2m"]}, ("event", "variable"))
+    >>> events = xr.Dataset({"intensification_rate": ("event", [1.0, 3.0])})
+    >>> importance_by_rate(importance, events, bins=2).mean_rank.values
+    array([[2., 1.],
+           [1., 2.]])
+    """
+    from scipy.stats import rankdata
+
+    caller = "importance_by_rate"
+    _check_events(importance, events, ("intensification_rate",), caller)
+    values = importance.transpose("event", ...).to_numpy()
+    known = np.isfinite(values).all(axis=1)
+    rates = events.intensification_rate.to_numpy()[known]
+    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= rates.size:
+        raise ValueError(f"{caller}: bins={bins!r} for {rates.size} events with importance; give 1 to that many")
+    ranks = rankdata(-values[known], axis=1)
+    groups = np.array_split(np.argsort(rates, kind="stable"), bins)
+    counts = np.array([group.size for group in groups])
+    spread = [
+        ranks[group].std(axis=0, ddof=1) if group.size > 1 else np.full(ranks.shape[1], np.nan) for group in groups
+    ]
+    dims = ("bin", "variable")
+    return xr.Dataset(
+        {
+            "mean_rank": (dims, [ranks[g].mean(axis=0) for g in groups], {"long_name": "mean rank of importance"}),
+            "standard_error": (dims, np.stack(spread) / np.sqrt(counts)[:, None], {"long_name": "of the mean rank"}),
+            "rate": (
+                "bin",
+                [rates[group].mean() for group in groups],
+                {"long_name": "mean intensification rate", "units": "percent d-1"},
+            ),
+            "event_count": ("bin", counts, {"long_name": "number of events"}),
+        },
+        {"bin": np.arange(bins), "variable": importance["variable"]},
+    )
+
+
+def _check_events(importance: xr.DataArray, events: xr.Dataset, names: tuple[str, ...], caller: str) -> None:
+    missing = [name for name in names if name not in events.variables]
+    if missing:
+        raise ValueError(f"{caller}: the events lack {missing}; take them from xdrought.flash_drought_events")
+    if set(importance.dims) != {"event", "variable"} or importance.sizes["event"] != events.sizes["event"]:
+        raise ValueError(
+            f"{caller}: importance on {dict(importance.sizes)} does not fit {events.sizes['event']} events; "
+            f"compute it from the same events with xdrought.event_importance"
+        )
+
+
+def _places(events: xr.Dataset) -> np.ndarray:
+    """A number for each event, the same for events of one place; of its own where places are few or unknown."""
+    for name in ("site", "cell"):
+        if name in events.variables and np.unique(events[name].to_numpy()).size >= _FEW_PLACES:
+            return np.unique(events[name].to_numpy(), return_inverse=True)[1]
+    return np.arange(events.sizes["event"])
+
+
+def _resampled(place: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """How often each event is in each bootstrap sample of places, (resamples, event)."""
+    names, place = np.unique(place, return_inverse=True)
+    drawn = np.random.default_rng(seed).multinomial(names.size, np.full(names.size, 1 / max(1, names.size)), resamples)
+    return drawn[:, place].astype("float64")
+
+
+def _weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(sample, type, variable) means of (event, variable) with weights (sample, type, event); NaN without any."""
+    total = weights.sum(axis=-1, keepdims=True)
+    return np.divide(
+        weights @ values, total, out=np.full((*weights.shape[:2], values.shape[1]), np.nan), where=total > 0
+    )
+
+
+def _interval(samples: np.ndarray, confidence: float) -> np.ndarray:
+    """(2, ...) central interval over the first axis; NaN where no sample is known."""
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    known = np.isfinite(samples).any(axis=0)
+    return np.where(known, np.nanquantile(np.where(known, samples, 0.0), ends, axis=0), np.nan)

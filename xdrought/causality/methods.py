@@ -1,0 +1,184 @@
+"""Ways to say how strongly each driver bears on the target, all filling one labelled matrix of (rho, p_value).
+
+A provider is called with the training part only, ``provider(drivers, target, direction=..., time=..., **options)``:
+`drivers` is a dict of DataArrays with a `cell` dimension, `target` a DataArray. It returns a Dataset of `rho` and
+`p_value` (and more if it likes) on `variable` and `cell` and, as far as they differ, the target's other dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+
+import numpy as np
+import xarray as xr
+
+from xdrought.causality import pairs
+from xdrought.causality.cross_mapping import ccm
+from xdrought.causality.spatial_mapping import gccm
+
+Provider = Callable[..., xr.Dataset]
+Drivers = Mapping[Hashable, xr.DataArray]
+
+
+def by_spatial_mapping(
+    drivers: Drivers,
+    target: xr.DataArray,
+    *,
+    direction: str,
+    time: Hashable,
+    lat: Hashable = "lat",
+    lon: Hashable = "lon",
+    **options: object,
+) -> xr.Dataset:
+    """Skill of :func:`xdrought.gccm` between the maps of training means; one value for the region in all its cells."""
+    seen = target.notnull()  # the same days for both
+    means = {name: da.where(seen).mean([time]) for name, da in drivers.items()}
+    found = gccm(means, target.mean([time]), direction=direction, lat=lat, lon=lon, **options)  # type: ignore[arg-type]
+    place = xr.ones_like(target.isel({time: 0}, drop=True), dtype=bool).drop_attrs()
+    return found.broadcast_like(place).assign_coords({dim: place[dim] for dim in (lat, lon) if dim in place.coords})
+
+
+def by_lagged_correlation(
+    drivers: Drivers, target: xr.DataArray, *, direction: str, time: Hashable, max_lag: int = 30
+) -> xr.Dataset:
+    """Pearson correlation with the driver at the lead of 0 to `max_lag` steps where it is strongest.
+
+    "effect_to_cause" lets the target lead. The p-value is Bonferroni's over the lags tried, and takes days as
+    independent; `lag` is the lead that was chosen.
+    """
+    caller = "causality_degree"
+    max_lag = pairs.check_count(max_lag, "max_lag", 0, caller)
+    return _by_pairs(drivers, target, direction, time, _strongest_lag, ("rho", "p_value", "lag"), max_lag=max_lag)
+
+
+def by_mutual_information(
+    drivers: Drivers, target: xr.DataArray, *, direction: str, time: Hashable, bins: int = 8, lag: int = 0
+) -> xr.Dataset:
+    """Mutual information of ranks in `bins` classes of equal size, as the correlation of normal variables that has it.
+
+    `rho` is ``sqrt(1 - exp(-2 I))``, 0 to 1; `mutual_information` I is in nats. The p-value is that of the G-test,
+    which takes days as independent. The driver leads by `lag` steps ("effect_to_cause": the target does). Equal values
+    share a class, so half a year of zero rain makes classes of unequal size.
+    """
+    caller = "causality_degree"
+    bins, lag = (pairs.check_count(v, n, least, caller) for v, n, least in ((bins, "bins", 2), (lag, "lag", 0)))
+    names = ("rho", "p_value", "mutual_information")
+    return _by_pairs(drivers, target, direction, time, _binned_information, names, bins=bins, lag=lag)
+
+
+def _by_pairs(
+    drivers: Drivers,
+    target: xr.DataArray,
+    direction: str,
+    time: Hashable,
+    function: Callable[..., tuple[float, ...]],
+    names: tuple[str, ...],
+    **options: int,
+) -> xr.Dataset:
+    """`function` (leading, following) of each driver and the target, one series at a time, in the directions asked."""
+
+    def block(leading: np.ndarray, following: np.ndarray) -> tuple[np.ndarray, ...]:
+        shape = np.broadcast_shapes(leading.shape, following.shape)
+        pair = (np.broadcast_to(one, shape).reshape(-1, shape[-1]).astype(np.float64) for one in (leading, following))
+        rows = [function(*series, **options) for series in zip(*pair, strict=True)]
+        values = np.array(rows, dtype=np.float64).reshape(*shape[:-1], len(names))
+        return tuple(np.moveaxis(values, -1, 0))
+
+    found = []
+    for way in pairs.DIRECTIONS[direction]:
+        for driver in drivers.values():
+            out = xr.apply_ufunc(
+                block,
+                *((driver, target) if way == pairs.FORWARD else (target, driver)),
+                input_core_dims=[[time], [time]],
+                output_core_dims=[[]] * len(names),
+                dask="parallelized",
+                output_dtypes=[np.float64] * len(names),
+            )
+            found.append(xr.Dataset(dict(zip(names, out, strict=True))).drop_attrs())
+    ways = pairs.DIRECTIONS[direction]
+    size = len(drivers)
+    rows = [xr.concat(found[i * size : (i + 1) * size], "variable").assign_coords(variable=list(drivers)) for i in
+            range(len(ways))]  # fmt: skip
+    if len(ways) == 1:
+        return rows[0].assign_coords(direction=ways[0])
+    return xr.concat(rows, "direction").assign_coords(direction=list(ways))
+
+
+def _strongest_lag(leading: np.ndarray, following: np.ndarray, *, max_lag: int) -> tuple[float, float, float]:
+    """Correlation of the largest size over lags 0 to `max_lag`, its p-value for so many tries, and the lag."""
+    from xdrought.kernels.cross_map import pearson, pearson_p_value, shift
+
+    lags = np.arange(min(max_lag, leading.size - 1) + 1)
+    moved = np.stack([shift(leading, -int(lag)) for lag in lags])
+    rho, n = pearson(moved, np.broadcast_to(following, moved.shape))
+    if not np.isfinite(rho).any():
+        return np.nan, np.nan, np.nan
+    best = int(np.nanargmax(np.abs(rho)))
+    return rho[best], min(float(pearson_p_value(rho[best], n[best])) * lags.size, 1.0), float(lags[best])
+
+
+def _binned_information(
+    leading: np.ndarray, following: np.ndarray, *, bins: int, lag: int
+) -> tuple[float, float, float]:
+    """Correlation of equal information, p-value of the G-test, and information in nats."""
+    from scipy.stats import chi2_contingency
+
+    from xdrought.kernels.cross_map import shift
+
+    leading = shift(leading, -lag)
+    both = np.isfinite(leading) & np.isfinite(following)
+    if both.sum() < bins:
+        return np.nan, np.nan, np.nan
+    classes = [_rank_classes(one[both], bins) for one in (leading, following)]
+    table = np.zeros((bins, bins))
+    np.add.at(table, tuple(classes), 1)
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    if min(table.shape) < 2:  # a constant tells nothing
+        return np.nan, np.nan, np.nan
+    test = chi2_contingency(table, correction=False, lambda_="log-likelihood")
+    information = max(test.statistic, 0.0) / (2 * both.sum())
+    return float(np.sqrt(-np.expm1(-2 * information))), float(test.pvalue), information
+
+
+def _rank_classes(values: np.ndarray, bins: int) -> np.ndarray:
+    """Class 0 to bins - 1 by mean rank, so that equal values are in one class."""
+    from scipy.stats import rankdata
+
+    return np.minimum(((rankdata(values) - 0.5) * bins / values.size).astype(int), bins - 1)
+
+
+PROVIDERS: dict[str, Provider] = {
+    "ccm": ccm,
+    "gccm": by_spatial_mapping,
+    "lagged_correlation": by_lagged_correlation,
+    "mutual_information": by_mutual_information,
+}
+
+
+def find_provider(provider: str | Provider, caller: str) -> Provider:
+    """The function behind a name, or the user's own."""
+    if callable(provider):
+        return provider
+    if provider not in PROVIDERS:
+        raise ValueError(
+            f"{caller}: provider {provider!r} is unknown; choose one of {list(PROVIDERS)} or give a function"
+        )
+    return PROVIDERS[provider]
+
+
+def check_degree(degree: object, drivers: Drivers, caller: str) -> xr.Dataset:
+    """What a provider gave: rho and p_value for every driver and cell."""
+    if not isinstance(degree, xr.Dataset):
+        raise TypeError(f"{caller}: the provider gave a {type(degree).__name__}; it must give an xarray.Dataset")
+    if missing := [name for name in ("rho", "p_value") if name not in degree]:
+        raise ValueError(f"{caller}: the provider gave no {missing}; it gave {sorted(map(str, degree.data_vars))}")
+    for name in ("rho", "p_value"):
+        if lacking := [dim for dim in ("variable", "cell") if dim not in degree[name].dims]:
+            raise ValueError(
+                f"{caller}: the provider's {name} has no dimension {lacking}; it is on {degree[name].dims}"
+            )
+    found = degree["variable"].values.tolist() if "variable" in degree.coords else []
+    if found != list(drivers):
+        raise ValueError(f"{caller}: the provider gave the variables {found}, not the drivers {list(drivers)} in order")
+    return degree

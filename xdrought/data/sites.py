@@ -1,0 +1,265 @@
+"""From one daily table per site to one SITE Dataset; shared by the tower and station readers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+_SHOWN = 8
+
+
+def site_coords(sites: xr.Dataset | pd.DataFrame, caller: str) -> xr.Dataset:
+    """A Dataset of coordinates only: ``site``, ``lat``, ``lon`` and whatever else is known on site."""
+    if isinstance(sites, pd.DataFrame):
+        table = sites if sites.index.name == "site" else sites.set_index("site") if "site" in sites else None
+        if table is None:
+            raise ValueError(
+                f"{caller}: the table of sites has no column 'site'; it has {list(map(str, sites.columns))}"
+            )
+        known = {str(name): ("site", _plain(table[name])) for name in table.columns}
+        coords = xr.Dataset(coords={"site": table.index.astype(str).to_numpy(dtype="U"), **known})
+    elif isinstance(sites, xr.Dataset):
+        if "site" not in sites.dims or "site" not in sites.coords:
+            raise ValueError(
+                f"{caller}: the sites have no dimension and coordinate 'site'; they have {dict(sites.sizes)}"
+            )
+        wanted = [name for name in ("lat", "lon") if name in sites.data_vars]
+        names = [name for name in sites.set_coords(wanted).coords if sites[name].dims == ("site",)]
+        coords = xr.Dataset(coords={name: sites[name].variable for name in names})
+    else:
+        raise TypeError(f"{caller}: sites must be a Dataset or a DataFrame, got {type(sites).__name__}")
+    _check(coords, caller)
+    return coords
+
+
+def name_some(names: np.ndarray) -> str:
+    """The first names of many, for an error text."""
+    shown = ", ".join(str(name) for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    values = column.to_numpy()
+    return values if values.dtype.kind in "fiubM" else column.astype(str).to_numpy(dtype="U")
+
+
+def _check(coords: xr.Dataset, caller: str) -> None:
+    absent = [name for name in ("lat", "lon") if name not in coords]
+    if absent:
+        raise ValueError(f"{caller}: the sites have no {absent} on 'site'; they have {list(map(str, coords.coords))}")
+    names = coords["site"].values
+    if not names.size:
+        raise ValueError(f"{caller}: no sites were given")
+    index = pd.Index(names)
+    if index.has_duplicates:
+        raise ValueError(f"{caller}: sites given more than once: {name_some(index[index.duplicated()].unique())}")
+    for name, low, high in (("lat", -90.0, 90.0), ("lon", -180.0, 360.0)):
+        if coords[name].dtype.kind not in "fiu":
+            raise ValueError(f"{caller}: {name!r} of the sites holds {coords[name].dtype}, not degrees")
+        values = coords[name].values.astype("float64")
+        wrong = ~((values >= low) & (values <= high))
+        if wrong.any():
+            raise ValueError(
+                f"{caller}: {name!r} is missing or outside {low:g} to {high:g} degrees at {name_some(names[wrong])}"
+            )
+
+
+_TABLE_NAMES = {
+    "site": ("site", "site_id"),
+    "lat": ("lat", "latitude", "location_lat"),
+    "lon": ("lon", "longitude", "location_long"),
+    "elevation": ("elevation", "elevation_m", "location_elev"),
+    "igbp": ("igbp",),
+}
+
+
+def read_places(
+    site_table: str | PathLike | pd.DataFrame | None, sites: Sequence[tuple[str, Path]], caller: str
+) -> pd.DataFrame:
+    """Positions by site, from the table or ``sites.csv`` in the folders of the sites; warns of the rest."""
+    if site_table is None:
+        beside = {folder / "sites.csv" for _, folder in sites}
+        there = [path for path in sorted(beside) if path.is_file()]
+        tables = [_normalise(_read(path, caller), str(path), caller) for path in there]
+        nowhere = pd.DataFrame({"lat": [], "lon": []}, index=pd.Index([], name="site"))
+        places = pd.concat(tables) if tables else nowhere
+        places = places[~places.index.duplicated()]
+    elif isinstance(site_table, pd.DataFrame):
+        places = _normalise(site_table, "site_table", caller)
+    else:
+        if not Path(site_table).is_file():
+            raise FileNotFoundError(f"{caller}: no site table {str(site_table)!r}")
+        places = _normalise(_read(Path(site_table), caller), str(site_table), caller)
+    unknown = [site for site, _ in sites if site not in places.index]
+    if unknown:
+        warnings.warn(
+            f"{caller}: no position for {unknown}: lat and lon are NaN; give site_table= or put sites.csv "
+            f"(site,lat,lon) beside the files",
+            stacklevel=3,
+        )
+    return places
+
+
+def _read(path: Path, caller: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:  # nothing in it, not a table, not a text
+        raise ValueError(f"{caller}: {path} is not a csv table of sites ({error}); write site,lat,lon in it") from error
+
+
+def _normalise(table: pd.DataFrame, where: str, caller: str) -> pd.DataFrame:
+    lower = {str(name).lower(): name for name in table.columns}
+    found = {
+        name: next((lower[alias] for alias in aliases if alias in lower), None)
+        for name, aliases in _TABLE_NAMES.items()
+    }
+    absent = [name for name in ("site", "lat", "lon") if found[name] is None]
+    if absent:
+        raise ValueError(f"{caller}: {where} lacks the column(s) {absent}; it has {list(table.columns)}")
+    places = pd.DataFrame({name: table[column] for name, column in found.items() if column is not None})
+    places = places.set_index("site")
+    if places.index.has_duplicates:
+        raise ValueError(f"{caller}: {where} has {places.index[places.index.duplicated()][0]} twice; keep one row")
+    for name in ("lat", "lon"):
+        degrees = pd.to_numeric(places[name], errors="coerce")
+        text = places.index[degrees.isna() & places[name].notna()]
+        if len(text):
+            raise ValueError(f"{caller}: {where} gives {name} of {list(text)} in words; expected decimal degrees")
+        places[name] = degrees
+    wrong = places.index[(places["lat"].abs() > 90) | (places["lon"].abs() > 360)]
+    if len(wrong):
+        raise ValueError(f"{caller}: {where} puts {list(wrong)} off the globe; are lat and lon exchanged?")
+    return places
+
+
+def place_of(site: str, places: pd.DataFrame) -> dict[str, object]:
+    """Coordinates of one site; NaN and empty where the table does not know."""
+    row: dict[Any, Any] = places.loc[site].to_dict() if site in places.index else {}
+    igbp = row.get("igbp", "")
+    return {
+        "lat": float(row.get("lat", "nan")),
+        "lon": float(row.get("lon", "nan")),
+        "elevation": float(row.get("elevation", "nan")),
+        "igbp": igbp if isinstance(igbp, str) else "",
+    }
+
+
+COUNTS = {
+    "inserted_days": "days absent from the file, inserted as missing",
+    "out_of_range_days": "days whose soil moisture was outside the valid range, set to missing",
+    "rejected_days": "days whose soil moisture was below the quality asked for, set to missing",
+}
+
+_SITE_ATTRS: dict[str, dict[str, str]] = {
+    "site": {"long_name": "site", "cf_role": "timeseries_id"},
+    "lat": {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north"},
+    "lon": {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east"},
+    "elevation": {"long_name": "elevation above sea level", "units": "m"},
+    "igbp": {"long_name": "IGBP land cover class"},
+    "version": {"long_name": "version of the published file"},
+    "wban": {"long_name": "WBAN station number"},
+    "record_start": {"long_name": "first day of the file"},
+    "record_end": {"long_name": "last day of the file"},
+} | {name: {"long_name": text, "units": "1"} for name, text in COUNTS.items()}
+
+
+@dataclass(frozen=True)
+class SiteRecord:
+    """One site: a gapless daily table (float columns, dates as index) and what is known of the place."""
+
+    site: str
+    table: pd.DataFrame
+    place: Mapping[str, Any]
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def insert_missing_days(table: pd.DataFrame, *, caller: str, where: str) -> tuple[pd.DataFrame, int]:
+    """The table on every day from its first to its last, and how many days had to be inserted.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, a day occurs twice, or the days are not in order.
+    """
+    days = table.index
+    if not len(days):
+        raise ValueError(f"{caller}: {where} has a header but no rows; it is cut short, get the file again")
+    if days.has_duplicates:
+        twice = days[days.duplicated()]
+        raise ValueError(
+            f"{caller}: {where} has {len(twice)} duplicated day(s), first {twice[0]:%Y-%m-%d}; keep one row a day"
+        )
+    if not days.is_monotonic_increasing:
+        first = days[1:][np.diff(days.to_numpy()) < np.timedelta64(0)][0]
+        raise ValueError(f"{caller}: {where} is not in order of time at {first:%Y-%m-%d}; sort its rows by date")
+    complete = pd.date_range(days[0], days[-1], freq="D")
+    return table.reindex(complete), len(complete) - len(days)
+
+
+def mask_out_of_range(values: pd.Series, valid_range: tuple[float, float]) -> tuple[pd.Series, int]:
+    """The values with those outside the closed range set to NaN, and how many that were."""
+    low, high = valid_range
+    outside = (values < low) | (values > high)
+    return values.mask(outside), int(outside.sum())
+
+
+def check_valid_range(valid_range: tuple[float, float], caller: str) -> None:
+    """Raise unless the range is two ascending numbers."""
+    if len(valid_range) != 2 or not valid_range[0] < valid_range[1]:
+        raise ValueError(f"{caller}: valid_range={valid_range!r} must be (low, high) with low < high")
+
+
+def to_dataset(
+    records: Sequence[SiteRecord], variables: Mapping[str, Mapping[str, str]], attrs: Mapping[str, Any]
+) -> xr.Dataset:
+    """Outer-join site records on one daily axis, NaN outside each site's own record.
+
+    Parameters
+    ----------
+    records : sequence of SiteRecord
+        At least one; each site once.
+    variables : mapping
+        Column name to the attributes of the variable made of it.
+    attrs : mapping
+        Attributes of the Dataset.
+
+    Returns
+    -------
+    xarray.Dataset
+        Float64 variables (site, time); coordinates of the places and counts on site.
+    """
+    start = min(record.table.index[0] for record in records)
+    end = max(record.table.index[-1] for record in records)
+    time = pd.date_range(start, end, freq="D", name="time")
+    data = {name: np.full((len(records), len(time)), np.nan) for name in variables}
+    for row, record in enumerate(records):
+        begin = int(time.searchsorted(record.table.index[0]))
+        for name in record.table.columns.intersection(list(variables)):
+            data[name][row, begin : begin + len(record.table)] = record.table[name].to_numpy("float64")
+    return xr.Dataset(
+        {name: (("site", "time"), values, dict(variables[name])) for name, values in data.items()},
+        coords={
+            "time": ("time", time, {"standard_name": "time", "long_name": "day"}),
+            **_site_coords(records),
+        },
+        attrs=dict(attrs),
+    )
+
+
+def _site_coords(records: Sequence[SiteRecord]) -> dict[str, tuple]:
+    columns: dict[str, Any] = {"site": [record.site for record in records]}
+    for name in records[0].place:
+        columns[name] = [record.place[name] for record in records]
+    columns["record_start"] = pd.DatetimeIndex([record.table.index[0] for record in records])
+    columns["record_end"] = pd.DatetimeIndex([record.table.index[-1] for record in records])
+    for name in COUNTS:
+        columns[name] = np.array([record.counts.get(name, 0) for record in records], dtype="int64")
+    return {name: ("site", np.asarray(values), _SITE_ATTRS.get(name, {})) for name, values in columns.items()}

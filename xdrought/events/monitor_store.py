@@ -1,0 +1,192 @@
+"""A drought monitor as a folder of netCDF files: the reference, written once, and the state of a day."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cftime
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought import calendars
+from xdrought.definitions import Definition
+from xdrought.events.monitor import FixedReference
+
+if TYPE_CHECKING:
+    from xdrought.events.monitor import DroughtMonitor
+
+FORMAT, FORMAT_VERSION = "xdrought.DroughtMonitor", 1
+STATE = "state.nc"
+_CFTIME_DAYS = "days since 1900-01-01"
+
+
+def write_monitor(monitor: DroughtMonitor, folder: Path) -> None:
+    """Write the reference when it is not there, then the state in one move."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = monitor.reference.key if monitor.reference is not None else ""
+    if (folder / STATE).is_file():
+        found = _read_labels(folder / STATE)
+        if found["reference_key"] != key:
+            raise ValueError(
+                f"save: {folder} holds another monitor, with a reference of its own; choose another folder"
+            )
+    if monitor.reference is not None and not (folder / _reference_name(key)).is_file():
+        _in_one_move(_reference_groups(monitor.reference), folder / _reference_name(key))
+    _in_one_move(_state_groups(monitor), folder / STATE)
+
+
+def read_monitor(folder: Path) -> dict[str, Any]:
+    """The fields of a monitor that :func:`write_monitor` wrote."""
+    if not (folder / STATE).is_file():
+        raise FileNotFoundError(f"load_monitor: there is no {STATE} in {folder}; give what DroughtMonitor.save wrote")
+    labels = _read_labels(folder / STATE)
+    if labels.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"load_monitor: {folder} has format version {labels.get('format_version')!r}, this xdrought reads "
+            f"{FORMAT_VERSION}; update xdrought"
+        )
+    reference_path = folder / _reference_name(labels["reference_key"])
+    if labels["reference_key"] and not reference_path.is_file():
+        raise FileNotFoundError(f"load_monitor: {folder} lacks its reference {reference_path.name}; copy it there too")
+    try:
+        return _read_state(folder / STATE, labels, _read_reference(reference_path, labels["reference_key"]))
+    except Exception as error:  # whatever a changed file leads to, it is the file's fault
+        raise ValueError(
+            f"load_monitor: {folder} does not fit together ({error}); restore it, or start again"
+        ) from error
+
+
+def _reference_name(key: str) -> str:
+    return f"reference-{key}.nc"
+
+
+def _in_one_move(groups: dict[str, xr.Dataset], path: Path) -> None:
+    """Write beside `path` and move into place, so that there is never half a file."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        for k, (group, ds) in enumerate(groups.items()):
+            ds.to_netcdf(part, mode="a" if k else "w", group=group, engine="h5netcdf")
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _reference_groups(reference: FixedReference) -> dict[str, xr.Dataset]:
+    variables = {
+        "values": (("cell", "step"), np.asarray(reference.values[:])),
+        "n_valid": ("cell", reference.n_valid),
+        "groups": ("step", reference.groups),
+    }
+    return {"/": xr.Dataset(variables, attrs={"format": f"{FORMAT} reference"})}
+
+
+def _state_groups(monitor: DroughtMonitor) -> dict[str, xr.Dataset]:
+    dates, dates_as = _plain_dates(monitor.index)
+    labels = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "definition": json.dumps(dataclasses.asdict(monitor.definition)),
+        "reference_key": monitor.reference.key if monitor.reference is not None else "",
+        "input_step": monitor.input_step,
+        "dates_as": dates_as,
+        "dims": json.dumps([*map(str, monitor.cells.dims)]),
+        "names": json.dumps([monitor.time, monitor.name, monitor.units]),
+    }
+    state = xr.Dataset({"dates": ("date", dates), "open_days": (("cell", "open"), monitor.open_days)}, attrs=labels)
+    columns = _columns(monitor.settled, "event") | {"cell": ("event", monitor.settled_cells)}
+    return {
+        "/": state,
+        "cells": monitor.cells.rename("cells").to_dataset(),
+        "episodes": xr.Dataset(_columns(monitor.episodes, "cell")),
+        "events": xr.Dataset(columns),
+    }
+
+
+def _columns(table: np.ndarray, dim: str) -> dict[str, Any]:
+    """A structured array as variables."""
+    return {str(name): (dim, np.ascontiguousarray(table[name])) for name in table.dtype.names or ()}
+
+
+def _from_columns(ds: xr.Dataset, dtype: np.dtype, dim: str) -> np.ndarray:
+    table = np.empty(ds.sizes.get(dim, 0), dtype)
+    for name in dtype.names or ():
+        table[name] = ds[name].values
+    return table
+
+
+def _plain_dates(index: calendars.TimeIndex) -> tuple[np.ndarray, str]:
+    """Dates as numbers, and how to read them: a datetime64 unit or a calendar."""
+    if isinstance(index, pd.DatetimeIndex):
+        return index.asi8.copy(), f"datetime64[{index.unit}]"
+    calendar = index.calendar
+    return np.asarray(cftime.date2num(index.values, _CFTIME_DAYS, calendar=calendar), np.float64), f"cftime {calendar}"
+
+
+def _read_dates(numbers: np.ndarray, dates_as: str, time: Any) -> calendars.TimeIndex:
+    if dates_as.startswith("cftime "):
+        return xr.CFTimeIndex(cftime.num2date(numbers, _CFTIME_DAYS, calendar=dates_as.split()[1]), name=time)
+    return pd.DatetimeIndex(numbers.astype("int64").view(dates_as), name=time)
+
+
+def _read_labels(path: Path) -> dict[str, Any]:
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as ds:
+            labels = {
+                name: value.item() if isinstance(value, np.generic) else value for name, value in ds.attrs.items()
+            }
+    except Exception as error:  # the engines raise many types for a broken file
+        raise ValueError(f"load_monitor: {path} cannot be read ({error}); restore it, or start again") from error
+    if labels.get("format") != FORMAT:
+        raise ValueError(f"load_monitor: {path} is no monitor, it says {labels.get('format')!r}; give another folder")
+    key = labels.get("reference_key")
+    if not isinstance(key, str) or not (key == "" or key.isalnum()):  # it names a file beside this one, nothing else
+        raise ValueError(f"load_monitor: {path} names the reference {key!r}; it was changed, restore it")
+    return labels
+
+
+def _read_reference(path: Path, key: str) -> FixedReference | None:
+    if not key:
+        return None
+    ds = xr.open_dataset(path, engine="h5netcdf", cache=False, decode_cf=False)
+    return FixedReference(ds["values"].variable, ds["n_valid"].values, ds["groups"].values, key)
+
+
+def _read_state(path: Path, labels: dict[str, Any], reference: FixedReference | None) -> dict[str, Any]:
+    from xdrought.kernels.episodes import EPISODE_DTYPE
+    from xdrought.kernels.events import EVENT_DTYPE
+
+    def group(name: str) -> xr.Dataset:
+        with xr.open_dataset(path, engine="h5netcdf", group=name) as ds:
+            return ds.load()
+
+    time, name, units = json.loads(labels["names"])
+    state, events = group("/"), group("events")
+    cells = group("cells")["cells"].rename(None).transpose(*json.loads(labels["dims"]))
+    texts = {c: da.astype(str) for c, da in cells.coords.items() if da.dtype.kind in "OT"}
+    fields: dict[str, Any] = {
+        "definition": Definition(**json.loads(labels["definition"])),
+        "reference": reference,
+        "cells": cells.assign_coords(texts),
+        "index": _read_dates(state["dates"].values, labels["dates_as"], time),
+        "input_step": float(labels["input_step"]),
+        "time": time,
+        "name": name,
+        "units": units,
+        "episodes": _from_columns(group("episodes"), EPISODE_DTYPE, "cell"),
+        "settled_cells": events["cell"].values,
+        "settled": _from_columns(events, EVENT_DTYPE, "event"),
+        "open_days": state["open_days"].values,
+    }
+    n_cells = fields["episodes"].size
+    if n_cells != cells.size or (events["cell"].values >= n_cells).any():
+        raise ValueError(f"{n_cells} cells remembered, {cells.size} named")
+    return fields

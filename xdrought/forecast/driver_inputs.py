@@ -1,0 +1,317 @@
+"""What a forecast is made from: the same drivers, units and causality degrees in training and in use."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought import checks, units
+from xdrought.splits import Splits
+from xdrought.windows.patches import Patches, make_patches
+from xdrought.windows.selection import GRID, PATCH, SITE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xdrought.forecast.forecaster import Forecaster
+
+
+@dataclass(frozen=True)
+class TargetPast:
+    """Which observations of the target a network uses; by default none.
+
+    Parameters
+    ----------
+    history : bool
+        The target's own past is one more driver.
+    change : bool
+        The network learns the change from the last known observation to the forecast day.
+    latency : int
+        Days until an observation is reported: on the day of issue those of `latency` days before are the last.
+    """
+
+    history: bool = False
+    change: bool = False
+    latency: int = 0
+
+    @property
+    def is_used(self) -> bool:
+        return self.history or self.change
+
+    def describe(self) -> str:
+        """In words."""
+        uses = ["as a driver"] * self.history + ["as the value that a change is added to"] * self.change
+        return f"{' and '.join(uses)}, reported after {self.latency} days" if uses else "not used"
+
+
+NO_PAST = TargetPast()
+
+
+def make_past(history: bool, change: bool, latency: int, caller: str) -> TargetPast:
+    """A checked :class:`TargetPast`."""
+    for name, value in (("target_history", history), ("predict_change", change)):
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{caller}: {name}={value!r}; it is True or False")
+    if isinstance(latency, bool) or not isinstance(latency, int | np.integer) or latency < 0:
+        raise ValueError(f"{caller}: latency={latency!r}; it is a whole number of days, 0 or more")
+    past = TargetPast(bool(history), bool(change), int(latency))
+    if past.latency and not past.is_used:
+        raise ValueError(
+            f"{caller}: latency={latency} says how late observations arrive, but none are used; "
+            f"use target_history=True or predict_change=True, or leave latency out"
+        )
+    return past
+
+
+def history_name(target: Hashable) -> str:
+    """Name of the driver that holds the target's past."""
+    return f"{target}_history"
+
+
+def known_before(observed: xr.DataArray, days: int, time: Hashable, caller: str) -> xr.DataArray:
+    """On each day of the record the observation of `days` days before, NaN where there is none."""
+    checks.require_dim(observed, time, caller)
+    later = observed.assign_coords({time: _days_later(observed, days, time, caller)})
+    return later.reindex({time: observed[time]})
+
+
+def known_on(observed: xr.DataArray, days: int, times: pd.Index, time: Hashable, caller: str) -> xr.DataArray:
+    """The observation of `days` days before each of the days `times`."""
+    later = observed.assign_coords({time: _days_later(observed, days, time, caller)})
+    return later.reindex({time: times})
+
+
+def with_history(ds: xr.Dataset, target: Hashable, past: TargetPast, time: Hashable, caller: str) -> xr.Dataset:
+    """`ds` with the driver that holds on each day what is then the last report."""
+    name = history_name(target)
+    if name in ds.variables:
+        raise ValueError(f"{caller}: {name!r} is what target_history=True adds; rename the variable of that name")
+    attrs = {**ds[target].attrs, "long_name": f"{ds[target].attrs.get('long_name', target)}, as reported on the day"}
+    return ds.assign({name: known_before(ds[target], past.latency, time, caller).assign_attrs(attrs)})
+
+
+def _days_later(da: xr.DataArray, days: int, time: Hashable, caller: str) -> pd.Index:
+    checks.days_since_start(da, time, caller)  # refuse what is not dates
+    return da.indexes[time] + pd.Timedelta(days=days)
+
+
+def training_windows(
+    ds: xr.Dataset,
+    target: Hashable,
+    features: Sequence[Hashable] | None,
+    size: int | None,
+    window: int,
+    lead: int,
+    time: Hashable,
+    caller: str,
+    past: TargetPast = NO_PAST,
+) -> Patches:
+    """The windows of all sites that have any.
+
+    With `past.history` the last of their drivers is the target's own past; with `past.change` their target is
+    the change from the last known observation, and the observations are kept beside it.
+    """
+
+    def cut(data: xr.Dataset, names: Sequence[Hashable] | None) -> Patches:
+        return make_patches(data, target, names, size, window, lead, True, time, caller)
+
+    windows = cut(ds, features)
+    features, data = windows.features, windows.data
+    observed = data[target]
+    if past.history:
+        data, features = with_history(data, target, past, time, caller), (*features, history_name(target))
+    if past.change:
+        last = known_before(observed, windows.lead + past.latency, time, caller)
+        data = data.assign({target: (observed - last).assign_attrs(observed.attrs)})
+    if past.is_used:
+        windows = cut(data, features)
+    windows.require_windows(caller)
+    kept = _warn_of_places_without_windows(windows, caller)
+    if not windows.on_grid and kept.size < windows.data.sizes[SITE]:
+        windows, observed = cut(windows.data.isel({SITE: kept}), features), observed.isel({SITE: kept})
+    return windows.with_data(windows.data.assign({_observed_name(target): observed})) if past.change else windows
+
+
+def _observed_name(target: Hashable) -> str:
+    """Name of the observations where the windows' target is their change."""
+    return f"{target}_observed"
+
+
+def _warn_of_places_without_windows(windows: Patches, caller: str) -> np.ndarray:
+    """Indices of the sites that have windows; the others are named in a warning."""
+    kept = np.unique(windows.cell)
+    if windows.on_grid or kept.size == windows.data.sizes[SITE]:
+        return kept
+    lost = np.setdiff1d(np.arange(windows.data.sizes[SITE]), kept)
+    names = windows.data[SITE].to_numpy()[lost] if SITE in windows.data.coords else lost
+    warnings.warn(
+        f"{caller}: {lost.size} site(s) without a complete window (no target, or a driver missing) are left "
+        f"out: {', '.join(map(str, names))}",
+        stacklevel=4,
+    )
+    return kept
+
+
+def in_known_units(
+    ds: xr.Dataset, features: Sequence[Hashable], known: Mapping[Hashable, str | None], caller: str
+) -> xr.Dataset:
+    """The drivers in the units that the network was trained with; others are converted or refused."""
+    missing = [name for name in features if name not in ds.data_vars]
+    if missing:
+        raise KeyError(f"{caller}: no variable {missing} in the Dataset; the forecaster needs {list(features)}")
+    changed = {}
+    for name in features:
+        wanted = known.get(name)
+        if wanted is not None and ds[name].attrs.get("units") != wanted:
+            changed[name] = units.convert(ds[name], wanted, caller=caller)
+    return ds.assign(changed)
+
+
+def forecast_inputs(
+    ds: xr.Dataset, forecaster: Forecaster, time: Hashable, caller: str, with_target: bool = False
+) -> xr.Dataset:
+    """All that a forecaster needs of `ds`, in the units of the training, with the target's past where it has one."""
+    past, target = forecaster.past, forecaster.target
+    needed = list(forecaster.drivers)
+    if past.is_used or with_target:
+        if target not in ds.data_vars:
+            why = "was trained with target_history or predict_change" if past.is_used else "is asked for a probability"
+            raise KeyError(
+                f"{caller}: no variable {target!r} in the Dataset; the forecaster {why}, "
+                f"and needs what was observed up to the day of issue"
+            )
+        needed.append(target)
+    known = in_known_units(ds, needed, forecaster.units, caller)[needed]
+    return with_history(known, target, past, time, caller) if past.history else known
+
+
+def grid_steps(windows: Patches) -> dict[str, float]:
+    """Degrees from one cell of a patch to the next, southward and westward negative; empty where it is not known."""
+    if windows.size == 1:
+        return {}
+    steps = {}
+    for dim in GRID:
+        places = windows.data.get(dim if windows.on_grid else f"cell_{dim}")
+        if places is not None and places.dtype.kind in "fiu" and places.shape[-1] > 1:
+            steps[dim] = float(np.median(np.diff(places.to_numpy(), axis=-1)))
+    return steps
+
+
+def require_steps(windows: Patches, trained: Mapping[str, float], caller: str) -> None:
+    """Raise when the cells of the patches are not as far apart as in training, or run the other way."""
+    for dim, found in grid_steps(windows).items():
+        wanted = trained.get(dim, found)
+        if np.isclose(found, -wanted, rtol=0.01):
+            cure = "turn it with .sortby, " + f"e.g. ds.sortby({dim!r}, ascending={wanted > 0})"
+        else:
+            cure = "regrid the drivers, or train again on this grid"
+        if not np.isclose(found, wanted, rtol=0.01):
+            raise ValueError(
+                f"{caller}: {dim!r} goes from cell to cell by {found:g} degrees, in training by {wanted:g}; {cure}"
+            )
+
+
+def splits_on_places(splits: Splits, data: xr.Dataset) -> Splits:
+    """The same parts on the places of `data`, in their order; empty where they have none."""
+    dims = [dim for dim in splits.ranges.start.dims if dim in data.indexes and dim in splits.ranges.indexes]
+    if all(splits.ranges.indexes[dim].equals(data.indexes[dim]) for dim in dims):
+        return splits
+    return replace(splits, ranges=splits.ranges.reindex({dim: data.indexes[dim] for dim in dims}))
+
+
+def training_causality(windows: Patches, splits: Splits) -> xr.Dataset:
+    """Causality degree of every place from its training days, in memory; that of a place held out is their mean."""
+    degree = causality_of_days(windows, splits.training_days(windows.data[windows.time]))
+    return with_mean_where_held_out(degree, splits)
+
+
+def causality_of_days(windows: Patches, days: xr.DataArray, **options: Any) -> xr.Dataset:
+    """Causality degree of the windows' drivers and observations on some days, in memory."""
+    from xdrought.causality import causality_degree
+
+    data, time = windows.data, windows.time
+    drivers = data[_drivers(windows)]
+    if windows.on_grid:
+        drivers = drivers.map(_central_cells, size=windows.size)
+    observed = data.get(_observed_name(windows.target), data[windows.target])
+    degree = causality_degree(drivers, observed, train=days, time=time, **options)
+    return degree[["rho", "p_value"]].compute()
+
+
+def with_mean_where_held_out(degree: xr.Dataset, splits: Splits) -> xr.Dataset:
+    """The mean degree of the training places where nothing is known of a place."""
+    used = splits.ranges.start.notnull()
+    held_out = used.any("part") & ~used.sel(part="train", drop=True)
+    return degree.where(~held_out, degree.where(~held_out).mean(held_out.dims)).assign_attrs(degree.attrs)
+
+
+def _drivers(windows: Patches) -> list[Hashable]:
+    """The drivers without the target's own past, which is no cause."""
+    return [name for name in windows.features if name != history_name(windows.target)]
+
+
+def _central_cells(da: xr.DataArray, size: int) -> xr.DataArray:
+    """The cells around the centre of an even patch on patch dimensions; an odd patch is its centre."""
+    if size % 2:
+        return da
+    rows = [xr.concat([da.shift(lat=-i, lon=-j) for j in (0, 1)], PATCH[1]) for i in (0, 1)]
+    return xr.concat(rows, PATCH[0])
+
+
+def causality_of_places(windows: Patches, degree: xr.Dataset, caller: str) -> Tensor:
+    """(cells, n_causal) float32: the degree of each place of the windows, in the order of their drivers.
+
+    Raises
+    ------
+    ValueError
+        When a driver, or a place that has windows, has no degree.
+    """
+    import torch
+
+    degrees = np.asarray(degrees_of_places(windows, degree, _drivers(windows), caller))
+    require_degrees(windows, degrees, caller)
+    return torch.from_numpy(degrees.reshape(-1, degrees.shape[-1]))
+
+
+def degrees_of_places(windows: Patches, degree: xr.Dataset, drivers: Sequence[Hashable], caller: str) -> Any:
+    """(places..., n_causal) float32 in the order of `drivers`, lazy if `degree` is; NaN at places without a degree."""
+    from xdrought.causality import degree_vector
+
+    places = GRID if windows.on_grid else (SITE,)
+    missing: list[Hashable] = [name for name in ("rho", "p_value") if name not in degree]
+    known = list(degree.indexes["variable"]) if "variable" in degree.indexes else []
+    missing += [name for name in drivers if name not in known]
+    if missing:
+        raise ValueError(f"{caller}: the causality degree lacks {missing}; compute it with xdrought.causality_degree")
+    ordered = degree[["rho", "p_value"]].sel(variable=list(drivers))
+    labels: dict[Hashable, Any] = {dim: windows.data.indexes[dim] for dim in places if dim in windows.data.indexes}
+    unlabelled = set(places) - set(labels) | {dim for dim in places if dim not in degree.indexes}
+    if unlabelled:
+        raise ValueError(f"{caller}: {sorted(unlabelled)} needs labels in the data and in the causality degree")
+    return degree_vector(ordered).reindex(labels).transpose(*places, "causal").astype("float32").data
+
+
+def require_degrees(windows: Patches, degrees: np.ndarray, caller: str) -> None:
+    """Raise when a place that has windows has no degree."""
+    places = GRID if windows.on_grid else (SITE,)
+    known = np.isfinite(degrees).all(axis=-1)
+    unknown = [cell for cell in np.unique(windows.cell) if not known.ravel()[cell]]
+    if unknown:
+        first = [np.unravel_index(cell, known.shape) for cell in unknown[:5]]
+        where = [tuple(windows.data.indexes[d][k] for d, k in zip(places, at, strict=True)) for at in first]
+        raise ValueError(without_degree(f"{len(unknown)} place(s), first {where}", caller))
+
+
+def without_degree(where: str, caller: str) -> str:
+    """Words for places that need a causality degree and have none."""
+    return (
+        f"{caller}: no causality degree for {where}; give "
+        f"causality=xdrought.causality_degree(ds[features], ds[target], train=...), which needs "
+        f'observations, or fit a variant without causality, e.g. variant="ResAttRec"'
+    )

@@ -1,0 +1,214 @@
+"""The runs of a training: seeded networks, one after the other, and what happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought.forecast.shards import Shards
+
+if TYPE_CHECKING:
+    from torch import device
+
+    from xdrought.models import Architecture
+    from xdrought.models.training import Course, Plan, Training
+
+
+class Checkpoint:
+    """The file of one fit; without a path it does nothing.
+
+    Parameters
+    ----------
+    path : str, pathlib.Path or None
+        The file; if it is there, the fit goes on from it.
+    settings : mapping
+        All that the weights depend on, as JSON holds it: what was given, and sums of the data.
+
+    Attributes
+    ----------
+    courses : list of Course
+        The runs that were finished.
+
+    Raises
+    ------
+    ValueError
+        For a damaged file, or one of other settings or data.
+    FileNotFoundError
+        When there is no folder to write to.
+    """
+
+    def __init__(self, path: str | Path | None, settings: Mapping[str, Any], caller: str):
+        self.path, self.settings = None if path is None else Path(path), json.loads(json.dumps(settings))
+        self.courses: list[Course] = []
+        self._tensors: dict[str, Any] = {}
+        self._notes: dict[str, Any] = {}
+        if self.path is None:
+            return
+        if not self.path.absolute().parent.is_dir():
+            raise FileNotFoundError(f"{caller}: checkpoint {path} is in no folder; make {self.path.parent} first")
+        if self.path.exists():
+            self._read(self.path, caller)
+
+    def _read(self, path: Path, caller: str) -> None:
+        from xdrought.models.checkpoint import read, restored_course
+
+        self._tensors, self._notes = read(path, caller)
+        found = self._notes.get("settings", {})
+        other = [name for name in {**found, **self.settings} if found.get(name) != self.settings.get(name)]
+        if other:
+            said = ", ".join(f"{name}={found.get(name)!r}, now {self.settings.get(name)!r}" for name in other)
+            raise ValueError(
+                f"{caller}: checkpoint {path} was made with {said}; call with the same settings and data to go "
+                f"on, name another path, or delete it to start anew"
+            )
+        self.courses = [
+            restored_course(self._tensors, notes, f"run{k}") for k, notes in enumerate(self._notes["courses"])
+        ]
+
+    def resume(self, training: Training) -> None:
+        """Put the training of the run after the finished ones where it was."""
+        from xdrought.models.checkpoint import restore
+
+        if self._notes.get("under_way"):
+            restore(training, self._tensors, self._notes["under_way"])
+        self._tensors, self._notes = {}, {}
+
+    def save(self, finished: Sequence[Course], training: Training | None) -> None:
+        """Replace the file."""
+        if self.path is None:
+            return
+        from xdrought.models.checkpoint import course_state, state_of, write
+        from xdrought.models.norm import rank
+
+        tensors, under_way = ({}, None) if training is None else state_of(training)
+        notes = []
+        for k, course in enumerate(finished):
+            more, note = course_state(course, f"run{k}")
+            tensors |= more
+            notes.append(note)
+        if rank() == 0:
+            write(self.path, tensors, {"settings": self.settings, "courses": notes, "under_way": under_way})
+
+
+CALLER = "fit_resattcaurec"
+
+
+def train_members(
+    spec: Architecture,
+    shards: Shards,
+    plan: Plan,
+    runs: int,
+    seed: int,
+    *,
+    progress: bool,
+    checkpoint: str | Path | None,
+) -> list[Course]:
+    """One training for each run; with a checkpoint, the runs and batches that are still to come."""
+    from xdrought.models.training import Training
+    from xdrought.models.zoo import build_architecture
+
+    settings = (
+        {} if checkpoint is None else {**asdict(spec), **asdict(plan), "runs": runs, "seed": seed, **shards.sums()}
+    )
+    stored = Checkpoint(checkpoint, settings, CALLER)
+    courses = stored.courses
+    with _Progress(spec.variant, runs, plan.epochs, progress) as shown:
+        for k in range(len(courses), runs):
+            with _seeded(seed, k, shards.device) as own:
+                training = Training(build_architecture(spec).to(shards.device), shards, plan, own, CALLER)
+                stored.resume(training)
+                shown.begin(k, training)
+                finished = tuple(courses)
+
+                def save(now: Training, finished: tuple[Course, ...] = finished) -> None:
+                    stored.save(finished, now)
+
+                courses.append(training.run(shown.batch, shown.epoch, save))
+            stored.save(courses, None)
+    return courses
+
+
+class _Progress:
+    """A bar over all batches of all runs, with the losses and the time left; on one process only."""
+
+    def __init__(self, name: str, runs: int, epochs: int, wanted: bool):
+        from tqdm.auto import tqdm
+
+        from xdrought.models.norm import rank
+
+        self.runs, self.epochs = runs, epochs
+        self.bar = tqdm(desc=name, unit="batch", disable=not wanted or rank() > 0)
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
+
+    def begin(self, run: int, training: Training) -> None:
+        """Show where a run starts from, which after a checkpoint is not its first batch."""
+        self.training, n_batches = training, training.n_batches
+        if self.bar.disable:
+            return
+        self.bar.total = self.runs * self.epochs * n_batches
+        done = (run * self.epochs + training.epoch) * n_batches + training.step
+        self.bar.initial += done - self.bar.n  # not done just now: no part of the speed
+        self.bar.n = done
+        self.bar.refresh()
+
+    def batch(self, loss: float) -> None:
+        self.bar.set_postfix_str(f"epoch={self.training.epoch}, batch loss={loss:.4f}{self._best()}", refresh=False)
+        self.bar.update()
+
+    def epoch(self, train_loss: float, val_loss: float) -> None:
+        self.bar.set_postfix_str(f"train={train_loss:.4f}, val={val_loss:.4f}{self._best()}")
+
+    def _best(self) -> str:
+        losses = self.training.course.val_loss
+        return f", best val={min(losses):.4f}" if losses else ""
+
+
+@contextmanager
+def _seeded(seed: int, run: int, device: device) -> Iterator[int]:
+    """Torch's random state from (seed, run) inside, as before outside; gives a seed of its own."""
+    import torch
+
+    own = int(np.random.SeedSequence(seed, spawn_key=(run,)).generate_state(1)[0])
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(own)
+        yield own
+
+
+def join_processes(device: device) -> None:
+    """Meet the processes that ``torchrun`` started, each on its own device; a group that exists is used as it is."""
+    import atexit
+    import os
+
+    import torch
+    import torch.distributed as dist
+
+    if not dist.is_available() or dist.is_initialized() or not dist.is_torchelastic_launched():
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    atexit.register(dist.destroy_process_group)  # not before: processes cannot meet twice
+
+
+def history_of(courses: Sequence[Course]) -> xr.Dataset:
+    """The losses on (run, epoch)."""
+    dims, names = ("run", "epoch"), {"train_loss": "training", "val_loss": "validation"}
+    losses = {
+        name: (dims, [getattr(c, name) for c in courses], {"long_name": f"{part} loss, scaled", "units": "1"})
+        for name, part in names.items()
+    }
+    best = ("run", [c.best_epoch for c in courses], {"long_name": "epoch whose weights are kept"})
+    coords = {"run": range(len(courses)), "epoch": range(len(courses[0].train_loss))}
+    return xr.Dataset({**losses, "best_epoch": best}, coords)

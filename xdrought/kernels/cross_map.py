@@ -1,0 +1,253 @@
+"""Cross mapping of arrays: embed, search, estimate, correlate. Time is the last axis everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import betainc
+
+from xdrought.kernels.neighbours import Operator, build_operator, delay_embed
+from xdrought.kernels.surrogates import prepare, surrogates_of
+
+
+def cross_map_by_causal_ccm(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+    """Skill of each of `targets` (k, time) from the manifold of `series` (time,) by ``causal_ccm.ccm``.
+
+    The span that both series have is used; a gap inside it, or a span too short for E + 1 neighbours, gives NaN.
+    The package doesn't report ties. `radius` is 0 here: it has no exclusion window.
+    """
+    from causal_ccm.causal_ccm import ccm
+
+    rho, n = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64)
+    for at, target in enumerate(targets):
+        days = np.flatnonzero(np.isfinite(series) & np.isfinite(target))
+        reach = (settings.dim - 1) * settings.tau
+        if days.size < reach + settings.dim + 2 or days[-1] - days[0] + 1 != days.size:
+            continue
+        if np.ptp(series[days]) == 0 or np.ptp(target[days]) == 0:
+            continue
+        result = ccm(target[days], series[days], tau=settings.tau, E=settings.dim)
+        rho[at], _ = result.causality()
+        n[at] = days.size - reach
+    return Skill(rho, n, np.full(len(targets), np.nan))
+
+
+FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
+BATCH = 128  # surrogates mapped at once: bounds the memory, not the result
+# Day searches that keep scipy's tree busy for about two seconds; numba starts in one when its cache is warm, in twenty
+# once per machine when it is not: `ci/benchmarks/ccm.py`
+WORTH_COMPILING = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """How to map; plain values, so that it travels to dask workers."""
+
+    dim: int = 2
+    tau: int = 1
+    radius: int | None = 0  # None: from the autocorrelation of the searched series
+    lag: int = 0
+    directions: tuple[str, ...] = (FORWARD,)
+    library_sizes: tuple[int, ...] = ()
+    samples: int = 30
+    surrogates: int = 0
+    surrogate_kind: str = "phase"
+    seed: int = 0
+    years: np.ndarray | None = None  # time in years, when the annual cycle is to be removed or kept for the test
+    engine: str = "kdtree"
+    mapper: Callable[..., Skill] | None = None  # in place of the engine of that name, for engines from elsewhere
+    compiled: bool | None = None  # numba's tree or scipy's, the same numbers; None: by the size of the job
+
+
+def worth_compiling(settings: Settings, n_maps: int, n_steps: int) -> bool:
+    """Whether a job of `n_maps` cross maps is long enough for the compiled tree."""
+    searches = 1 + len(settings.library_sizes) * settings.samples + settings.surrogates / 20
+    return n_maps * n_steps * searches >= WORTH_COMPILING
+
+
+class Skill(NamedTuple):
+    """Correlation of estimate and truth, the days compared and the share of them with tied neighbours."""
+
+    rho: np.ndarray
+    n_pairs: np.ndarray
+    tied_fraction: np.ndarray
+
+
+def pearson(estimate: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation (...,) and number of pairs over the days (..., time) that both have.
+
+    NaN where the truth is constant, the estimate is (to rounding), or fewer than three pairs are left.
+    """
+    both = np.isfinite(estimate) & np.isfinite(truth)
+    n = both.sum(axis=-1)
+    a, b = _anomalies(estimate, both, n), _anomalies(truth, both, n)
+    size_a, size_b = np.sqrt((a * a).sum(axis=-1)), np.sqrt((b * b).sum(axis=-1))
+    scale = np.abs(np.where(both, truth, 0.0)).max(axis=-1, initial=0.0) * np.sqrt(n)
+    varies = (size_b > 1e-13 * scale) & (size_a > 1e-12 * size_b) & (n >= 3)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rho = (a * b).sum(axis=-1) / (size_a * size_b)
+    return np.where(varies, np.clip(rho, -1.0, 1.0), np.nan), n
+
+
+def _anomalies(values: np.ndarray, both: np.ndarray, n: np.ndarray) -> np.ndarray:
+    kept = np.where(both, values, 0.0)
+    return np.where(both, kept - (kept.sum(axis=-1) / np.maximum(n, 1))[..., None], 0.0)
+
+
+def pearson_p_value(rho: np.ndarray, n_pairs: np.ndarray) -> np.ndarray:
+    """Two-sided p-value of a correlation of independent normal pairs; NaN with fewer than three."""
+    half = np.maximum(np.asarray(n_pairs, dtype=np.float64) / 2 - 1, 0.5)
+    # 1 - |rho| over 2 keeps the small tail that 1 - cdf(|rho|) would lose
+    return np.where(np.asarray(n_pairs) >= 3, 2 * betainc(half, half, (1 - np.abs(rho)) / 2), np.nan)
+
+
+def decorrelation_time(series: np.ndarray) -> int:
+    """First lag at which the autocorrelation of `series` (time,) is below 1/e; its length when it never is."""
+    for lag in range(1, series.size - 2):
+        rho, _ = pearson(series[lag:], series[:-lag])
+        if not rho >= np.exp(-1):
+            return lag
+    return series.size
+
+
+def shift(targets: np.ndarray, lag: int) -> np.ndarray:
+    """``targets(t + lag)`` at t, NaN beyond the record; (..., time)."""
+    if lag == 0:
+        return targets
+    moved = np.full(targets.shape, np.nan)
+    if lag > 0:
+        moved[..., :-lag] = targets[..., lag:]
+    else:
+        moved[..., -lag:] = targets[..., :lag]
+    return moved
+
+
+def patterns(
+    series: np.ndarray, targets: np.ndarray, settings: Settings
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Targets (k, time) with the same gaps can share a search of the manifold of `series` (time,).
+
+    Yields their indices, the days on which they and the delay vector are there, and the delay vectors.
+    """
+    vectors = delay_embed(series, settings.dim, settings.tau)
+    valid = np.isfinite(targets) & np.isfinite(vectors[:, 0])
+    if (valid == valid[0]).all():
+        yield np.arange(len(targets)), valid[0], vectors
+        return
+    distinct, member = np.unique(np.packbits(valid, axis=1), axis=0, return_inverse=True)
+    for pattern in range(len(distinct)):
+        chosen = np.flatnonzero(member.ravel() == pattern)
+        yield chosen, valid[chosen[0]], vectors
+
+
+def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+    """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
+    if settings.compiled:
+        from xdrought.kernels.kdtree.maps import map_targets
+
+        arrays = np.ascontiguousarray(series), np.ascontiguousarray(targets)
+        is_shared, rho, mapped, n_tied = map_targets(*arrays, settings.dim, settings.tau, radius)
+        if is_shared:
+            share = n_tied / mapped if mapped else np.nan
+            return Skill(rho, np.full(len(targets), mapped), np.full(len(targets), share))
+    rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
+    for chosen, days, vectors in patterns(series, targets, settings):
+        operator = build_operator(vectors, days, days, radius, compiled=bool(settings.compiled))
+        rho[chosen], n[chosen] = score(operator, targets[chosen], compiled=bool(settings.compiled))
+        tied[chosen] = tied_share(operator)
+    return Skill(rho, n, tied)
+
+
+def score(operator: Operator, targets: np.ndarray, *, compiled: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation and number of pairs of targets (k, time) that share the operator's valid days."""
+    if compiled:
+        from xdrought.kernels.kdtree.maps import skills
+
+        rho = skills(*operator[:6], np.ascontiguousarray(targets))
+        return rho, np.full(len(targets), np.count_nonzero(operator.mapped))
+    truth = np.where(operator.mapped, targets, np.nan)
+    # centred first: sums over groups then lose nothing on pressures in Pa or geopotentials
+    centre = np.nanmean(truth, axis=1, keepdims=True) if operator.mapped.any() else 0.0
+    return pearson(operator.estimate(targets - centre), truth - centre)
+
+
+def tied_share(operator: Operator) -> float:
+    """Share of the mapped days with tied neighbours; NaN without any."""
+    mapped = int(operator.mapped.sum())
+    return float(operator.tied.sum()) / mapped if mapped else np.nan
+
+
+def library_skill(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+    """Skill (k, sizes, samples) of random libraries.
+
+    Libraries are nested: one permutation of the days per sample, of which each size takes the first valid ones.
+    The permutations depend on the seed and the length of the record only. Sizes beyond the valid days are NaN.
+    """
+    shape = (len(targets), len(settings.library_sizes), settings.samples)
+    rho, tied = np.full(shape, np.nan), np.full(shape, np.nan)
+    n = np.zeros(shape, np.int64)
+    rng = np.random.default_rng(settings.seed)
+    order = [rng.permutation(series.size) for _ in range(settings.samples)]
+    for chosen, days, vectors in patterns(series, targets, settings):
+        if settings.compiled:
+            found = _compiled_library_skill(vectors, days, targets[chosen], order, settings, radius)
+            rho[chosen], n[chosen], tied[chosen] = found
+            continue
+        for sample, permutation in enumerate(order):
+            candidates = permutation[days[permutation]]
+            for at, size in enumerate(settings.library_sizes):
+                if size > candidates.size:
+                    continue
+                library = np.zeros(series.size, bool)
+                library[candidates[:size]] = True
+                operator = build_operator(vectors, days, library, radius)
+                rho[chosen, at, sample], n[chosen, at, sample] = score(operator, targets[chosen])
+                tied[chosen, at, sample] = tied_share(operator)
+    return Skill(rho, n, tied)
+
+
+def _compiled_library_skill(
+    vectors: np.ndarray,
+    days: np.ndarray,
+    targets: np.ndarray,
+    order: list[np.ndarray],
+    settings: Settings,
+    radius: int,
+) -> Skill:
+    """:func:`library_skill` of targets (k, time) that share the gaps."""
+    from xdrought.kernels.kdtree.libraries import library_skills
+
+    sizes = np.array(settings.library_sizes)
+    descending = np.argsort(-sizes, kind="stable")
+    valid = np.stack([permutation[days[permutation]] for permutation in order])
+    rho, mapped, tied = library_skills(vectors, days, np.ascontiguousarray(targets), valid, sizes[descending], radius)
+    back = np.argsort(descending)
+    with np.errstate(invalid="ignore"):
+        return Skill(rho[:, back], mapped[back], (tied / mapped)[back])
+
+
+def surrogate_test(
+    series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int, where: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """One-sided p-value (k,) and tested skill (k,) against surrogates of each target.
+
+    With `settings.years` the annual cycle is removed from the series and the targets first, unless the surrogates
+    keep it. The manifold stays, so a surrogate costs no search. All targets share their random phases, which keeps
+    their cross-correlation. Surrogates are made of the whole target; only the days in `where` (k, time) are compared.
+    """
+    series, targets = prepare(series, settings), prepare(targets, settings)
+    compared = targets if where is None else np.where(where, targets, np.nan)
+    p_value, tested = np.full(len(targets), np.nan), np.full(len(targets), np.nan)
+    for chosen, days, vectors in patterns(series, compared, settings):
+        operator = build_operator(vectors, days, days, radius, compiled=bool(settings.compiled))
+        tested[chosen], _ = score(operator, targets[chosen], compiled=bool(settings.compiled))
+        for target in chosen[np.isfinite(tested[chosen])]:
+            reached = 0
+            for batch in surrogates_of(targets[target], settings, BATCH):
+                rho, _ = score(operator, batch, compiled=bool(settings.compiled))
+                reached += int((rho >= tested[target]).sum())
+            p_value[target] = (1 + reached) / (1 + settings.surrogates)
+    return p_value, tested

@@ -1,0 +1,159 @@
+"""What the forecaster itself holds of the data: scaling, causality degrees, and the record percentiles refer to."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought.forecast import driver_inputs
+from xdrought.forecast.blocks import network_of
+from xdrought.forecast.driver_inputs import degrees_of_places
+from xdrought.leakage.evidence import HONEST, LEAKING, Evidence, names_of_places, shown
+from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
+from xdrought.scaling import fit_scaling
+
+SAME_LOSS = 1e-3  # relative; devices and number formats round differently
+
+
+def check_best_epoch(evidence: Evidence, batch_size: int, device: Any) -> Finding:
+    """The lowest validation loss of the training, and the loss of the kept weights in validation and test."""
+    looked_at = "loss of the kept weights in validation and in test, beside the one that the training stored"
+    history = evidence.forecaster.history
+    told = history.val_loss.min("epoch").to_numpy()
+    losses = {part: _losses(evidence, part, batch_size, device) for part in ("val", "test")}
+    numbers = {"stored": float(told[0]), **{f"in {part}": float(loss[0]) for part, loss in losses.items()}}
+    same = {part: np.isclose(loss, told, rtol=SAME_LOSS, atol=0) for part, loss in losses.items()}
+    if same["val"].all():
+        return Finding("best epoch", PASSED, looked_at, "the lowest loss in validation", numbers)
+    if same["test"].any():
+        return Finding("best epoch", LEAK, looked_at, "the lowest loss in the test part", numbers)
+    return Finding("best epoch", UNKNOWN, looked_at, "neither validation nor test part of these data", numbers)
+
+
+def _losses(evidence: Evidence, part: str, batch_size: int, device: Any) -> np.ndarray:
+    """(run,) mean squared error of scaled values over the windows of a part, NaN without any."""
+    import torch
+
+    from xdrought.models.batches import run
+
+    forecaster = evidence.forecaster
+    index = evidence.splits_of(evidence.windows.data).windows(evidence.windows, part)
+    if not len(index):
+        return np.full(forecaster.runs, np.nan)
+    windows = evidence.windows.with_data(forecaster.scaling.apply(evidence.windows.data))
+    degrees = None
+    if forecaster.causality is not None:
+        rows = degrees_of_places(windows, forecaster.causality, forecaster.drivers, "certificate")
+        degrees = torch.from_numpy(rows.reshape(-1, rows.shape[-1])).to(device)
+    every = windows.to_torch(device)
+    chosen = torch.from_numpy(index).to(device)
+    some = type(every)(every.cube, every.cell[chosen], every.start[chosen], None, every.window, every.size)
+    truth = windows.targets[index].astype("float32")
+    networks = (network_of(forecaster.architecture, weights, device) for weights in forecaster.weights)
+    return np.array([np.mean((run(net, some, degrees, batch_size).numpy() - truth) ** 2) for net in networks])
+
+
+SAME = 1e-6  # of a standard deviation, or of a correlation: the same number computed again, not a similar one
+OPTIONS = ("embedding_dim", "tau", "exclusion_radius", "lag", "engine")  # of ccm, told in the attributes
+
+
+def check_scaling(evidence: Evidence) -> Finding:
+    """Means and spreads of the training days, or of more?"""
+    scaling, data = evidence.forecaster.scaling, evidence.windows.data
+    names = [*evidence.windows.features, evidence.target]
+    looked_at = f"mean and standard deviation of {len(names)} variables"
+    held = np.stack([scaling.mean.sel(variable=names).to_numpy(), scaling.std.sel(variable=names).to_numpy()])
+    apart = {}
+    for kind in (*HONEST, *LEAKING):
+        found = _statistics(data, names, evidence.days_of(kind, data))
+        if found is not None:
+            apart[kind] = float(np.max(np.abs(held - found) / held[1]))
+            if apart[kind] <= SAME:
+                verdict = PASSED if kind in HONEST else LEAK
+                return Finding("scaling", verdict, looked_at, kind, {"largest difference (std)": apart[kind]})
+    return Finding("scaling", UNKNOWN, looked_at, _nothing_known(apart), _differences(apart))
+
+
+def _statistics(data: xr.Dataset, names: list[Hashable], days: xr.DataArray) -> np.ndarray | None:
+    """(mean or std, variable); None without any value on such days."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # constant variables
+        try:
+            found = fit_scaling(data, names, train=days)
+        except ValueError:
+            return None
+    return np.stack([found.mean.to_numpy(), found.std.to_numpy()])
+
+
+def check_causality(evidence: Evidence) -> Finding:
+    """Causality degrees of each place's training days, and of none at places held out?"""
+    degree, windows = evidence.forecaster.causality, evidence.windows
+    looked_at = "causality degrees, recomputed with the settings that they tell"
+    if degree is None:
+        return Finding("causality", ABSENT, looked_at, "a network without causality")
+    held, apart = _rows(degree, evidence), {}
+    for kind in (*HONEST, *LEAKING):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                days = evidence.days_of(kind, windows.data)
+                again = driver_inputs.causality_of_days(windows, days, **_settings_of(degree))
+        except (TypeError, ValueError) as error:  # a provider of the user's own, or too few such days
+            return Finding("causality", UNKNOWN, looked_at, f"what cannot be computed again: {error}")
+        if kind in HONEST:
+            again = driver_inputs.with_mean_where_held_out(again, evidence.splits_of(windows.data))
+        each = np.max(np.abs(held - _rows(again, evidence)), axis=1)
+        apart[kind] = float(np.median(each))
+        if (each <= SAME).all():
+            verdict = PASSED if kind in HONEST else LEAK
+            return Finding("causality", verdict, looked_at, kind, {"largest difference": float(each.max())})
+        if kind in LEAKING and (each <= SAME).any():
+            names = np.array(names_of_places(windows.data, evidence.places))[np.unique(windows.cell)][each <= SAME]
+            return Finding("causality", LEAK, looked_at, f"{kind} at {shown(names.tolist())}", {"places": len(names)})
+    return Finding("causality", UNKNOWN, looked_at, _nothing_known(apart), _differences(apart))
+
+
+def _settings_of(degree: xr.Dataset) -> dict:
+    """How a degree says that it was computed."""
+    provider = degree.attrs.get("provider", "ccm")
+    chosen = {name: degree.attrs[name] for name in OPTIONS if provider == "ccm" and name in degree.attrs}
+    direction = degree.coords["direction"].item() if "direction" in degree.coords else "cause_to_effect"
+    return {"provider": provider, "direction": direction, **chosen}
+
+
+def _rows(degree: xr.Dataset, evidence: Evidence) -> np.ndarray:
+    """(places of the windows, numbers), as the network takes them."""
+    values = driver_inputs.degrees_of_places(evidence.windows, degree, evidence.forecaster.drivers, "certificate")
+    return values.reshape(-1, values.shape[-1])[np.unique(evidence.windows.cell)].astype("float64")
+
+
+def check_reference(evidence: Evidence, reference: xr.DataArray | None) -> Finding:
+    """Is the record that onset percentiles are ranked against free of days that are tested?"""
+    observed = evidence.central[evidence.target]
+    looked_at = "the record that predict(..., probability=) ranks percentiles against"
+    tested = observed.where(evidence.days_of("the tested days", evidence.central))
+    if reference is None:
+        days = evidence.forecaster.splits.training_days(observed[evidence.time])
+        used, words = observed.where(days.drop_vars("part", errors="ignore")), "the training days (the default)"
+    else:
+        used, words = reference, "days that are not tested"
+    n_seen, n_used = int((used == tested).sum()), int(used.notnull().sum())  # on their common labels
+    numbers = {"values": n_used, "tested values among them": n_seen}
+    if n_seen:
+        return Finding("thresholds", LEAK, looked_at, "days of validation or test too", numbers)
+    return Finding("thresholds", PASSED, looked_at, words, numbers)
+
+
+def _nothing_known(apart: dict[str, float]) -> str:
+    if not apart:
+        return "no such days in the data: give the data of the training"
+    nearest = min(apart, key=lambda kind: apart[kind])
+    return f"neither the training days nor the whole record of these data, nearest to {nearest}"
+
+
+def _differences(apart: dict[str, float]) -> dict[str, float]:
+    return {f"difference from {kind}": value for kind, value in apart.items()}

@@ -1,0 +1,284 @@
+"""How far several definitions of drought agree."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought.plot.style import (
+    FORECAST,
+    LINE,
+    LOWER,
+    SMALL,
+    TEXT,
+    UPPER,
+    clean,
+    date_axis,
+    label,
+    legend_below,
+    message,
+    new_axes,
+    one_series,
+    require_events,
+    require_one_definition,
+    to_datetime64,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# The four shades differ in lightness and along blue-yellow, so they survive grey print and red-green
+# blindness. Onset purple and condition pink are those of the paper's Figure 2.
+SHADES = {
+    "normal onset": "#cf9f45",
+    "normal condition": "#f6eed0",
+    "flash onset": "#9b6cc4",
+    "flash condition": "#f6c8dc",
+}
+MOMENTS = ("onset_time", "start_time", "end_time")
+PHASES = {1: "normal onset", 2: "normal condition", 3: "flash onset", 4: "flash condition"}  # drought_classes
+
+
+class Span(NamedTuple):
+    """One shaded stretch of time."""
+
+    start: np.datetime64
+    end: np.datetime64
+    phase: str
+
+
+def percentile_lines(ax: Axes, values: np.ndarray) -> list[Any]:
+    """Dashed lines at the 40th and 20th percentile of the whole record."""
+    upper, lower = np.nanquantile(values, [0.4, 0.2])
+    return [
+        ax.axhline(upper, color=UPPER, linestyle=(0, (5, 2)), linewidth=1, label="40th percentile"),
+        ax.axhline(lower, color=LOWER, linestyle=(0, (2, 1.5)), linewidth=1, label="20th percentile"),
+    ]
+
+
+def shade(ax: Axes, spans: Sequence[Span]) -> list[Any]:
+    """Shade the spans; the legend handle of each phase that occurs."""
+    first: dict[str, Any] = {}
+    for span in spans:
+        colour: Any = SHADES[span.phase]
+        # edge and order keep a two-day onset visible in a record of ten years
+        edge, order = (0.8, 0.2) if span.phase.endswith("onset") else (0, 0.1)
+        patch = ax.axvspan(
+            span.start, span.end, facecolor=colour, edgecolor=colour, linewidth=edge, zorder=order,  # type: ignore[arg-type]
+            label=span.phase,
+        )  # fmt: skip
+        first.setdefault(span.phase, patch)
+    return [first[phase] for phase in SHADES if phase in first]
+
+
+def events_here(events: xr.Dataset, record: xr.DataArray, caller: str) -> xr.Dataset:
+    """The events that belong to the record, by its scalar site or lat and lon."""
+    require_events(events, caller)
+    keys = ["site"] if "site" in events.coords else ["lat", "lon"]
+    if all(key in events.coords and key in record.coords and record[key].size == 1 for key in keys):
+        here = np.ones(events.sizes["event"], dtype=bool)
+        for key in keys:
+            here &= events[key].values == record[key].item()
+        return events.isel(event=np.flatnonzero(here))
+    if "cell" in events.coords and np.unique(events["cell"].values).size > 1:
+        raise ValueError(
+            f"{caller}: the events are of several places and {record.name!r} does not say which one it is; "
+            f"keep its scalar coordinate ({' and '.join(keys)}), e.g. by .sel(...) without drop=True"
+        )
+    return events
+
+
+def place_name(record: xr.DataArray) -> str:
+    """What to call the record in a title."""
+    if "site" in record.coords and record["site"].size == 1:
+        return str(record["site"].item())
+    if all(key in record.coords and record[key].size == 1 for key in ("lat", "lon")):
+        lat, lon = float(record["lat"].item()), float((record["lon"].item() + 180) % 360 - 180)
+        return f"{abs(lat):.2f}°{'N' if lat >= 0 else 'S'} {abs(lon):.2f}°{'E' if lon >= 0 else 'W'}"
+    return "the record"
+
+
+def event_spans(moments: Sequence[np.datetime64], is_flash: bool) -> list[Span]:
+    onset, start, end = moments
+    kind = "flash" if is_flash else "normal"
+    return [Span(onset, start, f"{kind} onset"), Span(start, end, f"{kind} condition")]
+
+
+def record_spans(events: xr.Dataset, caller: str) -> Iterator[Span]:
+    """Onset and condition of each event in time order; a relapse's onset begins after the event before."""
+    columns = [to_datetime64(events[name].values, caller) for name in MOMENTS]
+    previous = None
+    for i in np.argsort(columns[1]):
+        onset, start, end = (column[i] for column in columns)
+        if previous is not None:
+            onset = max(onset, previous)
+        yield from event_spans((onset, start, end), bool(events["is_flash"].values[i]))
+        previous = end
+
+
+def class_spans(dates: np.ndarray, classes: np.ndarray) -> Iterator[Span]:
+    """Runs of equal class; an onset reaches to the start of its condition."""
+    edges = np.flatnonzero(np.diff(classes)) + 1
+    for first, stop in zip(np.r_[0, edges], np.r_[edges, classes.size], strict=True):
+        if (phase := PHASES.get(int(classes[first]))) is not None:
+            last = min(stop, classes.size - 1) if phase.endswith("onset") else stop - 1
+            yield Span(dates[first], dates[last], phase)
+
+
+def plot_record(
+    soil_moisture: xr.DataArray,
+    events: xr.Dataset | None = None,
+    *,
+    classes: xr.DataArray | None = None,
+    forecast: xr.DataArray | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+    time: Hashable = "time",
+) -> Axes:
+    """Draw a place's record with its droughts, as Figure 4 of Tang et al. (2025).
+
+    Parameters
+    ----------
+    soil_moisture : xarray.DataArray
+        The whole record of one place, (time,); the percentile lines are those of all its valid days.
+        Dask values are computed.
+    events : xarray.Dataset, optional
+        From :func:`xdrought.flash_drought_events`, of one definition; see :func:`plot_event`.
+    classes : xarray.DataArray, optional
+        Instead of events: the days' classes from :func:`xdrought.drought_classes`, (time,).
+    forecast : xarray.DataArray, optional
+        Predicted soil moisture at its valid time, (time,) or (run, time): the runs' mean and range.
+    legend : bool
+        Whether to explain lines and colours under the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    time : hashable
+        The time dimension.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        When events and classes are both given, or the input is not of one place and one definition.
+    ModuleNotFoundError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.plot import plot_record
+    >>> time = pd.date_range("2001-01-01", periods=400)
+    >>> attrs = {"long_name": "soil moisture", "units": "percent"}
+    >>> moisture = xr.DataArray(30 + 10 * np.cos(np.arange(400) / 58), {"time": time}, attrs=attrs)
+    >>> plot_record(moisture).get_ylabel()
+    'Soil moisture (%)'
+    """
+    caller = "plot_record"
+    if events is not None and classes is not None:
+        raise ValueError(f"{caller}: both events and classes were given; give one, they shade the same days")
+    dates, values = one_series(soil_moisture, time, caller)
+    spans: list[Span] = []
+    if events is not None:
+        here = events_here(events, soil_moisture, caller)
+        require_one_definition(here, caller)
+        spans = list(record_spans(here, caller))
+    elif classes is not None:
+        spans = list(class_spans(*one_series(classes, time, caller)))
+    ax = new_axes(ax, (7.1, 2.6), caller)
+    (line,) = ax.plot(dates, values, color=LINE, linewidth=0.9, label="observed")  # type: ignore[arg-type]
+    handles = [line, *percentile_lines(ax, values)]
+    if forecast is not None:
+        handles.append(forecast_line(ax, forecast, time, caller))
+    handles += shade(ax, spans)
+    if not spans and (events is not None or classes is not None):
+        message(ax, "no drought event in this record")
+    clean(ax)
+    date_axis(ax)
+    ax.set_xlim(dates[0], dates[-1])
+    ax.set_ylabel(label(soil_moisture), fontsize=TEXT)
+    if (place := place_name(soil_moisture)) != "the record":
+        ax.set_title(place, fontsize=TEXT, loc="left")
+    if legend:
+        legend_below(ax, handles)
+    return ax
+
+
+def forecast_line(ax: Axes, forecast: xr.DataArray, time: Hashable, caller: str, name: str = "forecast") -> Any:
+    """One line for a forecast; with several runs their mean, and their range as a band."""
+    if "run" in forecast.dims:
+        dates, low = one_series(forecast.min("run"), time, caller)
+        high = one_series(forecast.max("run"), time, caller)[1]
+        ax.fill_between(dates, low, high, color=FORECAST, alpha=0.25, linewidth=0)  # type: ignore[arg-type]
+        forecast, name = forecast.mean("run"), f"{name} (mean of {forecast.sizes['run']} runs)"
+    dates, values = one_series(forecast, time, caller)
+    return ax.plot(dates, values, color=FORECAST, linewidth=1, label=name)[0]  # type: ignore[arg-type]
+
+
+def frameless(ax: Axes) -> None:
+    """A heat map needs no axis lines."""
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw how far definitions of drought agree, as a square of shares with their numbers.
+
+    Parameters
+    ----------
+    table : xarray.DataArray or pandas.DataFrame
+        Square, shares 0 to 1, the same definitions along both sides; NaN where there is nothing to compare.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        When the table is not square or holds something that is no share.
+    ModuleNotFoundError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xdrought.plot import plot_agreement
+    >>> names = ["tang2025", "yuan2019"]
+    >>> ax = plot_agreement(pd.DataFrame([[1.0, 0.4], [0.6, 1.0]], names, names))
+    >>> [text.get_text() for text in ax.texts]
+    ['1.00', '0.40', '0.60', '1.00']
+    """
+    caller = "plot_agreement"
+    title = str(table.attrs.get("long_name", "Share of agreement"))
+    frame: Any = table.to_pandas() if isinstance(table, xr.DataArray) else table
+    if getattr(frame, "ndim", 0) != 2 or frame.shape[0] != frame.shape[1]:
+        raise ValueError(f"{caller}: the table must be square, found {table.shape}; choose along others")
+    values = np.asarray(frame, dtype="float64")
+    if ((values < 0) | (values > 1)).any():
+        found = f"{np.nanmin(values):g} to {np.nanmax(values):g}"
+        raise ValueError(f"{caller}: shares lie between 0 and 1, found {found}; divide percentages by 100")
+    count = len(frame)
+    ax = new_axes(ax, (1.4 + 0.45 * count, 1.0 + 0.4 * count), caller)
+    ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for i, j in np.argwhere(np.isfinite(values)):
+        ax.text(
+            j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=SMALL,
+            color="white" if values[i, j] > 0.6 else LINE,
+        )  # fmt: skip
+    names = [str(name) for name in frame.columns]
+    ax.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(count), [str(name) for name in frame.index])
+    ax.tick_params(labelsize=TEXT)
+    frameless(ax)
+    ax.set_title(title[:1].upper() + title[1:], fontsize=TEXT, loc="left")
+    return ax

@@ -1,0 +1,171 @@
+"""Causality: cross mapping of every driver, by the raw and by an honest p-value (section 3.3, Figures S4, S7)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from xdrought.causality import ccm, false_discovery_control
+from xdrought.events import CLASSES, flash_drought_events
+from xdrought.plot import plot_event, plot_record
+from xdrought.reproduction import findings
+from xdrought.reproduction.findings import CONTRADICTED, SUPPORTED, Chapter, LeftOut
+from xdrought.reproduction.results import FULL, Material
+
+
+def data(m: Material) -> Chapter:
+    """Sections 3.1, 3.2 and 3.4: which sites, which drivers, which days."""
+    chapter = Chapter("Data")
+    source, ds = m.source, m.source.ds
+    if source.is_simulated:
+        chapter.say(
+            "These data are <strong>simulated</strong>: a small land surface with known causes, no observations. What "
+            "follows shows how the study works and what its methods find where the truth is known; it says nothing of "
+            "the real world."
+        )
+    days = int(m.observed.notnull().sum())
+    cells = f"maps of {source.size} x {source.size} cells" if source.has_maps else "one series at each site, no maps"
+    chapter.say(
+        f"{source.name}: {ds.sizes['site']} of {len(source.sites)} sites kept (at most 10 % invalid days, at least one "
+        f"year), {days:,} days with soil moisture, {len(source.features)} drivers "
+        f"({', '.join(map(str, source.features))}), {cells}."
+    )
+    if source.lacking:
+        chapter.say(f"Drivers of the paper that these data lack: {', '.join(source.lacking)}.")
+    if not source.has_maps:
+        chapter.say(
+            "Left out for want of maps: the U-Net, the four-cell causality matrix (one cell instead), and what "
+            "attention and residual blocks do with space (they see 1 x 1 cell)."
+        )
+    columns = [
+        c for c in ("site", "start", "end", "days", "invalid_percent", "longest_gap", "reason") if c in source.sites
+    ]
+    chapter.tabulate(source.sites[columns].set_index("site"), "Every site and what became of it.", digits=1)
+    parts = {part: int((m.part(part) & m.observed.notnull()).sum()) for part in ("train", "val", "test")}
+    chapter.tabulate(
+        pd.DataFrame({"days": parts}).rename_axis("part"),
+        f"Target days of the parts (70:15:15 at each site) with an embargo of {m.splits.embargo} days at the borders; "
+        "the paper has no embargo.",
+    )
+    return chapter
+
+
+LONGER_THAN = 14  # days
+
+
+def droughts(m: Material) -> Chapter:
+    """Events by the paper's definition."""
+    chapter = Chapter("Flash droughts")
+    events = m.events
+    if not events.sizes["event"]:
+        raise LeftOut("no drought was found in these data")
+    _count(m, chapter)
+    _classes(m, chapter)
+    flash = np.flatnonzero(events.is_flash.values)
+    chosen = int(flash[events.severity.values[flash].argmax()]) if flash.size else int(events.severity.values.argmax())
+    site = events.site.values[chosen]
+    record = m.observed.sel(site=site).dropna("time")
+    here = events.isel(event=events.site.values == site)
+    number = int((events.site.values[:chosen] == site).sum())
+    chapter.show(
+        plot_event(record, here, event=number),
+        f"Figure 2: the severest {'flash ' * bool(flash.size)}drought, at {site}.",
+    )
+    chapter.show(plot_record(record, here), f"The whole record of {site}.")
+    return chapter
+
+
+def _count(m: Material, chapter: Chapter) -> None:
+    events = m.events
+    n, flash = events.sizes["event"], int(events.is_flash.sum())
+    sites = len(np.unique(events.site.values[events.is_flash.values]))
+    years = float(m.observed.notnull().sum()) / 365.25
+    chapter.find(
+        "3.1", "flash droughts found", f"{findings.FLASH_EVENTS} at {findings.FLASH_SITES} sites",
+        f"{flash} at {sites} sites ({flash / years:.2f} a site-year; {flash / n:.0%} of {n} droughts)", "other sites",
+    )  # fmt: skip
+    short = flash_drought_events(m.observed, min_duration=1)
+    long = short.duration.values[~short.is_censored.values] > LONGER_THAN
+    chapter.find(
+        "3.1", f"all droughts last longer than {LONGER_THAN} days", "100 %",
+        f"{long.mean():.0%} of {long.size} without a rule that makes them (the default definition has one)",
+        SUPPORTED if long.all() else CONTRADICTED,
+    )  # fmt: skip
+    if "is_frozen" in events:
+        frozen = int((events.is_frozen & events.is_flash).sum())
+        chapter.find(
+            "3.1", "flash droughts are of soil that dries, not freezes", "not examined",
+            f"{frozen} of {flash} mostly on frozen soil", SUPPORTED if not frozen else CONTRADICTED,
+        )  # fmt: skip
+    table = events[["duration", "onset_length", "intensification_rate"]].to_dataframe()[
+        ["duration", "onset_length", "intensification_rate"]
+    ]
+    table["kind"] = np.where(events.is_flash.values, "flash", "normal")
+    chapter.tabulate(
+        table.groupby("kind").quantile(np.array([0.25, 0.5, 0.75])).rename_axis(["kind", "quantile"]),
+        "Days of drought, days of onset, and percentiles a day.", digits=1,
+    )  # fmt: skip
+
+
+def _classes(m: Material, chapter: Chapter) -> None:
+    known = m.classes.values[m.classes.values != CLASSES["missing"]]
+    ours = {name: float((known == CLASSES[name]).mean()) for name in findings.CLASSES}
+    frame = pd.DataFrame({"paper (test part)": findings.SHARE, "here (all days)": ours})
+    chapter.tabulate(frame.rename_axis("class") * 100, "Share of days in each class, %.", digits=1)
+
+
+SURROGATES, ALPHA = 199, 0.05
+
+
+def causes(m: Material) -> Chapter:
+    """Which drivers have left their mark on soil moisture in the training part."""
+    chapter = Chapter("Causality")
+    found = m.workshop.dataset("cross_mapping", {"surrogates": SURROGATES, "seed": m.settings.seed}, lambda: _map(m))
+    adjusted = false_discovery_control(found.surrogate_p_value)
+    by_driver = pd.DataFrame(
+        {
+            "skill, median of sites": found.rho.median("site").to_series(),
+            "raw p < 0.05": (found.p_value < ALPHA).sum("site").to_series(),
+            "surrogate p < 0.05": (found.surrogate_p_value < ALPHA).sum("site").to_series(),
+            "after control of false discoveries": (adjusted < ALPHA).sum("site").to_series(),
+        }
+    )
+    chapter.tabulate(
+        by_driver.sort_values("skill, median of sites", ascending=False),
+        f"Cross-map skill of each driver (E = 2, tau = 1, training part, central cell), and at how many of "
+        f"{found.sizes['site']} sites it counts as a cause: by the raw p-value of the correlation, as in the paper, "
+        f"by {SURROGATES} surrogates with the driver's own spectrum, and after the Benjamini-Hochberg correction.",
+    )
+    raw, tested, n = int((found.p_value < ALPHA).sum()), int((adjusted < ALPHA).sum()), found.rho.size
+    chapter.find(
+        "3.3, S8", "the p-value of the correlation tells a cause", "p of autocorrelated series, uncorrected",
+        f"{raw} of {n} pairs by the raw p, {tested} by surrogates and correction",
+        SUPPORTED if tested >= raw else CONTRADICTED,
+    )  # fmt: skip
+    if m.source.is_simulated and "truth_strength" in m.source.ds.coords:
+        truth = m.source.ds.truth_strength.sel(variable=found["variable"]).transpose(*found.rho.dims) > 0
+        said = adjusted < ALPHA
+        chapter.say(
+            f"In this simulated world the truth is known: of {int(truth.sum())} planted causes "
+            f"{int((said & truth).sum())} are found; of {int((~truth).sum())} drivers that cause nothing "
+            f"{int((said & ~truth).sum())} are called a cause (they share the weather behind the causes)."
+        )
+    degree = m.forecaster(FULL).causality
+    assert degree is not None
+    chapter.say(
+        f"The network's input is the matrix of skill and raw p-value of {degree.sizes['variable']} drivers in "
+        f"{degree.sizes['cell']} cell(s), as in the paper."
+    )
+    return chapter
+
+
+def _map(m: Material):
+    drivers = m.source.ds[list(m.source.features)]
+    if m.source.has_maps:
+        centre = m.source.size // 2 - 1
+        drivers = drivers.isel(patch_lat=centre, patch_lon=centre)
+    days = m.training_days
+    causes = {name: drivers[name].where(days) for name in drivers.data_vars}
+    return ccm(
+        causes, m.observed.where(days), direction="cause_to_effect", surrogates=SURROGATES, seed=m.settings.seed
+    ).squeeze(drop=True)

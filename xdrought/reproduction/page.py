@@ -1,0 +1,158 @@
+"""One HTML file of chapters: findings first, then tables and pictures, everything inside the file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xdrought.reproduction.findings import CONTRADICTED, SUPPORTED, Chapter, Figure, Table
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { line-height: 1.2; } h2 { margin-top: 3rem; border-bottom: 1px solid #ccc; }
+table { border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0; }
+th, td { padding: 0.2rem 0.6rem; border-bottom: 1px solid #e4e4e4; text-align: left; vertical-align: top; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+figure, .table { margin: 1.5rem 0; overflow-x: auto; } img { max-width: 100%; height: auto; }
+figcaption, caption { font-size: 0.85rem; color: #444; text-align: left; caption-side: top; padding-bottom: 0.3rem; }
+.simulated { background: #fff3cd; padding: 0.6rem 1rem; } .left-out { color: #8a4b00; }
+.supported { color: #006b4f; font-weight: 600; } .contradicted { color: #b03a00; font-weight: 600; }
+nav a { margin-right: 1rem; white-space: nowrap; }
+"""
+
+
+def write_page(
+    title: str, summary: str, chapters: Sequence[Chapter], left_out: Mapping[str, str], facts: Mapping[str, Any]
+) -> str:
+    """The report as text of one HTML file.
+
+    Parameters
+    ----------
+    title, summary : str
+        Plain text and HTML.
+    chapters : sequence of Chapter
+        In the order of the page.
+    left_out : mapping of str to str
+        What could not be had, and why.
+    facts : mapping
+        Settings and versions, at the end.
+
+    Returns
+    -------
+    str
+    """
+    body = [f"<h1>{escape(title)}</h1>", summary, _contents(chapters), _findings(chapters), _left_out(left_out)]
+    for chapter in chapters:
+        body.append(f'<h2 id="{_anchor(chapter.title)}">{escape(chapter.title)}</h2>')
+        body += [_item(item) for item in chapter.items]
+    rows = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
+    body.append(f'<h2 id="settings">Settings and versions</h2><table>{rows}</table>')
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+    document = f'<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>\n{_joined(body)}</body></html>'
+    return f"<!doctype html>\n{document}\n"
+
+
+def findings_table(chapters: Sequence[Chapter]) -> pd.DataFrame:
+    """All findings, one row each."""
+    rows = [vars(finding) for chapter in chapters for finding in chapter.findings]
+    return pd.DataFrame(rows, columns=["where", "statement", "paper", "ours", "verdict"])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _contents(chapters: Sequence[Chapter]) -> str:
+    links = [f'<a href="#{_anchor(c.title)}">{escape(c.title)}</a>' for c in chapters]
+    return f"<nav>{' '.join(links)}</nav>"
+
+
+def _anchor(title: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in title.lower()).strip("-")
+
+
+def _findings(chapters: Sequence[Chapter]) -> str:
+    rows = [
+        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in (f.where, f.statement, f.paper, f.ours))
+        + f'<td class="{f.verdict if f.verdict in (SUPPORTED, CONTRADICTED) else ""}">{escape(f.verdict)}</td></tr>'
+        for chapter in chapters for f in chapter.findings
+    ]  # fmt: skip
+    head = "".join(f"<th>{name}</th>" for name in ("Where", "Statement", "Paper", "Here", "Verdict"))
+    caption = "Every statement that these data can speak to. Brackets are 95 % intervals."
+    table = f"<table><caption>{caption}</caption><tr>{head}</tr>{''.join(rows)}</table>"
+    return f'<h2 id="findings">Findings</h2><div class="table">{table}</div>'
+
+
+def _left_out(left_out: Mapping[str, str]) -> str:
+    if not left_out:
+        return ""
+    rows = "".join(f"<li><strong>{escape(name)}</strong>: {escape(why)}</li>" for name, why in left_out.items())
+    return f'<p>Left out:</p><ul class="left-out">{rows}</ul>'
+
+
+def _item(item: str | Table | Figure) -> str:
+    if isinstance(item, str):
+        return f"<p>{item}</p>"
+    return _table(item) if isinstance(item, Table) else _figure(item)
+
+
+def _table(table: Table) -> str:
+    frame = table.frame.reset_index()
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in frame.columns)
+    rows = ["<tr>" + "".join(_cell(value, table) for value in row) + "</tr>" for row in frame.itertuples(index=False)]
+    caption = f"<caption>{escape(table.caption)}</caption>"
+    return f'<div class="table"><table>{caption}<tr>{head}</tr>{"".join(rows)}</table></div>'
+
+
+def _cell(value: Any, table: Table) -> str:
+    if isinstance(value, bool | np.bool_):
+        return f"<td>{'yes' if value else 'no'}</td>"
+    if isinstance(value, float | np.floating):
+        text = f"{value:.{table.digits}f}" if np.isfinite(value) else "–"
+        return f'<td class="number"{_colour(float(value)) if table.coloured else ""}>{text}</td>'
+    if isinstance(value, int | np.integer):
+        return f'<td class="number">{value:,}</td>'
+    return f"<td>{escape('' if value is None else str(value))}</td>"
+
+
+def _colour(value: float) -> str:
+    """Red over yellow to green for 0 to 1, as in the paper's table."""
+    if not np.isfinite(value):
+        return ""
+    hue = 120 * min(max(value, 0.0), 1.0)
+    return f' style="background: hsl({hue:.0f} 70% 82%)"'
+
+
+def _figure(figure: Figure) -> str:
+    data = base64.b64encode(picture(figure.drawn)).decode()
+    caption = escape(figure.caption)
+    return (
+        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+def picture(drawn: Any, *, dpi: int = 110) -> bytes:
+    """PNG of an Axes' figure, which is then closed."""
+    import matplotlib.pyplot as plt
+
+    figure = drawn if hasattr(drawn, "savefig") else drawn.figure
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    return _few_colours(buffer.getvalue())
+
+
+def _few_colours(png: bytes) -> bytes:
+    """The same picture with a palette: a third of the bytes."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").quantize(128).save(buffer, format="png", optimize=True)
+    return min(buffer.getvalue(), png, key=len)

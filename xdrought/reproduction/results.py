@@ -1,0 +1,336 @@
+"""What all chapters are made of: events, networks, forecasts, scores and attributions, each made once and kept."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xdrought.attribution import attributions
+from xdrought.data import open_fluxnet, screen_sites
+from xdrought.data.era5 import DRIVERS
+from xdrought.events import CLASSES, drought_classes, flash_drought_events
+from xdrought.forecast import Forecaster, fit_resattcaurec, predict
+from xdrought.reproduction.cache import Workshop
+from xdrought.simulation import twin as simulated
+from xdrought.splits import Splits, chronological
+from xdrought.study.comparison import score_members
+from xdrought.study.keeping import Member
+from xdrought.verification import class_scores, persistence_forecast
+from xdrought.windows import patches
+
+# What a FLUXNET2015 tower measures of what the paper takes from ERA5.
+TOWER_DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS", "soil_temperature")
+PATCH = ("patch_lat", "patch_lon")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Daily data of sites, ready for the study."""
+
+    name: str
+    ds: xr.Dataset
+    features: tuple[Hashable, ...]
+    sites: pd.DataFrame
+    is_simulated: bool = False
+
+    @property
+    def size(self) -> int:
+        """Cells on a side of the maps around a site, 1 where there are none."""
+        return int(self.ds.sizes.get(PATCH[0], 1))
+
+    @property
+    def has_maps(self) -> bool:
+        return self.size > 1
+
+    @property
+    def lacking(self) -> list[str]:
+        """Drivers of the paper that are not there."""
+        return [name for name in DRIVERS if name not in self.features]
+
+
+def open_source(data: str | Path | None, target: str = "soil_moisture") -> Source:
+    """The twin without `data`; a folder of FLUXNET2015 files; or one netCDF file or zarr store of sites with maps."""
+    if data is None:
+        return simulated_source()
+    path = Path(data)
+    if not path.exists():
+        raise FileNotFoundError(f"study: there is no {path}; give a folder of FLUXNET2015 files, or a netCDF or zarr")
+    if path.is_dir() and path.suffix != ".zarr":
+        return _towers(path)
+    ds = xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
+    if target not in ds or "site" not in ds.dims:
+        raise ValueError(
+            f"study: {path} needs {target!r} on (site, time), found {sorted(map(str, ds.data_vars))} on "
+            f"{tuple(ds.sizes)}; xdrought.data.collocate.collocate makes such data of a grid and sites"
+        )
+    kept, report = _screened(ds)
+    features = tuple(str(v) for v in kept.data_vars if v != target and "time" in kept[v].dims)
+    named = tuple(name for name in DRIVERS if name in features) or features
+    return Source(path.name, kept, named, report)
+
+
+def simulated_source(n_sites: int = 10, n_days: int = 1461, size: int = 6, seed: int = 3) -> Source:
+    """The twin, small enough for a laptop."""
+    ds = simulated.simulate(n_sites=n_sites, n_days=n_days, size=size, seed=seed)
+    _, report = _screened(ds)
+    return Source("simulated twin", ds, tuple(simulated.DRIVERS), report, is_simulated=True)
+
+
+def _towers(folder: Path) -> Source:
+    inner = folder / "fluxnet2015"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # files without soil moisture are in the report
+        kept, report = _screened(open_fluxnet(inner if inner.is_dir() else folder))
+    features = tuple(name for name in TOWER_DRIVERS if name in kept)
+    return Source(f"FLUXNET2015 towers of {folder.name}", kept, features, report)
+
+
+def _screened(ds: xr.Dataset) -> tuple[xr.Dataset, pd.DataFrame]:
+    kept, report = screen_sites(ds)
+    return kept.transpose("site", "time", ...), report
+
+
+T = TypeVar("T")
+FULL = "ResAttCauRec"
+REFERENCES = ("persistence", "damped_persistence", "climatology")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the networks are trained and explained; the defaults are the paper's.
+
+    Parameters
+    ----------
+    epochs, batch_size, learning_rate, runs, window, lead
+        As in :func:`xdrought.fit_resattcaurec`.
+    widths, unet_widths : tuple of int, optional
+        Sizes of the networks, the published ones by default.
+    sampler : str
+        "independent" as in the paper, or "runs", which is faster.
+    equations : tuple of str
+        Which modes: "paper", "released"; the first is the one that all figures are of.
+    n_background, n_draws : int
+        Of the expected gradients.
+    n_boot : int
+        Bootstrap samples.
+    variant : str
+        The network of sweeps, placebos and spatial validation; the whole one in the paper's settings.
+    leads, windows, batch_sizes, learning_rates : tuple
+        Values of the sweeps; none leaves a sweep out.
+    folds : int
+        Of the spatial validation.
+    ablation : bool
+        Whether to train all eight networks with and without each piece.
+    seed : int
+        For everything that is drawn.
+    device : str
+        Where the networks run.
+    """
+
+    epochs: int = 50
+    batch_size: int = 512
+    learning_rate: float = 1e-4
+    runs: int = 10
+    window: int = 15
+    lead: int = 7
+    widths: tuple[int, ...] | None = None
+    unet_widths: tuple[int, ...] | None = None
+    sampler: str = "independent"
+    equations: tuple[str, ...] = ("paper", "released")
+    n_background: int = 50
+    n_draws: int = 200
+    n_boot: int = 1000
+    variant: str = FULL
+    leads: tuple[int, ...] = (1, 3, 5, 7, 10, 14)
+    windows: tuple[int, ...] = (7, 15, 30)
+    batch_sizes: tuple[int, ...] = (32, 128, 512)
+    learning_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1)
+    folds: int = 5
+    ablation: bool = True
+    seed: int = 0
+    device: str = "auto"
+
+    def of_training(self, variant: str) -> dict[str, Any]:
+        """Keywords of `fit_resattcaurec` for one network."""
+        shared = ("epochs", "batch_size", "learning_rate", "runs", "window", "lead", "sampler", "seed", "device")
+        widths = self.unet_widths if variant == "UNet" else self.widths
+        return {**{name: getattr(self, name) for name in shared}, "widths": widths}
+
+
+QUICK = Settings(
+    epochs=6, batch_size=128, learning_rate=2e-3, runs=2, widths=(8, 16), unet_widths=(4, 8), sampler="runs",
+    n_background=20, n_draws=40, n_boot=500, variant="CauRec", leads=(1, 7, 14), windows=(7, 15, 30),
+    batch_sizes=(64, 256), learning_rates=(2e-4, 2e-2), folds=4, ablation=False, device="cpu",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Everything that the chapters need of one source, made when it is first asked for."""
+
+    source: Source
+    settings: Settings
+    workshop: Workshop
+    target: Hashable = "soil_moisture"
+    _memory: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
+
+    def _once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        """What was made for these arguments before, or is made now."""
+        if key not in self._memory:
+            self._memory[key] = make()
+        return self._memory[key]
+
+    @property
+    def observed(self) -> xr.DataArray:
+        return self.source.ds[self.target]
+
+    @cached_property
+    def variants(self) -> tuple[str, ...]:
+        """The paper's ladder, as far as the data allow."""
+        return ("Rec", "ResRec", "ResAttRec", FULL, *(("UNet",) if self.source.has_maps else ()))
+
+    @cached_property
+    def soil_temperature(self) -> xr.DataArray | None:
+        return self.source.ds.get("soil_temperature")
+
+    @cached_property
+    def events(self) -> xr.Dataset:
+        return flash_drought_events(self.observed, soil_temperature=self.soil_temperature)
+
+    @cached_property
+    def classes(self) -> xr.DataArray:
+        return drought_classes(self.observed)
+
+    @cached_property
+    def splits(self) -> Splits:
+        s = self.settings
+        windows = patches(self.source.ds, self.target, features=self.source.features, window=s.window, lead=s.lead)
+        return chronological(windows)
+
+    @cached_property
+    def training_days(self) -> xr.DataArray:
+        return self.splits.training_days(self.observed["time"]).drop_vars("part", errors="ignore")
+
+    def part(self, name: str) -> xr.DataArray:
+        """True on the target days of a part."""
+        return self.splits.mask(name, self.observed["time"]).drop_vars("part", errors="ignore")
+
+    def mode(self, variant: str, equations: str | None) -> str:
+        """The mode of a network: the first one by default, and for the U-Net, which has no two."""
+        first = self.settings.equations[0]
+        return first if variant == "UNet" else equations or first
+
+    def forecaster(self, variant: str = FULL, equations: str | None = None) -> Forecaster:
+        """A trained network, in one of the two modes."""
+        mode = self.mode(variant, equations)
+        how = {**self.settings.of_training(variant), "variant": variant, "equations": mode, "split": self.splits}
+
+        def train(checkpoint: Path) -> Forecaster:
+            return fit_resattcaurec(
+                self.source.ds, self.target, self.source.features, checkpoint=checkpoint, progress=False, **how
+            )
+
+        named = {name: value for name, value in how.items() if name != "split"}
+        name = f"network_{variant}_{mode}"
+        return self._once((name,), lambda: self.workshop.forecaster(name, named, train))
+
+    def forecast(self, variant: str = FULL, equations: str | None = None) -> xr.DataArray:
+        """Forecasts (run, site, time) of the whole record at their valid time."""
+        mode = self.mode(variant, equations)
+
+        def make() -> xr.Dataset:
+            forecaster = self.forecaster(variant, mode)
+            made = predict(self.source.ds, forecaster, device=self.settings.device)[[self.target]]
+            made = made if "run" in made.dims else made.expand_dims(run=[0])
+            return made.astype("float32").drop_vars([c for c in made.coords if c not in ("run", "site", "time")])
+
+        of = {**self.settings.of_training(variant), "variant": variant, "equations": mode}
+        name = f"forecast_{variant}_{mode}"
+        kept = self._once((name,), lambda: self.workshop.dataset(name, of, make)[self.target])
+        return kept.assign_attrs(self.observed.attrs).reindex(time=self.observed["time"])
+
+    def forecasts(self, equations: str | None = None, part: str | None = None) -> dict[str, xr.DataArray]:
+        """Forecasts of all networks, on the days of one part."""
+        found = {variant: self.forecast(variant, equations) for variant in self.variants}
+        return found if part is None else {name: da.where(self.part(part)) for name, da in found.items()}
+
+    def member_scores(self, part: str = "test", equations: str | None = None) -> xr.Dataset:
+        """Scores of every run at every site, (model, run, site), with the references."""
+        mode = equations or self.settings.equations[0]
+
+        def make() -> xr.Dataset:
+            lead = self.settings.lead
+            members = {name: Member(da, self.splits, lead) for name, da in self.forecasts(mode).items()}
+            return score_members(members, self.observed, part=part)
+
+        return self._once(("scores", part, mode), make)
+
+    @cached_property
+    def persistence(self) -> xr.DataArray:
+        """The observation of the day of issue, at the valid time."""
+        lead = np.timedelta64(self.settings.lead, "D")
+        return persistence_forecast(self.observed, self.observed, lead=lead)
+
+    def classes_of(self, forecast: xr.DataArray) -> xr.DataArray:
+        """Daily classes of a forecast, whose percentiles are those of the observed record (as in the paper)."""
+        same = forecast.transpose("site", "time").assign_attrs(self.observed.attrs)
+        return drought_classes(same, reference=self.observed)
+
+    def class_tables(self) -> dict[str, xr.Dataset]:
+        """Table 1: every network (first run: a mean of runs is no path) and persistence, on the same test days."""
+        classes, seen = self._test_classes
+        return {name: class_scores(da, seen) for name, da in classes.items()}
+
+    def class_tables_by_site(self) -> dict[str, np.ndarray]:
+        """Counts of days (site, observed class, forecast class) behind Table 1, for intervals over sites."""
+        classes, seen = self._test_classes
+        sites = range(seen.sizes["site"])
+        return {
+            name: np.stack([class_scores(da.isel(site=k), seen.isel(site=k)).confusion.values for k in sites])
+            for name, da in classes.items()
+        }
+
+    @cached_property
+    def _test_classes(self) -> tuple[dict[str, xr.DataArray], xr.DataArray]:
+        """Forecast and observed classes on the test days that all have; "missing" elsewhere."""
+        paths = {name: da.isel(run=0, drop=True) for name, da in self.forecasts().items()}
+        paths["persistence"] = self.persistence
+        classes = {name: self.classes_of(da) for name, da in paths.items()}
+        missing = CLASSES["missing"]
+        shared = self.part("test") & (self.classes != missing)
+        for da in classes.values():
+            shared = shared & (da != missing)
+        seen = self.classes.where(shared, missing).astype("int8").assign_attrs(self.classes.attrs)
+        return {name: da.where(shared, missing) for name, da in classes.items()}, seen
+
+    def experiment(self, name: str) -> dict[str, Any]:
+        """Keywords that the experiments share: a folder where their forecasts are kept, and how to train."""
+        s = self.settings
+        shared = ("epochs", "batch_size", "learning_rate", "sampler", "widths", "device", "runs", "seed")
+        how = {key: getattr(s, key) for key in shared}
+        return {**how, "keep": self.workshop.folder_for(name, how), "progress": False}
+
+    @cached_property
+    def shares(self) -> xr.Dataset:
+        """Expected gradients of the whole network on every onset day of the record, mean of the runs."""
+        forecaster, s = self.forecaster(), self.settings
+
+        def make() -> xr.Dataset:
+            onsets = self.classes.isin([CLASSES["normal_onset"], CLASSES["flash_onset"]])
+            made = attributions(
+                self.source.ds, forecaster, where=onsets, n_background=s.n_background, n_draws=s.n_draws,
+                seed=s.seed, device=s.device, progress=False,
+            )  # fmt: skip
+            made = made.mean("run", keep_attrs=True) if "run" in made.dims else made
+            return made.drop_vars([name for name, c in made.coords.items() if c.dtype.kind == "O"], errors="ignore")
+
+        of = {**s.of_training(FULL), "equations": s.equations[0], "n_background": s.n_background, "n_draws": s.n_draws}
+        return self.workshop.dataset(f"attributions_{FULL}", of, make)

@@ -1,0 +1,134 @@
+"""The paper's tables and figures from a folder of data, in one report."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought.reproduction.cache import Workshop
+from xdrought.reproduction.chapters import CHAPTERS
+from xdrought.reproduction.findings import Chapter, LeftOut
+from xdrought.reproduction.page import findings_table, write_page
+from xdrought.reproduction.results import QUICK, Material, Settings, Source, open_source
+from xdrought.study.keeping import digest
+
+SIMULATED = '<p class="simulated"><strong>Simulated data.</strong> Nothing here was observed.</p>'
+
+
+def reproduce(
+    data: str | Path | None,
+    out: str | Path,
+    *,
+    quick: bool = False,
+    settings: Settings | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Every table and figure of the paper that the data can give, each beside the paper's value, in one HTML file.
+
+    Parameters
+    ----------
+    data : str, pathlib.Path or None
+        A folder of FLUXNET2015 files (or one that holds ``fluxnet2015/``), one netCDF file or zarr store of sites with
+        maps (see :func:`xdrought.data.collocate.collocate`), or None for the simulated twin.
+    out : str or pathlib.Path
+        Folder for ``report.html``, ``findings.csv`` and, under ``kept``, everything that took long. A stopped run goes
+        on from there; other settings or data make their results anew.
+    quick : bool
+        Small networks and few epochs: minutes on two cores instead of days.
+    settings : Settings, optional
+        How to train and explain; by default the paper's, or with `quick` small ones.
+    say : callable
+        Gets a line of progress at a time.
+
+    Returns
+    -------
+    pathlib.Path
+        The report.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there are no such data.
+    ValueError
+        For data that lack soil moisture on (site, time), or that keep fewer than two sites.
+
+    Examples
+    --------
+    >>> from xdrought.reproduction import reproduce
+    >>> reproduce(None, "twin_report", quick=True)  # doctest: +SKIP
+    """
+    began, folder = time.perf_counter(), Path(out)
+    settings = settings or (QUICK if quick else Settings())
+    source = open_source(data)
+    if source.ds.sizes["site"] < 2:
+        raise ValueError(f"reproduce: {source.name} keeps {source.ds.sizes['site']} site(s); differences need several")
+    say(f"== {source.name}: {source.ds.sizes['site']} sites")
+    workshop = Workshop(folder / "kept", _fingerprint(source), say)
+    material = Material(source, settings, workshop)
+    chapters, left_out = _written(material, say)
+    facts = {
+        **_versions(),
+        **dataclasses.asdict(settings),
+        "CPU seconds of what is kept": round(sum(workshop.cpu_seconds().values())),
+    }
+    page = write_page(f"Tang et al. (2025), from {source.name}", _summary(source, chapters), chapters, left_out, facts)
+    folder.mkdir(parents=True, exist_ok=True)
+    findings_table(chapters).to_csv(folder / "findings.csv", index=False)
+    report = folder / "report.html"
+    partial = report.with_suffix(".partial")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(report)
+    say(f"== {report} ({time.perf_counter() - began:.0f} s)")
+    return report
+
+
+def _written(material: Material, say: Callable[[str], None]) -> tuple[list[Chapter], dict[str, str]]:
+    chapters, left_out = [], {}
+    for write in CHAPTERS:
+        began = time.perf_counter()
+        say(f"== {write.__name__.replace('_', ' ')}")
+        try:
+            chapters.append(write(material))
+        except LeftOut as reason:
+            left_out[write.__name__.replace("_", " ")] = str(reason)
+            say(f"   left out: {reason}")
+        say(f"   {time.perf_counter() - began:.0f} s")
+    return chapters, left_out
+
+
+def _summary(source: Source, chapters: list[Chapter]) -> str:
+    found = findings_table(chapters).verdict.value_counts()
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in found.items())
+    text = (
+        "Each statement of the paper that these data can speak to, beside what was found here, with its interval. Of "
+        f"{int(found.sum())} findings: {counts}. A verdict is of these data, with networks trained as said at the end; "
+        "it is not one on the paper's own data, which were not available."
+    )
+    return (SIMULATED if source.is_simulated else "") + f"<p>{text}</p>"
+
+
+def _fingerprint(source: Source) -> dict[str, Any]:
+    """What makes kept results those of these data."""
+    return {"source": source.name, "data": digest(source.ds[[*source.features, "soil_moisture"]])}
+
+
+def _versions() -> dict[str, str]:
+    import torch
+
+    from xdrought import __version__
+
+    return {
+        "xdrought": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "xarray": xr.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,1 @@
+"""Statistics of arrays: bootstrap, ranks and correlation, trends, multiple tests; numpy and scipy only."""

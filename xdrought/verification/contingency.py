@@ -1,0 +1,215 @@
+"""How well daily drought classes are forecast, beside what always saying the commonest class would get."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from xdrought import checks
+from xdrought.statistics import bootstrap as kernel
+from xdrought.verification.intervals import Bootstrap, in_words, resample
+
+
+def _logit(share: np.ndarray) -> np.ndarray:
+    return np.log(share) - np.log1p(-share)
+
+
+def _from_logit(value: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-value))
+
+
+# scales without ends, there and back; all others are shares
+SCALES = {"frequency_bias": (np.log, np.exp), "sedi": (np.arctanh, np.tanh)}
+SHARE = (_logit, _from_logit)
+
+
+def pooled_intervals(
+    cells: xr.DataArray,
+    statistic: kernel.Statistic,
+    bootstrap: Bootstrap,
+    site: Hashable,
+    time: Hashable,
+) -> tuple[dict[str, np.ndarray], str]:
+    """Intervals (row, 2) of a statistic of the counts of all days, and in words what was drawn.
+
+    `cells` (..., time, cell) is True in the cell of each day that counts; `statistic` takes counts (..., cell).
+    """
+    checks.require_dim(cells, time, bootstrap.caller)
+    cell = cells.dims[-1]
+    if site not in cells.dims:
+        cells = cells.expand_dims(site)
+    others = set(cells.dims) - {site, time, cell}
+    if others:
+        raise ValueError(
+            f"{bootstrap.caller}: dimensions {sorted(map(str, others))} beside {site!r} and {time!r}; intervals need "
+            f"sites and days: choose along them, or make them sites with .stack({site}=...)"
+        )
+    values = cells.transpose(site, time, cell).values.astype(float)
+    known = np.concatenate([values.any(axis=-1, keepdims=True), values], axis=-1)  # whether a day counts comes first
+    sites = [kernel.blocks(one[None], bootstrap.block) for one in known]
+    plain = partial(_of_one_model, statistic)
+    drawn = resample(sites, bootstrap, plain, partial(_unbounded, plain))
+    found = {}
+    for name, value in plain(known.sum(axis=(0, 1))[None]).items():
+        bounds = np.full((*value.shape, 2), np.nan)
+        if drawn is not None:
+            back = SCALES.get(name, SHARE)[1]
+            bounds = back(kernel.studentised_bounds(drawn.pooled[name], bootstrap.confidence))
+            varies = np.isfinite(drawn.pooled[name].value) & (drawn.pooled[name].error > 0)
+            bounds = np.where(varies[:, None], bounds, np.nan)  # all or nothing: counts say no more
+        found[name] = bounds
+    return found, in_words(sites, bootstrap)
+
+
+def _of_one_model(statistic: kernel.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
+    """The statistic (row, ...) of counts (1, ..., cells and one more)."""
+    return statistic(sums[0, ..., 1:])
+
+
+def _unbounded(plain: kernel.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: SCALES.get(name, SHARE)[0](value) for name, value in plain(sums).items()}
+
+
+MISSING = "missing"
+
+
+def class_scores(
+    forecast: xr.DataArray,
+    observed: xr.DataArray,
+    *,
+    classes: Mapping[str, int] | None = None,
+    n_boot: int = 0,
+    confidence: float = 0.95,
+    block: int | None = None,
+    seed: int = 0,
+    site: Hashable = "site",
+    time: Hashable = "time",
+) -> xr.Dataset:
+    """Precision, recall, F1 and share of every class, and the accuracy beside that of the commonest class.
+
+    Parameters
+    ----------
+    forecast, observed : xarray.DataArray
+        Integer classes on the same dimensions and labels, e.g. from :func:`xdrought.drought_classes` of forecast and
+        observed soil moisture. Counted over all dimensions, at once.
+    classes : mapping of str to int, optional
+        Names and values of the classes; by default ``flag_meanings`` and ``flag_values`` of the observation. A class
+        called "missing", and values that are no class, are left out.
+    n_boot : int
+        Bootstrap samples for intervals, sites drawn and blocks of days within, as in :func:`xdrought.verify`; 0 for
+        none. The input must then be ([site,] time).
+    confidence, block, seed
+        As in :func:`xdrought.verify`.
+    site, time : hashable
+        Names of dimensions, for intervals.
+
+    Returns
+    -------
+    xarray.Dataset
+        On `class_name`: `precision`, `recall`, `f1`, `share` (of observed days), `forecast_share`. Scalars `accuracy`,
+        `majority_accuracy` (of always forecasting the commonest observed class) and `n_days`. `confusion`
+        (class_name, forecast_class) counts the days. A class that is never forecast has no precision (NaN),
+        one never observed no recall, one that is neither no F1. With `n_boot`, ``precision_interval recall_interval
+        f1_interval`` on (class_name, bound) and `accuracy_interval` (bound); NaN where all or none were right.
+
+    Raises
+    ------
+    ValueError
+        When labels differ, the classes are not known, or intervals are asked for without sites and days.
+
+    Notes
+    -----
+    Table 1 of Tang et al. 2025. Two identities hold: the sum of ``recall * share`` is the accuracy, and the sum of
+    ``recall * share / precision`` is one (the shares of the forecast classes).
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.verification.contingency import class_scores
+    >>> observed = xr.DataArray([0, 0, 0, 1], dims="time")
+    >>> forecast = xr.DataArray([0, 0, 1, 1], dims="time")
+    >>> found = class_scores(forecast, observed, classes={"wet": 0, "dry": 1})
+    >>> found.precision.values, found.recall.values
+    (array([1. , 0.5]), array([0.66666667, 1.        ]))
+    >>> found.accuracy.item(), found.majority_accuracy.item()
+    (0.75, 0.75)
+    """
+    caller = "class_scores"
+    names = class_values(observed, "give classes={'no_drought': 0, ...}", caller) if classes is None else dict(classes)
+    names = {name: value for name, value in names.items() if name != MISSING}
+    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation", caller)
+    if set(forecast.dims) != set(observed.dims):
+        raise ValueError(f"{caller}: forecast has dimensions {forecast.dims}, the observation {observed.dims}")
+    values, forecast = np.array(list(names.values())), forecast.transpose(*observed.dims)
+    found = _tables(_count(observed.values, forecast.values, values), list(names))
+    if not n_boot:
+        return found
+    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    pairs = xr.concat([(observed == one) & (forecast == other) for one in values for other in values], "_cell")
+    bounds, what = pooled_intervals(pairs.transpose(..., "_cell"), _shares, bootstrap, site, time)
+    for name, interval in bounds.items():
+        dims = ("bound",) if name == "accuracy" else ("class_name", "bound")
+        found[f"{name}_interval"] = (dims, interval[0] if name == "accuracy" else interval, found[name].attrs)
+    return found.assign_coords(bound=["lower", "upper"]).assign_attrs(interval=what)
+
+
+def class_values(classes: xr.DataArray, cure: str, caller: str) -> dict[str, int]:
+    """Names and values of classes, from ``flag_meanings`` and ``flag_values``."""
+    values, meanings = classes.attrs.get("flag_values"), classes.attrs.get("flag_meanings")
+    if values is None or meanings is None:
+        raise ValueError(f"{caller}: the observation has no flag_values and flag_meanings; {cure}")
+    return dict(zip(str(meanings).split(), np.atleast_1d(values).tolist(), strict=True))
+
+
+def _count(observed: np.ndarray, forecast: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Days by observed and forecast class (class, class); anything that is no class is left out."""
+    hit = [array.ravel()[:, None] == values for array in (observed, forecast)]
+    both = hit[0].any(axis=1) & hit[1].any(axis=1)
+    row, column = (part[both].argmax(axis=1) for part in hit)
+    return np.bincount(row * values.size + column, minlength=values.size**2).reshape(values.size, values.size)
+
+
+def _shares(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall and F1 (class, ...), accuracy (1, ...), of counts (..., observed * forecast class)."""
+    size = round(counts.shape[-1] ** 0.5)
+    confusion = np.moveaxis(counts.reshape(*counts.shape[:-1], size, size), (-2, -1), (0, 1))
+    right, seen, said = np.einsum("kk...->k...", confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "precision": right / said,
+            "recall": right / seen,
+            "f1": 2 * right / (said + seen),
+            "accuracy": (right.sum(axis=0) / seen.sum(axis=0))[None],
+        }
+
+
+def _tables(confusion: np.ndarray, names: list[str]) -> xr.Dataset:
+    seen, said, n = confusion.sum(axis=1), confusion.sum(axis=0), confusion.sum()
+    shares = _shares(confusion.ravel())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = {
+            "precision": (shares["precision"], "share of forecast days of a class that were right"),
+            "recall": (shares["recall"], "share of observed days of a class that were forecast"),
+            "f1": (shares["f1"], "F1, harmonic mean of precision and recall"),
+            "share": (seen / n, "share of observed days"),
+            "forecast_share": (said / n, "share of forecast days"),
+        }
+        scalars = {
+            "accuracy": (shares["accuracy"][0], "share of days in the right class"),
+            "majority_accuracy": (seen.max() / n, "accuracy of always forecasting the commonest observed class"),
+            "n_days": (n, "days compared"),
+        }
+    variables: dict[str, tuple] = {
+        name: ("class_name", values, {"long_name": text, "units": "1"}) for name, (values, text) in columns.items()
+    }
+    variables |= {name: ((), value, {"long_name": text, "units": "1"}) for name, (value, text) in scalars.items()}
+    variables["confusion"] = (
+        ("class_name", "forecast_class"),
+        confusion,
+        {"long_name": "days by observed and forecast class", "units": "1"},
+    )
+    return xr.Dataset(variables, {"class_name": names, "forecast_class": names})

@@ -1,0 +1,265 @@
+"""Scores of yes-or-no forecasts and of probabilities, through the library `scores`: by site and pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought import checks
+from xdrought.verification.contingency import MISSING, class_values, pooled_intervals
+from xdrought.verification.intervals import Bootstrap
+
+_BINARY = {
+    "pod": ("probability_of_detection", "probability of detection, hits over observed occurrences"),
+    "far": ("false_alarm_ratio", "false alarm ratio, false alarms over forecast occurrences"),
+    "csi": ("critical_success_index", "critical success index"),
+    "frequency_bias": ("frequency_bias", "forecast over observed occurrences"),
+    "f1": ("f1_score", "F1, harmonic mean of precision and recall"),
+    "sedi": ("symmetric_extremal_dependence_index", "symmetric extremal dependence index, fit for rare events"),
+    "base_rate": ("base_rate", "share of days on which it occurred"),
+}
+
+
+def occurrence_scores(
+    forecast: xr.DataArray,
+    observed: xr.DataArray,
+    *,
+    event: str | Iterable[str] = ("flash_onset", "flash_condition"),
+    n_boot: int = 0,
+    confidence: float = 0.95,
+    block: int | None = None,
+    seed: int = 0,
+    site: Hashable = "site",
+    time: Hashable = "time",
+) -> xr.Dataset:
+    """How well days of some drought classes are forecast: detection, false alarms, and scores for rare events.
+
+    Parameters
+    ----------
+    forecast, observed : xarray.DataArray
+        Daily classes with ``flag_values`` and ``flag_meanings``, from :func:`xdrought.drought_classes` of forecast and
+        observed soil moisture; same dimensions and labels. Days missing in either are left out.
+    event : str or iterable of str
+        Names of the classes that count as an occurrence.
+    n_boot : int
+        Bootstrap samples for intervals of the pooled scores, sites drawn and blocks of days within, as in
+        :func:`xdrought.verify`; 0 for none. The input must then be ([site,] time).
+    confidence, block, seed
+        As in :func:`xdrought.verify`.
+    site : hashable
+        A dimension that is kept, if there is one.
+    time : hashable
+        The time dimension, for intervals.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``pod far csi frequency_bias f1 sedi base_rate`` and ``n_days`` on `site`, and over everything with
+        ``_pooled``; NaN where there is nothing to divide by. With `n_boot`, ``_pooled_interval`` on (bound).
+
+    Raises
+    ------
+    ValueError
+        For unknown classes, missing flags, or labels that differ.
+
+    See Also
+    --------
+    xdrought.class_scores : all classes at once.
+
+    References
+    ----------
+    SEDI: Ferro and Stephenson 2011, https://doi.org/10.1175/WAF-D-10-05030.1.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.verification.probability import occurrence_scores
+    >>> flags = {"flag_values": [0, 1], "flag_meanings": "no_drought flash_condition"}
+    >>> seen = xr.DataArray([0, 0, 1, 1], dims="time", attrs=flags)
+    >>> found = occurrence_scores(seen.copy(data=[0, 1, 1, 1]), seen, event="flash_condition")
+    >>> found.pod.item(), round(found.far.item(), 3)
+    (1.0, 0.333)
+    """
+    caller = "occurrence_scores"
+    chosen = [event] if isinstance(event, str) else list(event)
+    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation", caller)
+    said, seen = (_occurs(da, chosen, observed, caller) for da in (forecast, observed))
+    from scores.categorical import BinaryContingencyManager
+
+    table = BinaryContingencyManager(said, seen)
+    kept = [site] if site in observed.dims else []
+    days = (said.notnull() & seen.notnull()).sum([d for d in observed.dims if d not in kept])
+    found = {"n_days": days.assign_attrs(long_name="days compared", units="1")}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for suffix, part in (("", table.transform(preserve_dims=kept)), ("_pooled", table.transform())):
+            for name, (method, text) in _BINARY.items():
+                found[name + suffix] = getattr(part, method)().assign_attrs(long_name=text, units="1")
+    scores = xr.Dataset(found).assign_attrs(event=" ".join(chosen))
+    if not n_boot:
+        return scores
+    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    pairs = [(said == one) & (seen == other) for one in (1, 0) for other in (1, 0)]
+    cells = xr.concat(pairs, "_cell").transpose(..., "_cell")
+    bounds, what = pooled_intervals(cells, _binary_scores, bootstrap, site, time)
+    for name, interval in bounds.items():
+        scores[f"{name}_pooled_interval"] = ("bound", interval[0], scores[f"{name}_pooled"].attrs)
+    return scores.assign_coords(bound=["lower", "upper"]).assign_attrs(interval=what)
+
+
+def _binary_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores (1, ...) of counts (..., 4): hits, false alarms, misses, days without; for resampling."""
+    hits, false_alarms, misses, without = np.moveaxis(counts, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pod, pofd = hits / (hits + misses), false_alarms / (false_alarms + without)
+        logs = [np.log(pofd), np.log(pod), np.log1p(-pofd), np.log1p(-pod)]
+        found = {
+            "pod": pod,
+            "far": false_alarms / (hits + false_alarms),
+            "csi": hits / (hits + misses + false_alarms),
+            "frequency_bias": (hits + false_alarms) / (hits + misses),
+            "f1": 2 * hits / (2 * hits + misses + false_alarms),
+            "sedi": (logs[0] - logs[1] - logs[2] + logs[3]) / sum(logs),
+            "base_rate": (hits + misses) / counts.sum(axis=-1),
+        }
+    return {name: value[None] for name, value in found.items()}
+
+
+def _occurs(da: xr.DataArray, event: list[str], observed: xr.DataArray, caller: str) -> xr.DataArray:
+    """1 on days of the classes, 0 on other known days, NaN on missing ones; without flags those of the observation."""
+    values = class_values(da if "flag_values" in da.attrs else observed, "give classes of drought_classes", caller)
+    unknown = [name for name in event if name not in values or name == MISSING]
+    if unknown or not event:
+        raise ValueError(f"{caller}: event={event} is unknown; choose from {[n for n in values if n != MISSING]}")
+    known = [value for name, value in values.items() if name != MISSING]
+    return da.isin([values[name] for name in event]).astype(float).where(da.isin(known))
+
+
+def probability_scores(
+    probability: xr.DataArray,
+    occurred: xr.DataArray,
+    *,
+    climatology: float | xr.DataArray | None = None,
+    n_bins: int = 10,
+    cost_loss_ratio: Sequence[float] = tuple(np.linspace(0.02, 0.98, 49).round(2).tolist()),
+    site: Hashable = "site",
+) -> xr.Dataset:
+    """Brier score beside that of climatology, reliability, and economic value of probabilities.
+
+    Parameters
+    ----------
+    probability : xarray.DataArray
+        Forecast probabilities, 0 to 1; NaN is left out.
+    occurred : xarray.DataArray
+        Whether it happened: booleans, or 0 and 1 with NaN where it is not known; same dimensions and labels.
+    climatology : float or xarray.DataArray, optional
+        The probability that climatology gives, best from a training part. By default the share of the days scored on
+        which it occurred, by site: a reference that knows the outcome and so is too good.
+    n_bins : int
+        Bins of equal width for the reliability.
+    cost_loss_ratio : sequence of float
+        Cost of protection over the loss without it, each between 0 and 1 and growing.
+    site : hashable
+        A dimension that is kept, if there is one.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``brier brier_climatology brier_skill n_days`` on `site`, and over everything with ``_pooled``. Over everything,
+        on ``probability_bin`` (its centre): ``mean_probability observed_frequency n_in_bin``; on ``cost_loss_ratio``:
+        ``economic_value``, of the best threshold for each ratio against acting on the base rate alone (1 perfect, 0
+        worthless).
+
+    Raises
+    ------
+    ValueError
+        For values outside 0 to 1, labels that differ, or bins and ratios out of range.
+
+    References
+    ----------
+    Brier 1950; Richardson 2000, https://doi.org/10.1002/qj.49712656313.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.verification.probability import probability_scores
+    >>> said = xr.DataArray([0.9, 0.8, 0.1, 0.0], dims="time")
+    >>> found = probability_scores(said, xr.DataArray([True, True, False, False], dims="time"))
+    >>> round(found.brier.item(), 3), round(found.brier_skill.item(), 3)
+    (0.015, 0.94)
+    """
+    caller = "probability_scores"
+    if n_bins < 1:
+        raise ValueError(f"{caller}: n_bins={n_bins}; give 1 or more")
+    ratios = np.asarray(cost_loss_ratio, dtype=float)
+    if not ratios.size or ratios.min() <= 0 or ratios.max() >= 1 or (np.diff(ratios) <= 0).any():
+        raise ValueError(f"{caller}: cost_loss_ratio must grow and lie between 0 and 1, found {ratios.tolist()}")
+    probability, occurred = checks.align_exactly(probability, occurred, "probability and occurrence", caller)
+    both = probability.notnull() & occurred.notnull()
+    said, seen = (da.astype(float).where(both).compute() for da in (probability, occurred))
+    _check_range(said, seen, caller)
+    kept = [site] if site in said.dims else []
+    normal = seen.mean([d for d in seen.dims if d not in kept]) if climatology is None else climatology
+    found = _brier(said, seen, normal, kept) | _reliability(said, seen, n_bins)
+    return xr.Dataset(found | _economic_value(said, seen, ratios))
+
+
+def _check_range(said: xr.DataArray, seen: xr.DataArray, caller: str) -> None:
+    if bool(((said < 0) | (said > 1)).any()):
+        raise ValueError(f"{caller}: probabilities reach {said.min().item():g} to {said.max().item():g}; give 0 to 1")
+    if not bool((seen.isnull() | (seen == 0) | (seen == 1)).all()):
+        raise ValueError(
+            f"{caller}: the occurrence holds other values than 0 and 1; compare first, e.g. moisture < 0.1"
+        )
+
+
+def _brier(said: xr.DataArray, seen: xr.DataArray, normal: Any, kept: list[Hashable]) -> dict[str, xr.DataArray]:
+    from scores.probability import brier_score
+
+    reference = (xr.zeros_like(said) + normal).where(said.notnull())
+    found = {}
+    for suffix, dims in (("", kept), ("_pooled", [])):
+        score, normal_score = (brier_score(p, seen, preserve_dims=dims or None) for p in (said, reference))
+        days = said.notnull().sum([d for d in said.dims if d not in dims])
+        skill = (1 - score / normal_score).where(normal_score > 0)
+        found[f"brier{suffix}"] = score.assign_attrs(long_name="Brier score", units="1")
+        found[f"brier_climatology{suffix}"] = normal_score.assign_attrs(
+            long_name="Brier score of climatology", units="1"
+        )
+        found[f"brier_skill{suffix}"] = skill.assign_attrs(long_name="Brier skill against climatology", units="1")
+        found[f"n_days{suffix}"] = days.assign_attrs(long_name="days scored", units="1")
+    return found
+
+
+def _reliability(said: xr.DataArray, seen: xr.DataArray, n_bins: int) -> dict[str, xr.DataArray]:
+    there = said.notnull().values
+    p, happened = said.values[there], seen.values[there]
+    bins = np.minimum((p * n_bins).astype(int), n_bins - 1)
+    count, total, hits = (np.bincount(bins, weights=w, minlength=n_bins) for w in (None, p, happened))
+    coords = {"probability_bin": (np.arange(n_bins) + 0.5) / n_bins}
+    with np.errstate(invalid="ignore"):
+        columns = {
+            "mean_probability": (total / count, "mean forecast probability of the bin"),
+            "observed_frequency": (hits / count, "share of the bin's days on which it occurred"),
+            "n_in_bin": (count, "days in the bin"),
+        }
+    return {
+        name: xr.DataArray(values, coords, attrs={"long_name": text, "units": "1"})
+        for name, (values, text) in columns.items()
+    }
+
+
+def _economic_value(said: xr.DataArray, seen: xr.DataArray, ratios: np.ndarray) -> dict[str, xr.DataArray]:
+    """Of the best threshold for each ratio; NaN when it never or always happened."""
+    from scores.probability import relative_economic_value
+
+    attrs = {"long_name": "relative economic value of the best threshold", "units": "1"}
+    rate = float(seen.mean())
+    if not 0 < rate < 1:
+        empty = np.full(ratios.size, np.nan)
+        return {"economic_value": xr.DataArray(empty, {"cost_loss_ratio": ratios}, attrs=attrs)}
+    thresholds = np.linspace(0, 1, 101)
+    value = relative_economic_value(said, seen, cost_loss_ratios=ratios, probability_thresholds=thresholds)
+    return {"economic_value": value.max("probability_threshold").assign_attrs(attrs)}

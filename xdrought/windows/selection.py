@@ -1,0 +1,224 @@
+"""What windows are cut from, checked, on its final dimensions and with every day once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.lib.stride_tricks import sliding_window_view
+
+from xdrought import checks
+
+
+def whole_patches(ok: np.ndarray, size: int) -> np.ndarray:
+    """(lat, lon, time) True where all `size` x `size` cells around a cell are; False across the edge."""
+    before = (size - 1) // 2
+    whole = np.zeros_like(ok)
+    for axis in (0, 1):
+        ok = np.all(sliding_window_view(ok, size, axis=axis), axis=-1)
+    whole[before : before + ok.shape[0], before : before + ok.shape[1]] = ok
+    return whole
+
+
+def whole_windows(day_ok: np.ndarray, window: int) -> np.ndarray:
+    """(..., start) True where `window` good days in a row begin."""
+    return np.all(sliding_window_view(day_ok, window, axis=-1), axis=-1)
+
+
+def window_starts(
+    day_ok: np.ndarray, target_ok: np.ndarray | None, window: int, lead: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(cell, start) of the runs of `window` good days, with a good target `lead` days later when asked for.
+
+    Both inputs are (..., time); `cell` counts over their flattened leading axes.
+    """
+    ok = whole_windows(day_ok, window)
+    if target_ok is not None:
+        ok = ok[..., : ok.shape[-1] - lead] & target_ok[..., window - 1 + lead :]
+    cell, start = np.nonzero(ok.reshape(-1, ok.shape[-1]))
+    return cell, start
+
+
+def corner(cell: Any, n_lon: int, size: int) -> tuple[Any, Any]:
+    """First row and column of the patch around `cell` (number, array or tensor) of the flattened grid."""
+    before = (size - 1) // 2
+    return cell // n_lon - before, cell % n_lon - before
+
+
+SITE, GRID, PATCH = "site", ("lat", "lon"), ("patch_lat", "patch_lon")
+_NO_DRIVERS = ("_qc", "_QC")  # quality flags are no weather
+_TRUTH = "truth_"  # what a simulated world knows and a station does not
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """The variables on their final dimensions and daily axis; `size` is the width of a patch."""
+
+    data: xr.Dataset
+    features: tuple[Hashable, ...]
+    size: int
+    on_grid: bool
+
+
+def arrange(
+    ds: xr.Dataset,
+    target: Hashable | None,
+    features: Sequence[Hashable] | None,
+    size: int | None,
+    time: Hashable,
+    caller: str,
+) -> Arranged:
+    """Choose and check the variables, order their dimensions, insert missing days, crop the patch."""
+    if not isinstance(ds, xr.Dataset):
+        raise TypeError(f"{caller}: expected a Dataset of drivers, got {type(ds).__name__}; use .to_dataset()")
+    if isinstance(features, str):
+        raise TypeError(f"{caller}: features={features!r} is one name; give a list, [{features!r}]")
+    names = tuple(features) if features is not None else default_features(ds, target, time)
+    if not names:
+        raise ValueError(f"{caller}: no drivers with dimension {time!r} in {list(ds.data_vars)}; name features=[...]")
+    wanted = [*names] if target is None else [*names, target]
+    _check_names(ds, wanted, caller)
+    picked = ds[wanted].drop_vars([c for c in ds.coords if time in ds[c].dims and c != time])
+    for name in wanted:
+        _check_variable(picked[name], time, caller)
+    on_grid = set(GRID) <= set(picked[names[0]].dims)
+    for name in wanted:
+        _check_dims(picked[name], on_grid, name == target, time, caller)
+    if on_grid:
+        data, size = picked.transpose(time, *GRID), _grid_size(picked, size, caller)
+    else:
+        data, size = _site_patches(picked, names, size, time, caller)
+    return Arranged(_every_day(data, time, caller), names, size, on_grid)
+
+
+def default_features(ds: xr.Dataset, target: Hashable | None, time: Hashable) -> tuple[Hashable, ...]:
+    """Numbers over time but the target, quality flags and simulated truths; those with a patch if any has."""
+    names = [
+        name
+        for name, da in ds.data_vars.items()
+        if time in da.dims and da.dtype.kind in "fiu" and name != target
+        if not str(name).endswith(_NO_DRIVERS) and not str(name).startswith(_TRUTH)
+    ]
+    with_patch = [name for name in names if set(PATCH) <= set(ds[name].dims)]
+    return tuple(with_patch or names)
+
+
+def daily_index(start: Any, like: pd.Index, n_days: int) -> pd.Index:
+    """`n_days` days from `start`, of the kind (numpy or cftime, calendar, resolution) of `like`."""
+    if isinstance(like, xr.CFTimeIndex):
+        return xr.date_range(start, periods=n_days, freq="D", calendar=like.calendar, use_cftime=True)
+    return pd.date_range(start, periods=n_days, freq="D", unit=getattr(like, "unit", None))
+
+
+def _check_names(ds: xr.Dataset, wanted: list[Hashable], caller: str) -> None:
+    missing = [name for name in wanted if name not in ds.data_vars]
+    if missing:
+        raise KeyError(f"{caller}: no variable {missing} in the Dataset; it has {list(ds.data_vars)}")
+    twice = sorted({str(name) for name in wanted if wanted.count(name) > 1})
+    if twice:
+        raise ValueError(f"{caller}: {twice} is named twice; a driver is named once, and the target is no driver")
+
+
+def _check_variable(da: xr.DataArray, time: Hashable, caller: str) -> None:
+    if da.dtype.kind not in "fiu":
+        raise TypeError(f"{caller}: {da.name!r} has dtype {da.dtype}; windows need numbers: use .astype('float32')")
+    checks.require_dim(da, time, caller)
+    checks.require_one_chunk(da, time, caller, "windows slide along the whole record")
+
+
+def _check_dims(da: xr.DataArray, on_grid: bool, is_target: bool, time: Hashable, caller: str) -> None:
+    """A grid has exactly (time, lat, lon); sites may have a whole patch, their target none."""
+    found = set(da.dims)
+    allowed = {time, *GRID} if on_grid else {time, SITE} if is_target else {time, SITE, *PATCH}
+    partial = len(found & set(PATCH)) == 1
+    if found - allowed or partial or (on_grid and found != allowed):
+        raise ValueError(
+            f"{caller}: {da.name!r} has dimensions {tuple(da.dims)}, expected "
+            f"{'exactly' if on_grid else 'among'} "
+            f"{sorted(map(str, allowed))}; rename with .rename, or give each {SITE!r} its patch with "
+            f"xdrought.data.collocate"
+        )
+
+
+def _grid_size(ds: xr.Dataset, size: int | None, caller: str) -> int:
+    size = 10 if size is None else _whole(size, "size", caller)
+    for dim in GRID:
+        if ds.sizes[dim] < size:
+            raise ValueError(
+                f"{caller}: a patch of {size} cells does not fit into {dim!r} with {ds.sizes[dim]}; "
+                f"use a larger region or a smaller size="
+            )
+    return size
+
+
+def _site_patches(
+    ds: xr.Dataset, names: tuple[Hashable, ...], size: int | None, time: Hashable, caller: str
+) -> tuple[xr.Dataset, int]:
+    """(site, time, patch_lat, patch_lon) drivers cropped about their centre; without a patch 1 x 1."""
+    if SITE not in ds.dims:
+        ds = ds.expand_dims(SITE) if SITE in ds.coords else ds.expand_dims({SITE: ["site"]})
+    lengths = {dim: ds.sizes.get(dim, 1) for dim in PATCH}
+    widths = set(lengths.values())
+    if len(widths) > 1:
+        raise ValueError(f"{caller}: patches are square, found {lengths}; crop them with .isel")
+    width = widths.pop()
+    size = width if size is None else _whole(size, "size", caller)
+    if size > width or (width - size) % 2:
+        raise ValueError(
+            f"{caller}: size={size} cannot be cut from patches of {width} x {width} around the same centre; "
+            f"choose one of {list(range(width, 0, -2))}"
+        )
+    missing = {dim: 1 for dim in PATCH if dim not in ds.dims}
+    edge = (width - size) // 2
+    ds = ds if missing else ds.isel({dim: slice(edge, edge + size) for dim in PATCH})
+    like: dict[Hashable, int] = {SITE: ds.sizes[SITE], time: ds.sizes[time], **dict.fromkeys(PATCH, size)}
+    out = {}
+    for name in ds.data_vars:
+        short = {dim: n for dim, n in like.items() if dim not in ds[name].dims and (name in names or dim == SITE)}
+        order = like if name in names else (SITE, time)
+        out[name] = ds[name].expand_dims(short).transpose(*order)
+    return ds.assign(out), size
+
+
+def _every_day(ds: xr.Dataset, time: Hashable, caller: str) -> xr.Dataset:
+    """Missing days become NaN, so that no window can cross a gap unseen."""
+    da = next(iter(ds.data_vars.values()))
+    if not da.sizes[time]:
+        raise ValueError(f"{caller}: {time!r} is empty; give a record with days in it")
+    days = checks.days_since_start(da, time, caller)
+    steps = np.diff(days)
+    if (steps <= 0).any():
+        checks.require_regular_steps(da, time, caller)
+    if (days % 1).any() or (steps.size and steps.min() > 1):
+        raise ValueError(
+            f"{caller}: the shortest step of {time!r} is {steps.min():g} days; windows count days: "
+            f'use .resample({time}="1D").mean()'
+        )
+    if days[-1] == days.size - 1:
+        return ds
+    index = ds.indexes[time]
+    return ds.reindex({time: daily_index(index[0], index, int(days[-1]) + 1)})
+
+
+def _whole(value: int, name: str, caller: str) -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{caller}: {name}={value!r}; it is a whole number of at least 1")
+    return int(value)
+
+
+def check_lengths(window: int, lead: int, n_days: int, require_target: bool, caller: str) -> tuple[int, int]:
+    """Window and lead in days, short enough for the record."""
+    window, lead = _whole(window, "window", caller), _whole(lead, "lead", caller)
+    needed = window + lead if require_target else window
+    if n_days < needed:
+        raise ValueError(
+            f"{caller}: the record has {n_days} days, but a window of {window} days"
+            f"{f' and its target {lead} days later need' if require_target else ' needs'} {needed}; "
+            f"give a longer record or a shorter window"
+        )
+    return window, lead

@@ -1,0 +1,104 @@
+"""All days of all places in one tensor, from which windows are gathered by index and never stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from xdrought.windows.selection import corner
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ResidentCube:
+    """Windows as an index into one resident tensor.
+
+    Parameters
+    ----------
+    cube : torch.Tensor
+        Contiguous; (site, time, variable, size, size), or (time, variable, lat, lon) of a grid.
+    cell, start : torch.Tensor
+        (N,) centre cell (site, or flat index of the grid) and first day of each window, sorted by cell.
+    target : torch.Tensor or None
+        (N,) target of each window.
+    window, size : int
+        Days, and cells on a side.
+    """
+
+    cube: Tensor
+    cell: Tensor
+    start: Tensor
+    target: Tensor | None
+    window: int
+    size: int
+
+    @property
+    def on_grid(self) -> bool:
+        return self.cube.ndim == 4
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def gather(self, index: Tensor, out: Tensor | None = None) -> Tensor:
+        """Windows (N, window, variable, size, size) of the positions `index` (N,); only these are copied.
+
+        Of sites they are written to `out` where it is given: reused memory is much faster on a CPU.
+        """
+        import torch
+
+        cell, start = self.cell[index], self.start[index]
+        if self.on_grid:
+            row, column = corner(cell, self.cube.shape[3], self.size)
+            return self._boxes()[row, column, start]
+        n_time, *frame = self.cube.shape[1:]
+        row = cell * n_time + start
+        if out is None:
+            out = self.cube.new_empty(len(row), self.window, *frame)
+        torch.index_select(self._rows(), 0, row, out=out.view(len(row), -1))  # [N, window * frame]
+        return out
+
+    def days(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The windows at the positions `index` (N,) with every day of a cell once.
+
+        Returns
+        -------
+        frames : torch.Tensor
+            (F, variable, size, size) maps of the days that some window holds.
+        position : torch.Tensor
+            (N, window) which of them: ``frames[position]`` are the windows of :meth:`gather`.
+        counts : torch.Tensor
+            (F,) how many windows hold each.
+        """
+        import torch
+
+        n_time = self.cube.shape[0 if self.on_grid else 1]
+        offsets = torch.arange(self.window, device=self.start.device)
+        day = (self.cell[index] * n_time + self.start[index])[:, None] + offsets
+        used, position, counts = day.unique(return_inverse=True, return_counts=True)
+        each = replace(self, cell=used // n_time, start=used % n_time, target=None, window=1)
+        return each.gather(torch.arange(len(used), device=used.device))[:, 0], position, counts
+
+    def frames(self, cell: int) -> Tensor:
+        """Every day's patch around one cell, (time, variable, size, size), without a copy."""
+        if not self.on_grid:
+            return self.cube[cell]
+        row, column = corner(cell, self.cube.shape[3], self.size)
+        return self.cube[:, :, row : row + self.size, column : column + self.size]
+
+    def _rows(self) -> Tensor:
+        """Sites: the cube as overlapping rows of `window` days, strides only; a row that starts in a
+        site's last days runs into the next site, so no window starts there."""
+        n_site, n_time, *_ = self.cube.shape
+        day = self.cube.stride(1)
+        shape = (n_site * n_time - self.window + 1, self.window * day)
+        return self.cube.view(-1).as_strided(shape, (day, 1))
+
+    def _boxes(self) -> Tensor:
+        """Grid: the cube seen as all windows of all corners, strides only."""
+        n_time, n_variable, n_lat, n_lon = self.cube.shape
+        by_day, by_variable, by_lat, by_lon = self.cube.stride()
+        corners = (n_lat - self.size + 1, n_lon - self.size + 1, n_time - self.window + 1)
+        shape = (*corners, self.window, n_variable, self.size, self.size)
+        return self.cube.as_strided(shape, (by_lat, by_lon, by_day, by_day, by_variable, by_lat, by_lon))
