@@ -27,7 +27,7 @@ def _on_variables(function: Callable, *arguments: str) -> Callable:
             if name in bound.arguments:
                 value = bound.arguments[name]
                 value = list(value) if isinstance(value, tuple) and name not in _PERIODS else value
-                bound.arguments[name] = self._pick(value, function.__name__)
+                bound.arguments[name] = self._pick(value)
         return function(*bound.args, **bound.kwargs)
 
     note = f"Variables of this Dataset may be given by name in {', '.join(f'`{a}`' for a in arguments)}."
@@ -62,7 +62,7 @@ class XdroughtAccessor:
     def __init__(self, ds: xr.Dataset):
         self._ds = ds
 
-    def _pick(self, variable: Any, caller: str) -> Any:
+    def _pick(self, variable: Any) -> Any:
         """The variable of a name, a Dataset of several names, or the given object as it is."""
         names = variable if isinstance(variable, list) else [variable]
         if not names or not all(isinstance(name, str | int) for name in names):
@@ -70,7 +70,7 @@ class XdroughtAccessor:
         missing = [name for name in names if name not in self._ds]
         if missing:
             found = ", ".join(map(str, self._ds.data_vars))
-            raise KeyError(f"{caller}: no variable {missing} in the Dataset; it has {found}")
+            raise KeyError(f"no variable {missing} in the Dataset; it has {found}")
         return self._ds[variable]
 
     soil_moisture_percentile = _on_variables(events.soil_moisture_percentile, "soil_moisture", "reference")

@@ -10,6 +10,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from xdrought.checks import public
+
 RELAPSES = ("event", "drop", "merge")
 RULES = ("threshold", "steady_fall", "volatility")
 
@@ -184,6 +186,7 @@ DEFINITIONS: dict[str, Definition] = {
 }
 
 
+@public
 def get_definition(definition: str | Definition, **changes: Any) -> Definition:
     """A definition by name or as it is, with some of its fields changed.
 

@@ -9,15 +9,13 @@ if TYPE_CHECKING:
     from torch import device
 
 
-def require_torch(caller: str) -> None:
+def require_torch() -> None:
     """Raise ModuleNotFoundError unless torch is installed; everything without networks works without it."""
     if find_spec("torch") is None:
-        raise ModuleNotFoundError(
-            f"{caller}: needs torch, which is not installed here; pip install torch", name="torch"
-        )
+        raise ModuleNotFoundError("needs torch, which is not installed here; pip install torch", name="torch")
 
 
-def resolve_device(name: str | device, caller: str) -> device:
+def resolve_device(name: str | device) -> device:
     """The torch device of a name; "auto" is a GPU when there is one.
 
     Raises
@@ -27,7 +25,7 @@ def resolve_device(name: str | device, caller: str) -> device:
     ModuleNotFoundError
         Without torch.
     """
-    require_torch(caller)
+    require_torch()
     import torch
 
     if name == "auto":
@@ -38,7 +36,6 @@ def resolve_device(name: str | device, caller: str) -> device:
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"{caller}: device={name!r} is not usable here ({reason}); "
-            f'use device="cpu", or "auto" for a GPU where there is one'
+            f'device={name!r} is not usable here ({reason}); use device="cpu", or "auto" for a GPU where there is one'
         ) from error
     return found

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import calendars, checks
+from xdrought.checks import public
 
 POOLS = ("record", "dayofyear", "pentad")
 METHODS = ("linear", "hazen", "weibull", "gringorten", "ecdf")
@@ -18,6 +19,7 @@ REFERENCE_TIME = "_reference_time"
 Reference = xr.DataArray | slice | tuple | None
 
 
+@public
 def soil_moisture_percentile(
     soil_moisture: xr.DataArray,
     *,
@@ -65,9 +67,8 @@ def soil_moisture_percentile(
     >>> soil_moisture_percentile(sm).values
     array([ 75. ,   0. ,  37.5,  37.5, 100. ])
     """
-    caller = "soil_moisture_percentile"
-    values = prepare(soil_moisture, time, caller)
-    ranking, pool_series = make_ranking(values, method, pool, window, reference, time, caller)
+    values = prepare(soil_moisture, time)
+    ranking, pool_series = make_ranking(values, method, pool, window, reference, time)
     others = [] if pool_series is None else [pool_series]
     out = xr.apply_ufunc(
         _percentile_block,
@@ -94,17 +95,15 @@ def soil_moisture_percentile(
     )
 
 
-def prepare(da: xr.DataArray, time: Hashable, caller: str) -> xr.DataArray:
+def prepare(da: xr.DataArray, time: Hashable) -> xr.DataArray:
     """Checked values: a regular time axis in one chunk, floating point."""
     if not isinstance(da, xr.DataArray):
-        raise TypeError(
-            f"{caller}: expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['soil_moisture']"
-        )
+        raise TypeError(f"expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['soil_moisture']")
     if da.dtype.kind not in "fiu":
-        raise TypeError(f"{caller}: {da.name!r} has dtype {da.dtype}; expected numbers")
-    checks.require_dim(da, time, caller)
-    checks.require_one_chunk(da, time, caller, "the whole record is needed")
-    checks.require_regular_steps(da, time, caller)
+        raise TypeError(f"{da.name!r} has dtype {da.dtype}; expected numbers")
+    checks.require_dim(da, time)
+    checks.require_one_chunk(da, time, "the whole record is needed")
+    checks.require_regular_steps(da, time)
     if da.dtype not in (np.dtype("float32"), np.dtype("float64")):
         return da.astype("float32" if da.dtype == np.dtype("float16") else "float64")
     return da
@@ -123,27 +122,21 @@ class Ranking:
 
 
 def make_ranking(
-    values: xr.DataArray,
-    method: str,
-    pool: str,
-    window: int,
-    reference: Reference,
-    time: Hashable,
-    caller: str,
+    values: xr.DataArray, method: str, pool: str, window: int, reference: Reference, time: Hashable
 ) -> tuple[Ranking, xr.DataArray | None]:
     """A ranking checked against the labels of `values`, and the series it ranks against when that is not `values`."""
     if method not in METHODS:
-        raise ValueError(f"{caller}: percentile method {method!r} is unknown; choose one of {METHODS}")
+        raise ValueError(f"percentile method {method!r} is unknown; choose one of {METHODS}")
     if pool not in POOLS:
-        raise ValueError(f"{caller}: pool {pool!r} is unknown; choose one of {POOLS}")
+        raise ValueError(f"pool {pool!r} is unknown; choose one of {POOLS}")
     if window < 0 or (window and pool == "record"):
         raise ValueError(
-            f"{caller}: window={window} with pool={pool!r}; a window is 0 or more days or pentads and needs "
+            f"window={window} with pool={pool!r}; a window is 0 or more days or pentads and needs "
             f'pool="dayofyear" or pool="pentad"'
         )
     if pool == "record" and reference is None:
         return Ranking(method, None, "whole record"), None
-    chosen, label = _pick_reference(values, reference, time, caller)
+    chosen, label = _pick_reference(values, reference, time)
     n_groups = 1 if pool == "record" else _year_length(values.indexes[time], pool)
     pools = calendars.make_pools(
         _groups(values.indexes[time], pool), _groups(chosen.indexes[time], pool), n_groups, window
@@ -151,28 +144,26 @@ def make_ranking(
     return Ranking(method, pools, label), chosen.rename({time: REFERENCE_TIME})
 
 
-def _pick_reference(
-    values: xr.DataArray, reference: Reference, time: Hashable, caller: str
-) -> tuple[xr.DataArray, str]:
+def _pick_reference(values: xr.DataArray, reference: Reference, time: Hashable) -> tuple[xr.DataArray, str]:
     """The reference series, and words for it."""
     if reference is None:
         chosen, label = values, "whole record"
     elif isinstance(reference, xr.DataArray):
-        chosen, label = prepare(reference, time, f"{caller} (reference)"), f"series {reference.name!r}"
-        _check_same_units(values, chosen, caller)
+        chosen, label = prepare(reference, time), f"series {reference.name!r}"
+        _check_same_units(values, chosen)
     else:
         period = reference if isinstance(reference, slice) else slice(*reference)
         chosen, label = values.sel({time: period}), f"{period.start} to {period.stop}"
     if chosen.sizes[time] == 0:
-        raise ValueError(f"{caller}: the reference {label} holds no step of the record")
+        raise ValueError(f"the reference {label} holds no step of the record")
     return chosen, label
 
 
-def _check_same_units(values: xr.DataArray, reference: xr.DataArray, caller: str) -> None:
+def _check_same_units(values: xr.DataArray, reference: xr.DataArray) -> None:
     found, wanted = reference.attrs.get("units"), values.attrs.get("units")
     if found != wanted and found is not None and wanted is not None:
         raise ValueError(
-            f"{caller}: the reference has units {found!r}, the record {wanted!r}; convert one of them first, "
+            f"the reference has units {found!r}, the record {wanted!r}; convert one of them first, "
             f"e.g. with xdrought.units.convert"
         )
 

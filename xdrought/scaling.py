@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
+from xdrought.checks import public
+
 __all__ = ["Scaling", "fit_scaling"]
 
 
@@ -50,6 +53,7 @@ class Scaling:
         return self.mean.sel(variable=name).item(), self.std.sel(variable=name).item()
 
 
+@public
 def fit_scaling(
     ds: xr.Dataset, variables: Sequence[Hashable] | None = None, *, train: xr.DataArray | None = None
 ) -> Scaling:
@@ -91,20 +95,18 @@ def fit_scaling(
     >>> scaling.apply(ds).tp.values
     array([-1.,  1., 98.])
     """
-    caller = "fit_scaling"
     if train is not None and train.dtype != bool:
-        raise TypeError(f"{caller}: train has dtype {train.dtype}; a training mask is boolean, True where it trains")
+        raise TypeError(f"train has dtype {train.dtype}; a training mask is boolean, True where it trains")
     names = list(ds.data_vars) if variables is None else list(variables)
-    stats = np.array([_statistics(ds[name], train, caller) for name in names]).reshape(-1, 2)
+    stats = np.array([_statistics(ds[name], train) for name in names]).reshape(-1, 2)
     # below this the spread is rounding error of the mean
     flat = stats[:, 1] <= 1e-9 * np.abs(stats[:, 0])
     constant = tuple(str(name) for name, is_flat in zip(names, flat, strict=True) if is_flat)
     if constant:
-        warnings.warn(
-            f"{caller}: {list(constant)} are constant in the training part; they are shifted to 0, not "
+        checks.warn(
+            f"{list(constant)} are constant in the training part; they are shifted to 0, not "
             f"scaled, and "
-            f"tell the network nothing",
-            stacklevel=2,
+            f"tell the network nothing"
         )
     mean, std = stats[:, 0], np.where(flat, 1.0, stats[:, 1])
     return Scaling(
@@ -114,7 +116,7 @@ def fit_scaling(
     )
 
 
-def _statistics(da: xr.DataArray, train: xr.DataArray | None, caller: str) -> tuple[float, float]:
+def _statistics(da: xr.DataArray, train: xr.DataArray | None) -> tuple[float, float]:
     used = da if train is None else da.where(train)
     if used.chunks is None:
         values = used.to_numpy()
@@ -124,7 +126,7 @@ def _statistics(da: xr.DataArray, train: xr.DataArray | None, caller: str) -> tu
         mean, std = _blockwise(used)
     if np.isnan(mean):
         part = "" if train is None else " in the training part"
-        raise ValueError(f"{caller}: {da.name!r} has no finite value{part}; leave it out or fill it")
+        raise ValueError(f"{da.name!r} has no finite value{part}; leave it out or fill it")
     return mean, std
 
 

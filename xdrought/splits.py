@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.windows.patches import Patches
 
 __all__ = ["PARTS", "Splits", "chronological", "spatial_monte_carlo"]
@@ -16,17 +17,15 @@ __all__ = ["PARTS", "Splits", "chronological", "spatial_monte_carlo"]
 Period = slice | tuple | xr.DataArray
 
 
-def check_mask(mask: xr.DataArray, da: xr.DataArray, caller: str) -> xr.DataArray:
+def check_mask(mask: xr.DataArray, da: xr.DataArray) -> xr.DataArray:
     """A boolean mask on dimensions of `da`, with its labels."""
     if mask.dtype.kind != "b":
-        raise TypeError(f"{caller}: train has dtype {mask.dtype}; a training mask is boolean, True where it trains")
+        raise TypeError(f"train has dtype {mask.dtype}; a training mask is boolean, True where it trains")
     for dim in mask.dims:
         ours, theirs = mask.indexes.get(dim), da.indexes.get(dim)
         both = ours is not None and theirs is not None
         if dim not in da.dims or mask.sizes[dim] != da.sizes[dim] or (both and not ours.equals(theirs)):  # type: ignore[union-attr]
-            raise ValueError(
-                f"{caller}: the training mask and {da.name!r} differ along {dim!r}; use mask.reindex_like(...)"
-            )
+            raise ValueError(f"the training mask and {da.name!r} differ along {dim!r}; use mask.reindex_like(...)")
     return mask
 
 
@@ -35,10 +34,10 @@ def as_slice(period: slice | tuple) -> slice:
     return period if isinstance(period, slice) else slice(*period)
 
 
-def training_mask(da: xr.DataArray, train: Period, time: Hashable, caller: str) -> xr.DataArray:
+def training_mask(da: xr.DataArray, train: Period, time: Hashable) -> xr.DataArray:
     """True on the days of `da` that belong to the training part."""
     if isinstance(train, xr.DataArray):
-        return check_mask(train, da, caller)
+        return check_mask(train, da)
     return da[time].isin(da[time].sel({time: as_slice(train)}))
 
 
@@ -100,6 +99,7 @@ class Splits:
         return [chosen[name].to_numpy().ravel() for name in ("start", "end")]
 
 
+@public
 def chronological(
     data: Patches | xr.DataArray,
     *,
@@ -151,13 +151,12 @@ def chronological(
     val 2001-05-26 2001-06-19
     test 2001-06-25 2001-07-19
     """
-    caller = "chronological"
-    shares = _shares(fractions, caller)
+    shares = _shares(fractions)
     if embargo is None:
         embargo = data.window + data.lead if isinstance(data, Patches) else 22
     if isinstance(embargo, bool) or not isinstance(embargo, int | np.integer) or embargo < 0:
-        raise ValueError(f"{caller}: embargo={embargo!r}; it is a whole number of days, 0 or more")
-    has_target, time = _target_days(data, time, caller)
+        raise ValueError(f"embargo={embargo!r}; it is a whole number of days, 0 or more")
+    has_target, time = _target_days(data, time)
     masks, days = _by_place(has_target, time)
     bounds = np.full((2, len(PARTS), len(masks)), np.datetime64("NaT"), dtype=days.dtype)
     gap = np.timedelta64(embargo + 1, "D")
@@ -173,6 +172,7 @@ def chronological(
     return Splits(_labelled(bounds, has_target, time), shares, int(embargo), time)
 
 
+@public
 def spatial_monte_carlo(
     data: Patches | xr.DataArray,
     *,
@@ -225,11 +225,10 @@ def spatial_monte_carlo(
     >>> [int(splits.ranges.start.sel(part=part).notnull().sum()) for part in ("train", "val", "test")]
     [14, 3, 3]
     """
-    caller = "spatial_monte_carlo"
-    shares = _shares(fractions, caller)
-    has_target, time = _target_days(data, time, caller)
+    shares = _shares(fractions)
+    has_target, time = _target_days(data, time)
     masks, days = _by_place(has_target, time)
-    labels = _cluster_labels(clusters, has_target, time, caller)
+    labels = _cluster_labels(clusters, has_target, time)
     drawn = _draw_parts(labels, np.flatnonzero(masks.any(axis=1)), shares, seed)
     bounds = np.full((2, len(PARTS), len(masks)), np.datetime64("NaT"), dtype=days.dtype)
     for place, part in drawn.items():
@@ -242,7 +241,7 @@ SPLITS = {"chronological": chronological, "spatial_monte_carlo": spatial_monte_c
 
 
 def resolve_splits(
-    split: str | Splits, windows: Patches, fractions: Sequence[float], embargo: int | None, seed: int, caller: str
+    split: str | Splits, windows: Patches, fractions: Sequence[float], embargo: int | None, seed: int
 ) -> Splits:
     """The splits of a name, or those given."""
     if isinstance(split, Splits):
@@ -251,21 +250,19 @@ def resolve_splits(
         return chronological(windows, fractions=fractions, embargo=embargo)
     if split == "spatial_monte_carlo":
         if embargo is not None:
-            raise ValueError(f"{caller}: embargo={embargo!r} with whole sites held out; leave it out")
+            raise ValueError(f"embargo={embargo!r} with whole sites held out; leave it out")
         return spatial_monte_carlo(windows, fractions=fractions, seed=seed)
-    raise ValueError(f"{caller}: split={split!r} is unknown; give Splits, or one of {list(SPLITS)}")
+    raise ValueError(f"split={split!r} is unknown; give Splits, or one of {list(SPLITS)}")
 
 
-def _target_days(data: Patches | xr.DataArray, time: Hashable, caller: str) -> tuple[xr.DataArray, Hashable]:
+def _target_days(data: Patches | xr.DataArray, time: Hashable) -> tuple[xr.DataArray, Hashable]:
     """True on the days with a target, and the name of their dimension."""
     if isinstance(data, Patches):
         data, time = data.to_labels(np.ones(len(data), dtype=bool)), data.time
     if not isinstance(data, xr.DataArray) or data.dtype != bool:
-        raise TypeError(f"{caller}: expected Patches or a boolean DataArray, got {type(data).__name__}; use .notnull()")
+        raise TypeError(f"expected Patches or a boolean DataArray, got {type(data).__name__}; use .notnull()")
     if not isinstance(data.indexes.get(time), pd.DatetimeIndex):
-        raise ValueError(
-            f"{caller}: {time!r} has no numpy dates; assign them, or use .convert_calendar('standard') for cftime"
-        )
+        raise ValueError(f"{time!r} has no numpy dates; assign them, or use .convert_calendar('standard') for cftime")
     return data, time
 
 
@@ -298,28 +295,24 @@ def _draw_parts(labels: np.ndarray, places: np.ndarray, shares: tuple[float, ...
     return drawn
 
 
-def _cluster_labels(
-    clusters: xr.DataArray | float | None, has_target: xr.DataArray, time: Hashable, caller: str
-) -> np.ndarray:
+def _cluster_labels(clusters: xr.DataArray | float | None, has_target: xr.DataArray, time: Hashable) -> np.ndarray:
     """A number for each place, the same where places stay together."""
     where = has_target.isel({time: 0}, drop=True)
     if clusters is None:
         return np.arange(where.size)
     if isinstance(clusters, xr.DataArray):
         if set(clusters.dims) != set(where.dims) or not clusters.notnull().all():
-            raise ValueError(
-                f"{caller}: clusters on {tuple(clusters.dims)} must give each of {tuple(where.dims)} a label"
-            )
+            raise ValueError(f"clusters on {tuple(clusters.dims)} must give each of {tuple(where.dims)} a label")
         here = {dim: where.indexes[dim] for dim in where.dims if dim in where.indexes and dim in clusters.indexes}
         try:
             aligned = clusters.sel(here).transpose(*where.dims)
         except KeyError as error:
-            raise ValueError(f"{caller}: clusters lack a label of {error}; give one for each place") from error
+            raise ValueError(f"clusters lack a label of {error}; give one for each place") from error
         return np.unique(aligned.to_numpy().ravel(), return_inverse=True)[1]
     if isinstance(clusters, bool) or not isinstance(clusters, int | float) or not clusters > 0:
-        raise ValueError(f"{caller}: clusters={clusters!r}; give labels, or a distance in km above 0")
+        raise ValueError(f"clusters={clusters!r}; give labels, or a distance in km above 0")
     if not {"lat", "lon"} <= set(where.coords):
-        raise ValueError(f"{caller}: clusters={clusters!r} km needs the coordinates 'lat' and 'lon'; assign them")
+        raise ValueError(f"clusters={clusters!r} km needs the coordinates 'lat' and 'lon'; assign them")
     return _near_together(where, float(clusters))
 
 
@@ -337,12 +330,10 @@ def _near_together(where: xr.DataArray, km: float) -> np.ndarray:
     return connected_components(graph, directed=False)[1]
 
 
-def _shares(fractions: Sequence[float], caller: str) -> tuple[float, ...]:
+def _shares(fractions: Sequence[float]) -> tuple[float, ...]:
     shares = tuple(float(share) for share in fractions)
     if len(shares) != len(PARTS) or min(shares) < 0 or shares[0] == 0 or abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(
-            f"{caller}: fractions={fractions!r}; give three shares that add up to 1, the first (training) above 0"
-        )
+        raise ValueError(f"fractions={fractions!r}; give three shares that add up to 1, the first (training) above 0")
     return shares
 
 

@@ -32,18 +32,21 @@ def _registry() -> Any:
     return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
-def _parse(units: str, caller: str, name: str, wanted: str) -> Any:
+def _parse(units: str, name: str, wanted: str) -> Any:
     text = units.strip()
     try:
         return _registry().Unit(_POWER.sub("**", _SPELLINGS.get(text, text)))
     except Exception as error:
         raise ValueError(
-            f"{caller}: the units {units!r} of {name!r} are not understood; "
+            f"the units {units!r} of {name!r} are not understood; "
             f'set what they are in words that pint can read, e.g. ds[{name!r}].attrs["units"] = {wanted!r}'
         ) from error
 
 
-def convert(da: xr.DataArray, units: str, *, caller: str) -> xr.DataArray:
+def convert(
+    da: xr.DataArray,
+    units: str,
+) -> xr.DataArray:
     """Convert labelled values to `units`; lazy for dask.
 
     Parameters
@@ -52,8 +55,6 @@ def convert(da: xr.DataArray, units: str, *, caller: str) -> xr.DataArray:
         Any shape, with ``attrs["units"]``.
     units : str
         The wanted units.
-    caller : str
-        Name of the calling function, for the error text.
 
     Returns
     -------
@@ -70,20 +71,20 @@ def convert(da: xr.DataArray, units: str, *, caller: str) -> xr.DataArray:
     >>> import xarray as xr
     >>> from xdrought.units import convert
     >>> t = xr.DataArray([0.0, 20.0], dims="time", name="t2m", attrs={"units": "degC"})
-    >>> convert(t, "K", caller="demo").values
+    >>> convert(t, "K").values
     array([273.15, 293.15])
     """
     name = da.name if da.name is not None else "the input"
     found = da.attrs.get("units")
     if not isinstance(found, str) or not found.strip():
         raise ValueError(
-            f"{caller}: {name!r} has no units; expected something that converts to {units!r}. "
+            f"{name!r} has no units; expected something that converts to {units!r}. "
             f'Set them, e.g. ds[{name!r}].attrs["units"] = {units!r}'
         )
-    source, target = (_parse(one, caller, str(name), units) for one in (found, units))
+    source, target = (_parse(one, str(name), units) for one in (found, units))
     if not source.is_compatible_with(target):
         raise ValueError(
-            f"{caller}: {name!r} has units {found!r}, which cannot be converted to {units!r}; "
+            f"{name!r} has units {found!r}, which cannot be converted to {units!r}; "
             f"check that the right variable was given, or correct its units attribute"
         )
     if source == target:

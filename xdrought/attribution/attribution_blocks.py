@@ -45,12 +45,12 @@ _NAMES = {
 }
 
 
-def check_reduce(reduce: Sequence[str], caller: str) -> tuple[str, ...]:
+def check_reduce(reduce: Sequence[str]) -> tuple[str, ...]:
     """What to sum over, any of :data:`REDUCIBLE`."""
     names = (reduce,) if isinstance(reduce, str) else tuple(reduce)
     unknown = [name for name in names if name not in REDUCIBLE]
     if unknown:
-        raise ValueError(f"{caller}: reduce={reduce!r}; {unknown} cannot be summed over, only {list(REDUCIBLE)}")
+        raise ValueError(f"reduce={reduce!r}; {unknown} cannot be summed over, only {list(REDUCIBLE)}")
     return names
 
 
@@ -80,12 +80,12 @@ class Labels:
         sizes = {"window": window, "variable": len(self.windows.features), PATCH[0]: size, PATCH[1]: size}
         return {name: n for name, n in sizes.items() if name not in self.reduce}
 
-    def require_room(self, n_values: int, what: str, caller: str) -> None:
+    def require_room(self, n_values: int, what: str) -> None:
         """Raise when the attributions at `n_values` places and times would be larger than the limit."""
         size = 4 * self.forecaster.runs * n_values * int(np.prod(list(self.dims.values())))
         if size > self.limit:
             raise MemoryError(
-                f"{caller}: {what} on {tuple(self.dims)} need {size / 2**20:.0f} MiB, allowed are "
+                f"{what} on {tuple(self.dims)} need {size / 2**20:.0f} MiB, allowed are "
                 f"{self.limit / 2**20:.0f} MiB, four times memory_limit; explain fewer with where=, sum over more "
                 f"with reduce=, or raise memory_limit="
             )
@@ -196,7 +196,7 @@ def explain(
     from xdrought.devices import resolve_device
     from xdrought.models.expected_gradients import Inputs, bytes_per_point, frozen, outputs
 
-    device = resolve_device(job.device, CALLER)
+    device = resolve_device(job.device)
     found: dict[str, list[np.ndarray]] = {name: [] for name in job.shapes}
     with turn(device):
         network = frozen(network_of(job.architecture, job.weights[run], device))
@@ -297,7 +297,7 @@ def explain_chunk(
     asked = np.zeros((own.size, ok.shape[1] + last), bool)
     asked[:, days] = _asked(mask, own, inside, len(days)).reshape(own.size, len(days))
     cell, start = np.nonzero(ok & asked[:, last:])
-    require_known_degrees(degrees, cell, CALLER)
+    require_known_degrees(degrees, cell)
     keys = numbers.ravel()[cell] * ok.shape[1] + start
     row = np.searchsorted(days, start + last)
 
@@ -320,7 +320,7 @@ def base_value(job: Job, run: int) -> np.floating:
     from xdrought.devices import resolve_device
     from xdrought.models.expected_gradients import bytes_per_point, frozen, outputs
 
-    device = resolve_device(job.device, CALLER)
+    device = resolve_device(job.device)
     with turn(device):
         network = frozen(network_of(job.architecture, job.weights[run], device))
         background = _on(job.background, device)

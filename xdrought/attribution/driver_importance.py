@@ -7,11 +7,14 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
+
 __all__ = ["driver_importance", "drought_complexity", "event_importance", "importance_by_rate"]
 
 _ATTRIBUTION, _NEEDED = "attribution", ("onset_time", "start_time")
 
 
+@public
 def event_importance(
     attributions: xr.Dataset | xr.DataArray, events: xr.Dataset, *, time: Hashable = "time"
 ) -> xr.DataArray:
@@ -57,14 +60,14 @@ def event_importance(
     >>> event_importance(shares, events).values
     array([[2., 4.]])
     """
-    caller = "event_importance"
-    daily = abs(_by_driver(attributions, time, caller))
+    daily = abs(_by_driver(attributions, time))
     daily = daily.mean("run") if "run" in daily.dims else daily
-    return mean_over_onsets(daily, events, time, caller).rename("importance").assign_attrs(
+    return mean_over_onsets(daily, events, time).rename("importance").assign_attrs(
         daily.attrs, long_name="mean absolute attribution over the onset"
     )  # fmt: skip
 
 
+@public
 def drought_complexity(
     attributions: xr.Dataset | xr.DataArray,
     events: xr.Dataset,
@@ -118,10 +121,9 @@ def drought_complexity(
     >>> drought_complexity(shares, events, quantile=0.5).values
     array([1.5])
     """
-    caller = "drought_complexity"
     if not 0 < quantile < 1:
-        raise ValueError(f"{caller}: quantile={quantile!r}; it is a share between 0 and 1, e.g. 0.8")
-    daily = abs(_by_driver(attributions, time, caller))
+        raise ValueError(f"quantile={quantile!r}; it is a share between 0 and 1, e.g. 0.8")
+    daily = abs(_by_driver(attributions, time))
     daily = daily.mean("run") if "run" in daily.dims else daily
     kept = {
         "pooled": (),
@@ -129,32 +131,32 @@ def drought_complexity(
         "place": tuple(d for d in daily.dims if d not in (time, "variable")),
     }
     if threshold not in kept:
-        raise ValueError(f"{caller}: threshold={threshold!r} is unknown; choose one of {list(kept)}")
+        raise ValueError(f"threshold={threshold!r} is unknown; choose one of {list(kept)}")
     over = [dim for dim in daily.dims if dim not in kept[threshold]]
     limit = daily.quantile(quantile, over).drop_vars("quantile")
     count = (daily > limit).sum("variable").where(daily.notnull().any("variable"))
-    out = mean_over_onsets(count, events, time, caller).rename("drought_complexity")
+    out = mean_over_onsets(count, events, time).rename("drought_complexity")
     return out.assign_attrs(
         long_name="mean number of key drivers a day in the onset", units="1", quantile=quantile, threshold=threshold
     )
 
 
-def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable, caller: str) -> xr.DataArray:
+def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable) -> xr.DataArray:
     """Attributions on places, time and variable; input days and cells are summed."""
     da = attributions[_ATTRIBUTION] if isinstance(attributions, xr.Dataset) else attributions
     missing = [dim for dim in ("variable", time) if dim not in da.dims]
     if missing:
-        raise ValueError(f"{caller}: the attributions have dimensions {da.dims}, not {missing}; take them as they come")
+        raise ValueError(f"the attributions have dimensions {da.dims}, not {missing}; take them as they come")
     inside = [dim for dim in ("window", "patch_lat", "patch_lon") if dim in da.dims]
     return da.sum(inside, skipna=False, keep_attrs=True) if inside else da
 
 
-def mean_over_onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable, caller: str) -> xr.DataArray:
+def mean_over_onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable) -> xr.DataArray:
     """Mean over the onset days of each event at its own place, on (event, ...)."""
     places = [dim for dim in ("site", "lat", "lon") if dim in daily.dims]
     missing = [name for name in (*_NEEDED, *places) if name not in events.variables]
     if missing:
-        raise ValueError(f"{caller}: the events lack {missing}; take them from xdrought.flash_drought_events")
+        raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
     extra = [dim for dim in daily.dims if dim not in (*places, time)]
     values = daily.transpose(*places, time, *extra).to_numpy()
     where = np.array([daily.indexes[dim].get_indexer(events[dim].to_numpy()) for dim in places], dtype=int)
@@ -174,6 +176,7 @@ TYPES = ("normal", "flash")
 _FEW_PLACES = 5  # below this the bootstrap draws events
 
 
+@public
 def driver_importance(
     importance: xr.DataArray,
     events: xr.Dataset,
@@ -224,10 +227,9 @@ def driver_importance(
     >>> driver_importance(importance, events).ratio.values
     array([3., 1.])
     """
-    caller = "driver_importance"
-    _check_events(importance, events, ("is_flash",), caller)
+    _check_events(importance, events, ("is_flash",))
     if not 0 < confidence < 1:
-        raise ValueError(f"{caller}: confidence={confidence!r}; it is a share between 0 and 1, e.g. 0.95")
+        raise ValueError(f"confidence={confidence!r}; it is a share between 0 and 1, e.g. 0.95")
     values = importance.transpose("event", ...).to_numpy()
     known = np.isfinite(values).all(axis=1)
     values, is_flash = values[known], events.is_flash.to_numpy()[known]
@@ -254,6 +256,7 @@ def driver_importance(
     return out.assign_attrs(confidence=confidence, resamples=resamples, seed=seed)
 
 
+@public
 def importance_by_rate(importance: xr.DataArray, events: xr.Dataset, *, bins: int = 5) -> xr.Dataset:
     """Rank of each driver's importance in groups of events of rising intensification rate (Figure 6b).
 
@@ -292,13 +295,12 @@ def importance_by_rate(importance: xr.DataArray, events: xr.Dataset, *, bins: in
     """
     from scipy.stats import rankdata
 
-    caller = "importance_by_rate"
-    _check_events(importance, events, ("intensification_rate",), caller)
+    _check_events(importance, events, ("intensification_rate",))
     values = importance.transpose("event", ...).to_numpy()
     known = np.isfinite(values).all(axis=1)
     rates = events.intensification_rate.to_numpy()[known]
     if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= rates.size:
-        raise ValueError(f"{caller}: bins={bins!r} for {rates.size} events with importance; give 1 to that many")
+        raise ValueError(f"bins={bins!r} for {rates.size} events with importance; give 1 to that many")
     ranks = rankdata(-values[known], axis=1)
     groups = np.array_split(np.argsort(rates, kind="stable"), bins)
     counts = np.array([group.size for group in groups])
@@ -321,13 +323,13 @@ def importance_by_rate(importance: xr.DataArray, events: xr.Dataset, *, bins: in
     )
 
 
-def _check_events(importance: xr.DataArray, events: xr.Dataset, names: tuple[str, ...], caller: str) -> None:
+def _check_events(importance: xr.DataArray, events: xr.Dataset, names: tuple[str, ...]) -> None:
     missing = [name for name in names if name not in events.variables]
     if missing:
-        raise ValueError(f"{caller}: the events lack {missing}; take them from xdrought.flash_drought_events")
+        raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
     if set(importance.dims) != {"event", "variable"} or importance.sizes["event"] != events.sizes["event"]:
         raise ValueError(
-            f"{caller}: importance on {dict(importance.sizes)} does not fit {events.sizes['event']} events; "
+            f"importance on {dict(importance.sizes)} does not fit {events.sizes['event']} events; "
             f"compute it from the same events with xdrought.event_importance"
         )
 

@@ -21,6 +21,7 @@ from xdrought.attribution.attribution_blocks import (
     explained_template,
     lazy_explanations,
 )
+from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast.blocks import once
 from xdrought.forecast.forecaster import Forecaster
@@ -30,6 +31,7 @@ __all__ = ["attributions"]
 METHODS = ("balanced", "shap")
 
 
+@public
 def attributions(
     ds: xr.Dataset,
     forecaster: Forecaster,
@@ -144,16 +146,13 @@ def attributions(
     >>> dict(shares.attribution.sizes)
     {'site': 1, 'time': 31, 'variable': 1, 'window': 15}
     """
-    caller = CALLER
-    explained_windows.check_counts(caller, n_background=n_background, n_draws=n_draws)
+    explained_windows.check_counts(n_background=n_background, n_draws=n_draws)
     if method not in METHODS:
-        raise ValueError(f"{caller}: method={method!r} is unknown; choose one of {list(METHODS)}")
-    limit = explained_windows.as_bytes(memory_limit, caller)
-    summed = check_reduce(reduce, caller)
-    explained = explained_windows.windows_of(ds, forecaster, causality, time, caller)
-    usual = (
-        explained if background is None else explained_windows.windows_of(background, forecaster, None, time, caller)
-    )
+        raise ValueError(f"method={method!r} is unknown; choose one of {list(METHODS)}")
+    limit = explained_windows.as_bytes(memory_limit)
+    summed = check_reduce(reduce)
+    explained = explained_windows.windows_of(ds, forecaster, causality, time)
+    usual = explained if background is None else explained_windows.windows_of(background, forecaster, None, time)
     statistics = forecaster.scaling.mean, forecaster.scaling.std
     mean, std = (float(each.sel(variable=forecaster.target)) for each in statistics)
 
@@ -161,7 +160,7 @@ def attributions(
         return Job(
             architecture=forecaster.architecture,
             weights=forecaster.weights,
-            background=explained_windows.background_of(usual, forecaster, int(n_background), seed, caller),
+            background=explained_windows.background_of(usual, forecaster, int(n_background), seed),
             lead=forecaster.lead,
             reduce=summed,
             n_drivers=len(forecaster.drivers),
@@ -178,7 +177,7 @@ def attributions(
     if explained.is_lazy:
         out, done = _lazily(explained, where, labels, job)
     else:
-        resolve_device(device, caller)
+        resolve_device(device)
         out, done = _at_once(explained, where, labels, job, progress)
     return out.assign_attrs(
         method=method,
@@ -203,9 +202,9 @@ def _at_once(
     """The places and times that have a window to explain, in memory."""
     from tqdm.auto import tqdm
 
-    chosen = explained_windows.chosen_windows(explained.windows, where, CALLER)
+    chosen = explained_windows.chosen_windows(explained.windows, where)
     template = explained_template(explained.windows, chosen)
-    labels.require_room(template.size, f"{len(chosen)} windows", CALLER)
+    labels.require_room(template.size, f"{len(chosen)} windows")
     job, mask, keys = make_job(), template.to_numpy(), explained.keys[chosen]
     members, bases = [], []
     n_runs = len(job.weights)
@@ -225,9 +224,9 @@ def _lazily(
     from dask import delayed
 
     windows, cube = explained.windows, explained.scaled.inputs.data
-    mask, days = explained_windows.asked_days(windows, where, CALLER)
+    mask, days = explained_windows.asked_days(windows, where)
     places = cube.chunks[2:] if windows.on_grid else cube.chunks[:1]
-    labels.require_room(len(days) * math.prod(max(sizes) for sizes in places), "the places of a chunk", CALLER)
+    labels.require_room(len(days) * math.prod(max(sizes) for sizes in places), "the places of a chunk")
     job = make_job()
     found = lazy_explanations(cube, explained.degrees, mask, days, job)
     members, bases = [], []

@@ -65,34 +65,32 @@ class Explained:
         return Inputs(self.cube.gather(position).to(device), degrees)
 
 
-def windows_of(
-    ds: xr.Dataset, forecaster: Forecaster, causality: xr.Dataset | None, time: Hashable, caller: str
-) -> Explained:
+def windows_of(ds: xr.Dataset, forecaster: Forecaster, causality: xr.Dataset | None, time: Hashable) -> Explained:
     """All complete windows of a Dataset, as the forecaster needs them; of a lazy one nothing is computed."""
-    known = forecast_inputs.forecast_inputs(ds, forecaster, time, caller)
+    known = forecast_inputs.forecast_inputs(ds, forecaster, time)
     windows = make_patches(
-        known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time, caller
+        known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time
     )
     scaled = windows.with_data(forecaster.scaling.apply(windows.data))
     is_lazy = scaled.inputs.chunks is not None
     if not is_lazy:
-        windows.require_windows(caller)
+        windows.require_windows()
     degrees = None
     if forecaster.causality is not None:
         degree = forecaster.causality if causality is None else causality
-        degrees = forecast_inputs.degrees_of_places(windows, degree, forecaster.drivers, caller)
+        degrees = forecast_inputs.degrees_of_places(windows, degree, forecaster.drivers)
         if not is_lazy:
             degrees = np.asarray(degrees)
-            forecast_inputs.require_degrees(windows, degrees, caller)
+            forecast_inputs.require_degrees(windows, degrees)
     return Explained(windows, scaled, degrees)
 
 
-def chosen_windows(windows: Patches, where: xr.DataArray | None, caller: str) -> np.ndarray:
+def chosen_windows(windows: Patches, where: xr.DataArray | None) -> np.ndarray:
     """Positions of the windows whose valid time and place are True in `where`; all without it."""
     if where is None:
         return np.arange(len(windows))
     every = windows.to_labels(np.ones(len(windows), dtype=bool))
-    check_where(where, every.dims, caller)
+    check_where(where, every.dims)
     labels = {dim: every.indexes[dim] for dim in where.dims if dim in every.indexes and dim in where.indexes}
     mask = (
         where.reset_coords(drop=True)
@@ -101,29 +99,29 @@ def chosen_windows(windows: Patches, where: xr.DataArray | None, caller: str) ->
         .transpose(..., windows.time)
     )
     chosen = mask.to_numpy().reshape(-1, len(windows.times))[windows.cell, windows.valid_day]
-    _require_any(chosen.any(), where, windows, caller)
+    _require_any(chosen.any(), where, windows)
     return np.flatnonzero(chosen)
 
 
-def check_where(where: object, dims: tuple[Hashable, ...], caller: str) -> None:
+def check_where(where: object, dims: tuple[Hashable, ...]) -> None:
     """Raise for anything but booleans on places and times of the windows."""
     if not isinstance(where, xr.DataArray) or where.dtype != bool:
         found = where.dtype if isinstance(where, xr.DataArray) else type(where).__name__
-        raise TypeError(f"{caller}: where is {found}; give a boolean DataArray, True on the valid times to explain")
+        raise TypeError(f"where is {found}; give a boolean DataArray, True on the valid times to explain")
     unknown = [dim for dim in where.dims if dim not in dims]
     if unknown:
-        raise ValueError(f"{caller}: where has {unknown}, the windows have {dims}; reduce it with .any({unknown})")
+        raise ValueError(f"where has {unknown}, the windows have {dims}; reduce it with .any({unknown})")
 
 
-def _require_any(n: int, where: xr.DataArray, windows: Patches, caller: str) -> None:
+def _require_any(n: int, where: xr.DataArray, windows: Patches) -> None:
     if not n:
         raise ValueError(
-            f"{caller}: where is True on {int(where.sum())} of its values, but on none with a complete window; "
+            f"where is True on {int(where.sum())} of its values, but on none with a complete window; "
             f"its times are valid times, {windows.lead} days after the last input day"
         )
 
 
-def asked_days(windows: Patches, where: xr.DataArray | None, caller: str) -> tuple[Any | None, np.ndarray]:
+def asked_days(windows: Patches, where: xr.DataArray | None) -> tuple[Any | None, np.ndarray]:
     """Of lazy windows: `where` as (places..., valid day) with absent places of length one, and which days it has.
 
     Days on which a `where` in memory is nowhere True are left out.
@@ -132,7 +130,7 @@ def asked_days(windows: Patches, where: xr.DataArray | None, caller: str) -> tup
     if where is None:
         return None, days
     places = GRID if windows.on_grid else (SITE,)
-    check_where(where, (*places, windows.time), caller)
+    check_where(where, (*places, windows.time))
     every: dict[Hashable, Any] = {dim: windows.data.indexes.get(dim) for dim in places}
     every[windows.time] = windows.times
     mask = xr.DataArray(where.variable)
@@ -148,54 +146,54 @@ def asked_days(windows: Patches, where: xr.DataArray | None, caller: str) -> tup
     if mask.chunks is None:
         days = np.flatnonzero(mask.any(places).to_numpy())
         mask = mask.isel({windows.time: days})
-        _require_any(len(days), where, windows, caller)
+        _require_any(len(days), where, windows)
     return mask.data, days
 
 
-def background_of(usual: Explained, forecaster: Forecaster, n: int, seed: int, caller: str) -> Inputs:
+def background_of(usual: Explained, forecaster: Forecaster, n: int, seed: int) -> Inputs:
     """The background on the CPU; of lazy data the windows that are tried are read now, a few at a time."""
     import torch
 
     from xdrought.models.expected_gradients import Inputs
 
     if not usual.is_lazy:
-        return usual.sample(background_windows(usual.windows, forecaster, n, seed, caller), "cpu")
-    cell, start = _tries(usual.windows, forecaster, n, seed, caller)
+        return usual.sample(background_windows(usual.windows, forecaster, n, seed), "cpu")
+    cell, start = _tries(usual.windows, forecaster, n, seed)
     found: list[tuple[int, int, np.ndarray]] = []
     for first in range(0, len(cell), n):
         part = slice(first, first + n)
         found += _read_windows(usual.scaled, cell[part], start[part])
         if len(found) >= n:
             break
-    _require_background(len(found), caller)
+    _require_background(len(found))
     cell, start, values = zip(*sorted(found[:n], key=lambda each: each[:2]), strict=True)
     x = torch.from_numpy(np.stack(values))
     if usual.degrees is None:
         return Inputs(x)
     degrees = np.asarray(usual.degrees.reshape(-1, usual.degrees.shape[-1])[list(cell)])
     if not np.isfinite(degrees).all():
-        raise ValueError(forecast_inputs.without_degree("a place of the background", caller))
+        raise ValueError(forecast_inputs.without_degree("a place of the background"))
     return Inputs(x, torch.from_numpy(degrees))
 
 
-def background_windows(windows: Patches, forecaster: Forecaster, n: int, seed: int, caller: str) -> np.ndarray:
+def background_windows(windows: Patches, forecaster: Forecaster, n: int, seed: int) -> np.ndarray:
     """Positions of `n` windows of the training part (fewer, if fewer are found), drawn without replacement."""
     n_start = _n_starts(windows)
-    cell, start = _tries(windows, forecaster, n, seed, caller)
+    cell, start = _tries(windows, forecaster, n, seed)
     keys, tried = windows.cell * n_start + windows.start, cell * n_start + start
     position = np.searchsorted(keys, tried).clip(max=len(keys) - 1)
     found = position[keys[position] == tried]
-    _require_background(len(found), caller)
+    _require_background(len(found))
     return np.sort(found[:n])
 
 
-def _tries(windows: Patches, forecaster: Forecaster, n: int, seed: int, caller: str) -> tuple[np.ndarray, np.ndarray]:
+def _tries(windows: Patches, forecaster: Forecaster, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(cell, start) of windows of the training part, complete or not, in random order: labels alone decide."""
     first, stop = forecaster.splits.starts(windows, "train")
     counts = stop - first
     edges = np.cumsum(counts)
     total = int(edges[-1])
-    _require_background(total, caller)
+    _require_background(total)
     tried = np.random.default_rng([seed, total]).choice(total, min(total, _TRIES * n), replace=False)
     cell = np.searchsorted(edges, tried, side="right")
     return cell, first[cell] + tried - (edges[cell] - counts[cell])
@@ -218,11 +216,11 @@ def _read_windows(scaled: Patches, cell: np.ndarray, start: np.ndarray) -> list[
     return [(*each[:2], x) for each, x in zip(kept, values, strict=True) if np.isfinite(x).all()]
 
 
-def _require_background(n: int, caller: str) -> None:
+def _require_background(n: int) -> None:
     if not n:
         raise ValueError(
-            f"{caller}: the data hold no window of the training part to compare with; give "
-            f"background=, the drivers of sites and years that the forecaster was trained on"
+            "the data hold no window of the training part to compare with; give "
+            "background=, the drivers of sites and years that the forecaster was trained on"
         )
 
 
@@ -230,20 +228,20 @@ def _n_starts(windows: Patches) -> int:
     return windows.data.sizes[windows.time] - windows.window + 1
 
 
-def check_counts(caller: str, **counts: int) -> None:
+def check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"{caller}: {name}={count!r}; it is a whole number of at least 1")
+            raise ValueError(f"{name}={count!r}; it is a whole number of at least 1")
 
 
-def as_bytes(limit: str | int, caller: str) -> int:
+def as_bytes(limit: str | int) -> int:
     """A number of bytes, from words such as "256 MiB"."""
     from dask.utils import parse_bytes
 
     try:
         found = int(parse_bytes(limit))
     except (ValueError, TypeError) as error:
-        raise ValueError(f'{caller}: memory_limit={limit!r} is no size; give bytes, or words as "256 MiB"') from error
+        raise ValueError(f'memory_limit={limit!r} is no size; give bytes, or words as "256 MiB"') from error
     if found < 1:
-        raise ValueError(f"{caller}: memory_limit={limit!r}; it is at least 1 byte")
+        raise ValueError(f"memory_limit={limit!r}; it is at least 1 byte")
     return found

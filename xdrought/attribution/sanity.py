@@ -11,6 +11,7 @@ import xarray as xr
 
 from xdrought.attribution import explained_windows
 from xdrought.attribution.expected_gradients import attributions
+from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast.forecaster import Forecaster
 
@@ -24,6 +25,7 @@ __all__ = ["deletion_curve", "weight_randomisation"]
 _FEW_PLACES = 5  # below this the bootstrap draws windows
 
 
+@public
 def deletion_curve(
     ds: xr.Dataset,
     forecaster: Forecaster,
@@ -100,17 +102,16 @@ def deletion_curve(
     >>> bool(curves.area.sel(order="largest first") > curves.area.sel(order="smallest first"))
     True
     """
-    caller = "deletion_curve"
-    explained_windows.check_counts(caller, n_windows=n_windows, steps=steps, n_random=n_random, resamples=resamples)
+    explained_windows.check_counts(n_windows=n_windows, steps=steps, n_random=n_random, resamples=resamples)
     if not 0 < confidence < 1:
-        raise ValueError(f"{caller}: confidence={confidence!r}; it is a share between 0 and 1, e.g. 0.95")
-    ds, place_on = ds.compute(), resolve_device(device, caller)
-    explained, chosen, few = draw_windows(ds, forecaster, where, n_windows, causality, seed, time, caller)
+        raise ValueError(f"confidence={confidence!r}; it is a share between 0 and 1, e.g. 0.95")
+    ds, place_on = ds.compute(), resolve_device(device)
+    explained, chosen, few = draw_windows(ds, forecaster, where, n_windows, causality, seed, time)
     shares = attributions(
         ds, forecaster, where=few, reduce=SUMMED, n_background=n_background, n_draws=n_draws, causality=causality,
         seed=seed, progress=False, device=device, time=time,
     ).attribution  # fmt: skip
-    train = explained_windows.background_windows(explained.windows, forecaster, n_background, seed, caller)
+    train = explained_windows.background_windows(explained.windows, forecaster, n_background, seed)
     windows, background = (explained.sample(index, place_on) for index in (chosen, train))
     counts = np.rint(np.linspace(0, 1, steps + 1) * windows.x.shape[1] * windows.x.shape[2]).astype(int)
     rng = np.random.default_rng([seed, 7])
@@ -207,6 +208,7 @@ FEATURES = ("variable", "window")  # what is compared: a driver on an input day,
 SUMMED = ("patch_lat", "patch_lon", "cell")
 
 
+@public
 def weight_randomisation(
     ds: xr.Dataset,
     forecaster: Forecaster,
@@ -279,10 +281,9 @@ def weight_randomisation(
     >>> found.layer.values.tolist()
     ['none, other draws', 'head.1', 'head.0', 'recurrence.cells.1', 'recurrence.cells.0']
     """
-    caller = "weight_randomisation"
-    explained_windows.check_counts(caller, n_windows=n_windows, randomisations=randomisations)
+    explained_windows.check_counts(n_windows=n_windows, randomisations=randomisations)
     ds = ds.compute()
-    _, _, few = draw_windows(ds, forecaster, where, n_windows, settings.get("causality"), seed, time, caller)
+    _, _, few = draw_windows(ds, forecaster, where, n_windows, settings.get("causality"), seed, time)
     settings = {"progress": False, **settings, "reduce": SUMMED, "where": few, "time": time}
 
     def explained(weights: tuple[Mapping[str, Tensor], ...], seed: int = seed) -> xr.DataArray:
@@ -313,12 +314,11 @@ def draw_windows(
     causality: xr.Dataset | None,
     seed: int,
     time: Hashable,
-    caller: str,
 ) -> tuple[explained_windows.Explained, np.ndarray, xr.DataArray]:
     """All windows, positions of the drawn ones, and True at their places and valid times."""
-    explained = explained_windows.windows_of(ds, forecaster, causality, time, caller)
+    explained = explained_windows.windows_of(ds, forecaster, causality, time)
     where = where if where is None else where.reset_coords(drop=True)
-    chosen = explained_windows.chosen_windows(explained.windows, where, caller)
+    chosen = explained_windows.chosen_windows(explained.windows, where)
     rng = np.random.default_rng([seed, 5])
     chosen = np.sort(rng.choice(chosen, min(n_windows, len(chosen)), replace=False))
     mask = np.zeros(len(explained.windows), dtype=bool)

@@ -13,6 +13,7 @@ import xarray as xr
 from xdrought.causality import pairs
 from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import false_discovery_control, family_dims
+from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Plan:
 
 
 def map_labelled(
-    causes: Causes, effect: xr.DataArray, where: xr.DataArray | None, plan: Plan, time: Hashable, caller: str
+    causes: Causes, effect: xr.DataArray, where: xr.DataArray | None, plan: Plan, time: Hashable
 ) -> xr.Dataset:
     """The kernel on labels; lazy for dask."""
     from xdrought.kernels.cross_map_blocks import has_sizes, map_variants, result_names
@@ -65,7 +66,7 @@ def map_labelled(
     settings = plan.common
     names = result_names(settings)
     inputs = (effect, *(() if where is None else (where,)), *causes.arrays)
-    own = _own_dimensions(inputs, plan, causes, caller)
+    own = _own_dimensions(inputs, plan, causes)
     lengths = {CAUSE_DIM: len(causes.arrays), "direction": len(plan.directions), LAG_DIM: len(plan.lags)}
     if settings.library_sizes:
         lengths["library_size"] = len(settings.library_sizes)
@@ -102,14 +103,14 @@ def _choose_search(plan: Plan, inputs: tuple[xr.DataArray, ...], time: Hashable)
     return tuple(tuple(replace(one, compiled=compiled) for one in lags) for lags in plan.variants)
 
 
-def _own_dimensions(inputs: tuple[xr.DataArray, ...], plan: Plan, causes: Causes, caller: str) -> set[str]:
+def _own_dimensions(inputs: tuple[xr.DataArray, ...], plan: Plan, causes: Causes) -> set[str]:
     """Names that the result takes for itself; none may be a dimension of the input."""
     own = {CAUSE_DIM, LAG_DIM, "direction", "library_size"}
     own |= {"variable"} if causes.names else set()
     own |= {"lag"} if plan.keep_lag else set()
     clash = sorted(own & {str(dim) for da in inputs for dim in da.dims})
     if clash:
-        raise ValueError(f"{caller}: the input has dimensions {clash}, which the result needs; rename them")
+        raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")
     return own
 
 
@@ -169,13 +170,13 @@ def describe(plan: Plan, radius: int | str, deseasonalize: bool) -> dict[str, ob
 
 def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
     """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
-    require_torch("ccm")
+    require_torch()
     import torch
 
     from xdrought.kernels.cross_map import Skill, patterns
     from xdrought.models.cross_mapping import cross_map as map_tensors
 
-    device = resolve_device("auto", "ccm")
+    device = resolve_device("auto")
     rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
     for chosen, valid, vectors in patterns(series, targets, settings):
         days = np.flatnonzero(valid)
@@ -190,6 +191,7 @@ def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radiu
     return Skill(rho, n, tied)
 
 
+@public
 def ccm(
     cause: Cause,
     effect: xr.DataArray,
@@ -304,75 +306,70 @@ def ccm(
     >>> result.rho.sel(direction="cause_to_effect").item() > 0.9 > result.rho.sel(direction="effect_to_cause").item()
     True
     """
-    caller = "ccm"
-    causes = pairs.collect_causes(cause, caller)
+    causes = pairs.collect_causes(cause)
     for da in (effect, *causes.arrays):
-        pairs.check_series(da, time, caller)
-    pairs.check_same_labels(causes.arrays, effect, caller)
+        pairs.check_series(da, time)
+    pairs.check_same_labels(causes.arrays, effect)
     if where is not None:
-        pairs.check_where(where, (effect, *causes.arrays), time, caller)
-    directions = pairs.DIRECTIONS[pairs.check_choice(direction, "direction", pairs.DIRECTIONS, caller)]
-    dims = pairs.per_direction(embedding_dim, "embedding_dim", directions, caller)
-    taus = pairs.per_direction(tau, "tau", directions, caller)
+        pairs.check_where(where, (effect, *causes.arrays), time)
+    directions = pairs.DIRECTIONS[pairs.check_choice(direction, "direction", pairs.DIRECTIONS)]
+    dims = pairs.per_direction(embedding_dim, "embedding_dim", directions)
+    taus = pairs.per_direction(tau, "tau", directions)
     for one in zip(dims, taus, strict=True):
-        pairs.check_embedding(*one, effect.sizes[time], caller)
-    sizes = pairs.library_sizes(library_size, max(dims) + 2, effect.sizes[time], caller)
-    pairs.check_choice(surrogate_kind, "surrogate_kind", pairs.SURROGATES, caller)
+        pairs.check_embedding(*one, effect.sizes[time])
+    sizes = pairs.library_sizes(library_size, max(dims) + 2, effect.sizes[time])
+    pairs.check_choice(surrogate_kind, "surrogate_kind", pairs.SURROGATES)
     needs_dates = bool(surrogates) and (deseasonalize or surrogate_kind == "seasonal")
-    _check_engine(engine, exclusion_radius != 0 or where is not None, bool(sizes) or surrogates > 0, caller)
+    _check_engine(engine, exclusion_radius != 0 or where is not None, bool(sizes) or surrogates > 0)
 
     from xdrought.kernels.cross_map import Settings
 
     common = Settings(
-        radius=pairs.check_radius(exclusion_radius, caller),
+        radius=pairs.check_radius(exclusion_radius),
         library_sizes=sizes,
-        samples=pairs.check_count(library_samples, "library_samples", 1, caller),
-        surrogates=pairs.check_count(surrogates, "surrogates", 0, caller),
+        samples=pairs.check_count(library_samples, "library_samples", 1),
+        surrogates=pairs.check_count(surrogates, "surrogates", 0),
         surrogate_kind=surrogate_kind,
         seed=int(seed),
-        years=pairs.time_in_years(effect, time, caller) if needs_dates else None,
+        years=pairs.time_in_years(effect, time) if needs_dates else None,
         engine=engine,
         mapper=cross_map if engine == "torch" else None,
     )
-    lags = pairs.lags(lag, effect.sizes[time], caller)
+    lags = pairs.lags(lag, effect.sizes[time])
     variants = tuple(
         tuple(replace(common, dim=int(dim), tau=int(step), directions=(way,), lag=shift) for shift in lags)
         for way, dim, step in zip(directions, dims, taus, strict=True)
     )
     keep_sizes = library_size is not None and not pairs.is_one(library_size)
     plan = Plan(variants, directions, lags, keep_lag=not pairs.is_one(lag), keep_sizes=keep_sizes)
-    result = map_labelled(causes, effect, where, plan, time, caller)
+    result = map_labelled(causes, effect, where, plan, time)
     if fdr is not False:
-        result = _adjusted(result, None if fdr is True else fdr, caller)
+        result = _adjusted(result, None if fdr is True else fdr)
     return result.assign_attrs(describe(plan, exclusion_radius, deseasonalize))
 
 
-def _adjusted(result: xr.Dataset, dim: Hashable | Iterable[Hashable] | None, caller: str) -> xr.Dataset:
+def _adjusted(result: xr.Dataset, dim: Hashable | Iterable[Hashable] | None) -> xr.Dataset:
     """With the p-values adjusted for the number of tests."""
     kinds = [name for name in ("p_value", "surrogate_p_value") if name in result]
     for name in kinds:
-        family_dims(dim, result[name].dims, caller)
+        family_dims(dim, result[name].dims)
         result[f"{name}_adjusted"] = false_discovery_control(result[name], dim=dim)
     return result
 
 
-def _check_engine(engine: str, has_options: bool, has_draws: bool, caller: str) -> None:
+def _check_engine(engine: str, has_options: bool, has_draws: bool) -> None:
     """Own search does all; `has_options`: a window or days to leave out, `has_draws`: libraries or surrogates."""
-    pairs.check_choice(engine, "engine", pairs.ENGINES, caller)
+    pairs.check_choice(engine, "engine", pairs.ENGINES)
     if engine == "kdtree":
         return
     if engine == "torch" and has_draws:
-        raise ValueError(
-            f'{caller}: engine "torch" has no library_size or surrogates; leave them out or use engine="kdtree"'
-        )
+        raise ValueError('engine "torch" has no library_size or surrogates; leave them out or use engine="kdtree"')
     if engine == "causal-ccm" and (has_options or has_draws):
         raise ValueError(
-            f"{caller}: engine {engine!r} has no exclusion_radius, library_size, where or surrogates; "
+            f"engine {engine!r} has no exclusion_radius, library_size, where or surrogates; "
             f'leave them out or use engine="kdtree"'
         )
     from importlib.util import find_spec
 
     if engine == "causal-ccm" and find_spec("causal_ccm") is None:
-        raise ModuleNotFoundError(
-            f"{caller}: engine {engine!r} needs the package causal-ccm; pip install xdrought[reference]"
-        )
+        raise ModuleNotFoundError(f"engine {engine!r} needs the package causal-ccm; pip install xdrought[reference]")

@@ -11,9 +11,11 @@ import xarray as xr
 from xdrought.causality import pairs
 from xdrought.causality.methods import Provider, check_degree, find_provider
 from xdrought.causality.pairs import Cause
+from xdrought.checks import public
 from xdrought.splits import Period, as_slice, check_mask
 
 
+@public
 def causality_degree(
     drivers: Cause,
     target: xr.DataArray,
@@ -90,48 +92,48 @@ def causality_degree(
     >>> dict(degree.rho.sizes), dict(degree_vector(degree).sizes)
     ({'site': 1, 'variable': 1, 'cell': 4}, {'site': 1, 'causal': 8})
     """
-    caller = "causality_degree"
-    pairs.check_choice(direction, "direction", pairs.DIRECTIONS, caller)
-    causes = pairs.collect_causes(drivers, caller)
+    pairs.check_choice(direction, "direction", pairs.DIRECTIONS)
+    causes = pairs.collect_causes(drivers)
     names = causes.names or (causes.arrays[0].name or "driver",)
     for da in (target, *causes.arrays):
-        pairs.check_series(da, time, caller)
-    pairs.check_same_labels(causes.arrays, target, caller)
-    cells = [_nearest_cells(da, patch_dims, caller) for da in causes.arrays]
+        pairs.check_series(da, time)
+    pairs.check_same_labels(causes.arrays, target)
+    cells = [_nearest_cells(da, patch_dims) for da in causes.arrays]
     if not any("cell" in da.dims for da in cells):
         cells = [da.expand_dims("cell", axis=-1) for da in cells]
-    target, cells = _training_part(target, cells, train, time, caller)
+    target, cells = _training_part(target, cells, train, time)
     named = dict(zip(names, cells, strict=True))
-    found = find_provider(provider, caller)(named, target, direction=direction, time=time, **options)
-    degree = check_degree(found, named, caller)
+    found = find_provider(provider)(named, target, direction=direction, time=time, **options)
+    degree = check_degree(found, named)
     name = provider if isinstance(provider, str) else getattr(provider, "__name__", "function")
     degree = degree.assign_coords(cell=np.arange(degree.sizes["cell"]))
     return degree.transpose(..., "variable", "cell").assign_attrs(degree.attrs, provider=name)
 
 
-def _nearest_cells(da: xr.DataArray, patch_dims: tuple[Hashable, Hashable], caller: str) -> xr.DataArray:
+def _nearest_cells(da: xr.DataArray, patch_dims: tuple[Hashable, Hashable]) -> xr.DataArray:
     """The central cells of a patch on `cell`, row-major: four where both sizes are even."""
     present = [dim for dim in patch_dims if dim in da.dims]
     if not present:
         return da
     if len(present) == 1:
-        raise ValueError(f"{caller}: {da.name!r} has {present[0]!r} but not both of {list(patch_dims)}; set patch_dims")
+        raise ValueError(f"{da.name!r} has {present[0]!r} but not both of {list(patch_dims)}; set patch_dims")
     centre = [np.arange((da.sizes[dim] - 1) // 2, da.sizes[dim] // 2 + 1) for dim in patch_dims]
     rows, columns = (index.ravel() for index in np.meshgrid(*centre, indexing="ij"))
     return da.isel({patch_dims[0]: xr.DataArray(rows, dims="cell"), patch_dims[1]: xr.DataArray(columns, dims="cell")})
 
 
 def _training_part(
-    target: xr.DataArray, drivers: list[xr.DataArray], train: Period, time: Hashable, caller: str
+    target: xr.DataArray, drivers: list[xr.DataArray], train: Period, time: Hashable
 ) -> tuple[xr.DataArray, list[xr.DataArray]]:
     """Both cut to the training dates, or both without a value outside the mask."""
     if isinstance(train, xr.DataArray):
-        mask = check_mask(train, target, caller)
+        mask = check_mask(train, target)
         return target.where(mask), [da.where(mask) for da in drivers]
     period = as_slice(train)
     return target.sel({time: period}), [da.sel({time: period}) for da in drivers]
 
 
+@public
 def degree_vector(degree: xr.Dataset, *, fill_missing: bool = True) -> xr.DataArray:
     """A causality degree as the vector that the network takes: all correlations, then all p-values.
 

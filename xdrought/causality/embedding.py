@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from xdrought.causality import pairs
+from xdrought.checks import public
 
 
+@public
 def choose_embedding(
     da: xr.DataArray,
     *,
@@ -72,13 +74,12 @@ def choose_embedding(
     """
     from xdrought.kernels.cross_map import Settings, worth_compiling
 
-    caller = "choose_embedding"
-    pairs.check_series(da, time, caller)
-    max_dim = pairs.check_count(max_dim, "max_dim", 1, caller)
-    lead = pairs.check_count(lead, "lead", 1, caller)
-    taus = [pairs.check_count(one, "tau", 1, caller) for one in np.atleast_1d(np.asarray(tau)).tolist()]
-    pairs.check_embedding(max_dim, max(taus), da.sizes[time] - lead, caller)
-    radius = pairs.check_radius(exclusion_radius, caller)
+    pairs.check_series(da, time)
+    max_dim = pairs.check_count(max_dim, "max_dim", 1)
+    lead = pairs.check_count(lead, "lead", 1)
+    taus = [pairs.check_count(one, "tau", 1) for one in np.atleast_1d(np.asarray(tau)).tolist()]
+    pairs.check_embedding(max_dim, max(taus), da.sizes[time] - lead)
+    radius = pairs.check_radius(exclusion_radius)
     table = ["tau", "embedding_dim"]
     compiled = worth_compiling(Settings(), da.size // da.sizes[time] * len(taus) * max_dim, da.sizes[time])
     found = xr.apply_ufunc(

@@ -46,8 +46,7 @@ def by_lagged_correlation(
     "effect_to_cause" lets the target lead. The p-value is Bonferroni's over the lags tried, and takes days as
     independent; `lag` is the lead that was chosen.
     """
-    caller = "causality_degree"
-    max_lag = pairs.check_count(max_lag, "max_lag", 0, caller)
+    max_lag = pairs.check_count(max_lag, "max_lag", 0)
     return _by_pairs(drivers, target, direction, time, _strongest_lag, ("rho", "p_value", "lag"), max_lag=max_lag)
 
 
@@ -60,8 +59,7 @@ def by_mutual_information(
     which takes days as independent. The driver leads by `lag` steps ("effect_to_cause": the target does). Equal values
     share a class, so half a year of zero rain makes classes of unequal size.
     """
-    caller = "causality_degree"
-    bins, lag = (pairs.check_count(v, n, least, caller) for v, n, least in ((bins, "bins", 2), (lag, "lag", 0)))
+    bins, lag = (pairs.check_count(v, n, least) for v, n, least in ((bins, "bins", 2), (lag, "lag", 0)))
     names = ("rho", "p_value", "mutual_information")
     return _by_pairs(drivers, target, direction, time, _binned_information, names, bins=bins, lag=lag)
 
@@ -156,29 +154,25 @@ PROVIDERS: dict[str, Provider] = {
 }
 
 
-def find_provider(provider: str | Provider, caller: str) -> Provider:
+def find_provider(provider: str | Provider) -> Provider:
     """The function behind a name, or the user's own."""
     if callable(provider):
         return provider
     if provider not in PROVIDERS:
-        raise ValueError(
-            f"{caller}: provider {provider!r} is unknown; choose one of {list(PROVIDERS)} or give a function"
-        )
+        raise ValueError(f"provider {provider!r} is unknown; choose one of {list(PROVIDERS)} or give a function")
     return PROVIDERS[provider]
 
 
-def check_degree(degree: object, drivers: Drivers, caller: str) -> xr.Dataset:
+def check_degree(degree: object, drivers: Drivers) -> xr.Dataset:
     """What a provider gave: rho and p_value for every driver and cell."""
     if not isinstance(degree, xr.Dataset):
-        raise TypeError(f"{caller}: the provider gave a {type(degree).__name__}; it must give an xarray.Dataset")
+        raise TypeError(f"the provider gave a {type(degree).__name__}; it must give an xarray.Dataset")
     if missing := [name for name in ("rho", "p_value") if name not in degree]:
-        raise ValueError(f"{caller}: the provider gave no {missing}; it gave {sorted(map(str, degree.data_vars))}")
+        raise ValueError(f"the provider gave no {missing}; it gave {sorted(map(str, degree.data_vars))}")
     for name in ("rho", "p_value"):
         if lacking := [dim for dim in ("variable", "cell") if dim not in degree[name].dims]:
-            raise ValueError(
-                f"{caller}: the provider's {name} has no dimension {lacking}; it is on {degree[name].dims}"
-            )
+            raise ValueError(f"the provider's {name} has no dimension {lacking}; it is on {degree[name].dims}")
     found = degree["variable"].values.tolist() if "variable" in degree.coords else []
     if found != list(drivers):
-        raise ValueError(f"{caller}: the provider gave the variables {found}, not the drivers {list(drivers)} in order")
+        raise ValueError(f"the provider gave the variables {found}, not the drivers {list(drivers)} in order")
     return degree

@@ -27,7 +27,7 @@ class Causes:
     names: tuple[Hashable, ...] | None
 
 
-def collect_causes(cause: Cause, caller: str) -> Causes:
+def collect_causes(cause: Cause) -> Causes:
     """One array, or the named arrays of a Dataset, mapping or list."""
     if isinstance(cause, xr.DataArray):
         return Causes((cause,), None)
@@ -38,30 +38,28 @@ def collect_causes(cause: Cause, caller: str) -> Causes:
         arrays = tuple(cause)
         names = tuple(getattr(array, "name", None) for array in arrays)
     else:
-        raise TypeError(
-            f"{caller}: the cause is a {type(cause).__name__}; give a DataArray, a Dataset, a list or a dict of them"
-        )
+        raise TypeError(f"the cause is a {type(cause).__name__}; give a DataArray, a Dataset, a list or a dict of them")
     if not arrays:
-        raise ValueError(f"{caller}: no cause was given; give at least one variable")
+        raise ValueError("no cause was given; give at least one variable")
     if None in names or len(set(names)) < len(names):
         raise ValueError(
-            f"{caller}: the causes are called {list(names)}; each needs a name of its own: use .rename(...) or a dict"
+            f"the causes are called {list(names)}; each needs a name of its own: use .rename(...) or a dict"
         )
     return Causes(arrays, names)
 
 
-def check_series(da: object, time: Hashable, caller: str) -> None:
+def check_series(da: object, time: Hashable) -> None:
     """Numbers with a time dimension in one chunk and regular steps."""
     if not isinstance(da, xr.DataArray):
-        raise TypeError(f"{caller}: expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['tp']")
+        raise TypeError(f"expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['tp']")
     if da.dtype.kind not in "fiu":
-        raise TypeError(f"{caller}: {da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
-    checks.require_dim(da, time, caller)
-    checks.require_one_chunk(da, time, caller, "neighbours need the whole series")
-    _check_steps(da, time, caller)
+        raise TypeError(f"{da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
+    checks.require_dim(da, time)
+    checks.require_one_chunk(da, time, "neighbours need the whole series")
+    _check_steps(da, time)
 
 
-def _check_steps(da: xr.DataArray, time: Hashable, caller: str) -> None:
+def _check_steps(da: xr.DataArray, time: Hashable) -> None:
     """Delays are counted in steps, so steps must be equal: days, pentads, months or plain numbers."""
     index = da.indexes.get(time)
     if index is None or index.size < 3:
@@ -69,14 +67,14 @@ def _check_steps(da: xr.DataArray, time: Hashable, caller: str) -> None:
     if index.dtype.kind in "iuf":
         steps = np.diff(index.to_numpy())
         if not np.allclose(steps, steps[0]) or steps[0] == 0:
-            raise ValueError(f"{caller}: the steps of {time!r} differ; insert the missing ones as NaN with .reindex")
+            raise ValueError(f"the steps of {time!r} differ; insert the missing ones as NaN with .reindex")
         return
     dated = isinstance(index, pd.DatetimeIndex | xr.CFTimeIndex)
     if not dated or not index.is_monotonic_increasing or xr.infer_freq(index) is None:
-        checks.require_regular_steps(da, time, caller)
+        checks.require_regular_steps(da, time)
 
 
-def check_same_labels(arrays: Iterable[xr.DataArray], reference: xr.DataArray, caller: str) -> None:
+def check_same_labels(arrays: Iterable[xr.DataArray], reference: xr.DataArray) -> None:
     """Shared dimensions must have the same length and labels: nothing is cut or shifted silently."""
     for da in arrays:
         for dim in set(da.dims) & set(reference.dims):
@@ -85,7 +83,7 @@ def check_same_labels(arrays: Iterable[xr.DataArray], reference: xr.DataArray, c
             if da.sizes[dim] == reference.sizes[dim] and (not both or ours.equals(theirs)):  # type: ignore[union-attr]
                 continue
             raise ValueError(
-                f"{caller}: {da.name!r} and {reference.name!r} differ along {dim!r} ({_range(da, dim)} against "
+                f"{da.name!r} and {reference.name!r} differ along {dim!r} ({_range(da, dim)} against "
                 f'{_range(reference, dim)}); use xarray.align(..., join="inner") or .reindex_like first'
             )
 
@@ -97,73 +95,69 @@ def _range(da: xr.DataArray, dim: Hashable) -> str:
     return f"{index.size} steps from {index[0]} to {index[-1]}"
 
 
-def check_embedding(embedding_dim: int, tau: int, n_steps: int, caller: str) -> None:
+def check_embedding(embedding_dim: int, tau: int, n_steps: int) -> None:
     """Positive, and short enough for the record to hold E + 1 neighbours."""
     for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
         if not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{caller}: {name}={value!r}; it must be a positive whole number")
+            raise ValueError(f"{name}={value!r}; it must be a positive whole number")
     needed = (embedding_dim - 1) * tau + embedding_dim + 2
     if n_steps < needed:
         raise ValueError(
-            f"{caller}: {n_steps} steps are too few for embedding_dim={embedding_dim}, tau={tau}; "
+            f"{n_steps} steps are too few for embedding_dim={embedding_dim}, tau={tau}; "
             f"at least {needed} are needed. Give a longer record or a smaller embedding"
         )
 
 
-def per_direction(value: int | Mapping[str, int], name: str, directions: Iterable[str], caller: str) -> tuple[int, ...]:
+def per_direction(value: int | Mapping[str, int], name: str, directions: Iterable[str]) -> tuple[int, ...]:
     """One number for each direction, from one number or a mapping of directions."""
     directions = tuple(directions)
     if not isinstance(value, Mapping):
         return (value,) * len(directions)
     if missing := [one for one in directions if one not in value]:
-        raise ValueError(f"{caller}: {name} has no entry for {missing}; it has {list(value)}")
+        raise ValueError(f"{name} has no entry for {missing}; it has {list(value)}")
     if unknown := [one for one in value if one not in DIRECTIONS["both"]]:
-        raise ValueError(f"{caller}: {name} has entries {unknown}; directions are {list(DIRECTIONS['both'])}")
+        raise ValueError(f"{name} has entries {unknown}; directions are {list(DIRECTIONS['both'])}")
     return tuple(value[one] for one in directions)
 
 
-def check_where(where: xr.DataArray, series: Iterable[xr.DataArray], time: Hashable, caller: str) -> None:
+def check_where(where: xr.DataArray, series: Iterable[xr.DataArray], time: Hashable) -> None:
     """A boolean mask on dimensions that the series have, time among them, with their labels."""
     if not isinstance(where, xr.DataArray):
-        raise TypeError(
-            f"{caller}: where is a {type(where).__name__}; give a boolean DataArray, e.g. time.dt.month == 7"
-        )
+        raise TypeError(f"where is a {type(where).__name__}; give a boolean DataArray, e.g. time.dt.month == 7")
     if where.dtype.kind != "b":
-        raise TypeError(f"{caller}: where has dtype {where.dtype}; a mask is boolean, True on the days to use")
-    checks.require_dim(where, time, caller)
-    checks.require_one_chunk(where, time, caller, "neighbours need the whole series")
+        raise TypeError(f"where has dtype {where.dtype}; a mask is boolean, True on the days to use")
+    checks.require_dim(where, time)
+    checks.require_one_chunk(where, time, "neighbours need the whole series")
     series = tuple(series)
     if foreign := [dim for dim in where.dims if not any(dim in da.dims for da in series)]:
-        raise ValueError(f"{caller}: where has the dimensions {foreign}, which no series has; choose along them first")
+        raise ValueError(f"where has the dimensions {foreign}, which no series has; choose along them first")
     for da in series:
-        check_same_labels([where.rename("where")], da, caller)
+        check_same_labels([where.rename("where")], da)
 
 
-def check_radius(exclusion_radius: int | str, caller: str) -> int | None:
+def check_radius(exclusion_radius: int | str) -> int | None:
     """The exclusion radius in steps, None for "auto"."""
     if exclusion_radius == "auto":
         return None
     if not isinstance(exclusion_radius, int | np.integer) or exclusion_radius < 0:
-        raise ValueError(
-            f'{caller}: exclusion_radius={exclusion_radius!r}; give a number of steps (0 or more) or "auto"'
-        )
+        raise ValueError(f'exclusion_radius={exclusion_radius!r}; give a number of steps (0 or more) or "auto"')
     return int(exclusion_radius)
 
 
-def check_count(value: int, name: str, least: int, caller: str) -> int:
+def check_count(value: int, name: str, least: int) -> int:
     """A whole number of at least `least`."""
     if not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{caller}: {name}={value!r}; it must be a whole number, {least} or more")
+        raise ValueError(f"{name}={value!r}; it must be a whole number, {least} or more")
     return int(value)
 
 
-def lags(lag: int | Iterable[int], n_steps: int, caller: str) -> tuple[int, ...]:
+def lags(lag: int | Iterable[int], n_steps: int) -> tuple[int, ...]:
     """Whole numbers of steps, of either sign, inside the record."""
     found = np.atleast_1d(np.asarray(lag))
     if found.dtype.kind not in "iu" or not found.size or np.abs(found).max() >= n_steps:
-        raise ValueError(f"{caller}: lag={lag!r}; it is a whole number of steps, less than the record's {n_steps}")
+        raise ValueError(f"lag={lag!r}; it is a whole number of steps, less than the record's {n_steps}")
     if np.unique(found).size < found.size:
-        raise ValueError(f"{caller}: lag={lag!r} has repeated lags; give each once")
+        raise ValueError(f"lag={lag!r} has repeated lags; give each once")
     return tuple(int(one) for one in found)
 
 
@@ -172,33 +166,33 @@ def is_one(value: object) -> bool:
     return np.ndim(np.asarray(value)) == 0
 
 
-def check_choice(value: str, name: str, choices: Iterable[str], caller: str) -> str:
+def check_choice(value: str, name: str, choices: Iterable[str]) -> str:
     """One of `choices`."""
     if value not in tuple(choices):
-        raise ValueError(f"{caller}: {name} {value!r} is unknown; choose one of {list(choices)}")
+        raise ValueError(f"{name} {value!r} is unknown; choose one of {list(choices)}")
     return value
 
 
-def library_sizes(library_size: int | Iterable[int] | None, least: int, n_steps: int, caller: str) -> tuple[int, ...]:
+def library_sizes(library_size: int | Iterable[int] | None, least: int, n_steps: int) -> tuple[int, ...]:
     """The library sizes asked for, () for the whole record."""
     if library_size is None:
         return ()
     sizes = np.atleast_1d(np.asarray(library_size))
     if sizes.dtype.kind not in "iu" or not sizes.size or sizes.min() < least or sizes.max() > n_steps:
         raise ValueError(
-            f"{caller}: library_size={library_size!r}; sizes are whole numbers from {least} (two more than the "
+            f"library_size={library_size!r}; sizes are whole numbers from {least} (two more than the "
             f"embedding dimension) to the {n_steps} steps of the record"
         )
     return tuple(int(size) for size in sizes)
 
 
-def time_in_years(da: xr.DataArray, time: Hashable, caller: str) -> np.ndarray:
+def time_in_years(da: xr.DataArray, time: Hashable) -> np.ndarray:
     """Years since the first step, for the phase of the annual cycle."""
     if not isinstance(da.indexes.get(time), pd.DatetimeIndex | xr.CFTimeIndex):
         raise ValueError(
-            f"{caller}: {time!r} has no dates, so there is no annual cycle to remove for the surrogate test; "
+            f"{time!r} has no dates, so there is no annual cycle to remove for the surrogate test; "
             f"assign dates or pass deseasonalize=False"
         )
     calendar = getattr(da.indexes[time], "calendar", "standard")
     length = {"360_day": 360.0, "noleap": 365.0, "365_day": 365.0, "all_leap": 366.0, "366_day": 366.0}
-    return checks.days_since_start(da, time, caller) / length.get(calendar, 365.2425)
+    return checks.days_since_start(da, time) / length.get(calendar, 365.2425)

@@ -7,9 +7,12 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
+
 METHODS = {"independent": "bh", "any": "by"}
 
 
+@public
 def false_discovery_control(
     p_value: xr.DataArray,
     *,
@@ -57,12 +60,11 @@ def false_discovery_control(
     >>> false_discovery_control(p).values.round(4)
     array([0.04  , 0.0533, 0.0533, 0.5   ])
     """
-    caller = "false_discovery_control"
     if not isinstance(p_value, xr.DataArray):
-        raise TypeError(f"{caller}: expected a DataArray of p-values, got {type(p_value).__name__}; pick a variable")
+        raise TypeError(f"expected a DataArray of p-values, got {type(p_value).__name__}; pick a variable")
     if dependence not in METHODS:
-        raise ValueError(f"{caller}: dependence {dependence!r} is unknown; choose one of {list(METHODS)}")
-    dims = family_dims(dim, p_value.dims, caller)
+        raise ValueError(f"dependence {dependence!r} is unknown; choose one of {list(METHODS)}")
+    dims = family_dims(dim, p_value.dims)
     whole = p_value.chunk(dict.fromkeys(dims, -1)) if p_value.chunks is not None else p_value
     adjusted = xr.apply_ufunc(
         _adjust,
@@ -79,16 +81,14 @@ def false_discovery_control(
     return adjusted.transpose(*p_value.dims).assign_attrs(long_name=text, units="1")
 
 
-def family_dims(
-    dim: Hashable | Iterable[Hashable] | None, present: Iterable[Hashable], caller: str
-) -> tuple[Hashable, ...]:
+def family_dims(dim: Hashable | Iterable[Hashable] | None, present: Iterable[Hashable]) -> tuple[Hashable, ...]:
     """The dimensions of one family of tests, all for None."""
     present = tuple(present)
     if dim is None:
         return present
     dims = (dim,) if isinstance(dim, str) or not isinstance(dim, Iterable) else tuple(dim)
     if missing := [one for one in dims if one not in present]:
-        raise ValueError(f"{caller}: no dimension {missing} among the tests; they are on {list(present)}")
+        raise ValueError(f"no dimension {missing} among the tests; they are on {list(present)}")
     return dims
 
 

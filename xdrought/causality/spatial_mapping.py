@@ -12,6 +12,7 @@ from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import CAUSE_DIM, LABELS
 from xdrought.causality.pairs import Cause, Causes
+from xdrought.checks import public
 
 if TYPE_CHECKING:
     from xdrought.kernels.spatial_cross_map import SpatialSettings
@@ -25,6 +26,7 @@ _IN_SPACE = {
 }
 
 
+@public
 def gccm(
     cause: Cause,
     effect: xr.DataArray,
@@ -123,21 +125,20 @@ def gccm(
     >>> result.rho.round(1).values
     array([1., 1.])
     """
-    caller = "gccm"
-    causes = pairs.collect_causes(cause, caller)
+    causes = pairs.collect_causes(cause)
     for da in (effect, *causes.arrays):
-        _check_field(da, (lat, lon), caller)
-    pairs.check_same_labels(causes.arrays, effect, caller)
+        _check_field(da, (lat, lon))
+    pairs.check_same_labels(causes.arrays, effect)
     for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
-        pairs.check_count(value, name, 1, caller)
+        pairs.check_count(value, name, 1)
     shortest = min(effect.sizes[lat], effect.sizes[lon])
     if (embedding_dim - 1) * tau >= shortest:
         raise ValueError(
-            f"{caller}: the grid of {effect.sizes[lat]} x {effect.sizes[lon]} cells is too small for "
+            f"the grid of {effect.sizes[lat]} x {effect.sizes[lon]} cells is too small for "
             f"embedding_dim={embedding_dim}, tau={tau}; the outer ring reaches {(embedding_dim - 1) * tau} cells"
         )
-    neighbours = embedding_dim + 1 if neighbours is None else pairs.check_count(neighbours, "neighbours", 1, caller)
-    sizes = _window_sizes(library_size, shortest, neighbours, caller)
+    neighbours = embedding_dim + 1 if neighbours is None else pairs.check_count(neighbours, "neighbours", 1)
+    sizes = _window_sizes(library_size, shortest, neighbours)
 
     from xdrought.kernels.spatial_cross_map import SpatialSettings
 
@@ -145,52 +146,46 @@ def gccm(
         dim=int(embedding_dim),
         tau=int(tau),
         neighbours=int(neighbours),
-        radius=pairs.check_count(exclusion_radius, "exclusion_radius", 0, caller),
-        directions=pairs.DIRECTIONS[pairs.check_choice(direction, "direction", pairs.DIRECTIONS, caller)],
+        radius=pairs.check_count(exclusion_radius, "exclusion_radius", 0),
+        directions=pairs.DIRECTIONS[pairs.check_choice(direction, "direction", pairs.DIRECTIONS)],
         window_sizes=sizes,
-        samples=pairs.check_count(library_samples, "library_samples", 1, caller),
-        surrogates=pairs.check_count(surrogates, "surrogates", 0, caller),
+        samples=pairs.check_count(library_samples, "library_samples", 1),
+        surrogates=pairs.check_count(surrogates, "surrogates", 0),
         detrend=bool(detrend),
         wrap=_goes_around(effect, lon) if wrap is None else bool(wrap),
         seed=int(seed),
     )
-    result = _map_labelled(causes, effect, settings, [lat, lon], caller)
+    result = _map_labelled(causes, effect, settings, [lat, lon])
     if library_size is not None and pairs.is_one(library_size):
         result = result.isel(library_size=0)
     return result.assign_attrs(_describe(settings))
 
 
-def _check_field(da: object, dims: tuple[Hashable, Hashable], caller: str) -> None:
+def _check_field(da: object, dims: tuple[Hashable, Hashable]) -> None:
     """Numbers on a regular grid in one chunk."""
     if not isinstance(da, xr.DataArray):
-        raise TypeError(f"{caller}: expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['tp']")
+        raise TypeError(f"expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['tp']")
     if da.dtype.kind not in "fiu":
-        raise TypeError(f"{caller}: {da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
+        raise TypeError(f"{da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
     for dim in dims:
         if dim not in da.dims:
-            raise ValueError(
-                f"{caller}: no dimension {dim!r} in {da.name!r}; it has {da.dims}. Name them by lat=, lon="
-            )
-        checks.require_one_chunk(da, dim, caller, "neighbours need the whole field")
+            raise ValueError(f"no dimension {dim!r} in {da.name!r}; it has {da.dims}. Name them by lat=, lon=")
+        checks.require_one_chunk(da, dim, "neighbours need the whole field")
         index = da.indexes.get(dim)
         is_number = index is not None and index.dtype.kind in "iufM"
         steps = np.diff(np.asarray(index, dtype=float)) if is_number else np.ones(1)
         if steps.size and (steps[0] == 0 or not np.allclose(steps, steps[0], rtol=0.02)):
-            raise ValueError(
-                f"{caller}: the steps of {dim!r} differ; rings need a regular grid: use .interp or .reindex"
-            )
+            raise ValueError(f"the steps of {dim!r} differ; rings need a regular grid: use .interp or .reindex")
 
 
-def _window_sizes(
-    library_size: int | Iterable[int] | None, shortest: int, neighbours: int, caller: str
-) -> tuple[int, ...]:
+def _window_sizes(library_size: int | Iterable[int] | None, shortest: int, neighbours: int) -> tuple[int, ...]:
     if library_size is None:
         return ()
     sizes = np.atleast_1d(np.asarray(library_size))
     least = int(np.ceil(np.sqrt(2 * (neighbours + 1))))  # half of a window may be missing
     if sizes.dtype.kind not in "iu" or not sizes.size or sizes.min() < least or sizes.max() > shortest:
         raise ValueError(
-            f"{caller}: library_size={library_size!r}; sides of windows are whole numbers from {least} to the grid's "
+            f"library_size={library_size!r}; sides of windows are whole numbers from {least} to the grid's "
             f"shorter side, {shortest} cells"
         )
     return tuple(int(size) for size in sizes)
@@ -205,16 +200,14 @@ def _goes_around(da: xr.DataArray, lon: Hashable) -> bool:
     return bool(np.isclose(abs(values[-1] - values[0]) * index.size / (index.size - 1), 360.0, rtol=1e-3))
 
 
-def _map_labelled(
-    causes: Causes, effect: xr.DataArray, settings: SpatialSettings, dims: list[Hashable], caller: str
-) -> xr.Dataset:
+def _map_labelled(causes: Causes, effect: xr.DataArray, settings: SpatialSettings, dims: list[Hashable]) -> xr.Dataset:
     """The kernel on labels; lazy for dask."""
     from xdrought.kernels.spatial_cross_map import has_sizes, map_block, result_names
 
     own = {CAUSE_DIM, "direction", "library_size", *(("variable",) if causes.names else ())}
     clash = sorted(own & {str(dim) for da in (effect, *causes.arrays) for dim in da.dims})
     if clash:
-        raise ValueError(f"{caller}: the input has dimensions {clash}, which the result needs; rename them")
+        raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")
     names = result_names(settings)
     lengths = {CAUSE_DIM: len(causes.arrays), "direction": len(settings.directions)}
     if settings.window_sizes:

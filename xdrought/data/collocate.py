@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
+from xdrought.checks import public
 from xdrought.data.patch_cells import (
     LAT_ATTRS,
     LON_ATTRS,
@@ -32,6 +33,7 @@ __all__ = ["collocate", "join_towers", "nearest_cells"]
 _SAME_PLACE = 1e-4  # degrees, some 10 m
 
 
+@public
 def join_towers(patches: xr.Dataset, towers: xr.Dataset, *, time: Hashable = "time") -> xr.Dataset:
     """Put the towers' variables beside the drivers, site by site and day by day.
 
@@ -71,21 +73,20 @@ def join_towers(patches: xr.Dataset, towers: xr.Dataset, *, time: Hashable = "ti
     >>> sorted(joined.data_vars)
     ['soil_moisture', 't2m', 'tp']
     """
-    caller = "join_towers"
     both = sorted(str(name) for name in set(patches.data_vars) & set(towers.data_vars))
     if both:
-        raise ValueError(f"{caller}: {both} are variables of both; drop or rename them in one")
+        raise ValueError(f"{both} are variables of both; drop or rename them in one")
     absent = np.setdiff1d(patches["site"].values, towers["site"].values)
     if absent.size:
         raise ValueError(
-            f"{caller}: the towers lack the sites {name_some(absent)}; select those both have, e.g. "
+            f"the towers lack the sites {name_some(absent)}; select those both have, e.g. "
             f'patches.sel(site=np.intersect1d(patches["site"], towers["site"]))'
         )
     ordered = towers.sel(site=patches["site"].values)
-    _require_same_places(patches, ordered, caller)
+    _require_same_places(patches, ordered)
     if time in towers.dims and not len(patches.indexes[time].intersection(towers.indexes[time])):
         spans = [f"{index[0]} to {index[-1]}" for index in (patches.indexes[time], towers.indexes[time])]
-        raise ValueError(f"{caller}: no day is in both: drivers {spans[0]}, towers {spans[1]}")
+        raise ValueError(f"no day is in both: drivers {spans[0]}, towers {spans[1]}")
     on_days = ordered.reindex({time: patches.indexes[time]}) if time in towers.dims else ordered
     return patches.assign({name: _tower_order(da, time) for name, da in on_days.data_vars.items()}).assign_coords(
         {name: on_days[name] for name in on_days.coords if name not in patches.coords}
@@ -96,7 +97,7 @@ def _tower_order(da: xr.DataArray, time: Hashable) -> xr.DataArray:
     return da.reset_coords(drop=True).transpose("site", time, ..., missing_dims="ignore")
 
 
-def _require_same_places(patches: xr.Dataset, towers: xr.Dataset, caller: str) -> None:
+def _require_same_places(patches: xr.Dataset, towers: xr.Dataset) -> None:
     for name in ("lat", "lon"):
         if name not in patches.coords or name not in towers.coords:
             continue
@@ -105,7 +106,7 @@ def _require_same_places(patches: xr.Dataset, towers: xr.Dataset, caller: str) -
         if (apart > _SAME_PLACE).any():
             moved = patches["site"].values[apart > _SAME_PLACE]
             raise ValueError(
-                f"{caller}: {name!r} of {name_some(moved)} differs by up to {apart.max():g} degrees between "
+                f"{name!r} of {name_some(moved)} differs by up to {apart.max():g} degrees between "
                 f"drivers and "
                 f"towers; collocate with the towers' own places"
             )
@@ -115,6 +116,7 @@ _PATCH = ("patch_lat", "patch_lon")
 _OUTSIDE = ("raise", "drop", "nan")
 
 
+@public
 def collocate(
     grid: xr.Dataset,
     sites: xr.Dataset | pd.DataFrame,
@@ -194,10 +196,9 @@ def collocate(
     >>> patches.cell_lat.values, patches.cell_lon.values
     (array([[47.5 , 47.25, 47.  , 46.75]]), array([[7.  , 7.25, 7.5 , 7.75]]))
     """
-    caller = "collocate"
-    _check_settings(grid, size, wrap, outside, caller)
-    places = site_coords(sites, caller)
-    rows, columns = _axes(grid, lat, lon, wrap, caller)
+    _check_settings(grid, size, wrap, outside)
+    places = site_coords(sites)
+    rows, columns = _axes(grid, lat, lon, wrap)
     site_lat, site_lon = (exact_labels(places[name].values) for name in ("lat", "lon"))
     down = patch_cells(rows, place_latitude(rows, site_lat), size)
     across = patch_cells(columns, place_longitude(columns, site_lon), size)
@@ -207,10 +208,10 @@ def collocate(
         text = _outside_text(dropped, rows, columns, size)
         if outside == "raise" or not whole.any():
             raise ValueError(
-                f'{caller}: {text}; give a larger grid, or outside="drop" or "nan"'
+                f'{text}; give a larger grid, or outside="drop" or "nan"'
                 + ("" if whole.any() else " (no site has its whole patch)")
             )
-        warnings.warn(f"{caller}: left out: {text}", stacklevel=2)
+        checks.warn(f"left out: {text}")
         places = places.isel(site=whole)
         down, across = (Cells(cells.position[whole], cells.inside[whole]) for cells in (down, across))
     patches = _take(grid, down, across, time, lat, lon, size)
@@ -224,26 +225,26 @@ def collocate(
     return patches.assign_coords({**places.coords, **labels}).assign_attrs(settings)
 
 
-def _check_settings(grid: xr.Dataset, size: int, wrap: bool | str, outside: str, caller: str) -> None:
+def _check_settings(grid: xr.Dataset, size: int, wrap: bool | str, outside: str) -> None:
     if not isinstance(grid, xr.Dataset):
-        raise TypeError(f"{caller}: expected a Dataset, got {type(grid).__name__}; use da.to_dataset(name=...)")
+        raise TypeError(f"expected a Dataset, got {type(grid).__name__}; use da.to_dataset(name=...)")
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-        raise ValueError(f"{caller}: size={size!r}; expected a whole number of cells, 1 or more")
+        raise ValueError(f"size={size!r}; expected a whole number of cells, 1 or more")
     if not isinstance(wrap, bool) and wrap != "auto":
-        raise ValueError(f'{caller}: wrap={wrap!r}; expected True, False or "auto"')
+        raise ValueError(f'wrap={wrap!r}; expected True, False or "auto"')
     if outside not in _OUTSIDE:
-        raise ValueError(f"{caller}: outside={outside!r}; choose from {list(_OUTSIDE)}")
+        raise ValueError(f"outside={outside!r}; choose from {list(_OUTSIDE)}")
 
 
-def _axes(grid: xr.Dataset, lat: Hashable, lon: Hashable, wrap: bool | str, caller: str) -> tuple[Axis, Axis]:
-    rows = grid_labels(grid, lat, caller, (-90.0, 90.0))
-    columns = wrap_longitude(grid_labels(grid, lon, caller, (-180.0, 360.0)))
-    require_distinct(rows, lat, caller)
-    require_distinct(columns, lon, caller)
+def _axes(grid: xr.Dataset, lat: Hashable, lon: Hashable, wrap: bool | str) -> tuple[Axis, Axis]:
+    rows = grid_labels(grid, lat, (-90.0, 90.0))
+    columns = wrap_longitude(grid_labels(grid, lon, (-180.0, 360.0)))
+    require_distinct(rows, lat)
+    require_distinct(columns, lon)
     try:
         return latitude_axis(rows), longitude_axis(columns, wrap if isinstance(wrap, bool) else None)
     except ValueError as error:
-        raise ValueError(f"{caller}: {error}") from error
+        raise ValueError(f"{error}") from error
 
 
 def _take(

@@ -23,12 +23,12 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("xdrought"))
 
 
-def require_https(url: str, caller: str) -> None:
+def require_https(url: str) -> None:
     """Raise unless the address is https; plain http may only go to this machine itself."""
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return
-    raise ValueError(f"{caller}: {url!r} is not an https address; give one, base_url='https://...'")
+    raise ValueError(f"{url!r} is not an https address; give one, base_url='https://...'")
 
 
 def fetch(
@@ -36,7 +36,6 @@ def fetch(
     target: Path,
     check: Callable[[Path], object],
     *,
-    caller: str,
     limit: int,
     retries: int = 3,
     wait: float = 1.0,
@@ -52,8 +51,6 @@ def fetch(
         Where the file goes; its folder is made. An older file stays until the new one is complete.
     check : callable
         Raises ValueError when the file is not what it should be; such a file never gets to `target`.
-    caller : str
-        For the error texts.
     limit : int
         Bytes that no such file has; what is longer is cut off and refused.
     retries : int
@@ -73,8 +70,8 @@ def fetch(
     import requests
     from pooch import HTTPDownloader
 
-    require_https(url, caller)
-    download = HTTPDownloader(timeout=timeout, hooks={"response": _refuse_insecure_redirect(caller)})
+    require_https(url)
+    download = HTTPDownloader(timeout=timeout, hooks={"response": _refuse_insecure_redirect()})
     target.parent.mkdir(parents=True, exist_ok=True)
     # A folder of its own on the same disk: the move is atomic and the file gets the usual permissions.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as folder:
@@ -88,14 +85,14 @@ def fetch(
                 return
             except requests.HTTPError as error:
                 if error.response is not None and error.response.status_code == 404:
-                    raise FileNotFoundError(f"{caller}: {url} does not exist") from error
+                    raise FileNotFoundError(f"{url} does not exist") from error
                 problem: Exception = error
             except (requests.RequestException, ValueError) as error:
                 problem = error
             if attempt < retries:
                 time.sleep(wait * 2**attempt)
     raise ConnectionError(
-        f"{caller}: {url} could not be had in {retries + 1} tries; the last one: {problem}. Nothing was "
+        f"{url} could not be had in {retries + 1} tries; the last one: {problem}. Nothing was "
         f"kept: try again later, or get the file by hand and give its path"
     ) from problem
 
@@ -116,9 +113,9 @@ class _Limited:
         self.stream.flush()
 
 
-def _refuse_insecure_redirect(caller: str) -> Callable[..., None]:
+def _refuse_insecure_redirect() -> Callable[..., None]:
     def hook(response: Any, *args: Any, **kwargs: Any) -> None:
         if response.is_redirect:
-            require_https(urljoin(response.url, response.headers["location"]), caller)
+            require_https(urljoin(response.url, response.headers["location"]))
 
     return hook

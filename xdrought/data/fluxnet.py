@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 
 import pandas as pd
 import xarray as xr
 
-from xdrought.data.fluxnet_files import CALLER, Source, find_sources, read_table
+from xdrought import checks
+from xdrought.checks import public
+from xdrought.data.fluxnet_files import Source, find_sources, read_table
 from xdrought.data.sites import SiteRecord, check_valid_range, mask_out_of_range, place_of, read_places, to_dataset
 
 DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS")
@@ -44,6 +45,7 @@ _LONG_NAMES = {
 }
 
 
+@public
 def open_fluxnet(
     path: str | PathLike | Iterable[str | PathLike],
     *,
@@ -121,13 +123,13 @@ def open_fluxnet(
     (array([[21.5,  nan]]), '%')
     """
     _check_quality(min_quality)
-    check_valid_range(valid_range, CALLER)
+    check_valid_range(valid_range)
     known_units = {name: _units_of(name, units or {}) for name in (*DRIVERS, *variables)}
     sources, aside = find_sources(path, site_id)
     if aside:
-        warnings.warn(f"{CALLER}: left aside, not daily FLUXNET2015 files by name: {aside}", stacklevel=2)
+        checks.warn(f"left aside, not daily FLUXNET2015 files by name: {aside}")
     sources = _select(sources, sites)
-    places = read_places(site_table, [(source.site, source.path.parent) for source in sources], CALLER)
+    places = read_places(site_table, [(source.site, source.path.parent) for source in sources])
 
     columns = {
         target: "soil_moisture",
@@ -150,7 +152,7 @@ def open_fluxnet(
     present = set().union(*(record.table.columns for record in records))
     missing = [name for name in variables if name not in present]
     if missing:
-        raise ValueError(f"{CALLER}: no file has the column(s) {missing} asked for by variables=; check the names")
+        raise ValueError(f"no file has the column(s) {missing} asked for by variables=; check the names")
     attributes = _target_attrs(target, soil_temperature) | {
         name: {"long_name": _LONG_NAMES.get(name, name), "units": text, "original_name": name}
         for name, text in known_units.items()
@@ -158,10 +160,7 @@ def open_fluxnet(
     }
     lacking = [record.site for record in records if "soil_moisture" not in record.table]
     if len(lacking) == len(records):
-        warnings.warn(
-            f"{CALLER}: no file has the column {target!r}: soil_moisture is missing everywhere; check target=",
-            stacklevel=2,
-        )
+        checks.warn(f"no file has the column {target!r}: soil_moisture is missing everywhere; check target=")
     return to_dataset(
         records,
         attributes,
@@ -179,7 +178,7 @@ def open_fluxnet(
 def _check_quality(min_quality: float | None) -> None:
     if min_quality is not None and not 0 <= min_quality <= 1:
         raise ValueError(
-            f"{CALLER}: min_quality={min_quality} is outside 0 to 1; it is the fraction of the day that was "
+            f"min_quality={min_quality} is outside 0 to 1; it is the fraction of the day that was "
             f"measured or filled well"
         )
 
@@ -190,7 +189,7 @@ def _units_of(name: str, given: Mapping[str, str]) -> str:
     for pattern, units in _UNITS:
         if re.fullmatch(pattern, name):
             return units
-    raise ValueError(f"{CALLER}: the units of {name!r} are not known; give them, units={{{name!r}: ...}}")
+    raise ValueError(f"the units of {name!r} are not known; give them, units={{{name!r}: ...}}")
 
 
 def _target_attrs(target: str, soil_temperature: str) -> dict[str, dict[str, str]]:
@@ -221,7 +220,7 @@ def _select(sources: list[Source], sites: Sequence[str] | None) -> list[Source]:
     unknown = [site for site in sites if site not in by_site]
     if unknown or isinstance(sites, str):
         raise ValueError(
-            f"{CALLER}: sites={sites!r} must be a list of sites that are there; not found: {unknown}. "
+            f"sites={sites!r} must be a list of sites that are there; not found: {unknown}. "
             f"The files have {sorted(by_site)}"
         )
     return [by_site[site] for site in dict.fromkeys(sites)]
@@ -230,7 +229,7 @@ def _select(sources: list[Source], sites: Sequence[str] | None) -> list[Source]:
 def _check_is_fluxnet(table: pd.DataFrame, source: Source) -> None:
     if not len(table.columns):
         raise ValueError(
-            f"{CALLER}: {source.path.name} has a TIMESTAMP but none of the FLUXNET2015 columns looked for "
+            f"{source.path.name} has a TIMESTAMP but none of the FLUXNET2015 columns looked for "
             f"(SWC_F_MDS_1, TA_F, P_F ...); it is not a FLUXNET2015 file, or its header was changed"
         )
 
@@ -238,10 +237,8 @@ def _check_is_fluxnet(table: pd.DataFrame, source: Source) -> None:
 def _warn_if_short(table: pd.DataFrame, source: Source) -> None:
     last = table.index[-1]
     if source.last_year is not None and last < pd.Timestamp(source.last_year, 12, 31):
-        warnings.warn(
-            f"{CALLER}: {source.path.name} ends on {last:%Y-%m-%d} though its name says {source.last_year}; "
-            f"it may be cut short",
-            stacklevel=3,
+        checks.warn(
+            f"{source.path.name} ends on {last:%Y-%m-%d} though its name says {source.last_year}; it may be cut short"
         )
 
 
@@ -260,7 +257,7 @@ def _clean(
     if min_quality is not None:
         if "soil_moisture_qc" not in table:
             raise ValueError(
-                f"{CALLER}: min_quality={min_quality} needs the column {target}_QC, which {source.path.name} "
+                f"min_quality={min_quality} needs the column {target}_QC, which {source.path.name} "
                 f"lacks; use min_quality=None or leave out site {source.site}"
             )
         poor = moisture.notna() & ~(table["soil_moisture_qc"] >= min_quality)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
+
 LATITUDES = ("lat", "latitude")
 LONGITUDES = ("lon", "longitude")
 LAT_ATTRS = {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north"}
@@ -30,61 +32,61 @@ def wrap_longitude(lon: np.ndarray) -> np.ndarray:
     return np.where((lon >= -180.0) & (lon < 180.0), lon, np.round(wrapped, 8))
 
 
-def grid_labels(ds: xr.Dataset, dim: Hashable, caller: str, limits: tuple[float, float]) -> np.ndarray:
+def grid_labels(ds: xr.Dataset, dim: Hashable, limits: tuple[float, float]) -> np.ndarray:
     """The labels of a horizontal dimension as float64, checked."""
     if dim not in ds.dims or dim not in ds.indexes:
         raise ValueError(
-            f"{caller}: no 1-D coordinate {str(dim)!r} with a dimension of its own; the dimensions are "
+            f"no 1-D coordinate {str(dim)!r} with a dimension of its own; the dimensions are "
             f"{tuple(map(str, ds.dims))}. A regular latitude-longitude grid is needed: rename its "
             f"dimensions, or regrid"
         )
     found = ds.indexes[dim].to_numpy()
     if found.dtype.kind not in "fiu":
-        raise ValueError(f"{caller}: coordinate {str(dim)!r} holds {found.dtype}, not degrees")
+        raise ValueError(f"coordinate {str(dim)!r} holds {found.dtype}, not degrees")
     labels = exact_labels(found)
     low, high = limits
     if not ((labels >= low) & (labels <= high)).all():
         raise ValueError(
-            f"{caller}: coordinate {str(dim)!r} runs from {labels.min():g} to {labels.max():g}; "
+            f"coordinate {str(dim)!r} runs from {labels.min():g} to {labels.max():g}; "
             f"expected degrees within {low:g} to {high:g}"
         )
     return labels
 
 
-def require_distinct(labels: np.ndarray, dim: Hashable, caller: str) -> None:
+def require_distinct(labels: np.ndarray, dim: Hashable) -> None:
     """Raise when a row or column occurs twice, as 0 and 360 degrees do."""
     values, counts = np.unique(labels, return_counts=True)
     if (counts > 1).any():
         twice = ", ".join(f"{value:g}" for value in values[counts > 1][:3])
         raise ValueError(
-            f"{caller}: {str(dim)!r} names the same place more than once ({twice} degrees; -180 and 180, or "
+            f"{str(dim)!r} names the same place more than once ({twice} degrees; -180 and 180, or "
             f"0 and "
             f"360, are one meridian); keep one, e.g. with .isel({dim}=slice(0, -1))"
         )
 
 
-def find_axis(ds: xr.Dataset, names: tuple[str, ...], caller: str) -> str:
+def find_axis(ds: xr.Dataset, names: tuple[str, ...]) -> str:
     """Which of `names` is a dimension of `ds`."""
     found = [name for name in names if name in ds.dims]
     if len(found) != 1:
         raise ValueError(
-            f"{caller}: expected one dimension called {' or '.join(names)}, found {found or 'none'} among "
+            f"expected one dimension called {' or '.join(names)}, found {found or 'none'} among "
             f"{tuple(map(str, ds.dims))}; a regular latitude-longitude grid is needed: rename its "
             f"dimensions, or regrid"
         )
     return found[0]
 
 
-def standard_grid(ds: xr.Dataset, caller: str) -> xr.Dataset:
+def standard_grid(ds: xr.Dataset) -> xr.Dataset:
     """The same cells on ``lat`` from north to south and ``lon`` from -180 to below 180, west to east; lazy.
 
     Labels are wrapped first, then values and labels are sorted together, so that no value changes its place.
     """
-    lat_name, lon_name = find_axis(ds, LATITUDES, caller), find_axis(ds, LONGITUDES, caller)
-    lat = grid_labels(ds, lat_name, caller, (-90.0, 90.0))
-    lon = wrap_longitude(grid_labels(ds, lon_name, caller, (-180.0, 360.0)))
-    require_distinct(lat, lat_name, caller)
-    require_distinct(lon, lon_name, caller)
+    lat_name, lon_name = find_axis(ds, LATITUDES), find_axis(ds, LONGITUDES)
+    lat = grid_labels(ds, lat_name, (-90.0, 90.0))
+    lon = wrap_longitude(grid_labels(ds, lon_name, (-180.0, 360.0)))
+    require_distinct(lat, lat_name)
+    require_distinct(lon, lon_name)
     named = ds.rename({old: new for old, new in ((lat_name, "lat"), (lon_name, "lon")) if old != new})
     labelled = named.assign_coords(lat=("lat", lat, LAT_ATTRS), lon=("lon", lon, LON_ATTRS))
     return _reorder(_reorder(labelled, "lat", np.argsort(-lat)), "lon", np.argsort(lon))
@@ -97,6 +99,7 @@ def _reorder(ds: xr.Dataset, dim: str, order: np.ndarray) -> xr.Dataset:
 _PATCH = ("patch_lat", "patch_lon")
 
 
+@public
 def nearest_cells(patches: xr.Dataset) -> xr.Dataset:
     """The four cells nearest to each site.
 
@@ -126,13 +129,10 @@ def nearest_cells(patches: xr.Dataset) -> xr.Dataset:
     >>> collocate.nearest_cells(twin.simulate(2, 30, size=4)).t2m.sizes["cell"]
     4
     """
-    caller = "nearest_cells"
     if not set(_PATCH) <= set(patches.dims) or patches.sizes[_PATCH[0]] != patches.sizes[_PATCH[1]]:
-        raise ValueError(
-            f"{caller}: expected square patches on {_PATCH}, found {dict(patches.sizes)}; make them with collocate"
-        )
+        raise ValueError(f"expected square patches on {_PATCH}, found {dict(patches.sizes)}; make them with collocate")
     size = patches.sizes[_PATCH[0]]
-    first = {dim: _first_of_two(patches, dim, caller) for dim in _PATCH}
+    first = {dim: _first_of_two(patches, dim) for dim in _PATCH}
     steps = [(0, 0)] if size == 1 else [(0, 0), (0, 1), (1, 0), (1, 1)]
     pick = {dim: first[dim] + xr.DataArray([step[k] for step in steps], dims="cell") for k, dim in enumerate(_PATCH)}
     if any("site" in index.dims for index in pick.values()):
@@ -141,7 +141,7 @@ def nearest_cells(patches: xr.Dataset) -> xr.Dataset:
     return on_cells.transpose("site", ..., "cell", missing_dims="ignore")
 
 
-def _first_of_two(patches: xr.Dataset, dim: str, caller: str) -> xr.DataArray | int:
+def _first_of_two(patches: xr.Dataset, dim: str) -> xr.DataArray | int:
     """First of the two nearest cells along a patch dimension: one index for all, or one a site (site,)."""
     size = patches.sizes[dim]
     if size == 1 or size % 2 == 0:
@@ -149,7 +149,7 @@ def _first_of_two(patches: xr.Dataset, dim: str, caller: str) -> xr.DataArray | 
     cell, place = ("cell_lat", "lat") if dim == _PATCH[0] else ("cell_lon", "lon")
     if cell not in patches.coords or place not in patches.coords:
         raise ValueError(
-            f"{caller}: in patches of odd size {size} the nearest cells depend on {cell!r} and {place!r}, "
+            f"in patches of odd size {size} the nearest cells depend on {cell!r} and {place!r}, "
             f"which are not coordinates; "
             f"make the patches with collocate"
         )

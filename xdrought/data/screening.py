@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.checks import require_dim, require_regular_steps
+from xdrought import checks
+from xdrought.checks import public, require_dim, require_regular_steps
 
 _COUNTS = ("inserted_days", "out_of_range_days", "rejected_days")
 
 
+@public
 def site_report(
     ds: xr.Dataset,
     *,
@@ -74,6 +75,7 @@ def site_report(
     return pd.DataFrame(rows)
 
 
+@public
 def screen_sites(
     ds: xr.Dataset,
     *,
@@ -160,7 +162,7 @@ def screen_sites(
     keep = np.flatnonzero(report["kept"].to_numpy(dtype=bool)) if len(report) else np.array([], dtype=int)
     if not keep.size:
         reasons = "; ".join(f"{row.site}: {row.reason}" for row in report.itertuples())
-        warnings.warn(f"screen_sites: no site is kept ({reasons or 'there was none'})", stacklevel=2)
+        checks.warn(f"no site is kept ({reasons or 'there was none'})")
     kept = ds.isel({site: keep})
     settings = {
         "screening": f"at most {100 * max_invalid:g} % invalid in the {record}, at least {min_days} days",
@@ -183,29 +185,27 @@ def _check(
     time: Hashable,
     site: Hashable,
 ) -> None:
-    caller = "screen_sites"
     if target not in ds:
-        raise ValueError(f"{caller}: no variable {target!r}; name it with target=...; there are {list(ds)}")
-    require_dim(ds[target], time, caller)
+        raise ValueError(f"no variable {target!r}; name it with target=...; there are {list(ds)}")
+    require_dim(ds[target], time)
     if site not in ds[target].dims:
         raise ValueError(
-            f"{caller}: no dimension {site!r} in {target!r}; it has {ds[target].dims}. One site is "
+            f"no dimension {site!r} in {target!r}; it has {ds[target].dims}. One site is "
             f"ds.expand_dims({str(site)!r}); name the dimension with site=..."
         )
     if set(ds[target].dims) != {site, time}:
-        raise ValueError(f"{caller}: {target!r} has the dimensions {ds[target].dims}, expected ({site}, {time})")
-    if require_regular_steps(ds[target], time, caller) != 1:
-        raise ValueError(f"{caller}: {time!r} is not daily; the rules count days: resample it first")
+        raise ValueError(f"{target!r} has the dimensions {ds[target].dims}, expected ({site}, {time})")
+    if require_regular_steps(ds[target], time) != 1:
+        raise ValueError(f"{time!r} is not daily; the rules count days: resample it first")
     if not 0 <= max_invalid <= 1:
-        raise ValueError(f"{caller}: max_invalid={max_invalid} is outside 0 to 1; it is a share, 0.10 is 10 %")
+        raise ValueError(f"max_invalid={max_invalid} is outside 0 to 1; it is a share, 0.10 is 10 %")
     if min_days < 1 or max_gap < 0:
-        raise ValueError(f"{caller}: min_days={min_days} must be at least 1 and max_gap={max_gap} at least 0")
+        raise ValueError(f"min_days={min_days} must be at least 1 and max_gap={max_gap} at least 0")
     if record not in ("span", "file"):
-        raise ValueError(f'{caller}: record={record!r} must be "span" or "file"')
+        raise ValueError(f'record={record!r} must be "span" or "file"')
     if record == "file" and not {"record_start", "record_end"} <= set(ds.variables):
         raise ValueError(
-            f'{caller}: record="file" needs record_start and record_end on {site!r}, which the readers give; '
-            f'use record="span"'
+            f'record="file" needs record_start and record_end on {site!r}, which the readers give; use record="span"'
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -13,30 +12,28 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
+
 _SHOWN = 8
 
 
-def site_coords(sites: xr.Dataset | pd.DataFrame, caller: str) -> xr.Dataset:
+def site_coords(sites: xr.Dataset | pd.DataFrame) -> xr.Dataset:
     """A Dataset of coordinates only: ``site``, ``lat``, ``lon`` and whatever else is known on site."""
     if isinstance(sites, pd.DataFrame):
         table = sites if sites.index.name == "site" else sites.set_index("site") if "site" in sites else None
         if table is None:
-            raise ValueError(
-                f"{caller}: the table of sites has no column 'site'; it has {list(map(str, sites.columns))}"
-            )
+            raise ValueError(f"the table of sites has no column 'site'; it has {list(map(str, sites.columns))}")
         known = {str(name): ("site", _plain(table[name])) for name in table.columns}
         coords = xr.Dataset(coords={"site": table.index.astype(str).to_numpy(dtype="U"), **known})
     elif isinstance(sites, xr.Dataset):
         if "site" not in sites.dims or "site" not in sites.coords:
-            raise ValueError(
-                f"{caller}: the sites have no dimension and coordinate 'site'; they have {dict(sites.sizes)}"
-            )
+            raise ValueError(f"the sites have no dimension and coordinate 'site'; they have {dict(sites.sizes)}")
         wanted = [name for name in ("lat", "lon") if name in sites.data_vars]
         names = [name for name in sites.set_coords(wanted).coords if sites[name].dims == ("site",)]
         coords = xr.Dataset(coords={name: sites[name].variable for name in names})
     else:
-        raise TypeError(f"{caller}: sites must be a Dataset or a DataFrame, got {type(sites).__name__}")
-    _check(coords, caller)
+        raise TypeError(f"sites must be a Dataset or a DataFrame, got {type(sites).__name__}")
+    _check(coords)
     return coords
 
 
@@ -51,25 +48,23 @@ def _plain(column: pd.Series) -> np.ndarray:
     return values if values.dtype.kind in "fiubM" else column.astype(str).to_numpy(dtype="U")
 
 
-def _check(coords: xr.Dataset, caller: str) -> None:
+def _check(coords: xr.Dataset) -> None:
     absent = [name for name in ("lat", "lon") if name not in coords]
     if absent:
-        raise ValueError(f"{caller}: the sites have no {absent} on 'site'; they have {list(map(str, coords.coords))}")
+        raise ValueError(f"the sites have no {absent} on 'site'; they have {list(map(str, coords.coords))}")
     names = coords["site"].values
     if not names.size:
-        raise ValueError(f"{caller}: no sites were given")
+        raise ValueError("no sites were given")
     index = pd.Index(names)
     if index.has_duplicates:
-        raise ValueError(f"{caller}: sites given more than once: {name_some(index[index.duplicated()].unique())}")
+        raise ValueError(f"sites given more than once: {name_some(index[index.duplicated()].unique())}")
     for name, low, high in (("lat", -90.0, 90.0), ("lon", -180.0, 360.0)):
         if coords[name].dtype.kind not in "fiu":
-            raise ValueError(f"{caller}: {name!r} of the sites holds {coords[name].dtype}, not degrees")
+            raise ValueError(f"{name!r} of the sites holds {coords[name].dtype}, not degrees")
         values = coords[name].values.astype("float64")
         wrong = ~((values >= low) & (values <= high))
         if wrong.any():
-            raise ValueError(
-                f"{caller}: {name!r} is missing or outside {low:g} to {high:g} degrees at {name_some(names[wrong])}"
-            )
+            raise ValueError(f"{name!r} is missing or outside {low:g} to {high:g} degrees at {name_some(names[wrong])}")
 
 
 _TABLE_NAMES = {
@@ -81,41 +76,38 @@ _TABLE_NAMES = {
 }
 
 
-def read_places(
-    site_table: str | PathLike | pd.DataFrame | None, sites: Sequence[tuple[str, Path]], caller: str
-) -> pd.DataFrame:
+def read_places(site_table: str | PathLike | pd.DataFrame | None, sites: Sequence[tuple[str, Path]]) -> pd.DataFrame:
     """Positions by site, from the table or ``sites.csv`` in the folders of the sites; warns of the rest."""
     if site_table is None:
         beside = {folder / "sites.csv" for _, folder in sites}
         there = [path for path in sorted(beside) if path.is_file()]
-        tables = [_normalise(_read(path, caller), str(path), caller) for path in there]
+        tables = [_normalise(_read(path), str(path)) for path in there]
         nowhere = pd.DataFrame({"lat": [], "lon": []}, index=pd.Index([], name="site"))
         places = pd.concat(tables) if tables else nowhere
         places = places[~places.index.duplicated()]
     elif isinstance(site_table, pd.DataFrame):
-        places = _normalise(site_table, "site_table", caller)
+        places = _normalise(site_table, "site_table")
     else:
         if not Path(site_table).is_file():
-            raise FileNotFoundError(f"{caller}: no site table {str(site_table)!r}")
-        places = _normalise(_read(Path(site_table), caller), str(site_table), caller)
+            raise FileNotFoundError(f"no site table {str(site_table)!r}")
+        places = _normalise(_read(Path(site_table)), str(site_table))
     unknown = [site for site, _ in sites if site not in places.index]
     if unknown:
-        warnings.warn(
-            f"{caller}: no position for {unknown}: lat and lon are NaN; give site_table= or put sites.csv "
-            f"(site,lat,lon) beside the files",
-            stacklevel=3,
+        checks.warn(
+            f"no position for {unknown}: lat and lon are NaN; give site_table= or put sites.csv "
+            f"(site,lat,lon) beside the files"
         )
     return places
 
 
-def _read(path: Path, caller: str) -> pd.DataFrame:
+def _read(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path)
     except ValueError as error:  # nothing in it, not a table, not a text
-        raise ValueError(f"{caller}: {path} is not a csv table of sites ({error}); write site,lat,lon in it") from error
+        raise ValueError(f"{path} is not a csv table of sites ({error}); write site,lat,lon in it") from error
 
 
-def _normalise(table: pd.DataFrame, where: str, caller: str) -> pd.DataFrame:
+def _normalise(table: pd.DataFrame, where: str) -> pd.DataFrame:
     lower = {str(name).lower(): name for name in table.columns}
     found = {
         name: next((lower[alias] for alias in aliases if alias in lower), None)
@@ -123,20 +115,20 @@ def _normalise(table: pd.DataFrame, where: str, caller: str) -> pd.DataFrame:
     }
     absent = [name for name in ("site", "lat", "lon") if found[name] is None]
     if absent:
-        raise ValueError(f"{caller}: {where} lacks the column(s) {absent}; it has {list(table.columns)}")
+        raise ValueError(f"{where} lacks the column(s) {absent}; it has {list(table.columns)}")
     places = pd.DataFrame({name: table[column] for name, column in found.items() if column is not None})
     places = places.set_index("site")
     if places.index.has_duplicates:
-        raise ValueError(f"{caller}: {where} has {places.index[places.index.duplicated()][0]} twice; keep one row")
+        raise ValueError(f"{where} has {places.index[places.index.duplicated()][0]} twice; keep one row")
     for name in ("lat", "lon"):
         degrees = pd.to_numeric(places[name], errors="coerce")
         text = places.index[degrees.isna() & places[name].notna()]
         if len(text):
-            raise ValueError(f"{caller}: {where} gives {name} of {list(text)} in words; expected decimal degrees")
+            raise ValueError(f"{where} gives {name} of {list(text)} in words; expected decimal degrees")
         places[name] = degrees
     wrong = places.index[(places["lat"].abs() > 90) | (places["lon"].abs() > 360)]
     if len(wrong):
-        raise ValueError(f"{caller}: {where} puts {list(wrong)} off the globe; are lat and lon exchanged?")
+        raise ValueError(f"{where} puts {list(wrong)} off the globe; are lat and lon exchanged?")
     return places
 
 
@@ -181,7 +173,7 @@ class SiteRecord:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def insert_missing_days(table: pd.DataFrame, *, caller: str, where: str) -> tuple[pd.DataFrame, int]:
+def insert_missing_days(table: pd.DataFrame, *, where: str) -> tuple[pd.DataFrame, int]:
     """The table on every day from its first to its last, and how many days had to be inserted.
 
     Raises
@@ -191,15 +183,13 @@ def insert_missing_days(table: pd.DataFrame, *, caller: str, where: str) -> tupl
     """
     days = table.index
     if not len(days):
-        raise ValueError(f"{caller}: {where} has a header but no rows; it is cut short, get the file again")
+        raise ValueError(f"{where} has a header but no rows; it is cut short, get the file again")
     if days.has_duplicates:
         twice = days[days.duplicated()]
-        raise ValueError(
-            f"{caller}: {where} has {len(twice)} duplicated day(s), first {twice[0]:%Y-%m-%d}; keep one row a day"
-        )
+        raise ValueError(f"{where} has {len(twice)} duplicated day(s), first {twice[0]:%Y-%m-%d}; keep one row a day")
     if not days.is_monotonic_increasing:
         first = days[1:][np.diff(days.to_numpy()) < np.timedelta64(0)][0]
-        raise ValueError(f"{caller}: {where} is not in order of time at {first:%Y-%m-%d}; sort its rows by date")
+        raise ValueError(f"{where} is not in order of time at {first:%Y-%m-%d}; sort its rows by date")
     complete = pd.date_range(days[0], days[-1], freq="D")
     return table.reindex(complete), len(complete) - len(days)
 
@@ -211,10 +201,10 @@ def mask_out_of_range(values: pd.Series, valid_range: tuple[float, float]) -> tu
     return values.mask(outside), int(outside.sum())
 
 
-def check_valid_range(valid_range: tuple[float, float], caller: str) -> None:
+def check_valid_range(valid_range: tuple[float, float]) -> None:
     """Raise unless the range is two ascending numbers."""
     if len(valid_range) != 2 or not valid_range[0] < valid_range[1]:
-        raise ValueError(f"{caller}: valid_range={valid_range!r} must be (low, high) with low < high")
+        raise ValueError(f"valid_range={valid_range!r} must be (low, high) with low < high")
 
 
 def to_dataset(

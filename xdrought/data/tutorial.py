@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.data.download import cache_folder
 from xdrought.data.fluxnet import open_fluxnet
 from xdrought.data.fluxnet_files import HOME as FLUXNET_HOME
@@ -18,6 +19,7 @@ from xdrought.data.uscrn import BASE_URL, open_uscrn
 _VARIABLE = "XDROUGHT_DATA_DIR"
 
 
+@public
 def open_dataset(name: str, **options: Any) -> xr.Dataset:
     """A SITE Dataset by name.
 
@@ -65,13 +67,13 @@ def open_dataset(name: str, **options: Any) -> xr.Dataset:
         "twin": _open_twin,
     }
     if name not in openers:
-        raise ValueError(f"open_dataset: no data called {name!r}; there are {sorted(openers)}")
+        raise ValueError(f"no data called {name!r}; there are {sorted(openers)}")
     return openers[name](**options)
 
 
 def _open_us_ar1(**options: Any) -> xr.Dataset:
     if options:
-        raise ValueError(f"open_dataset: 'us-ar1' takes no options, got {sorted(options)}")
+        raise ValueError(f"'us-ar1' takes no options, got {sorted(options)}")
     packaged = files("xdrought.data") / "us_ar1.nc"
     with as_file(packaged) as path, xr.open_dataset(path, engine="scipy") as ds:
         return ds.load()
@@ -81,7 +83,7 @@ def _open_fluxnet(**options: Any) -> xr.Dataset:
     folder = _data_folder("fluxnet2015")
     if folder is None:
         raise FileNotFoundError(
-            f"open_dataset: 'fluxnet' needs FLUXNET2015 files, which may not be downloaded for you. Get the "
+            f"'fluxnet' needs FLUXNET2015 files, which may not be downloaded for you. Get the "
             f"SUBSET or FULLSET zips of the sites you want from {FLUXNET_HOME}; put them (or the *_DD_*.csv) "
             f"in <folder>/fluxnet2015/, with a sites.csv (site,lat,lon,elevation_m,igbp) beside them; "
             f"and set {_VARIABLE}=<folder> ({_found()})"
@@ -96,7 +98,7 @@ def _open_uscrn(**options: Any) -> xr.Dataset:
         folder = fetched if any(fetched.glob("*/CRND0103-*.txt")) else None
     if folder is None:
         raise FileNotFoundError(
-            f"open_dataset: 'uscrn' needs USCRN daily01 files. Fetch some with "
+            f"'uscrn' needs USCRN daily01 files. Fetch some with "
             f'xdrought.data.open_uscrn(stations=["OK_Stillwater_5_WNW"], years=range(2010, 2020)), '
             f"after which this name finds them; or put files of {BASE_URL} in <folder>/uscrn/daily01/<year>/ "
             f"and set {_VARIABLE}=<folder> ({_found()})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime
 import re
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
@@ -16,6 +15,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
+from xdrought.checks import public
 from xdrought.data.download import cache_folder, fetch, require_https
 from xdrought.data.sites import SiteRecord, check_valid_range, insert_missing_days, mask_out_of_range, to_dataset
 
@@ -56,25 +57,25 @@ def read_file(path: Path) -> pd.DataFrame:
     match = NAME.fullmatch(path.name)
     size = len(text)
     if size < _MIN_BYTES:
-        raise ValueError(f"{CALLER}: {path.name} has {size} bytes, less than one day needs; get it again")
+        raise ValueError(f"{path.name} has {size} bytes, less than one day needs; get it again")
     for number, line in enumerate(text.splitlines(), start=1):
         if len(line.split()) != len(COLUMNS):
             raise ValueError(
-                f"{CALLER}: line {number} of {path.name} has {len(line.split())} fields, daily01 has "
+                f"line {number} of {path.name} has {len(line.split())} fields, daily01 has "
                 f"{len(COLUMNS)}; the file is truncated or no daily01 file: get it again"
             )
     if not text.endswith("\n"):
-        raise ValueError(f"{CALLER}: the last line of {path.name} is not complete; get the file again")
+        raise ValueError(f"the last line of {path.name} is not complete; get the file again")
     names, texts = list(COLUMNS), {"LST_DATE": str}
     frame = pd.read_csv(StringIO(text), sep=r"\s+", header=None, names=names, dtype=texts, quoting=csv.QUOTE_NONE)
     days = pd.to_datetime(frame["LST_DATE"], format="%Y%m%d", errors="coerce")
     if days.isna().any() or (match and not (days.dt.year == int(match["year"])).all()):
-        raise ValueError(f"{CALLER}: the dates of {path.name} are not days of its year; get the file again")
+        raise ValueError(f"the dates of {path.name} are not days of its year; get the file again")
     numbers = frame.drop(columns=["LST_DATE", "SUR_TEMP_DAILY_TYPE", "CRX_VN"])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     if numbers.isna().any(axis=None):
         column = numbers.columns[numbers.isna().any()][0]
-        raise ValueError(f"{CALLER}: column {column} of {path.name} holds text, not numbers; get the file again")
+        raise ValueError(f"column {column} of {path.name} holds text, not numbers; get the file again")
     return _mask_sentinels(numbers).set_index(pd.DatetimeIndex(days, name="time"))
 
 
@@ -102,6 +103,7 @@ MAX_FILE_BYTES = 10 * 2**20  # a station's year has 80 thousand
 _STATION = re.compile(r"[A-Z]{2}_[\w.'-]+")
 
 
+@public
 def open_uscrn(
     path: str | PathLike | Iterable[str | PathLike] | None = None,
     *,
@@ -180,10 +182,10 @@ def open_uscrn(
     'm3 m-3'
     """
     kept = _kept_columns(target, soil_temperature, variables)
-    check_valid_range(valid_range, CALLER)
+    check_valid_range(valid_range)
     chosen = None if years is None else sorted({int(year) for year in years})
     if isinstance(stations, str):
-        raise ValueError(f"{CALLER}: stations={stations!r} is one text; give a list, stations=[{stations!r}]")
+        raise ValueError(f"stations={stations!r} is one text; give a list, stations=[{stations!r}]")
     if path is None:
         folder = cache_folder() / "uscrn" / "daily01" if cache is None else Path(cache)
         files = _fetch_all(stations, chosen, base_url, folder, retries, wait, progress)
@@ -201,7 +203,7 @@ def _kept_columns(target: str, soil_temperature: str, variables: Sequence[str]) 
     for column in kept.values():
         if COLUMNS.get(column, (None,))[0] is None:
             known = [name for name, (units, _) in COLUMNS.items() if units]
-            raise ValueError(f"{CALLER}: no column {column!r} in daily01; there are {known}")
+            raise ValueError(f"no column {column!r} in daily01; there are {known}")
     return kept
 
 
@@ -229,16 +231,14 @@ def _local_files(path: str | PathLike | Iterable[str | PathLike]) -> list[Path]:
             found = sorted(file for file in item.rglob("CRND0103-*.txt") if _is_station_file(file))
             if not found:
                 raise FileNotFoundError(
-                    f"{CALLER}: no file CRND0103-<year>-<station>.txt in {str(item)!r} or below; "
+                    f"no file CRND0103-<year>-<station>.txt in {str(item)!r} or below; "
                     f"they are had from {BASE_URL}, or call open_uscrn(stations=[...], years=[...])"
                 )
             files += found
         elif not item.is_file():
-            raise FileNotFoundError(f"{CALLER}: no file or folder {str(item)!r}")
+            raise FileNotFoundError(f"no file or folder {str(item)!r}")
         elif not NAME.fullmatch(item.name):
-            raise ValueError(
-                f"{CALLER}: {item.name!r} is not named as published, CRND0103-<year>-<station>.txt; rename it"
-            )
+            raise ValueError(f"{item.name!r} is not named as published, CRND0103-<year>-<station>.txt; rename it")
         else:
             files.append(item)
     return files
@@ -263,7 +263,7 @@ def _choose(
     missing = [name for name in wanted if name not in found]
     if missing or not wanted:
         raise FileNotFoundError(
-            f"{CALLER}: no file of station(s) {missing} for years {years or 'any'}; there are {sorted(found)}"
+            f"no file of station(s) {missing} for years {years or 'any'}; there are {sorted(found)}"
         )
     return {name: found[name] for name in wanted}
 
@@ -273,7 +273,7 @@ def _refuse_twice(files: Sequence[Path]) -> None:
     for file in files:
         other = first.setdefault(file.name, file)
         if other is not file:
-            raise ValueError(f"{CALLER}: {file.name} is given twice, as {str(other)!r} and {str(file)!r}; give one")
+            raise ValueError(f"{file.name} is given twice, as {str(other)!r} and {str(file)!r}; give one")
 
 
 def _read_station(
@@ -285,7 +285,7 @@ def _read_station(
 ) -> SiteRecord:
     parts = [read_file(file) for file in sorted(files, key=lambda file: file.name)]
     whole = pd.concat(parts)
-    complete, inserted = insert_missing_days(whole, caller=CALLER, where=f"station {station}")
+    complete, inserted = insert_missing_days(whole, where=f"station {station}")
     moisture, outside = mask_out_of_range(complete[target], valid_range)
     table = pd.DataFrame({name: complete[column] for name, column in kept.items()})
     table = table.assign(soil_moisture=moisture)
@@ -308,13 +308,13 @@ def _fetch_all(
 ) -> list[Path]:
     if not stations or not years:
         raise ValueError(
-            f"{CALLER}: fetching needs stations=[...] and years=[...]; got stations={stations}, years={years}; "
+            f"fetching needs stations=[...] and years=[...]; got stations={stations}, years={years}; "
             f"Station names are those of the files at {BASE_URL}/2024/"
         )
     odd = [name for name in stations if not _STATION.fullmatch(name)]
     if odd:
-        raise ValueError(f"{CALLER}: {odd} are no station names; they look like 'OK_Stillwater_5_WNW'")
-    require_https(base_url, CALLER)
+        raise ValueError(f"{odd} are no station names; they look like 'OK_Stillwater_5_WNW'")
+    require_https(base_url)
     from tqdm import tqdm
 
     files, absent = [], []
@@ -324,7 +324,7 @@ def _fetch_all(
         url = f"{base_url.rstrip('/')}/{year}/{file.name}"
         try:
             if not _is_fresh(file, year):
-                fetch(url, file, read_file, caller=CALLER, limit=MAX_FILE_BYTES, retries=retries, wait=wait)
+                fetch(url, file, read_file, limit=MAX_FILE_BYTES, retries=retries, wait=wait)
             files.append(file)
         except FileNotFoundError:
             absent.append(f"{station} {year}")
@@ -332,9 +332,9 @@ def _fetch_all(
             if not file.is_file():
                 raise
             files.append(file)
-            warnings.warn(f"{error}; the older copy in the cache is used", stacklevel=3)
+            checks.warn(f"{error}; the older copy in the cache is used")
     if absent:
-        warnings.warn(f"{CALLER}: {base_url} has no file of {absent}", stacklevel=3)
+        checks.warn(f"{base_url} has no file of {absent}")
     return files
 
 

@@ -41,7 +41,6 @@ class Inputs:
     is_percentile: bool
     frozen: str
     time: Hashable
-    caller: str
 
     @classmethod
     def create(
@@ -52,31 +51,26 @@ class Inputs:
         is_percentile: bool,
         frozen: str,
         time: Hashable,
-        caller: str,
     ) -> Inputs:
         """Check what the labels tell; values are not looked at."""
         if frozen not in FROZEN:
-            raise ValueError(f"{caller}: frozen={frozen!r} is unknown; choose one of {FROZEN}")
+            raise ValueError(f"frozen={frozen!r} is unknown; choose one of {FROZEN}")
         if frozen == "mask" and soil_temperature is None:
-            raise ValueError(f'{caller}: frozen="mask" needs soil_temperature=')
-        values = prepare(soil_moisture, time, caller)
+            raise ValueError('frozen="mask" needs soil_temperature=')
+        values = prepare(soil_moisture, time)
         taken = [d for d in values.dims if d in _OWN_NAMES]
         if taken:
             raise ValueError(
-                f"{caller}: {values.name!r} has a dimension {taken[0]!r}, a name that the result uses itself; "
+                f"{values.name!r} has a dimension {taken[0]!r}, a name that the result uses itself; "
                 f"use .rename({{{taken[0]!r}: ...}})"
             )
         unit = values.attrs.get("units", "percent")
         if is_percentile and unit not in ("percent", "%"):
-            raise ValueError(
-                f"{caller}: is_percentile=True, but {values.name!r} has units {unit!r}; expected percent (0 to 100)"
-            )
+            raise ValueError(f"is_percentile=True, but {values.name!r} has units {unit!r}; expected percent (0 to 100)")
         if is_percentile and reference is not None:
-            raise ValueError(
-                f"{caller}: is_percentile=True leaves nothing to rank; drop reference=, or give soil moisture"
-            )
-        temperature = None if soil_temperature is None else _match(values, soil_temperature, time, caller)
-        return cls(values, temperature, reference, is_percentile, frozen, time, caller)
+            raise ValueError("is_percentile=True leaves nothing to rank; drop reference=, or give soil moisture")
+        temperature = None if soil_temperature is None else _match(values, soil_temperature, time)
+        return cls(values, temperature, reference, is_percentile, frozen, time)
 
     def bind(self, definition: Definition) -> tuple[Detector, list[xr.DataArray], list[list[Hashable]]]:
         """The detector of a definition, the arrays that its blocks take and their core dimensions."""
@@ -87,7 +81,6 @@ class Inputs:
             reference=self.reference,
             mask_frozen=self.frozen == "mask",
             time=self.time,
-            caller=self.caller,
         )
         arrays, core_dims = [self.values], [[self.time]]
         if self.temperature is not None:
@@ -129,18 +122,18 @@ def split_others(
     return temperature, rows[0] if rows else None
 
 
-def _match(values: xr.DataArray, temperature: xr.DataArray, time: Hashable, caller: str) -> xr.DataArray:
+def _match(values: xr.DataArray, temperature: xr.DataArray, time: Hashable) -> xr.DataArray:
     """Soil temperature in degC on exactly the steps of the record."""
-    celsius = units.convert(temperature, "degC", caller=caller)
+    celsius = units.convert(temperature, "degC")
     if time not in celsius.dims or not values.indexes[time].equals(celsius.indexes[time]):
         raise ValueError(
-            f"{caller}: soil_temperature has other steps than {values.name!r} along {time!r}; "
+            f"soil_temperature has other steps than {values.name!r} along {time!r}; "
             f"use xarray.align or .reindex_like first"
         )
-    checks.require_one_chunk(celsius, time, f"{caller} (soil_temperature)", "the whole record is needed")
+    checks.require_one_chunk(celsius, time, "the whole record is needed")
     extra = set(celsius.dims) - set(values.dims)
     if extra:
-        raise ValueError(f"{caller}: soil_temperature has dimensions {sorted(map(str, extra))} that the record lacks")
+        raise ValueError(f"soil_temperature has dimensions {sorted(map(str, extra))} that the record lacks")
     return celsius
 
 
@@ -275,19 +268,16 @@ def make_detector(
     reference: Reference,
     mask_frozen: bool,
     time: Hashable,
-    caller: str,
 ) -> tuple[Detector, xr.DataArray | None]:
     """Bind a definition to the time axis of `values`, with the series it ranks against if that is another one."""
-    step_days = checks.require_regular_steps(values, time, caller)
+    step_days = checks.require_regular_steps(values, time)
     if step_days not in (1.0, 5.0):
         raise ValueError(
-            f"{caller}: {time!r} has steps of {checks.step_text(step_days)}; expected daily or 5-day (pentad) values: "
+            f"{time!r} has steps of {checks.step_text(step_days)}; expected daily or 5-day (pentad) values: "
             f'average them first, e.g. .resample({time}="1D").mean()'
         )
     if definition.rule == "volatility" and (step_days != 1.0 or is_percentile):
-        raise ValueError(
-            f"{caller}: definition {definition.name!r} needs daily soil moisture, not percentiles or pentads"
-        )
+        raise ValueError(f"definition {definition.name!r} needs daily soil moisture, not percentiles or pentads")
     stepped, blocks = values, None
     if definition.step == "pentad" and step_days == 1.0 and not is_percentile:
         blocks = calendars.pentad_blocks(values.indexes[time])
@@ -296,11 +286,11 @@ def make_detector(
     ranking, pool = None, None
     if not is_percentile:
         ranking, pool = make_ranking(
-            stepped, definition.percentile_method, definition.pool, definition.window, reference, time, caller
+            stepped, definition.percentile_method, definition.pool, definition.window, reference, time
         )
         if pool is not None and reference is None:  # ranked against itself: the block brings its own pool
             pool = None
-    days = checks.days_since_start(stepped, time, caller)
+    days = checks.days_since_start(stepped, time)
     return Detector(definition, days, step_days, blocks, ranking, mask_frozen), pool
 
 
@@ -343,8 +333,8 @@ def _as_pentads(reference: Reference, time: Hashable) -> Reference:
     """A daily reference series averaged to pentads as the record is, without those cut by its ends."""
     if not isinstance(reference, xr.DataArray) or reference.sizes[time] < 2:
         return reference
-    if checks.require_regular_steps(reference, time, "reference") != 1.0:
+    if checks.require_regular_steps(reference, time) != 1.0:
         return reference
-    checks.require_one_chunk(reference, time, "reference", "the whole reference is needed")
+    checks.require_one_chunk(reference, time, "the whole reference is needed")
     blocks = calendars.pentad_blocks(reference.indexes[time])
     return pentad_means(reference, blocks, time).isel({time: np.flatnonzero(blocks.complete)})

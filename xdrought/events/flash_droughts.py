@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
 from xdrought.events.table import build_events
@@ -42,6 +43,7 @@ _SUMMARY = {
 Definitions = str | Definition | Iterable[str | Definition]
 
 
+@public
 def flash_drought_events(
     soil_moisture: xr.DataArray,
     *,
@@ -116,10 +118,9 @@ def flash_drought_events(
     >>> float(events.intensification_rate[0]), int(events.duration[0]), bool(events.is_flash[0])
     (22.5, 20, True)
     """
-    caller = "flash_drought_events"
     if censored not in ("keep", "drop"):
-        raise ValueError(f'{caller}: censored={censored!r} is unknown; choose "keep" or "drop"')
-    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, caller)
+        raise ValueError(f'censored={censored!r} is unknown; choose "keep" or "drop"')
+    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time)
     chosen, several = _definitions(definition, relapse=relapse, **thresholds)
     tables = [build_events(inputs, d).assign_attrs(_settings(d)) for d in chosen]
     if several:
@@ -131,6 +132,7 @@ def flash_drought_events(
     return events.isel(event=~events.is_censored.values) if censored == "drop" else events
 
 
+@public
 def drought_classes(
     soil_moisture: xr.DataArray,
     *,
@@ -171,7 +173,7 @@ def drought_classes(
     array([0, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0, 0, 0, 0,
            0], dtype=int8)
     """
-    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, "drought_classes")
+    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time)
 
     def one(d: Definition) -> xr.DataArray:
         out = inputs.apply("classes", d, [[time]], [np.int8])
@@ -185,6 +187,7 @@ def drought_classes(
     )
 
 
+@public
 def drought_summary(
     soil_moisture: xr.DataArray,
     *,
@@ -224,7 +227,7 @@ def drought_summary(
     >>> float(drought_summary(da, is_percentile=True).drought_fraction)
     0.6
     """
-    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, "drought_summary")
+    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time)
 
     def one(d: Definition) -> xr.Dataset:
         maps = inputs.apply("summary", d, [[]] * len(_SUMMARY), [np.float64] * len(_SUMMARY))
@@ -237,6 +240,7 @@ def drought_summary(
     return _per_definition(one, *_definitions(definition, relapse=relapse, **thresholds))
 
 
+@public
 def definition_agreement(classes: xr.DataArray) -> xr.Dataset:
     """How far definitions agree: every pair of a ``definition`` dimension, over all other dims.
 
@@ -268,7 +272,7 @@ def definition_agreement(classes: xr.DataArray) -> xr.Dataset:
     """
     if "definition" not in classes.dims:
         raise ValueError(
-            "definition_agreement: the classes have no 'definition' dimension; "
+            "the classes have no 'definition' dimension; "
             "ask drought_classes for several, e.g. definition=['tang2025', 'yuan2019']"
         )
     flash = classes.isin([CLASSES["flash_onset"], CLASSES["flash_condition"]])

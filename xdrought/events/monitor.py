@@ -162,15 +162,14 @@ class DroughtMonitor:
         --------
         See :func:`start_monitor`.
         """
-        caller = "DroughtMonitor.update"
-        values = prepare(new_days, self.time, caller)
-        _require_same_cells(self.cells, values, self.time, caller)
+        values = prepare(new_days, self.time)
+        _require_same_cells(self.cells, values, self.time)
         if (found := values.attrs.get("units")) != self.units:
             raise ValueError(
-                f"{caller}: the new days have units {found!r}, the record {self.units!r}; convert them first, "
+                f"the new days have units {found!r}, the record {self.units!r}; convert them first, "
                 f"e.g. with xdrought.units.convert, or set attrs['units']"
             )
-        _require_next(self.index, values.indexes[self.time], self.input_step, caller)
+        _require_next(self.index, values.indexes[self.time], self.input_step)
         return self._advance(values)
 
     def events(self, *, censored: str = "keep") -> xr.Dataset:
@@ -197,7 +196,7 @@ class DroughtMonitor:
         See :func:`start_monitor`.
         """
         if censored not in ("keep", "drop"):
-            raise ValueError(f'DroughtMonitor.events: censored={censored!r} is unknown; choose "keep" or "drop"')
+            raise ValueError(f'censored={censored!r} is unknown; choose "keep" or "drop"')
         open_events = self._open_events()
         cell = np.concatenate([self.settled_cells, open_events["row"].astype(np.int64)])
         table = np.concatenate([self.settled, open_events])
@@ -351,11 +350,11 @@ class DroughtMonitor:
         return self.reference.rank(rows, cells, index, self.definition)
 
 
-def _require_same_cells(cells: xr.DataArray, values: xr.DataArray, time: Hashable, caller: str) -> None:
+def _require_same_cells(cells: xr.DataArray, values: xr.DataArray, time: Hashable) -> None:
     dims = [d for d in values.dims if d != time]
     if set(dims) != set(cells.dims):
         raise ValueError(
-            f"{caller}: the new days have dimensions {tuple(values.dims)}, the record "
+            f"the new days have dimensions {tuple(values.dims)}, the record "
             f"{(*cells.dims, time)}; bring them to the same, e.g. with .expand_dims or .isel"
         )
     for d in dims:
@@ -363,7 +362,7 @@ def _require_same_cells(cells: xr.DataArray, values: xr.DataArray, time: Hashabl
         same = values.sizes[d] == cells.sizes[d] and (ours is None) == (theirs is None)
         if not same or (ours is not None and not ours.equals(theirs)):
             raise ValueError(
-                f"{caller}: the new days have other cells along {d!r} ({values.sizes[d]}) than the record "
+                f"the new days have other cells along {d!r} ({values.sizes[d]}) than the record "
                 f"({cells.sizes[d]}); use .reindex_like(monitor.cells), or start another monitor"
             )
 
@@ -390,27 +389,27 @@ def _rows_of_cells(values: xr.DataArray, shape: tuple[int, ...]) -> Iterator[tup
             yield slice(int(some[0]), int(some[-1]) + 1) if is_run else some, block[first : first + some.size]
 
 
-def _require_next(old: calendars.TimeIndex, new: calendars.TimeIndex, step: float, caller: str) -> None:
+def _require_next(old: calendars.TimeIndex, new: calendars.TimeIndex, step: float) -> None:
     """Raise unless the new days follow the old ones without a gap, at the same step."""
     if type(old) is not type(new) or getattr(old, "calendar", "") != getattr(new, "calendar", ""):
         raise ValueError(
-            f"{caller}: the new days have another kind of dates ({new.dtype}) than the record ({old.dtype}); "
+            f"the new days have another kind of dates ({new.dtype}) than the record ({old.dtype}); "
             f"use .convert_calendar"
         )
     if new[0] <= old[-1]:
         raise ValueError(
-            f"{caller}: the record ends at {old[-1]}, the new days begin at {new[0]}; what is known cannot be given "
+            f"the record ends at {old[-1]}, the new days begin at {new[0]}; what is known cannot be given "
             f"again: leave those days out, or start another monitor when they have been corrected"
         )
     tail = joined(old[-8:], new[:8])
     dummy = xr.DataArray(np.zeros(len(tail), np.int8), {"time": tail}, "time", "new days")
     gap = (new[0] - old[-1]) / pd.Timedelta(days=1)
     try:
-        follows = checks.require_regular_steps(dummy, "time", caller) == step
+        follows = checks.require_regular_steps(dummy, "time") == step
     except ValueError:
         follows = False
     if not follows:
         raise ValueError(
-            f"{caller}: the record ends at {old[-1]} and goes by {checks.step_text(step)}, the new days begin at "
+            f"the record ends at {old[-1]} and goes by {checks.step_text(step)}, the new days begin at "
             f"{new[0]}, {checks.step_text(gap)} later; give every step between, missing ones as NaN"
         )

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars, checks
+from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
 from xdrought.events.monitor import DroughtMonitor, FixedReference, joined
@@ -19,6 +20,7 @@ from xdrought.events.table import _no_events
 from xdrought.percentiles import Reference
 
 
+@public
 def start_monitor(
     soil_moisture: xr.DataArray,
     *,
@@ -75,22 +77,21 @@ def start_monitor(
     >>> [bool(monitor.events().is_provisional[0]), int(monitor.events().duration[0])]
     [False, 20]
     """
-    caller = "start_monitor"
     chosen = get_definition(definition, relapse=relapse, **thresholds)
     if chosen.rule != "threshold":
         raise ValueError(
-            f"{caller}: definition {chosen.name!r} has the rule {chosen.rule!r}, which is not followed day by day; "
+            f"definition {chosen.name!r} has the rule {chosen.rule!r}, which is not followed day by day; "
             f"use one with rule 'threshold', or flash_drought_events on the whole record"
         )
-    inputs = Inputs.create(soil_moisture, reference, None, is_percentile, "ignore", time, caller)
+    inputs = Inputs.create(soil_moisture, reference, None, is_percentile, "ignore", time)
     values = inputs.values
     if reference is None and not is_percentile:
         raise ValueError(
-            f"{caller}: no reference; percentiles of a growing record change with every day: "
-            f'give a period, e.g. reference=("1991", "2020"), or a series'
+            "no reference; percentiles of a growing record change with every day: "
+            'give a period, e.g. reference=("1991", "2020"), or a series'
         )
     if not is_percentile and not isinstance(reference, xr.DataArray):
-        _require_finished(values.indexes[time], reference, chosen, caller)
+        _require_finished(values.indexes[time], reference, chosen)
     _, arrays, _ = inputs.bind(chosen)
     space = [d for d in values.dims if d != time]
     sizes = {d: values.sizes[d] for d in space}
@@ -107,7 +108,7 @@ def start_monitor(
         reference=fixed,
         cells=cells.compute(),
         index=values.indexes[time][:0],
-        input_step=checks.require_regular_steps(values, time, caller),
+        input_step=checks.require_regular_steps(values, time),
         time=time,
         name=values.name,
         units=values.attrs.get("units"),
@@ -119,7 +120,7 @@ def start_monitor(
     return empty._advance(values)
 
 
-def _require_finished(index: calendars.TimeIndex, period: Any, definition: Definition, caller: str) -> None:
+def _require_finished(index: calendars.TimeIndex, period: Any, definition: Definition) -> None:
     """Raise when days to come would belong to the reference period."""
     labels, over = index, len(index)
     if definition.step == "pentad" and _is_daily(index):
@@ -132,7 +133,7 @@ def _require_finished(index: calendars.TimeIndex, period: Any, definition: Defin
     picked = labels.slice_indexer(chosen.start, chosen.stop)
     if picked.stop is None or picked.stop > over:
         raise ValueError(
-            f"{caller}: the reference {chosen.start} to {chosen.stop} goes on after the record's last day {index[-1]}; "
+            f"the reference {chosen.start} to {chosen.stop} goes on after the record's last day {index[-1]}; "
             f"give a period that is over, so that no new day can change it"
         )
 
@@ -142,6 +143,7 @@ def _is_daily(index: calendars.TimeIndex) -> bool:
     return len(index) < 2 or (index[1] - index[0]) == pd.Timedelta(days=1)
 
 
+@public
 def load_monitor(path: str | Path) -> DroughtMonitor:
     """Read a monitor that ``DroughtMonitor.save`` wrote.
 

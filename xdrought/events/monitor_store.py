@@ -33,9 +33,7 @@ def write_monitor(monitor: DroughtMonitor, folder: Path) -> None:
     if (folder / STATE).is_file():
         found = _read_labels(folder / STATE)
         if found["reference_key"] != key:
-            raise ValueError(
-                f"save: {folder} holds another monitor, with a reference of its own; choose another folder"
-            )
+            raise ValueError(f"{folder} holds another monitor, with a reference of its own; choose another folder")
     if monitor.reference is not None and not (folder / _reference_name(key)).is_file():
         _in_one_move(_reference_groups(monitor.reference), folder / _reference_name(key))
     _in_one_move(_state_groups(monitor), folder / STATE)
@@ -44,22 +42,20 @@ def write_monitor(monitor: DroughtMonitor, folder: Path) -> None:
 def read_monitor(folder: Path) -> dict[str, Any]:
     """The fields of a monitor that :func:`write_monitor` wrote."""
     if not (folder / STATE).is_file():
-        raise FileNotFoundError(f"load_monitor: there is no {STATE} in {folder}; give what DroughtMonitor.save wrote")
+        raise FileNotFoundError(f"there is no {STATE} in {folder}; give what DroughtMonitor.save wrote")
     labels = _read_labels(folder / STATE)
     if labels.get("format_version") != FORMAT_VERSION:
         raise ValueError(
-            f"load_monitor: {folder} has format version {labels.get('format_version')!r}, this xdrought reads "
+            f"{folder} has format version {labels.get('format_version')!r}, this xdrought reads "
             f"{FORMAT_VERSION}; update xdrought"
         )
     reference_path = folder / _reference_name(labels["reference_key"])
     if labels["reference_key"] and not reference_path.is_file():
-        raise FileNotFoundError(f"load_monitor: {folder} lacks its reference {reference_path.name}; copy it there too")
+        raise FileNotFoundError(f"{folder} lacks its reference {reference_path.name}; copy it there too")
     try:
         return _read_state(folder / STATE, labels, _read_reference(reference_path, labels["reference_key"]))
     except Exception as error:  # whatever a changed file leads to, it is the file's fault
-        raise ValueError(
-            f"load_monitor: {folder} does not fit together ({error}); restore it, or start again"
-        ) from error
+        raise ValueError(f"{folder} does not fit together ({error}); restore it, or start again") from error
 
 
 def _reference_name(key: str) -> str:
@@ -144,12 +140,12 @@ def _read_labels(path: Path) -> dict[str, Any]:
                 name: value.item() if isinstance(value, np.generic) else value for name, value in ds.attrs.items()
             }
     except Exception as error:  # the engines raise many types for a broken file
-        raise ValueError(f"load_monitor: {path} cannot be read ({error}); restore it, or start again") from error
+        raise ValueError(f"{path} cannot be read ({error}); restore it, or start again") from error
     if labels.get("format") != FORMAT:
-        raise ValueError(f"load_monitor: {path} is no monitor, it says {labels.get('format')!r}; give another folder")
+        raise ValueError(f"{path} is no monitor, it says {labels.get('format')!r}; give another folder")
     key = labels.get("reference_key")
     if not isinstance(key, str) or not (key == "" or key.isalnum()):  # it names a file beside this one, nothing else
-        raise ValueError(f"load_monitor: {path} names the reference {key!r}; it was changed, restore it")
+        raise ValueError(f"{path} names the reference {key!r}; it was changed, restore it")
     return labels
 
 

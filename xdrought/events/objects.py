@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks, units
+from xdrought.checks import public
 from xdrought.events.flash_droughts import CLASSES
 
 if TYPE_CHECKING:
@@ -222,6 +223,7 @@ EARTH_RADIUS = 6371.0  # km
 _CELLS_AT_ONCE = 2**23
 
 
+@public
 def drought_objects(
     classes: xr.DataArray,
     *,
@@ -303,17 +305,16 @@ def drought_objects(
     >>> objects.sizes["object"], objects.day_lon.values.round(1).tolist()
     (1, [-45.0, -22.5, 0.0])
     """
-    caller = "drought_objects"
-    mask = _mask_of(classes, kinds, (time, lat, lon), caller)
+    mask = _mask_of(classes, kinds, (time, lat, lon))
     if connectivity not in CONNECTIVITY:
-        raise ValueError(f"{caller}: connectivity={connectivity!r} is unknown; choose one of {CONNECTIVITY}")
-    checks.require_regular_steps(mask, time, caller)
-    lon_degrees, round_the_world = _longitudes(mask[lon].values, caller)
-    lat_degrees = _latitudes(mask[lat].values, caller)
-    area = _areas(lat_degrees, lon_degrees, cell_area, mask, caller)
+        raise ValueError(f"connectivity={connectivity!r} is unknown; choose one of {CONNECTIVITY}")
+    checks.require_regular_steps(mask, time)
+    lon_degrees, round_the_world = _longitudes(mask[lon].values)
+    lat_degrees = _latitudes(mask[lat].values)
+    area = _areas(lat_degrees, lon_degrees, cell_area, mask)
     around = round_the_world if periodic is None else bool(periodic)
     if intensity is not None:
-        intensity, mask = _same_grid(intensity, mask, caller)
+        intensity, mask = _same_grid(intensity, mask)
     mask, intensity = _in_blocks_of_days(mask, intensity)
     grid = area, _unit_vectors(lat_degrees, lon_degrees), connectivity == "full", around
     settings = {
@@ -328,29 +329,29 @@ def drought_objects(
     return objects.assign_coords(extra).assign_attrs(settings)
 
 
-def _mask_of(classes: Any, kinds: Sequence[str], dims: tuple, caller: str) -> xr.DataArray:
+def _mask_of(classes: Any, kinds: Sequence[str], dims: tuple) -> xr.DataArray:
     if not isinstance(classes, xr.DataArray) or classes.dtype.kind not in "biuf":
         found = classes.dtype if isinstance(classes, xr.DataArray) else type(classes).__name__
-        raise TypeError(f"{caller}: expected classes from drought_classes or True and False, got {found}")
+        raise TypeError(f"expected classes from drought_classes or True and False, got {found}")
     if set(classes.dims) != set(dims):
         raise ValueError(
-            f"{caller}: objects live on {dims}; {classes.name!r} has {tuple(classes.dims)}: choose along the others, "
+            f"objects live on {dims}; {classes.name!r} has {tuple(classes.dims)}: choose along the others, "
             f'e.g. .sel(definition="tang2025"), or name the dimensions with time=, lat=, lon='
         )
     for dim in dims:
         if dim not in classes.indexes:
-            raise ValueError(f"{caller}: dimension {dim!r} has no coordinate; assign its values")
+            raise ValueError(f"dimension {dim!r} has no coordinate; assign its values")
         if not classes.sizes[dim]:
-            raise ValueError(f"{caller}: dimension {dim!r} has no step; check the selection")
+            raise ValueError(f"dimension {dim!r} has no step; check the selection")
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     unknown = sorted(set(kinds) - set(CLASSES))
     if unknown or not kinds:
-        raise ValueError(f"{caller}: kinds={kinds} names no or unknown classes; choose among {sorted(CLASSES)}")
+        raise ValueError(f"kinds={kinds} names no or unknown classes; choose among {sorted(CLASSES)}")
     classes = classes.transpose(*dims)
     return classes if classes.dtype == bool else classes.isin([CLASSES[kind] for kind in kinds])
 
 
-def _longitudes(lon: np.ndarray, caller: str) -> tuple[np.ndarray, bool]:
+def _longitudes(lon: np.ndarray) -> tuple[np.ndarray, bool]:
     """Longitudes without a jump, and whether they go around the world."""
     degrees = np.unwrap(np.asarray(lon, np.float64), period=360)
     if degrees.size == 1:
@@ -359,24 +360,24 @@ def _longitudes(lon: np.ndarray, caller: str) -> tuple[np.ndarray, bool]:
     step = (degrees[-1] - degrees[0]) / steps.size
     if not (np.isfinite(degrees).all() and step and (np.abs(steps - step) < 0.05 * abs(step)).all()):
         raise ValueError(
-            f"{caller}: longitudes go from {lon[0]:g} to {lon[-1]:g} in steps of {steps.min():g} to {steps.max():g} "
+            f"longitudes go from {lon[0]:g} to {lon[-1]:g} in steps of {steps.min():g} to {steps.max():g} "
             f"degrees; expected even steps in one direction: use .sortby"
         )
     width = abs(step) * degrees.size
     if width > 360 + 0.5 * abs(step):
         raise ValueError(
-            f"{caller}: {degrees.size} longitudes, {abs(step):g} degrees each, go around the world more than once; "
+            f"{degrees.size} longitudes, {abs(step):g} degrees each, go around the world more than once; "
             f"drop the repeated ones"
         )
     return degrees, bool(abs(width - 360) < 0.5 * abs(step))
 
 
-def _latitudes(lat: np.ndarray, caller: str) -> np.ndarray:
+def _latitudes(lat: np.ndarray) -> np.ndarray:
     degrees = np.asarray(lat, np.float64)
     steps = np.diff(degrees)
     if not ((steps > 0).all() or (steps < 0).all()) or not (np.abs(degrees) <= 90).all():
         raise ValueError(
-            f"{caller}: latitudes are not in order between -90 and 90 degrees ({lat[0]:g} to {lat[-1]:g}); use .sortby"
+            f"latitudes are not in order between -90 and 90 degrees ({lat[0]:g} to {lat[-1]:g}); use .sortby"
         )
     return degrees
 
@@ -387,24 +388,23 @@ def _edges(centres: np.ndarray) -> np.ndarray:
     return np.concatenate([[centres[0] - step[0] / 2], (centres[:-1] + centres[1:]) / 2, [centres[-1] + step[-1] / 2]])
 
 
-def _areas(lat: np.ndarray, lon: np.ndarray, cell_area: Any, mask: xr.DataArray, caller: str) -> np.ndarray:
+def _areas(lat: np.ndarray, lon: np.ndarray, cell_area: Any, mask: xr.DataArray) -> np.ndarray:
     """Area of each cell (lat, lon), km2."""
     dims = mask.dims[1:]
     if cell_area is None:
         bands = np.abs(np.diff(np.sin(np.deg2rad(np.clip(_edges(lat), -90, 90)))))
         widths = np.abs(np.diff(np.deg2rad(_edges(lon))))
         return EARTH_RADIUS**2 * bands[:, None] * widths
-    given = units.convert(cell_area, "km2", caller=caller)
+    given = units.convert(cell_area, "km2")
     own = mask.isel({mask.dims[0]: 0}, drop=True)
     fits = set(given.dims) <= set(dims) and all(own.indexes[d].equals(given.indexes.get(d)) for d in given.dims)
     if not fits or dims[0] not in given.dims:
         raise ValueError(
-            f"{caller}: cell_area is on {tuple(given.dims)} with other labels than the classes' {dims}; "
-            f"use .reindex_like"
+            f"cell_area is on {tuple(given.dims)} with other labels than the classes' {dims}; use .reindex_like"
         )
     full = given.broadcast_like(own).transpose(*dims).values.astype(np.float64)
     if not (full >= 0).all():
-        raise ValueError(f"{caller}: cell_area is negative or missing somewhere; fill it, 0 where nothing counts")
+        raise ValueError("cell_area is negative or missing somewhere; fill it, 0 where nothing counts")
     return full
 
 
@@ -413,10 +413,10 @@ def _unit_vectors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     return np.stack(np.broadcast_arrays(np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)), axis=-1)
 
 
-def _same_grid(intensity: xr.DataArray, mask: xr.DataArray, caller: str) -> tuple[xr.DataArray, xr.DataArray]:
+def _same_grid(intensity: xr.DataArray, mask: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     if not isinstance(intensity, xr.DataArray) or set(intensity.dims) != set(mask.dims):
-        raise ValueError(f"{caller}: intensity must be a DataArray on {tuple(mask.dims)}; use .broadcast_like(classes)")
-    return checks.align_exactly(intensity.transpose(*mask.dims), mask, "intensity and classes", caller)
+        raise ValueError(f"intensity must be a DataArray on {tuple(mask.dims)}; use .broadcast_like(classes)")
+    return checks.align_exactly(intensity.transpose(*mask.dims), mask, "intensity and classes")
 
 
 def _in_blocks_of_days(mask: xr.DataArray, intensity: xr.DataArray | None) -> tuple[xr.DataArray, xr.DataArray | None]:

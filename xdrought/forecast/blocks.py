@@ -78,8 +78,8 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, membe
     spec = members.architecture
     there = complete_days(cube, spec.size)
     cell, start = window_starts(there, None, spec.window, members.lead)
-    require_known_degrees(degrees, cell, "predict")
-    device = resolve_device(members.device, "predict")
+    require_known_degrees(degrees, cell)
+    device = resolve_device(members.device)
     out = np.full((len(members.weights), *there.shape[:-1], there.shape[-1] + members.lead), np.nan, "float32")
     if len(cell):
         with turn(device):
@@ -184,7 +184,7 @@ def _block_without_edge(cube: np.ndarray, degrees: np.ndarray | None = None, *, 
     return forecast_block(cube, degrees, members=members)[(..., *inside)]
 
 
-def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray, caller: str) -> None:
+def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray) -> None:
     """Raise when one of the places `cell` of a chunk has no degree."""
     if degrees is None:
         return
@@ -193,7 +193,7 @@ def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray, caller: 
     known = np.isfinite(degrees).all(axis=-1).ravel()
     n_unknown = int((~known[np.unique(cell)]).sum())
     if n_unknown:
-        raise ValueError(without_degree(f"{n_unknown} place(s) of a chunk", caller))
+        raise ValueError(without_degree(f"{n_unknown} place(s) of a chunk"))
 
 
 def turn(device: device) -> AbstractContextManager:

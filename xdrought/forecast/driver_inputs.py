@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -53,17 +52,17 @@ class TargetPast:
 NO_PAST = TargetPast()
 
 
-def make_past(history: bool, change: bool, latency: int, caller: str) -> TargetPast:
+def make_past(history: bool, change: bool, latency: int) -> TargetPast:
     """A checked :class:`TargetPast`."""
     for name, value in (("target_history", history), ("predict_change", change)):
         if not isinstance(value, bool | np.bool_):
-            raise ValueError(f"{caller}: {name}={value!r}; it is True or False")
+            raise ValueError(f"{name}={value!r}; it is True or False")
     if isinstance(latency, bool) or not isinstance(latency, int | np.integer) or latency < 0:
-        raise ValueError(f"{caller}: latency={latency!r}; it is a whole number of days, 0 or more")
+        raise ValueError(f"latency={latency!r}; it is a whole number of days, 0 or more")
     past = TargetPast(bool(history), bool(change), int(latency))
     if past.latency and not past.is_used:
         raise ValueError(
-            f"{caller}: latency={latency} says how late observations arrive, but none are used; "
+            f"latency={latency} says how late observations arrive, but none are used; "
             f"use target_history=True or predict_change=True, or leave latency out"
         )
     return past
@@ -74,30 +73,30 @@ def history_name(target: Hashable) -> str:
     return f"{target}_history"
 
 
-def known_before(observed: xr.DataArray, days: int, time: Hashable, caller: str) -> xr.DataArray:
+def known_before(observed: xr.DataArray, days: int, time: Hashable) -> xr.DataArray:
     """On each day of the record the observation of `days` days before, NaN where there is none."""
-    checks.require_dim(observed, time, caller)
-    later = observed.assign_coords({time: _days_later(observed, days, time, caller)})
+    checks.require_dim(observed, time)
+    later = observed.assign_coords({time: _days_later(observed, days, time)})
     return later.reindex({time: observed[time]})
 
 
-def known_on(observed: xr.DataArray, days: int, times: pd.Index, time: Hashable, caller: str) -> xr.DataArray:
+def known_on(observed: xr.DataArray, days: int, times: pd.Index, time: Hashable) -> xr.DataArray:
     """The observation of `days` days before each of the days `times`."""
-    later = observed.assign_coords({time: _days_later(observed, days, time, caller)})
+    later = observed.assign_coords({time: _days_later(observed, days, time)})
     return later.reindex({time: times})
 
 
-def with_history(ds: xr.Dataset, target: Hashable, past: TargetPast, time: Hashable, caller: str) -> xr.Dataset:
+def with_history(ds: xr.Dataset, target: Hashable, past: TargetPast, time: Hashable) -> xr.Dataset:
     """`ds` with the driver that holds on each day what is then the last report."""
     name = history_name(target)
     if name in ds.variables:
-        raise ValueError(f"{caller}: {name!r} is what target_history=True adds; rename the variable of that name")
+        raise ValueError(f"{name!r} is what target_history=True adds; rename the variable of that name")
     attrs = {**ds[target].attrs, "long_name": f"{ds[target].attrs.get('long_name', target)}, as reported on the day"}
-    return ds.assign({name: known_before(ds[target], past.latency, time, caller).assign_attrs(attrs)})
+    return ds.assign({name: known_before(ds[target], past.latency, time).assign_attrs(attrs)})
 
 
-def _days_later(da: xr.DataArray, days: int, time: Hashable, caller: str) -> pd.Index:
-    checks.days_since_start(da, time, caller)  # refuse what is not dates
+def _days_later(da: xr.DataArray, days: int, time: Hashable) -> pd.Index:
+    checks.days_since_start(da, time)  # refuse what is not dates
     return da.indexes[time] + pd.Timedelta(days=days)
 
 
@@ -109,7 +108,6 @@ def training_windows(
     window: int,
     lead: int,
     time: Hashable,
-    caller: str,
     past: TargetPast = NO_PAST,
 ) -> Patches:
     """The windows of all sites that have any.
@@ -119,20 +117,20 @@ def training_windows(
     """
 
     def cut(data: xr.Dataset, names: Sequence[Hashable] | None) -> Patches:
-        return make_patches(data, target, names, size, window, lead, True, time, caller)
+        return make_patches(data, target, names, size, window, lead, True, time)
 
     windows = cut(ds, features)
     features, data = windows.features, windows.data
     observed = data[target]
     if past.history:
-        data, features = with_history(data, target, past, time, caller), (*features, history_name(target))
+        data, features = with_history(data, target, past, time), (*features, history_name(target))
     if past.change:
-        last = known_before(observed, windows.lead + past.latency, time, caller)
+        last = known_before(observed, windows.lead + past.latency, time)
         data = data.assign({target: (observed - last).assign_attrs(observed.attrs)})
     if past.is_used:
         windows = cut(data, features)
-    windows.require_windows(caller)
-    kept = _warn_of_places_without_windows(windows, caller)
+    windows.require_windows()
+    kept = _warn_of_places_without_windows(windows)
     if not windows.on_grid and kept.size < windows.data.sizes[SITE]:
         windows, observed = cut(windows.data.isel({SITE: kept}), features), observed.isel({SITE: kept})
     return windows.with_data(windows.data.assign({_observed_name(target): observed})) if past.change else windows
@@ -143,39 +141,34 @@ def _observed_name(target: Hashable) -> str:
     return f"{target}_observed"
 
 
-def _warn_of_places_without_windows(windows: Patches, caller: str) -> np.ndarray:
+def _warn_of_places_without_windows(windows: Patches) -> np.ndarray:
     """Indices of the sites that have windows; the others are named in a warning."""
     kept = np.unique(windows.cell)
     if windows.on_grid or kept.size == windows.data.sizes[SITE]:
         return kept
     lost = np.setdiff1d(np.arange(windows.data.sizes[SITE]), kept)
     names = windows.data[SITE].to_numpy()[lost] if SITE in windows.data.coords else lost
-    warnings.warn(
-        f"{caller}: {lost.size} site(s) without a complete window (no target, or a driver missing) are left "
-        f"out: {', '.join(map(str, names))}",
-        stacklevel=4,
+    checks.warn(
+        f"{lost.size} site(s) without a complete window (no target, or a driver missing) are left "
+        f"out: {', '.join(map(str, names))}"
     )
     return kept
 
 
-def in_known_units(
-    ds: xr.Dataset, features: Sequence[Hashable], known: Mapping[Hashable, str | None], caller: str
-) -> xr.Dataset:
+def in_known_units(ds: xr.Dataset, features: Sequence[Hashable], known: Mapping[Hashable, str | None]) -> xr.Dataset:
     """The drivers in the units that the network was trained with; others are converted or refused."""
     missing = [name for name in features if name not in ds.data_vars]
     if missing:
-        raise KeyError(f"{caller}: no variable {missing} in the Dataset; the forecaster needs {list(features)}")
+        raise KeyError(f"no variable {missing} in the Dataset; the forecaster needs {list(features)}")
     changed = {}
     for name in features:
         wanted = known.get(name)
         if wanted is not None and ds[name].attrs.get("units") != wanted:
-            changed[name] = units.convert(ds[name], wanted, caller=caller)
+            changed[name] = units.convert(ds[name], wanted)
     return ds.assign(changed)
 
 
-def forecast_inputs(
-    ds: xr.Dataset, forecaster: Forecaster, time: Hashable, caller: str, with_target: bool = False
-) -> xr.Dataset:
+def forecast_inputs(ds: xr.Dataset, forecaster: Forecaster, time: Hashable, with_target: bool = False) -> xr.Dataset:
     """All that a forecaster needs of `ds`, in the units of the training, with the target's past where it has one."""
     past, target = forecaster.past, forecaster.target
     needed = list(forecaster.drivers)
@@ -183,12 +176,12 @@ def forecast_inputs(
         if target not in ds.data_vars:
             why = "was trained with target_history or predict_change" if past.is_used else "is asked for a probability"
             raise KeyError(
-                f"{caller}: no variable {target!r} in the Dataset; the forecaster {why}, "
+                f"no variable {target!r} in the Dataset; the forecaster {why}, "
                 f"and needs what was observed up to the day of issue"
             )
         needed.append(target)
-    known = in_known_units(ds, needed, forecaster.units, caller)[needed]
-    return with_history(known, target, past, time, caller) if past.history else known
+    known = in_known_units(ds, needed, forecaster.units)[needed]
+    return with_history(known, target, past, time) if past.history else known
 
 
 def grid_steps(windows: Patches) -> dict[str, float]:
@@ -203,7 +196,7 @@ def grid_steps(windows: Patches) -> dict[str, float]:
     return steps
 
 
-def require_steps(windows: Patches, trained: Mapping[str, float], caller: str) -> None:
+def require_steps(windows: Patches, trained: Mapping[str, float]) -> None:
     """Raise when the cells of the patches are not as far apart as in training, or run the other way."""
     for dim, found in grid_steps(windows).items():
         wanted = trained.get(dim, found)
@@ -212,9 +205,7 @@ def require_steps(windows: Patches, trained: Mapping[str, float], caller: str) -
         else:
             cure = "regrid the drivers, or train again on this grid"
         if not np.isclose(found, wanted, rtol=0.01):
-            raise ValueError(
-                f"{caller}: {dim!r} goes from cell to cell by {found:g} degrees, in training by {wanted:g}; {cure}"
-            )
+            raise ValueError(f"{dim!r} goes from cell to cell by {found:g} degrees, in training by {wanted:g}; {cure}")
 
 
 def splits_on_places(splits: Splits, data: xr.Dataset) -> Splits:
@@ -264,7 +255,7 @@ def _central_cells(da: xr.DataArray, size: int) -> xr.DataArray:
     return xr.concat(rows, PATCH[0])
 
 
-def causality_of_places(windows: Patches, degree: xr.Dataset, caller: str) -> Tensor:
+def causality_of_places(windows: Patches, degree: xr.Dataset) -> Tensor:
     """(cells, n_causal) float32: the degree of each place of the windows, in the order of their drivers.
 
     Raises
@@ -274,12 +265,12 @@ def causality_of_places(windows: Patches, degree: xr.Dataset, caller: str) -> Te
     """
     import torch
 
-    degrees = np.asarray(degrees_of_places(windows, degree, _drivers(windows), caller))
-    require_degrees(windows, degrees, caller)
+    degrees = np.asarray(degrees_of_places(windows, degree, _drivers(windows)))
+    require_degrees(windows, degrees)
     return torch.from_numpy(degrees.reshape(-1, degrees.shape[-1]))
 
 
-def degrees_of_places(windows: Patches, degree: xr.Dataset, drivers: Sequence[Hashable], caller: str) -> Any:
+def degrees_of_places(windows: Patches, degree: xr.Dataset, drivers: Sequence[Hashable]) -> Any:
     """(places..., n_causal) float32 in the order of `drivers`, lazy if `degree` is; NaN at places without a degree."""
     from xdrought.causality import degree_vector
 
@@ -288,16 +279,16 @@ def degrees_of_places(windows: Patches, degree: xr.Dataset, drivers: Sequence[Ha
     known = list(degree.indexes["variable"]) if "variable" in degree.indexes else []
     missing += [name for name in drivers if name not in known]
     if missing:
-        raise ValueError(f"{caller}: the causality degree lacks {missing}; compute it with xdrought.causality_degree")
+        raise ValueError(f"the causality degree lacks {missing}; compute it with xdrought.causality_degree")
     ordered = degree[["rho", "p_value"]].sel(variable=list(drivers))
     labels: dict[Hashable, Any] = {dim: windows.data.indexes[dim] for dim in places if dim in windows.data.indexes}
     unlabelled = set(places) - set(labels) | {dim for dim in places if dim not in degree.indexes}
     if unlabelled:
-        raise ValueError(f"{caller}: {sorted(unlabelled)} needs labels in the data and in the causality degree")
+        raise ValueError(f"{sorted(unlabelled)} needs labels in the data and in the causality degree")
     return degree_vector(ordered).reindex(labels).transpose(*places, "causal").astype("float32").data
 
 
-def require_degrees(windows: Patches, degrees: np.ndarray, caller: str) -> None:
+def require_degrees(windows: Patches, degrees: np.ndarray) -> None:
     """Raise when a place that has windows has no degree."""
     places = GRID if windows.on_grid else (SITE,)
     known = np.isfinite(degrees).all(axis=-1)
@@ -305,13 +296,13 @@ def require_degrees(windows: Patches, degrees: np.ndarray, caller: str) -> None:
     if unknown:
         first = [np.unravel_index(cell, known.shape) for cell in unknown[:5]]
         where = [tuple(windows.data.indexes[d][k] for d, k in zip(places, at, strict=True)) for at in first]
-        raise ValueError(without_degree(f"{len(unknown)} place(s), first {where}", caller))
+        raise ValueError(without_degree(f"{len(unknown)} place(s), first {where}"))
 
 
-def without_degree(where: str, caller: str) -> str:
+def without_degree(where: str) -> str:
     """Words for places that need a causality degree and have none."""
     return (
-        f"{caller}: no causality degree for {where}; give "
+        f"no causality degree for {where}; give "
         f"causality=xdrought.causality_degree(ds[features], ds[target], train=...), which needs "
         f'observations, or fit a variant without causality, e.g. variant="ResAttRec"'
     )

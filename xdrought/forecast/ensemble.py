@@ -44,7 +44,7 @@ class Checkpoint:
         When there is no folder to write to.
     """
 
-    def __init__(self, path: str | Path | None, settings: Mapping[str, Any], caller: str):
+    def __init__(self, path: str | Path | None, settings: Mapping[str, Any]):
         self.path, self.settings = None if path is None else Path(path), json.loads(json.dumps(settings))
         self.courses: list[Course] = []
         self._tensors: dict[str, Any] = {}
@@ -52,20 +52,20 @@ class Checkpoint:
         if self.path is None:
             return
         if not self.path.absolute().parent.is_dir():
-            raise FileNotFoundError(f"{caller}: checkpoint {path} is in no folder; make {self.path.parent} first")
+            raise FileNotFoundError(f"checkpoint {path} is in no folder; make {self.path.parent} first")
         if self.path.exists():
-            self._read(self.path, caller)
+            self._read(self.path)
 
-    def _read(self, path: Path, caller: str) -> None:
+    def _read(self, path: Path) -> None:
         from xdrought.models.checkpoint import read, restored_course
 
-        self._tensors, self._notes = read(path, caller)
+        self._tensors, self._notes = read(path)
         found = self._notes.get("settings", {})
         other = [name for name in {**found, **self.settings} if found.get(name) != self.settings.get(name)]
         if other:
             said = ", ".join(f"{name}={found.get(name)!r}, now {self.settings.get(name)!r}" for name in other)
             raise ValueError(
-                f"{caller}: checkpoint {path} was made with {said}; call with the same settings and data to go "
+                f"checkpoint {path} was made with {said}; call with the same settings and data to go "
                 f"on, name another path, or delete it to start anew"
             )
         self.courses = [
@@ -117,12 +117,12 @@ def train_members(
     settings = (
         {} if checkpoint is None else {**asdict(spec), **asdict(plan), "runs": runs, "seed": seed, **shards.sums()}
     )
-    stored = Checkpoint(checkpoint, settings, CALLER)
+    stored = Checkpoint(checkpoint, settings)
     courses = stored.courses
     with _Progress(spec.variant, runs, plan.epochs, progress) as shown:
         for k in range(len(courses), runs):
             with _seeded(seed, k, shards.device) as own:
-                training = Training(build_architecture(spec).to(shards.device), shards, plan, own, CALLER)
+                training = Training(build_architecture(spec).to(shards.device), shards, plan, own)
                 stored.resume(training)
                 shown.begin(k, training)
                 finished = tuple(courses)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.driver_inputs import make_past
-from xdrought.forecast.ensemble import CALLER, history_of, join_processes, train_members
+from xdrought.forecast.ensemble import history_of, join_processes, train_members
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.forecaster_file import load
 from xdrought.forecast.prediction import predict
@@ -23,6 +24,7 @@ from xdrought.splits import PARTS, Splits, resolve_splits
 __all__ = ["Forecaster", "fit_resattcaurec", "load", "predict"]
 
 
+@public
 def fit_resattcaurec(
     ds: xr.Dataset,
     target: Hashable,
@@ -168,8 +170,7 @@ def fit_resattcaurec(
     >>> forecast.soil_moisture.dims, str(forecast.time.values[-1])[:10]  # the record ends on 2002-02-04
     (('site', 'time'), '2002-02-11')
     """
-    caller = CALLER
-    require_torch(caller)
+    require_torch()
     from xdrought.models.training import SAMPLERS, Plan
     from xdrought.models.zoo import VARIANTS, architecture
 
@@ -177,18 +178,16 @@ def fit_resattcaurec(
     if sites_in_memory is not None:
         _check_counts(sites_in_memory=sites_in_memory)
     if not learning_rate > 0:
-        raise ValueError(f"{caller}: learning_rate={learning_rate!r}; it must be above 0")
+        raise ValueError(f"learning_rate={learning_rate!r}; it must be above 0")
     if sampler not in SAMPLERS:
-        raise ValueError(f"{caller}: sampler={sampler!r} is unknown; choose one of {list(SAMPLERS)}")
+        raise ValueError(f"sampler={sampler!r} is unknown; choose one of {list(SAMPLERS)}")
     architecture(variant, 1, 1, 64, 64, equations, widths, dropout)  # refuse before long work
-    device = resolve_device(device, caller)
-    past = make_past(target_history, predict_change, latency, caller)
-    windows = driver_inputs.training_windows(ds, target, features, size, window, lead, time, caller, past)
+    device = resolve_device(device)
+    past = make_past(target_history, predict_change, latency)
+    windows = driver_inputs.training_windows(ds, target, features, size, window, lead, time, past)
     if embargo is None and split == "chronological":
         embargo = windows.window + windows.lead + past.latency
-    splits = driver_inputs.splits_on_places(
-        resolve_splits(split, windows, fractions, embargo, seed, caller), windows.data
-    )
+    splits = driver_inputs.splits_on_places(resolve_splits(split, windows, fractions, embargo, seed), windows.data)
     parts = {part: splits.windows(windows, part) for part in PARTS}
     _check_parts(parts, splits)
 
@@ -197,7 +196,7 @@ def fit_resattcaurec(
     degree, vectors = None, None
     if VARIANTS[variant].causal:
         degree = driver_inputs.training_causality(windows, splits) if causality is None else causality
-        vectors = driver_inputs.causality_of_places(windows, degree, caller)
+        vectors = driver_inputs.causality_of_places(windows, degree)
     n_causal = 0 if vectors is None else vectors.shape[1]
     spec = architecture(
         variant, len(windows.features), n_causal, windows.size, windows.window, equations, widths, dropout
@@ -229,10 +228,10 @@ def fit_resattcaurec(
     )
 
 
-def _check_counts(caller: str = "fit_resattcaurec", **counts: int) -> None:
+def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"{caller}: {name}={count!r}; it is a whole number of at least 1")
+            raise ValueError(f"{name}={count!r}; it is a whole number of at least 1")
 
 
 def _check_parts(parts: dict[str, np.ndarray], splits: Splits) -> None:
@@ -241,6 +240,6 @@ def _check_parts(parts: dict[str, np.ndarray], splits: Splits) -> None:
         if not len(parts[part]):
             counts = {name: len(index) for name, index in parts.items()}
             raise ValueError(
-                f"fit_resattcaurec: no window is left for {part!r} ({counts}, embargo {splits.embargo}); "
+                f"no window is left for {part!r} ({counts}, embargo {splits.embargo}); "
                 f"the record is too short: give longer records, other fractions, or a smaller embargo"
             )

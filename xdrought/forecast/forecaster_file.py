@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.forecast.driver_inputs import TargetPast, history_name, make_past
 from xdrought.forecast.forecaster import Forecaster
@@ -28,7 +29,7 @@ def check_forecaster(forecaster: Forecaster) -> None:
     """Raise ValueError for the first part of the wrong type or size; the weights are checked where they are read."""
     _check_names(forecaster)
     past = forecaster.past
-    make_past(past.history, past.change, past.latency, "past")
+    make_past(past.history, past.change, past.latency)
     _require(_is_count(forecaster.lead), f"lead={forecaster.lead!r}")
     steps = forecaster.steps
     _require(isinstance(steps, Mapping) and all(isinstance(step, float) for step in steps.values()), f"steps={steps!r}")
@@ -109,7 +110,7 @@ def write(forecaster: Forecaster, path: str | Path) -> None:
     path = Path(path)
     names = [*forecaster.features, forecaster.target]
     if not all(isinstance(name, str) for name in names):
-        raise ValueError(f"save: the names {names} are not all text; rename the variables and train again")
+        raise ValueError(f"the names {names} are not all text; rename the variables and train again")
     members = {LABELS: json.dumps(_to_plain(forecaster), indent=1, allow_nan=False).encode()}
     for run, weights in enumerate(forecaster.weights):
         members[_weights_name(run)] = save({name: tensor.contiguous() for name, tensor in weights.items()})
@@ -129,6 +130,7 @@ def write(forecaster: Forecaster, path: str | Path) -> None:
         raise
 
 
+@public
 def load(path: str | Path) -> Forecaster:
     """Read a forecaster that :meth:`Forecaster.save` wrote; nothing in the file is ever run.
 
@@ -156,8 +158,8 @@ def load(path: str | Path) -> Forecaster:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"load: there is no file {path}; give what Forecaster.save wrote")
-    require_torch("load")
+        raise FileNotFoundError(f"there is no file {path}; give what Forecaster.save wrote")
+    require_torch()
     members = _read_members(path)
     try:
         labels = json.loads(members[LABELS])
@@ -168,7 +170,7 @@ def load(path: str | Path) -> Forecaster:
         raise _not_ours(path, f"it says {found[0]!r}")
     if found[1] != FORMAT_VERSION:
         raise ValueError(
-            f"load: {path} has format version {found[1]!r}, this xdrought reads {FORMAT_VERSION}; "
+            f"{path} has format version {found[1]!r}, this xdrought reads {FORMAT_VERSION}; "
             f"update xdrought, or train again"
         )
     _check_sums(members, path)
@@ -176,7 +178,7 @@ def load(path: str | Path) -> Forecaster:
         forecaster = _from_plain(labels, members)
         check_forecaster(forecaster)
     except Exception as error:  # whatever a changed file leads to, it is the file's fault
-        raise ValueError(f"load: {path} does not fit together ({error}); it was changed, save it again") from error
+        raise ValueError(f"{path} does not fit together ({error}); it was changed, save it again") from error
     return forecaster
 
 
@@ -204,7 +206,7 @@ def _check_sums(members: Mapping[str, bytes], path: Path) -> None:
     found = {name: hashlib.sha256(content).hexdigest() for name, content in members.items() if name != CHECKSUMS}
     if found != sums:
         wrong = sorted(name for name in found.keys() | sums.keys() if found.get(name) != sums.get(name))
-        raise ValueError(f"load: {path} was changed after it was saved: {wrong}; take a fresh copy or save it again")
+        raise ValueError(f"{path} was changed after it was saved: {wrong}; take a fresh copy or save it again")
 
 
 def _not_ours(path: Path, reason: str) -> ValueError:

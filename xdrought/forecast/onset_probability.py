@@ -13,26 +13,24 @@ from xdrought.kernels.onset_share import OnsetRule, flash_onset_share
 from xdrought.percentiles import soil_moisture_percentile
 
 
-def onset_rule(definition: str | Definition, caller: str) -> OnsetRule:
+def onset_rule(definition: str | Definition) -> OnsetRule:
     """The part of a definition that can be seen within a lead time."""
     d = get_definition(definition) if isinstance(definition, str) else definition
     if not isinstance(d, Definition):
-        raise TypeError(f"{caller}: probability={definition!r} is no definition; give its name, e.g. 'tang2025'")
+        raise TypeError(f"probability={definition!r} is no definition; give its name, e.g. 'tang2025'")
     if d.rule != "threshold" or d.step != "day":
         raise ValueError(
-            f"{caller}: definition {d.name!r} ({d.rule}, by the {d.step}) cannot be read off daily paths; "
+            f"definition {d.name!r} ({d.rule}, by the {d.step}) cannot be read off daily paths; "
             f"use one that falls from a threshold to another by the day, e.g. 'tang2025'"
         )
     longest = np.inf if d.max_onset is None else d.max_onset
     return OnsetRule(d.upper, d.lower, d.min_rate, longest, d.wet_at_upper, d.dry_at_lower)
 
 
-def require_ensemble(forecaster: Forecaster, caller: str) -> None:
+def require_ensemble(forecaster: Forecaster) -> None:
     """A share needs several."""
     if forecaster.runs < 2:
-        raise ValueError(
-            f"{caller}: a probability is a share of several networks, this forecaster has one; train with runs=10"
-        )
+        raise ValueError("a probability is a share of several networks, this forecaster has one; train with runs=10")
 
 
 def flash_onset_probability(
@@ -42,13 +40,12 @@ def flash_onset_probability(
     definition: str | Definition,
     forecaster: Forecaster,
     time: Hashable,
-    caller: str,
 ) -> xr.DataArray:
     """Share of the runs of `forecast` (run, ..., time) in which a flash drought begins between issue and valid time."""
-    rule = onset_rule(definition, caller)
+    rule = onset_rule(definition)
     d = get_definition(definition) if isinstance(definition, str) else definition
     if reference is None:
-        reference = _training_record(observed, forecaster, time, caller)
+        reference = _training_record(observed, forecaster, time)
     record = observed.reindex({time: forecast[time][: -forecaster.lead]})  # every day once
 
     def percentile(da: xr.DataArray) -> xr.DataArray:
@@ -82,13 +79,13 @@ def _share(observed: np.ndarray, members: np.ndarray, *, lead: int, latency: int
     return flash_onset_share(observed, np.moveaxis(members, -2, 0), lead, latency, rule)
 
 
-def _training_record(observed: xr.DataArray, forecaster: Forecaster, time: Hashable, caller: str) -> xr.DataArray:
+def _training_record(observed: xr.DataArray, forecaster: Forecaster, time: Hashable) -> xr.DataArray:
     """The observations that the training may see."""
     days = forecaster.splits.training_days(observed[time])
     days = days.drop_vars([name for name in days.coords if name not in days.dims])
     if not bool(days.any()):
         raise ValueError(
-            f"{caller}: the data hold no day of the training, against which soil moisture is ranked; "
+            f"the data hold no day of the training, against which soil moisture is ranked; "
             f"give reference= a longer record of {observed.name!r}"
         )
     labels = {dim: observed.indexes[dim] for dim in days.dims if dim != time and dim in observed.indexes}

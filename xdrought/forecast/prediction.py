@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.definitions import Definition
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
@@ -21,6 +22,7 @@ from xdrought.windows.selection import GRID, SITE
 __all__ = ["predict"]
 
 
+@public
 def predict(
     ds: xr.Dataset,
     forecaster: Forecaster,
@@ -87,32 +89,31 @@ def predict(
     --------
     See :func:`xdrought.fit_resattcaurec`.
     """
-    caller = "predict"
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise ValueError(f"{caller}: batch_size={batch_size!r}; it is a whole number of at least 1")
+        raise ValueError(f"batch_size={batch_size!r}; it is a whole number of at least 1")
     if probability is not None:
-        onset_rule(probability, caller)
-        require_ensemble(forecaster, caller)
-    known = driver_inputs.forecast_inputs(ds, forecaster, time, caller, with_target=probability is not None)
+        onset_rule(probability)
+        require_ensemble(forecaster)
+    known = driver_inputs.forecast_inputs(ds, forecaster, time, with_target=probability is not None)
     windows = make_patches(
-        known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time, caller
+        known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time
     )
-    driver_inputs.require_steps(windows, forecaster.steps, caller)
+    driver_inputs.require_steps(windows, forecaster.steps)
     degrees = None
     if forecaster.causality is not None:
         degree = forecaster.causality if causality is None else causality
-        degrees = driver_inputs.degrees_of_places(windows, degree, forecaster.drivers, caller)
+        degrees = driver_inputs.degrees_of_places(windows, degree, forecaster.drivers)
     scaled = _run(windows, degrees, forecaster, int(batch_size), device)
     values = forecaster.scaling.invert(scaled, forecaster.target)
     if forecaster.past.change:
         days = forecaster.lead + forecaster.past.latency
-        last = known_on(known[forecaster.target], days, scaled.indexes[time], time, caller)
+        last = known_on(known[forecaster.target], days, scaled.indexes[time], time)
         values = (values + last.astype("float32")).transpose(*scaled.dims)
     out = _described(values, forecaster, time)
     if probability is None:
         return out
     observed = known[forecaster.target]
-    share = flash_onset_probability(values, observed, reference, probability, forecaster, time, caller)
+    share = flash_onset_probability(values, observed, reference, probability, forecaster, time)
     return out.assign(flash_onset_probability=share)
 
 
@@ -122,11 +123,11 @@ def _run(windows: Patches, degrees: Any | None, forecaster: Forecaster, batch_si
     cube = windows.with_data(forecaster.scaling.apply(windows.data)).inputs
     if cube.chunks is not None:
         return _labelled(lazy_forecast(cube.data, degrees, members), windows)
-    resolve_device(device, "predict")
-    windows.require_windows("predict")
+    resolve_device(device)
+    windows.require_windows()
     if degrees is not None:
         degrees = np.asarray(degrees)
-        driver_inputs.require_degrees(windows, degrees, "predict")
+        driver_inputs.require_degrees(windows, degrees)
     return _labelled(forecast_block(cube.to_numpy(), degrees, members=members), windows)
 
 

@@ -83,7 +83,7 @@ class Shards(Sequence["SiteShard"]):
             return
         if self.windows.on_grid:
             raise ValueError(
-                "fit_resattcaurec: sites_in_memory is for sites; a grid is trained as a whole: "
+                "sites_in_memory is for sites; a grid is trained as a whole: "
                 "choose a region, or stack its cells as sites with xdrought.data.collocate"
             )
         n_sites = self.windows.data.sizes["site"]

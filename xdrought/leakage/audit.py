@@ -28,12 +28,10 @@ def issue_certificate(
 ) -> Certificate:
     """:meth:`xdrought.Forecaster.certificate` as a function; see :class:`xdrought.Forecaster`."""
     if isinstance(near_km, bool) or not isinstance(near_km, int | float) or not near_km > 0:
-        raise ValueError(f"{CALLER}: near_km={near_km!r}; it is a distance in km above 0")
+        raise ValueError(f"near_km={near_km!r}; it is a distance in km above 0")
     if reference is not None and not isinstance(reference, xr.DataArray):
-        raise TypeError(
-            f"{CALLER}: reference is a {type(reference).__name__}; give the DataArray that predict(reference=) takes"
-        )
-    evidence = gather(ds, forecaster, CALLER)
+        raise TypeError(f"reference is a {type(reference).__name__}; give the DataArray that predict(reference=) takes")
+    evidence = gather(ds, forecaster)
     return Certificate(
         forecaster.describe(),
         (
@@ -53,6 +51,6 @@ def issue_certificate(
             data_checks.check_future(evidence),
             split_checks.check_filled_gaps(evidence),
             split_checks.check_repeated_days(evidence),
-            training_checks.check_best_epoch(evidence, batch_size, resolve_device(device, CALLER)),
+            training_checks.check_best_epoch(evidence, batch_size, resolve_device(device)),
         ),
     )

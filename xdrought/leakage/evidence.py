@@ -141,17 +141,17 @@ def names_of_places(data: xr.Dataset, places: tuple[str, ...]) -> list[str]:
     return [", ".join(map(str, where)) for where in product(*labels)]
 
 
-def gather(ds: xr.Dataset, forecaster: Forecaster, caller: str) -> Evidence:
+def gather(ds: xr.Dataset, forecaster: Forecaster) -> Evidence:
     """Windows and central series of the data that a forecaster was trained on."""
     if not isinstance(ds, xr.Dataset):
-        raise TypeError(f"{caller}: expected the Dataset of the training, got {type(ds).__name__}")
+        raise TypeError(f"expected the Dataset of the training, got {type(ds).__name__}")
     time, target, past = forecaster.splits.time, forecaster.target, forecaster.past
-    known = in_known_units(ds, [*forecaster.drivers, target], forecaster.units, caller)
+    known = in_known_units(ds, [*forecaster.drivers, target], forecaster.units)
     settings = (forecaster.size, forecaster.window, forecaster.lead)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of sites without windows: said in training
-        windows = training_windows(known, target, forecaster.drivers, *settings, time, caller, past)
-    every_place = make_patches(known, target, forecaster.drivers, *settings, True, time, caller).data
+        windows = training_windows(known, target, forecaster.drivers, *settings, time, past)
+    every_place = make_patches(known, target, forecaster.drivers, *settings, True, time).data
     middle = (forecaster.size - 1) // 2
     central = every_place.isel({dim: middle for dim in PATCH if dim in every_place.dims}).compute()
     return Evidence(forecaster, windows, central)

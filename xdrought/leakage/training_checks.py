@@ -47,7 +47,7 @@ def _losses(evidence: Evidence, part: str, batch_size: int, device: Any) -> np.n
     windows = evidence.windows.with_data(forecaster.scaling.apply(evidence.windows.data))
     degrees = None
     if forecaster.causality is not None:
-        rows = degrees_of_places(windows, forecaster.causality, forecaster.drivers, "certificate")
+        rows = degrees_of_places(windows, forecaster.causality, forecaster.drivers)
         degrees = torch.from_numpy(rows.reshape(-1, rows.shape[-1])).to(device)
     every = windows.to_torch(device)
     chosen = torch.from_numpy(index).to(device)
@@ -127,7 +127,7 @@ def _settings_of(degree: xr.Dataset) -> dict:
 
 def _rows(degree: xr.Dataset, evidence: Evidence) -> np.ndarray:
     """(places of the windows, numbers), as the network takes them."""
-    values = driver_inputs.degrees_of_places(evidence.windows, degree, evidence.forecaster.drivers, "certificate")
+    values = driver_inputs.degrees_of_places(evidence.windows, degree, evidence.forecaster.drivers)
     return values.reshape(-1, values.shape[-1])[np.unique(evidence.windows.cell)].astype("float64")
 
 

@@ -38,7 +38,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -
             os.close(folder)
 
 
-def read(path: Path, caller: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and notes of :func:`write`.
 
     Raises
@@ -55,16 +55,16 @@ def read(path: Path, caller: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         found = labels["format"], labels["version"]
         whole = labels["sum"] == _sum(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
-        raise _refused(path, f"is not a whole checkpoint ({error})", caller) from error
+        raise _refused(path, f"is not a whole checkpoint ({error})") from error
     if found != (FORMAT, VERSION):
-        raise _refused(path, f"is {found[0]!r} of version {found[1]!r}, not {FORMAT!r} of {VERSION}", caller)
+        raise _refused(path, f"is {found[0]!r} of version {found[1]!r}, not {FORMAT!r} of {VERSION}")
     if not whole:
-        raise _refused(path, "is damaged: its sum does not fit", caller)
+        raise _refused(path, "is damaged: its sum does not fit")
     return tensors, labels
 
 
-def _refused(path: Path, what: str, caller: str) -> ValueError:
-    return ValueError(f"{caller}: checkpoint {path} {what}; delete it to start anew, or name another path")
+def _refused(path: Path, what: str) -> ValueError:
+    return ValueError(f"checkpoint {path} {what}; delete it to start anew, or name another path")
 
 
 def _sum(tensors: Mapping[str, Tensor]) -> str:

@@ -236,7 +236,7 @@ class RecurrentNetwork(FramewiseNetwork):
     def recur(self, z: Tensor, causality: Tensor | None = None) -> Tensor:
         if self.n_causal and (causality is None or causality.shape != (len(z), self.n_causal)):
             found = "none" if causality is None else tuple(causality.shape)
-            raise ValueError(f"forward: this network needs causality {(len(z), self.n_causal)}, found {found}")
+            raise ValueError(f"this network needs causality {(len(z), self.n_causal)}, found {found}")
         return self.head(self.recurrence(z, causality)).squeeze(1)
 
 
@@ -258,5 +258,5 @@ class LinearNetwork(FramewiseNetwork):
 
     def recur(self, z: Tensor, causality: Tensor | None = None) -> Tensor:
         if z.shape[1] != self.window:
-            raise ValueError(f"forward: this network reads {self.window} days, found {z.shape[1]}; build it anew")
+            raise ValueError(f"this network reads {self.window} days, found {z.shape[1]}; build it anew")
         return self.head(z.flatten(1)).squeeze(1)

@@ -112,8 +112,6 @@ class Training:
         Epochs, batch size, learning rate, sampler.
     seed : int
         For the order of the windows and for dropout.
-    caller : str
-        Name for the error text.
 
     Attributes
     ----------
@@ -122,8 +120,8 @@ class Training:
         squared errors, and the states of `network` and `optimiser` it is all that a checkpoint must hold.
     """
 
-    def __init__(self, network: nn.Module, shards: Sequence[Shard], plan: Plan, seed: int, caller: str):
-        self.network, self.shards, self.plan, self.seed, self.caller = network, shards, plan, seed, caller
+    def __init__(self, network: nn.Module, shards: Sequence[Shard], plan: Plan, seed: int):
+        self.network, self.shards, self.plan, self.seed = network, shards, plan, seed
         self.device = next(network.parameters()).device
         if plan.compile and self.device.type == "cuda" and isinstance(network, FramewiseNetwork):
             network.encoder.compile(dynamic=True)
@@ -236,7 +234,7 @@ class Training:
         if not torch.tensor([train_loss, val_loss]).isfinite().all():
             losses = (train_loss, val_loss)
             raise FloatingPointError(
-                f"{self.caller}: the loss is {losses} (training, validation) in epoch {self.epoch}: {self._cause()}"
+                f"the loss is {losses} (training, validation) in epoch {self.epoch}: {self._cause()}"
             )
         if not course.val_loss or val_loss < min(course.val_loss):
             course.best_epoch = self.epoch

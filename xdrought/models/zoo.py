@@ -58,7 +58,7 @@ def _unet(spec: Architecture) -> nn.Module:
     smallest = 2 ** (len(spec.widths) - 1)
     if min(spec.window, spec.size) < smallest:
         raise ValueError(
-            f"build: a U-Net of {len(spec.widths)} stages needs {smallest} days and {smallest} x {smallest} "
+            f"a U-Net of {len(spec.widths)} stages needs {smallest} days and {smallest} x {smallest} "
             f"cells, found window={spec.window}, size={spec.size}; use a recurrent variant, or fewer widths"
         )
     return UNet(spec.n_features, spec.widths)
@@ -162,7 +162,7 @@ def architecture(
 ) -> Architecture:
     """The arguments of `build` as a checked value, with the published widths where none are given."""
     if variant not in VARIANTS:
-        raise ValueError(f"build: variant {variant!r} is unknown; choose one of {list(VARIANTS)}")
+        raise ValueError(f"variant {variant!r} is unknown; choose one of {list(VARIANTS)}")
     widths = VARIANTS[variant].widths if widths is None else tuple(widths)
     spec = Architecture(variant, n_features, n_causal, size, window, equations, widths, dropout)
     check_architecture(spec)
@@ -177,13 +177,13 @@ def build_architecture(spec: Architecture) -> nn.Module:
 def check_architecture(spec: Architecture) -> None:
     """Raise for anything that is no network."""
     if spec.equations not in STEPS:
-        raise ValueError(f"build: equations={spec.equations!r} is unknown; choose one of {list(STEPS)}")
+        raise ValueError(f"equations={spec.equations!r} is unknown; choose one of {list(STEPS)}")
     sizes = {name: getattr(spec, name) for name in ("n_features", "size", "window")}
     if VARIANTS[spec.variant].causal:
         sizes["n_causal"] = spec.n_causal
     sizes |= {f"widths[{k}]": width for k, width in enumerate(spec.widths)}
     wrong = {name: n for name, n in sizes.items() if isinstance(n, bool) or not isinstance(n, int) or n < 1}
     if wrong or not spec.widths:
-        raise ValueError(f"build: {wrong or 'widths=()'}; sizes are whole numbers of at least 1")
+        raise ValueError(f"{wrong or 'widths=()'}; sizes are whole numbers of at least 1")
     if spec.dropout is not None and not 0 <= spec.dropout < 1:
-        raise ValueError(f"build: dropout={spec.dropout!r}; it is a share, 0 or more and below 1")
+        raise ValueError(f"dropout={spec.dropout!r}; it is a share, 0 or more and below 1")

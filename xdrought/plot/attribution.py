@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.experiments import wrapped
 from xdrought.plot.records import SHADES
 from xdrought.plot.style import (
@@ -32,6 +33,7 @@ ORDERS = {"largest first": UPPER, "random": REFERENCE, "smallest first": FORECAS
 NAMED_AT = {"largest first": 0.5, "random": 0.3, "smallest first": 0.6}  # where on a curve its name stands
 
 
+@public
 def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw how the forecast changes as features are deleted in each order.
 
@@ -60,10 +62,9 @@ def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> len(plot_deletion(curves.assign(advantage=0.3, lower=0.2, upper=0.4)).lines)
     3
     """
-    caller = "plot_deletion"
     if "change" not in curves or "deleted" not in curves.dims:
-        raise ValueError(f"{caller}: needs 'change' by order; take it from xdrought.attribution.deletion_curve")
-    ax = new_axes(ax, (3.6, 2.9), caller)
+        raise ValueError("needs 'change' by order; take it from xdrought.attribution.deletion_curve")
+    ax = new_axes(ax, (3.6, 2.9))
     change = curves.change.mean("run", keep_attrs=True) if "run" in curves.change.dims else curves.change
     for name, colour in ORDERS.items():
         one = change.sel(order=name)
@@ -83,6 +84,7 @@ def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@public
 def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw how similar attributions stay when layers forget what they learnt, from the output to the input.
 
@@ -111,11 +113,10 @@ def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None)
     >>> [text.get_text() for text in plot_weight_randomisation(found).get_xticklabels()]
     ['none', 'head']
     """
-    caller = "plot_weight_randomisation"
     if not {"similarity", "signed_similarity"} <= set(similarity.variables):
-        raise ValueError(f"{caller}: needs similarities; take them from xdrought.attribution.weight_randomisation")
+        raise ValueError("needs similarities; take them from xdrought.attribution.weight_randomisation")
     names = [str(name) for name in similarity["layer"].values]
-    ax = new_axes(ax, (1.6 + 0.32 * len(names), 3.1), caller)
+    ax = new_axes(ax, (1.6 + 0.32 * len(names), 3.1))
     place = np.arange(len(names))
     kinds = {"signed_similarity": (UPPER, "o", "attributions"), "similarity": (LOWER, "s", "absolute attributions")}
     for shift, (name, (colour, marker, text)) in zip((-0.06, 0.06), kinds.items(), strict=True):
@@ -139,6 +140,7 @@ RATIO = "#d55e00"
 COLOURS = ["#0072B2", "#d55e00", "#007a5a", "#7b3fa0", "#b5892b", "#555555"]
 
 
+@public
 def plot_attributions(
     attributions: xr.Dataset | xr.DataArray,
     event: xr.Dataset | None = None,
@@ -180,25 +182,22 @@ def plot_attributions(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['t2m', 'tp']
     """
-    caller = "plot_attributions"
     da = attributions["attribution"] if isinstance(attributions, xr.Dataset) else attributions
     da = da.sum([dim for dim in ("window", "patch_lat", "patch_lon") if dim in da.dims], skipna=False, keep_attrs=True)
     others = [dim for dim in da.dims if dim not in ("variable", time) and da.sizes[dim] > 1]
     if others:
-        raise ValueError(
-            f"{caller}: the attributions have {others}; choose one, e.g. .sel({others[0]}=...), or average runs"
-        )
+        raise ValueError(f"the attributions have {others}; choose one, e.g. .sel({others[0]}=...), or average runs")
     da = da.squeeze([dim for dim in da.dims if dim not in ("variable", time)])
     da = da.transpose("variable", time).dropna(time, how="all")
     if not da.sizes[time]:
-        raise ValueError(f"{caller}: no attribution is finite; explain these days with where=")
+        raise ValueError("no attribution is finite; explain these days with where=")
     da = da.isel(variable=np.argsort(abs(da).mean([time]).to_numpy())[::-1])
-    days = to_datetime64(da[time].values, caller)
+    days = to_datetime64(da[time].values)
     index = pd.date_range(days[0], days[-1], freq="D")
     values = np.full((da.sizes["variable"], index.size), np.nan)
     values[:, index.searchsorted(days)] = da.to_numpy()
 
-    ax = new_axes(ax, (6.4, 0.9 + 0.24 * len(values)), caller)
+    ax = new_axes(ax, (6.4, 0.9 + 0.24 * len(values)))
     span = float(np.nanmax(np.abs(values)))
     half = np.timedelta64(12, "h")
     edges = np.append(index.to_numpy() - half, index.to_numpy()[-1] + half)
@@ -207,7 +206,7 @@ def plot_attributions(
     ax.set_ylim(len(values) - 0.5, -0.5)
     date_axis(ax)
     if event is not None:
-        _mark(ax, event, caller)
+        _mark(ax, event)
     bar = ax.figure.colorbar(mesh, ax=ax, pad=0.01)
     bar.set_label(label(xr.DataArray(0, name="attribution", attrs={"units": da.attrs.get("units", "")})), fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
@@ -215,13 +214,13 @@ def plot_attributions(
     return ax
 
 
-def _mark(ax: Axes, event: xr.Dataset, caller: str) -> None:
+def _mark(ax: Axes, event: xr.Dataset) -> None:
     """Lines at the onset and the start of an event."""
     if "event" in event.dims and event.sizes["event"] != 1:
-        raise ValueError(f"{caller}: {event.sizes['event']} events were given; choose one, events.isel(event=0)")
+        raise ValueError(f"{event.sizes['event']} events were given; choose one, events.isel(event=0)")
     kind = "flash" if bool(event["is_flash"].squeeze()) else "normal"
     for name, text in (("onset_time", f"{kind} onset"), ("start_time", "start")):
-        day: Any = to_datetime64(event[name].values, caller)[0]
+        day: Any = to_datetime64(event[name].values)[0]
         ax.axvline(day, color="black", linewidth=1, linestyle=(0, (3, 2)))
         ax.annotate(
             text,
@@ -233,6 +232,7 @@ def _mark(ax: Axes, event: xr.Dataset, caller: str) -> None:
         )
 
 
+@public
 def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw the drivers' importance for normal and flash onsets and their ratio, as Figure 6a of Tang et al. (2025).
 
@@ -263,12 +263,11 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
     >>> [text.get_text() for text in plot_driver_importance(table).get_xticklabels()]
     ['t2m', 'tp']
     """
-    caller = "plot_driver_importance"
     if "type" not in importance.dims or "ratio" not in importance:
-        raise ValueError(f"{caller}: needs 'importance' by type and 'ratio'; take them from driver_importance")
+        raise ValueError("needs 'importance' by type and 'ratio'; take them from driver_importance")
     ordered = importance.isel(variable=np.argsort(-importance.importance.max("type").fillna(-1).to_numpy()))
     place = np.arange(ordered.sizes["variable"])
-    ax = new_axes(ax, (1.6 + 0.5 * len(place), 3.4), caller)
+    ax = new_axes(ax, (1.6 + 0.5 * len(place), 3.4))
     for shift, kind in ((-0.2, "normal"), (0.2, "flash")):
         one = ordered.sel(type=kind)
         ends = np.stack([one.importance - one.lower, one.upper - one.importance])
@@ -293,6 +292,7 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
     return ax
 
 
+@public
 def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None = None) -> Axes:
     """Draw the drivers' mean rank against the intensification rate, as Figure 6b of Tang et al. (2025).
 
@@ -326,10 +326,9 @@ def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None 
     >>> len(ax.lines)
     1
     """
-    caller = "plot_importance_by_rate"
     if "bin" not in ranks.dims or "mean_rank" not in ranks:
-        raise ValueError(f"{caller}: needs 'mean_rank' by bin; take it from importance_by_rate")
-    ax = new_axes(ax, (5.2, 3.4), caller)
+        raise ValueError("needs 'mean_rank' by bin; take it from importance_by_rate")
+    ax = new_axes(ax, (5.2, 3.4))
     best = np.argsort(ranks.mean_rank.mean("bin").to_numpy())[:top]
     for k, variable in enumerate(best):
         one = ranks.isel(variable=variable)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.maps import plot_map
 from xdrought.plot.records import frameless
 from xdrought.plot.style import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 CURVES = [FORECAST, UPPER, LOWER, "#7b3fa0", REFERENCE, "#b5892b"]
 
 
+@public
 def plot_convergence(
     result: xr.Dataset,
     *,
@@ -72,25 +74,24 @@ def plot_convergence(
     >>> ax.get_xlabel()
     'Library size (days)'
     """
-    caller = "plot_convergence"
     needed = ["rho", "rho_lower", "rho_upper"]
     if any(name not in result or "library_size" not in result[name].dims for name in needed):
         raise ValueError(
-            f"{caller}: {needed} on library_size are needed, found {sorted(map(str, result.data_vars))} on "
+            f"{needed} on library_size are needed, found {sorted(map(str, result.data_vars))} on "
             f"{tuple(result.sizes)}; call ccm with library_size=[...]"
         )
     others = [dim for dim in result["rho"].dims if dim != "library_size"]
     if not set(others) <= {"direction", "variable"}:
         raise ValueError(
-            f"{caller}: rho must be on (library_size[, direction][, variable]), found {result['rho'].dims}; "
+            f"rho must be on (library_size[, direction][, variable]), found {result['rho'].dims}; "
             f"choose along the others with .isel(...)"
         )
     curves = result.stack(_curve=others, create_index=False) if others else result.expand_dims("_curve")
     if curves.sizes["_curve"] > len(CURVES):
         raise ValueError(
-            f"{caller}: {curves.sizes['_curve']} curves cannot be told apart; choose {len(CURVES)} or fewer variables"
+            f"{curves.sizes['_curve']} curves cannot be told apart; choose {len(CURVES)} or fewer variables"
         )
-    ax = new_axes(ax, (4.0, 2.8), caller)
+    ax = new_axes(ax, (4.0, 2.8))
     handles = [_curve(ax, curves.isel(_curve=i), others, i) for i in range(curves.sizes["_curve"])]
     ax.axhline(0, color=LINE, linewidth=0.5, zorder=0)
     sizes = result["library_size"]
@@ -127,16 +128,17 @@ TESTS = {  # the most honest p-value that is there is the one that counts
 }
 
 
-def _significant(degree: xr.Dataset, alpha: float, caller: str) -> tuple[xr.DataArray, str]:
+def _significant(degree: xr.Dataset, alpha: float) -> tuple[xr.DataArray, str]:
     """Where the best p-value that is there is below `alpha`, and what to call that."""
     kinds = [name for name in TESTS if name in degree]
     if "rho" not in degree or not kinds:
         raise ValueError(
-            f"{caller}: rho and p_value are needed, found {sorted(map(str, degree.data_vars))}; give the result of ccm"
+            f"rho and p_value are needed, found {sorted(map(str, degree.data_vars))}; give the result of ccm"
         )
     return degree[kinds[0]] < alpha, f"p < {alpha:g} ({TESTS[kinds[0]]})"
 
 
+@public
 def plot_causality(
     degree: xr.Dataset,
     *,
@@ -182,21 +184,20 @@ def plot_causality(
     >>> ax.get_xlabel()
     'Cross-map skill ρ'
     """
-    caller = "plot_causality"
-    significant, mark = _significant(degree, alpha, caller)
+    significant, mark = _significant(degree, alpha)
     alone = [dim for dim in ("cell",) if degree.sizes.get(dim) == 1]  # of a tower
     rho, significant = degree["rho"].squeeze(alone), significant.squeeze(alone)
     if "variable" not in rho.dims or not set(rho.dims) <= {"variable", "direction", "site"}:
         raise ValueError(
-            f"{caller}: rho must be on (variable[, direction][, site]), found {tuple(rho.dims)}; "
+            f"rho must be on (variable[, direction][, site]), found {tuple(rho.dims)}; "
             f"choose along the others with .isel(...)"
         )
     if "direction" not in rho.dims:
         rho = rho.expand_dims("direction")
     significant = significant.broadcast_like(rho)
     if "site" in rho.dims:
-        return _causality_map(rho, significant, mark, legend, ax, caller)
-    return _causality_bars(rho, significant, mark, legend, ax, caller)
+        return _causality_map(rho, significant, mark, legend, ax)
+    return _causality_bars(rho, significant, mark, legend, ax)
 
 
 def _names(rho: xr.DataArray, dim: str) -> list[str]:
@@ -205,14 +206,12 @@ def _names(rho: xr.DataArray, dim: str) -> list[str]:
     return [str(name).replace("_", " ") for name in np.atleast_1d(rho[dim].values)]
 
 
-def _causality_bars(
-    rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None, caller: str
-) -> Axes:
+def _causality_bars(rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None) -> Axes:
     """Drivers down, one bar per direction."""
     from matplotlib.lines import Line2D
 
     directions, variables = rho.sizes["direction"], rho.sizes["variable"]
-    ax = new_axes(ax, (4.0, 0.9 + 0.16 * variables * (1 + directions) / 1.5), caller)
+    ax = new_axes(ax, (4.0, 0.9 + 0.16 * variables * (1 + directions) / 1.5))
     thick, rows = 0.8 / directions, np.arange(variables)
     handles: list[Any] = []
     for i, name in enumerate(_names(rho, "direction")):
@@ -234,9 +233,7 @@ def _causality_bars(
     return ax
 
 
-def _causality_map(
-    rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None, caller: str
-) -> Axes:
+def _causality_map(rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None) -> Axes:
     """Drivers down, sites across, one block per direction with a gap between."""
     from matplotlib.lines import Line2D
 
@@ -245,7 +242,7 @@ def _causality_map(
     table, sure = rho.transpose(*order).values, significant.transpose(*order).values
     gap = np.full((variables, 1), np.nan)
     blocks = [block for values in table for block in (values, gap)][:-1]
-    ax = new_axes(ax, (7.1, 1.5 + 0.18 * variables), caller)
+    ax = new_axes(ax, (7.1, 1.5 + 0.18 * variables))
     limit = float(np.nanmax(np.abs(table))) if np.isfinite(table).any() else 1.0
     image = ax.imshow(np.hstack(blocks), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
     names = _names(rho, "direction")
@@ -272,6 +269,7 @@ def _causality_map(
     return ax
 
 
+@public
 def plot_dominant_cause(
     degree: xr.Dataset,
     *,
@@ -324,20 +322,17 @@ def plot_dominant_cause(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['t2m (1)', 'tp (1)']
     """
-    caller = "plot_dominant_cause"
     try:
         from matplotlib.colors import ListedColormap
         from matplotlib.lines import Line2D
     except ModuleNotFoundError as error:
-        raise missing_package("matplotlib", caller) from error
-    significant, mark = _significant(degree, alpha, caller)
+        raise missing_package("matplotlib") from error
+    significant, mark = _significant(degree, alpha)
     rho = degree["rho"].squeeze([dim for dim in degree["rho"].dims if dim == "cell" and degree.sizes[dim] == 1])
     if "variable" not in rho.dims:
-        raise ValueError(f"{caller}: rho must be on variable and places, found {rho.dims}; give several causes")
+        raise ValueError(f"rho must be on variable and places, found {rho.dims}; give several causes")
     if rho.sizes["variable"] > len(CAUSES):
-        raise ValueError(
-            f"{caller}: {rho.sizes['variable']} causes have no colours of their own; choose {len(CAUSES)} or fewer"
-        )
+        raise ValueError(f"{rho.sizes['variable']} causes have no colours of their own; choose {len(CAUSES)} or fewer")
     significant = significant.squeeze([dim for dim in significant.dims if dim not in rho.dims]).broadcast_like(rho)
     candidate = rho.where(significant & (rho > 0))
     found = candidate.notnull().any("variable")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.scores import COLOURS, REFERENCES
 from xdrought.plot.style import FORECAST, LINE, REFERENCE, SMALL, TEXT, clean, label, legend_below, new_axes
 from xdrought.statistics.bootstrap import bootstrap_medians
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@public
 def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *, ax: Axes | None = None) -> Axes:
     """Draw one driver's causality degree against the score over sites, as a panel of Figure 5 of Tang et al. (2025).
 
@@ -50,14 +52,13 @@ def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *,
     >>> ax.get_xlabel()
     'Causality degree'
     """
-    caller = "plot_skill_by_degree"
     if not {"spearman", "curve", "degree", "score"} <= set(relation.variables):
-        raise ValueError(f"{caller}: needs degree, score and curve; take them from xdrought.study.skill_by_degree")
+        raise ValueError("needs degree, score and curve; take them from xdrought.study.skill_by_degree")
     names = [str(name) for name in relation["variable"].values]
     if variable not in names:
-        raise ValueError(f"{caller}: no driver {variable!r}; choose one of {names}")
+        raise ValueError(f"no driver {variable!r}; choose one of {names}")
     one = relation.isel(variable=names.index(variable))
-    ax = new_axes(ax, (3.3, 2.7), caller)
+    ax = new_axes(ax, (3.3, 2.7))
     draw_points(ax, one.degree.values, one.score.values)
     draw_curve(ax, one)
     _cut_far_below(ax, one.degree.values, one.score.values)
@@ -70,6 +71,7 @@ def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *,
     return ax
 
 
+@public
 def plot_coupling(coupling: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw importance against the coupling of degree and score, as Figure 5f of Tang et al. (2025).
 
@@ -101,10 +103,9 @@ def plot_coupling(coupling: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> [text.get_text() for text in plot_coupling(table).texts[:2]]
     ['tp', 'sp']
     """
-    caller = "plot_coupling"
     if "rank_correlation" not in coupling:
-        raise ValueError(f"{caller}: needs importance and p-values; take them from xdrought.study.coupling_strength")
-    ax = new_axes(ax, (3.3, 2.7), caller)
+        raise ValueError("needs importance and p-values; take them from xdrought.study.coupling_strength")
+    ax = new_axes(ax, (3.3, 2.7))
     p_value, importance = coupling.p_value.values, coupling.importance.values
     ax.scatter(p_value, importance, s=18, color=FORECAST, linewidth=0, zorder=3)
     ax.set_xscale("log")
@@ -203,6 +204,7 @@ NAMES = {"nse": "NSE", "kge": "KGE", "rmse": "RMSE", "f1": "F1"}
 BOOT = 1000
 
 
+@public
 def plot_sweep(
     scores: xr.Dataset,
     *,
@@ -253,22 +255,21 @@ def plot_sweep(
     >>> plot_sweep(xr.Dataset({"nse": nse, "is_reference": ("model", [False, True])})).get_ylabel()
     'NSE, median of 3 sites'
     """
-    caller = "plot_sweep"
     if score not in scores:
-        raise ValueError(f"{caller}: no score {score!r}; choose one of {sorted(map(str, scores.data_vars))}")
+        raise ValueError(f"no score {score!r}; choose one of {sorted(map(str, scores.data_vars))}")
     chosen = scores[score]
     if "class_name" in chosen.dims:
         known = chosen["class_name"].values.tolist()
         if class_name not in known:
-            raise ValueError(f"{caller}: {score!r} is of drought classes; give class_name, one of {known}")
+            raise ValueError(f"{score!r} is of drought classes; give class_name, one of {known}")
         chosen = chosen.sel(class_name=class_name)
     swept = [dim for dim in chosen.dims if dim not in ("model", "run", "site")]
     if len(swept) != 1:
-        raise ValueError(f"{caller}: {score!r} is on {chosen.dims}; scores come from xdrought.study.sweep")
+        raise ValueError(f"{score!r} is on {chosen.dims}; scores come from xdrought.study.sweep")
     at = scores[swept[0]]
     numeric = at.dtype.kind in "iuf"
     x = at.values if numeric else np.arange(at.size)
-    ax = new_axes(ax, (4.0, 2.8), caller)
+    ax = new_axes(ax, (4.0, 2.8))
     known_reference = scores["is_reference"].values if "is_reference" in scores else [False] * scores.sizes["model"]
     handles, k = [], 0
     for model, is_reference in zip(scores["model"].values.tolist(), known_reference, strict=True):

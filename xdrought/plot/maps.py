@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.style import (
     LINE,
     SMALL,
@@ -37,7 +38,7 @@ def _coast() -> tuple[np.ndarray, ...]:
         return tuple(np.split(points, stored["start"][1:]))
 
 
-def _coast_geometries(resolution: str, caller: str) -> list[Any]:
+def _coast_geometries(resolution: str) -> list[Any]:
     """Coastlines for cartopy: the packaged ones, or Natural Earth files that are already on this computer."""
     import cartopy
     from cartopy.io.shapereader import Reader
@@ -52,18 +53,18 @@ def _coast_geometries(resolution: str, caller: str) -> list[Any]:
         if (path := folder / f"ne_{resolution}_coastline.shp").is_file():
             return list(Reader(path).geometries())
     raise FileNotFoundError(
-        f"{caller}: no Natural Earth coastline {resolution!r} in {[str(folder) for folder in folders]}; "
+        f"no Natural Earth coastline {resolution!r} in {[str(folder) for folder in folders]}; "
         f"set CARTOPY_DATA_DIR before cartopy is imported, fetch it with "
         f'cartopy.io.shapereader.natural_earth("{resolution}", "physical", "coastline"), '
         f'or use resolution="110m"'
     )
 
 
-def _event_counts(events: xr.Dataset, years: float | xr.DataArray | None, caller: str) -> xr.DataArray:
+def _event_counts(events: xr.Dataset, years: float | xr.DataArray | None) -> xr.DataArray:
     """Flash events per place, per year when `years` is given."""
-    require_events(events, caller)
-    require_one_definition(events, caller)
-    _require_lat_lon(events, caller)
+    require_events(events)
+    require_one_definition(events)
+    _require_lat_lon(events)
     by_site = "site" in events.coords
     columns = ["site", "lat", "lon"] if by_site else ["lat", "lon"]
     table = pd.DataFrame({name: events[name].values for name in [*columns, "is_flash"]})
@@ -72,8 +73,8 @@ def _event_counts(events: xr.Dataset, years: float | xr.DataArray | None, caller
     count = xr.DataArray(counts["is_flash"].to_numpy(), dims="site", coords=place)
     if isinstance(years, xr.DataArray):
         if not by_site or "site" not in years.coords:
-            raise ValueError(f"{caller}: years by site need a coordinate 'site' on the events and on years")
-        _require_lat_lon(years, caller)
+            raise ValueError("years by site need a coordinate 'site' on the events and on years")
+        _require_lat_lon(years)
         zeroes = count.drop_vars(["lat", "lon"]).reindex(site=years["site"].values, fill_value=0)
         count = years.copy(data=zeroes.values)
     if years is None:
@@ -81,10 +82,10 @@ def _event_counts(events: xr.Dataset, years: float | xr.DataArray | None, caller
     return (count / years).assign_attrs(long_name="flash droughts", units="per year")
 
 
-def _require_lat_lon(data: xr.DataArray | xr.Dataset, caller: str) -> None:
+def _require_lat_lon(data: xr.DataArray | xr.Dataset) -> None:
     if missing := [name for name in ("lat", "lon") if name not in data.coords]:
         raise ValueError(
-            f"{caller}: {' and '.join(missing)} not among the coordinates {sorted(map(str, data.coords))}; "
+            f"{' and '.join(missing)} not among the coordinates {sorted(map(str, data.coords))}; "
             f"rename or assign, e.g. .assign_coords(lat=('site', ...), lon=('site', ...))"
         )
 
@@ -117,17 +118,17 @@ def _aspect(extent: tuple[float, float, float, float]) -> float:
     return float(np.clip((north - south) / ((east - west) * shrink), 0.3, 1.5))
 
 
-def _new_map(ax: Axes | None, extent: Any, projection: Any, caller: str) -> Any:
+def _new_map(ax: Axes | None, extent: Any, projection: Any) -> Any:
     """GeoAxes: the caller's, or Robinson for the world and an equal-area map around a region."""
     try:
         import cartopy.crs as ccrs
         from cartopy.mpl.geoaxes import GeoAxes
     except ModuleNotFoundError as error:
-        raise missing_package(error.name or "cartopy", caller) from error
+        raise missing_package(error.name or "cartopy") from error
     if ax is not None:
         if not isinstance(ax, GeoAxes):
             raise ValueError(
-                f"{caller}: ax is {type(ax).__name__}, which has no map projection; "
+                f"ax is {type(ax).__name__}, which has no map projection; "
                 f'make it with plt.subplots(subplot_kw={{"projection": cartopy.crs.Robinson()}})'
             )
         return ax
@@ -142,6 +143,7 @@ def _new_map(ax: Axes | None, extent: Any, projection: Any, caller: str) -> Any:
     return plt.subplots(figsize=size, layout="constrained", subplot_kw={"projection": projection})[1]
 
 
+@public
 def plot_map(
     data: xr.DataArray | xr.Dataset,
     *,
@@ -206,31 +208,28 @@ def plot_map(
     >>> ax.projection.__class__.__name__
     'LambertAzimuthalEqualArea'
     """
-    caller = "plot_map"
     if isinstance(data, xr.Dataset):
         if "event" not in data.dims:
-            raise ValueError(
-                f"{caller}: a Dataset with {sorted(map(str, data.data_vars))} was given; choose one, ds[name]"
-            )
-        counted, data = data, _event_counts(data, years, caller)
+            raise ValueError(f"a Dataset with {sorted(map(str, data.data_vars))} was given; choose one, ds[name]")
+        counted, data = data, _event_counts(data, years)
         places = f"{data.size} {'sites' if 'site' in data.coords else 'cells'}"
         title = title if title is not None else f"{int(counted['is_flash'].sum())} flash droughts at {places}"
-    _require_lat_lon(data, caller)
+    _require_lat_lon(data)
     data = data.squeeze([d for d in data.dims if data.sizes[d] == 1 and d not in ("lat", "lon", "site")])
     is_field = set(data.dims) == {"lat", "lon"}
     if not is_field and (data.ndim != 1 or data["lat"].dims != data.dims or data["lon"].dims != data.dims):
         raise ValueError(
-            f"{caller}: a map shows (lat, lon) or one dimension of places with lat and lon along it; "
+            f"a map shows (lat, lon) or one dimension of places with lat and lon along it; "
             f"{data.name!r} has {tuple(data.dims)}: choose along the others, e.g. .isel(time=0)"
         )
     lon, lat = (data[name].values.astype("float64") for name in ("lon", "lat"))
     if extent is None and data.size:
         extent = _extent(lon, lat, least=0 if is_field else 8)
-    axes = _new_map(ax, extent, projection, caller)
+    axes = _new_map(ax, extent, projection)
     import cartopy.crs as ccrs
 
     plate = ccrs.PlateCarree()
-    _ground(axes, extent, resolution, caller)
+    _ground(axes, extent, resolution)
     if data.size == 0:
         message(axes, "no flash drought event")
     elif is_field:
@@ -248,7 +247,7 @@ def plot_map(
     return axes
 
 
-def _ground(axes: Any, extent: Any, resolution: str | None, caller: str) -> None:
+def _ground(axes: Any, extent: Any, resolution: str | None) -> None:
     """Extent, coastline (lines: polygons over the date line would flood the map) and labelled gridlines."""
     import cartopy.crs as ccrs
     from cartopy.feature import ShapelyFeature
@@ -260,7 +259,7 @@ def _ground(axes: Any, extent: Any, resolution: str | None, caller: str) -> None
         around = (extent[0] - middle, extent[1] - middle, *extent[2:])
         axes.set_extent(around, crs=ccrs.PlateCarree(central_longitude=middle))
     if resolution is not None:
-        coast = ShapelyFeature(_coast_geometries(resolution, caller), ccrs.PlateCarree())
+        coast = ShapelyFeature(_coast_geometries(resolution), ccrs.PlateCarree())
         axes.add_feature(coast, facecolor="none", edgecolor="#555555", linewidth=0.5, zorder=2)
     axes.gridlines(
         draw_labels={"bottom": "x", "left": "y"}, linewidth=0.3, color="#bbbbbb", rotate_labels=False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.maps import _colorbar, _extent, _ground, _new_map
 from xdrought.plot.style import LINE, SMALL, TEXT, to_datetime64
 
@@ -19,6 +20,7 @@ _HUES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6b4
 _NEEDED = {"object_id", "day_object", "day_time", "day_lat", "day_lon", "day_area"}
 
 
+@public
 def plot_objects(
     objects: xr.Dataset,
     ids: int | Sequence[int] | None = None,
@@ -80,18 +82,17 @@ def plot_objects(
     >>> ax.get_title(loc="left")
     'Flash drought 1, 1 Jul 2001 to 3 Jul 2001'
     """
-    caller = "plot_objects"
-    chosen = _chosen(objects, ids, caller)
+    chosen = _chosen(objects, ids)
     field, days = _days_in_objects(objects, chosen)
     lon, lat = (field[name].values.astype("float64") for name in field.dims[::-1])
     hit_lat, hit_lon = (axis[np.nonzero(field.values)[k]] for k, axis in enumerate((lat, lon)))
     if extent is None:
         extent = _extent(hit_lon, hit_lat, least=2 * _cell_size(lat))
-    axes = _new_map(ax, extent, projection, caller)
+    axes = _new_map(ax, extent, projection)
     import cartopy.crs as ccrs
 
     plate = ccrs.PlateCarree()
-    _ground(axes, extent, resolution, caller)
+    _ground(axes, extent, resolution)
     shown = field.where(field > 0).rename({field.dims[0]: "lat", field.dims[1]: "lon"})
     drawn = axes.pcolormesh(
         np.rad2deg(np.unwrap(np.deg2rad(lon))), lat, shown.values, transform=plate, cmap=cmap, vmin=0,
@@ -108,6 +109,7 @@ def plot_objects(
     return axes
 
 
+@public
 def animate_objects(
     objects: xr.Dataset,
     ids: int | Sequence[int] | None = None,
@@ -163,10 +165,9 @@ def animate_objects(
     >>> animation = animate_objects(drought_objects(xr.DataArray(dry, coords, ("time", "lat", "lon"))))
     >>> animation.save("droughts.gif", writer="pillow")  # doctest: +SKIP
     """
-    caller = "animate_objects"
-    chosen = _chosen(objects, objects["object"].values if ids is None else ids, caller)
+    chosen = _chosen(objects, objects["object"].values if ids is None else ids)
     if every < 1:
-        raise ValueError(f"{caller}: every={every}; expected 1 or more days")
+        raise ValueError(f"every={every}; expected 1 or more days")
     _, days = _days_in_objects(objects, chosen, field=False)
     time, lat_name, lon_name = objects["object_id"].dims
     steps = np.flatnonzero(np.isin(objects[time].values, days))[::every]
@@ -174,19 +175,19 @@ def animate_objects(
     lat, lon = (objects[name].values.astype("float64") for name in (lat_name, lon_name))
     if extent is None:
         extent = _extent(lon, lat, least=2 * _cell_size(lat))
-    axes = _new_map(ax, extent, projection, caller)
+    axes = _new_map(ax, extent, projection)
     import cartopy.crs as ccrs
     from matplotlib.animation import FuncAnimation
     from matplotlib.colors import ListedColormap
     from matplotlib.patheffects import withStroke
 
     plate = ccrs.PlateCarree()
-    _ground(axes, extent, resolution, caller)
+    _ground(axes, extent, resolution)
     where: dict[str, Any] = {"transform": plate, "shading": "nearest", "rasterized": True}
     east = np.rad2deg(np.unwrap(np.deg2rad(lon)))
     under = None
     if background is not None:
-        beneath = _background(background, objects, steps, caller)
+        beneath = _background(background, objects, steps)
         under = axes.pcolormesh(
             east, lat, beneath.values[0], cmap=cmap, zorder=0.4, vmin=float(beneath.min()), vmax=float(beneath.max()),
             **where,
@@ -203,7 +204,7 @@ def animate_objects(
         k: axes.plot([], [], "-", color=LINE, linewidth=1.2, transform=ccrs.Geodetic(), zorder=3, path_effects=halo)[0]
         for k in chosen
     }
-    dates = to_datetime64(objects[time].values[steps], caller)
+    dates = to_datetime64(objects[time].values[steps])
     of_day = {k: objects["day_object"].values == k for k in chosen}
 
     def show(frame: int) -> list[Any]:
@@ -226,18 +227,18 @@ def animate_objects(
     return FuncAnimation(axes.figure, show, frames=len(steps), interval=interval, blit=False)
 
 
-def _chosen(objects: xr.Dataset, ids: Any, caller: str) -> list[int]:
+def _chosen(objects: xr.Dataset, ids: Any) -> list[int]:
     """Numbers of the objects to draw."""
     if not isinstance(objects, xr.Dataset) or not set(objects.variables) >= _NEEDED:
-        raise ValueError(f"{caller}: objects must come from xdrought.events.drought_objects, with {sorted(_NEEDED)}")
+        raise ValueError(f"objects must come from xdrought.events.drought_objects, with {sorted(_NEEDED)}")
     known = objects["object"].values
     if not known.size:
-        raise ValueError(f"{caller}: there is no object; nothing to draw")
+        raise ValueError("there is no object; nothing to draw")
     if ids is None:
         return [int(known[np.argmax(objects["area_days"].values)])]
     wanted = [int(number) for number in np.atleast_1d(np.asarray(ids))]
     if not wanted or (missing := sorted(set(wanted) - set(known.tolist()))):
-        raise ValueError(f"{caller}: no object {missing if wanted else ''}; there are {known[0]} to {known[-1]}")
+        raise ValueError(f"no object {missing if wanted else ''}; there are {known[0]} to {known[-1]}")
     return wanted
 
 
@@ -253,17 +254,17 @@ def _days_in_objects(objects: xr.Dataset, ids: list[int], field: bool = True) ->
     step = (
         float((of_all[1] - of_all[0]) / np.timedelta64(1, "D")) if of_all.dtype.kind == "M" and of_all.size > 1 else 1
     )
-    return (inside.sum([time]) * int(step)).compute(), to_datetime64(days, "plot_objects")
+    return (inside.sum([time]) * int(step)).compute(), to_datetime64(days)
 
 
-def _background(background: xr.DataArray, objects: xr.Dataset, steps: np.ndarray, caller: str) -> xr.DataArray:
+def _background(background: xr.DataArray, objects: xr.Dataset, steps: np.ndarray) -> xr.DataArray:
     """The days of a field that are shown."""
     ids = objects["object_id"]
     same = set(background.dims) == set(ids.dims) and all(
         background.indexes.get(d) is not None and background.indexes[d].equals(ids.indexes[d]) for d in ids.dims
     )
     if not same:
-        raise ValueError(f"{caller}: the background is on another grid than the objects'; use .reindex_like(objects)")
+        raise ValueError("the background is on another grid than the objects'; use .reindex_like(objects)")
     return background.transpose(*ids.dims).isel({ids.dims[0]: steps}).compute()
 
 
@@ -282,7 +283,7 @@ def _track(axes: Any, objects: xr.Dataset, number: int, plate: Any, cmap: str) -
     axes.scatter(
         lon, lat, c=np.arange(lon.size), s=size, cmap=cmap, edgecolor=LINE, linewidth=0.4, transform=plate, zorder=4,
     )  # fmt: skip
-    times = to_datetime64(objects["day_time"].values[rows], "plot_objects")
+    times = to_datetime64(objects["day_time"].values[rows])
     for k, align in ((0, "bottom"), (-1, "top")):
         if np.isfinite(lon[k]):
             axes.annotate(

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import units
+from xdrought.checks import public
 from xdrought.plot.records import MOMENTS, event_spans, events_here, percentile_lines, place_name, shade
 from xdrought.plot.style import (
     FORECAST,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@public
 def plot_event(
     soil_moisture: xr.DataArray,
     events: xr.Dataset,
@@ -101,10 +103,9 @@ def plot_event(
     >>> ax.get_ylabel()
     'Soil moisture'
     """
-    caller = "plot_event"
-    dates, values = one_series(soil_moisture, time, caller)
-    here, place = events_here(events, soil_moisture, caller), place_name(soil_moisture)
-    ax = new_axes(ax, (5.5, 3.0 if soil_temperature is None else 3.7), caller)
+    dates, values = one_series(soil_moisture, time)
+    here, place = events_here(events, soil_moisture), place_name(soil_moisture)
+    ax = new_axes(ax, (5.5, 3.0 if soil_temperature is None else 3.7))
     (line,) = ax.plot(dates, values, color=LINE, linewidth=1.1, label="soil moisture")  # type: ignore[arg-type]
     handles = [line, *percentile_lines(ax, values)]
     clean(ax)
@@ -113,15 +114,15 @@ def plot_event(
     if here.sizes["event"] == 0:
         message(ax, "no drought event in this record")
         return ax
-    chosen = _one_event(here, event, place, caller)
-    moments = [to_datetime64(chosen[name].values, caller)[0] for name in MOMENTS]
+    chosen = _one_event(here, event, place)
+    moments = [to_datetime64(chosen[name].values)[0] for name in MOMENTS]
     handles += shade(ax, event_spans(moments, bool(chosen["is_flash"])))
     _zoom(ax, dates, values, moments, pad)
     _mark(ax, dates, values, moments)
     _say(ax, chosen, moments, place)
     strip = None
     if soil_temperature is not None:
-        strip = _temperature_strip(ax, soil_temperature, time, caller)
+        strip = _temperature_strip(ax, soil_temperature, time)
         frozen = strip.collections[0]
         handles += [frozen] if frozen.get_paths() else []
     if legend:
@@ -129,10 +130,10 @@ def plot_event(
     return ax
 
 
-def _one_event(events: xr.Dataset, event: int, place: str, caller: str) -> xr.Dataset:
+def _one_event(events: xr.Dataset, event: int, place: str) -> xr.Dataset:
     count = events.sizes["event"]
     if not -count <= event < count:
-        raise IndexError(f"{caller}: no event {event} at {place}; there are {count}, event=0 to {count - 1}")
+        raise IndexError(f"no event {event} at {place}; there are {count}, event=0 to {count - 1}")
     return events.isel(event=event)
 
 
@@ -190,12 +191,12 @@ def _say(ax: Axes, event: xr.Dataset, moments: Sequence[np.datetime64], place: s
     )  # fmt: skip
 
 
-def _temperature_strip(ax: Axes, soil_temperature: xr.DataArray, time: Hashable, caller: str) -> Axes:
+def _temperature_strip(ax: Axes, soil_temperature: xr.DataArray, time: Hashable) -> Axes:
     """Soil temperature under the picture, its days below 0 °C hatched."""
     from matplotlib.dates import date2num
 
-    celsius = units.convert(soil_temperature, "degC", caller=caller)
-    dates, values = one_series(celsius, time, caller)
+    celsius = units.convert(soil_temperature, "degC")
+    dates, values = one_series(celsius, time)
     figure: Any = ax.figure
     tall = 0.2 * figure.get_figheight()
     strip = ax.inset_axes((0, -tall - 0.14, 1, tall), transform=inches_below(ax), sharex=ax)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.scores import COLOURS
 from xdrought.plot.style import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, new_axes
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MARKERS = "osD^vP"
 
 
+@public
 def plot_reliability(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -58,10 +60,9 @@ def plot_reliability(
     >>> ax.get_xlabel()
     'Forecast probability'
     """
-    caller = "plot_reliability"
-    models = by_model(scores, "observed_frequency", "probability_scores", caller)
-    rate = _base_rate(next(iter(models.values())), caller)
-    ax = new_axes(ax, (3.5, 4.4), caller)
+    models = by_model(scores, "observed_frequency", "probability_scores")
+    rate = _base_rate(next(iter(models.values())))
+    ax = new_axes(ax, (3.5, 4.4))
     counts = ax.inset_axes((0, 1.04, 1, 0.2))
     _guides(ax, rate)
     handles = []
@@ -84,11 +85,11 @@ def plot_reliability(
     return ax
 
 
-def _base_rate(scores: xr.Dataset, caller: str) -> float:
+def _base_rate(scores: xr.Dataset) -> float:
     """Share of the days on which it happened."""
     count = scores["n_in_bin"]
     if not int(count.sum()):
-        raise ValueError(f"{caller}: no bin has a day; check that probabilities and occurrences share their days")
+        raise ValueError("no bin has a day; check that probabilities and occurrences share their days")
     return float((scores["observed_frequency"].fillna(0) * count).sum() / count.sum())
 
 
@@ -124,6 +125,7 @@ def _days(ax: Axes, scores: xr.Dataset, k: int, n_models: int, colour: str) -> N
     clean(ax)
 
 
+@public
 def plot_economic_value(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -164,10 +166,9 @@ def plot_economic_value(
     >>> [line.get_label() for line in ax.lines][0]
     'net'
     """
-    caller = "plot_economic_value"
-    models = by_model(scores, "economic_value", "probability_scores", caller)
-    rate = _base_rate(next(iter(models.values())), caller)
-    ax = new_axes(ax, (3.5, 2.8), caller)
+    models = by_model(scores, "economic_value", "probability_scores")
+    rate = _base_rate(next(iter(models.values())))
+    ax = new_axes(ax, (3.5, 2.8))
     handles = []
     for k, (name, one) in enumerate(models.items()):
         value = one["economic_value"]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.style import (
     FORECAST,
     LINE,
@@ -75,9 +76,9 @@ def shade(ax: Axes, spans: Sequence[Span]) -> list[Any]:
     return [first[phase] for phase in SHADES if phase in first]
 
 
-def events_here(events: xr.Dataset, record: xr.DataArray, caller: str) -> xr.Dataset:
+def events_here(events: xr.Dataset, record: xr.DataArray) -> xr.Dataset:
     """The events that belong to the record, by its scalar site or lat and lon."""
-    require_events(events, caller)
+    require_events(events)
     keys = ["site"] if "site" in events.coords else ["lat", "lon"]
     if all(key in events.coords and key in record.coords and record[key].size == 1 for key in keys):
         here = np.ones(events.sizes["event"], dtype=bool)
@@ -86,7 +87,7 @@ def events_here(events: xr.Dataset, record: xr.DataArray, caller: str) -> xr.Dat
         return events.isel(event=np.flatnonzero(here))
     if "cell" in events.coords and np.unique(events["cell"].values).size > 1:
         raise ValueError(
-            f"{caller}: the events are of several places and {record.name!r} does not say which one it is; "
+            f"the events are of several places and {record.name!r} does not say which one it is; "
             f"keep its scalar coordinate ({' and '.join(keys)}), e.g. by .sel(...) without drop=True"
         )
     return events
@@ -108,9 +109,9 @@ def event_spans(moments: Sequence[np.datetime64], is_flash: bool) -> list[Span]:
     return [Span(onset, start, f"{kind} onset"), Span(start, end, f"{kind} condition")]
 
 
-def record_spans(events: xr.Dataset, caller: str) -> Iterator[Span]:
+def record_spans(events: xr.Dataset) -> Iterator[Span]:
     """Onset and condition of each event in time order; a relapse's onset begins after the event before."""
-    columns = [to_datetime64(events[name].values, caller) for name in MOMENTS]
+    columns = [to_datetime64(events[name].values) for name in MOMENTS]
     previous = None
     for i in np.argsort(columns[1]):
         onset, start, end = (column[i] for column in columns)
@@ -129,6 +130,7 @@ def class_spans(dates: np.ndarray, classes: np.ndarray) -> Iterator[Span]:
             yield Span(dates[first], dates[last], phase)
 
 
+@public
 def plot_record(
     soil_moisture: xr.DataArray,
     events: xr.Dataset | None = None,
@@ -180,22 +182,21 @@ def plot_record(
     >>> plot_record(moisture).get_ylabel()
     'Soil moisture (%)'
     """
-    caller = "plot_record"
     if events is not None and classes is not None:
-        raise ValueError(f"{caller}: both events and classes were given; give one, they shade the same days")
-    dates, values = one_series(soil_moisture, time, caller)
+        raise ValueError("both events and classes were given; give one, they shade the same days")
+    dates, values = one_series(soil_moisture, time)
     spans: list[Span] = []
     if events is not None:
-        here = events_here(events, soil_moisture, caller)
-        require_one_definition(here, caller)
-        spans = list(record_spans(here, caller))
+        here = events_here(events, soil_moisture)
+        require_one_definition(here)
+        spans = list(record_spans(here))
     elif classes is not None:
-        spans = list(class_spans(*one_series(classes, time, caller)))
-    ax = new_axes(ax, (7.1, 2.6), caller)
+        spans = list(class_spans(*one_series(classes, time)))
+    ax = new_axes(ax, (7.1, 2.6))
     (line,) = ax.plot(dates, values, color=LINE, linewidth=0.9, label="observed")  # type: ignore[arg-type]
     handles = [line, *percentile_lines(ax, values)]
     if forecast is not None:
-        handles.append(forecast_line(ax, forecast, time, caller))
+        handles.append(forecast_line(ax, forecast, time))
     handles += shade(ax, spans)
     if not spans and (events is not None or classes is not None):
         message(ax, "no drought event in this record")
@@ -210,14 +211,14 @@ def plot_record(
     return ax
 
 
-def forecast_line(ax: Axes, forecast: xr.DataArray, time: Hashable, caller: str, name: str = "forecast") -> Any:
+def forecast_line(ax: Axes, forecast: xr.DataArray, time: Hashable, name: str = "forecast") -> Any:
     """One line for a forecast; with several runs their mean, and their range as a band."""
     if "run" in forecast.dims:
-        dates, low = one_series(forecast.min("run"), time, caller)
-        high = one_series(forecast.max("run"), time, caller)[1]
+        dates, low = one_series(forecast.min("run"), time)
+        high = one_series(forecast.max("run"), time)[1]
         ax.fill_between(dates, low, high, color=FORECAST, alpha=0.25, linewidth=0)  # type: ignore[arg-type]
         forecast, name = forecast.mean("run"), f"{name} (mean of {forecast.sizes['run']} runs)"
-    dates, values = one_series(forecast, time, caller)
+    dates, values = one_series(forecast, time)
     return ax.plot(dates, values, color=FORECAST, linewidth=1, label=name)[0]  # type: ignore[arg-type]
 
 
@@ -228,6 +229,7 @@ def frameless(ax: Axes) -> None:
         spine.set_visible(False)
 
 
+@public
 def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how far definitions of drought agree, as a square of shares with their numbers.
 
@@ -258,17 +260,16 @@ def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None
     >>> [text.get_text() for text in ax.texts]
     ['1.00', '0.40', '0.60', '1.00']
     """
-    caller = "plot_agreement"
     title = str(table.attrs.get("long_name", "Share of agreement"))
     frame: Any = table.to_pandas() if isinstance(table, xr.DataArray) else table
     if getattr(frame, "ndim", 0) != 2 or frame.shape[0] != frame.shape[1]:
-        raise ValueError(f"{caller}: the table must be square, found {table.shape}; choose along others")
+        raise ValueError(f"the table must be square, found {table.shape}; choose along others")
     values = np.asarray(frame, dtype="float64")
     if ((values < 0) | (values > 1)).any():
         found = f"{np.nanmin(values):g} to {np.nanmax(values):g}"
-        raise ValueError(f"{caller}: shares lie between 0 and 1, found {found}; divide percentages by 100")
+        raise ValueError(f"shares lie between 0 and 1, found {found}; divide percentages by 100")
     count = len(frame)
-    ax = new_axes(ax, (1.4 + 0.45 * count, 1.0 + 0.4 * count), caller)
+    ax = new_axes(ax, (1.4 + 0.45 * count, 1.0 + 0.4 * count))
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, j in np.argwhere(np.isfinite(values)):
         ax.text(

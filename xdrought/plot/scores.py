@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.records import forecast_line
 from xdrought.plot.style import (
     FORECAST,
@@ -41,7 +42,7 @@ KINDS = ("auto", "rows", "violins")
 CROWD = 40  # sites that still have a row of their own
 
 
-def _pick(data: xr.DataArray | xr.Dataset, name: Hashable, caller: str) -> xr.DataArray:
+def _pick(data: xr.DataArray | xr.Dataset, name: Hashable) -> xr.DataArray:
     """The array itself, or the Dataset's variable `name` or only one."""
     if isinstance(data, xr.DataArray):
         return data
@@ -49,15 +50,15 @@ def _pick(data: xr.DataArray | xr.Dataset, name: Hashable, caller: str) -> xr.Da
         return data[name]
     if len(data.data_vars) == 1:
         return next(iter(data.data_vars.values()))
-    raise ValueError(f"{caller}: {sorted(map(str, data.data_vars))} were given; choose one, ds[name]")
+    raise ValueError(f"{sorted(map(str, data.data_vars))} were given; choose one, ds[name]")
 
 
-def _lead(forecast: xr.DataArray, lead: int | None, caller: str) -> pd.Timedelta:
+def _lead(forecast: xr.DataArray, lead: int | None) -> pd.Timedelta:
     """How long before its valid time a forecast was made."""
     if lead is not None:
         return pd.Timedelta(days=lead)
     if "lead_time" not in forecast.coords or forecast["lead_time"].size != 1:
-        raise ValueError(f"{caller}: the forecast has no single lead_time; give the days ahead, e.g. lead=7")
+        raise ValueError("the forecast has no single lead_time; give the days ahead, e.g. lead=7")
     found = forecast["lead_time"].values.ravel()[0]
     return pd.Timedelta(found) if np.asarray(found).dtype.kind == "m" else pd.Timedelta(days=float(found))
 
@@ -70,6 +71,7 @@ def _nse(predicted: xr.DataArray, observed: xr.DataArray) -> float:
     return 1 - float(((predicted - seen) ** 2).sum()) / spread if spread > 0 else float("nan")
 
 
+@public
 def plot_forecast(
     forecast: xr.DataArray | xr.Dataset,
     observed: xr.DataArray,
@@ -117,24 +119,23 @@ def plot_forecast(
     >>> [line.get_label() for line in ax.lines][0]
     'observed'
     """
-    caller = "plot_forecast"
-    predicted = _pick(forecast, observed.name, caller)
-    ahead = _lead(predicted, lead, caller)
-    one_series(observed, time, caller)
+    predicted = _pick(forecast, observed.name)
+    ahead = _lead(predicted, lead)
+    one_series(observed, time)
     seen = observed.squeeze(drop=True)
     mean = (predicted.mean("run") if "run" in predicted.dims else predicted).squeeze(drop=True)
     held = seen.assign_coords({time: seen.indexes[time] + ahead})
     held = held.reindex({time: mean[time]})
     truth = seen.reindex({time: mean[time]})
     both = truth.where(np.isfinite(held) & np.isfinite(mean))  # the same days for both scores
-    ax = new_axes(ax, (7.1, 2.6), caller)
-    dates, values = one_series(truth, time, caller)
+    ax = new_axes(ax, (7.1, 2.6))
+    dates, values = one_series(truth, time)
     (line,) = ax.plot(dates, values, color=LINE, linewidth=1.1, label="observed")  # type: ignore[arg-type]
     days = f"{ahead / pd.Timedelta(days=1):g}-day"
-    model = forecast_line(ax, predicted, time, caller, f"{days} forecast, NSE {_nse(mean, both):.2f}")
+    model = forecast_line(ax, predicted, time, f"{days} forecast, NSE {_nse(mean, both):.2f}")
     handles = [line, model]
     if np.isfinite(held.values).any():
-        dates, values = one_series(held, time, caller)
+        dates, values = one_series(held, time)
         name = f"{days} persistence, NSE {_nse(held, both):.2f}"
         handles += ax.plot(dates, values, color=REFERENCE, linewidth=0.9, linestyle=(0, (3, 1.5)), label=name)  # type: ignore[arg-type]
     else:
@@ -150,6 +151,7 @@ def plot_forecast(
     return ax
 
 
+@public
 def plot_scores(
     scores: xr.Dataset,
     *,
@@ -199,22 +201,20 @@ def plot_scores(
     >>> [text.get_text() for text in plot_scores(nse.to_dataset()).get_yticklabels()]
     ['AT-Neu', 'DE-Hai']
     """
-    caller = "plot_scores"
     if score not in scores:
-        raise ValueError(f"{caller}: no score {score!r}; choose one of {sorted(map(str, scores.data_vars))}")
+        raise ValueError(f"no score {score!r}; choose one of {sorted(map(str, scores.data_vars))}")
     if kind not in KINDS:
-        raise ValueError(f"{caller}: kind={kind!r} is unknown; choose one of {KINDS}")
+        raise ValueError(f"kind={kind!r} is unknown; choose one of {KINDS}")
     table = scores[score]
     if set(table.dims) != {"model", "site"}:
         raise ValueError(
-            f"{caller}: {score!r} must be on (model, site), found {tuple(table.dims)}; "
-            f"choose along the others with .isel(...)"
+            f"{score!r} must be on (model, site), found {tuple(table.dims)}; choose along the others with .isel(...)"
         )
     frame: Any = table.transpose("site", "model").to_pandas()
     styles = _styles(frame.columns, set(REFERENCES) | set(scores["reference"].values if "reference" in scores else ()))
     frame = frame[list(styles)].dropna(how="all")
     rows = kind == "rows" or (kind == "auto" and len(frame) <= CROWD)
-    ax = new_axes(ax, (5.0, 0.9 + 0.16 * len(frame)) if rows else (max(5.0, 1.0 * len(styles)), 3.2), caller)
+    ax = new_axes(ax, (5.0, 0.9 + 0.16 * len(frame)) if rows else (max(5.0, 1.0 * len(styles)), 3.2))
     if rows:
         handles = _rows(ax, frame.sort_values(frame.columns[0]), styles, floor)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.maps import plot_map
 from xdrought.plot.scores import COLOURS
 from xdrought.plot.style import LINE, SMALL, TEXT, by_model, clean, legend_below, new_axes
@@ -19,6 +20,7 @@ METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 LAST = 0.4  # how much higher the last row is, half of it
 
 
+@public
 def plot_class_scores(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -60,18 +62,17 @@ def plot_class_scores(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['Precision', 'Recall', 'F1', 'Share of days']
     """
-    caller = "plot_class_scores"
-    models = by_model(scores, "f1", "class_scores", caller)
+    models = by_model(scores, "f1", "class_scores")
     names = list(models)
     first = models[names[0]]
     for name in names[1:]:
         if not np.allclose(first["share"], models[name]["share"].reindex(class_name=first["class_name"])):
-            raise ValueError(f"{caller}: {names[0]!r} and {name!r} have other classes or days; score them on the same")
+            raise ValueError(f"{names[0]!r} and {name!r} have other classes or days; score them on the same")
     classes = [str(one) for one in first["class_name"].values]
     rows = [(name, metric) for name in names for metric in METRICS]
     values = np.array([models[name][metric].reindex(class_name=classes).values for name, metric in rows])
     width = 1.6 + 0.78 * (len(classes) + 1)
-    ax = new_axes(ax, (width, 0.75 + 0.19 * (len(rows) + 1 + 2 * LAST)), caller)
+    ax = new_axes(ax, (width, 0.75 + 0.19 * (len(rows) + 1 + 2 * LAST)))
     _cells(ax, values, cmap)
     _accuracies(ax, models, len(classes), cmap)
     _shares(ax, first, len(rows))
@@ -138,6 +139,7 @@ MARKERS = "osD^vP"
 BIASES = (0.25, 0.5, 1, 2, 4)
 
 
+@public
 def plot_performance(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -186,9 +188,8 @@ def plot_performance(
     >>> ax.lines[-1].get_xydata().round(2).tolist()
     [[0.67, 1.0]]
     """
-    caller = "plot_performance"
-    models = by_model(scores, "pod_pooled", "occurrence_scores", caller)
-    ax = new_axes(ax, (3.6, 3.7), caller)
+    models = by_model(scores, "pod_pooled", "occurrence_scores")
+    ax = new_axes(ax, (3.6, 3.7))
     _isolines(ax)
     handles = []
     for k, (name, one) in enumerate(models.items()):
@@ -235,6 +236,7 @@ def _isolines(ax: Axes) -> None:
         )  # fmt: skip
 
 
+@public
 def plot_skill_map(
     scores: xr.Dataset,
     *,
@@ -290,13 +292,12 @@ def plot_skill_map(
     >>> plot_skill_map(skill.to_dataset(), reference="persistence").get_title(loc="left")
     'net against persistence: better at 1 of 2 sites'
     """
-    caller = "plot_skill_map"
     if "skill" not in scores:
-        raise ValueError(f"{caller}: no 'skill' among {sorted(map(str, scores.data_vars))}; give the result of verify")
+        raise ValueError(f"no 'skill' among {sorted(map(str, scores.data_vars))}; give the result of verify")
     model = str(scores["model"].values[0]) if model is None else model
     for dim, wanted in (("reference", reference), ("model", model)):
         if wanted not in scores[dim].values:
-            raise ValueError(f"{caller}: no {dim} {wanted!r}; choose one of {scores[dim].values.tolist()}")
+            raise ValueError(f"no {dim} {wanted!r}; choose one of {scores[dim].values.tolist()}")
     chosen = {"reference": reference, "model": model}
     skill = scores["skill"].sel(chosen, drop=True)
     skill.attrs = {"long_name": f"Skill against {reference}".replace("_", " "), "units": "1"}

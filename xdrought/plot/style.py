@@ -28,18 +28,18 @@ UNITS = {
 }
 
 
-def missing_package(name: str, caller: str) -> ModuleNotFoundError:
+def missing_package(name: str) -> ModuleNotFoundError:
     """What to tell a user who has not installed the optional packages."""
-    return ModuleNotFoundError(f'{caller}: needs {name}; install it with pip install "xdrought[plot]"')
+    return ModuleNotFoundError(f'needs {name}; install it with pip install "xdrought[plot]"')
 
 
-def new_axes(ax: Axes | None, size: tuple[float, float], caller: str) -> Axes:
+def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     """The caller's axes, or those of a new figure of `size` inches, with small print."""
     if ax is None:
         try:
             import matplotlib.pyplot as plt
         except ModuleNotFoundError as error:
-            raise missing_package("matplotlib", caller) from error
+            raise missing_package("matplotlib") from error
         ax = plt.subplots(figsize=size, layout="constrained")[1]
     ax.tick_params(labelsize=TEXT)
     return ax
@@ -54,7 +54,7 @@ def label(da: xr.DataArray, fallback: str = "value") -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def to_datetime64(times: Any, caller: str) -> np.ndarray:
+def to_datetime64(times: Any) -> np.ndarray:
     """Dates as datetime64, also those of cftime calendars as long as the days exist."""
     values = np.atleast_1d(np.asarray(times))
     if values.dtype.kind == "M":
@@ -63,24 +63,24 @@ def to_datetime64(times: Any, caller: str) -> np.ndarray:
         return np.array([np.datetime64(t.isoformat()) for t in values], dtype="datetime64[s]")
     except (ValueError, AttributeError) as error:
         raise ValueError(
-            f"{caller}: cannot put the dates on a time axis ({error}); bring them to the standard calendar, "
+            f"cannot put the dates on a time axis ({error}); bring them to the standard calendar, "
             f'e.g. .convert_calendar("standard", align_on="year"), before the events are found'
         ) from error
 
 
-def one_series(da: xr.DataArray, time: Hashable, caller: str) -> tuple[np.ndarray, np.ndarray]:
+def one_series(da: xr.DataArray, time: Hashable) -> tuple[np.ndarray, np.ndarray]:
     """Dates and values of a record that has only the time dimension."""
-    checks.require_dim(da, time, caller)
+    checks.require_dim(da, time)
     others = [dim for dim in da.dims if dim != time and da.sizes[dim] > 1]
     if others:
         raise ValueError(
-            f"{caller}: {da.name!r} has the dimensions {tuple(da.dims)}; one series is drawn at a time: "
+            f"{da.name!r} has the dimensions {tuple(da.dims)}; one series is drawn at a time: "
             f"choose along {others}, e.g. .isel({others[0]}=0)"
         )
     values = np.asarray(da.squeeze([dim for dim in da.dims if dim != time]).values, dtype="float64")
     if not np.isfinite(values).any():
-        raise ValueError(f"{caller}: {da.name!r} holds no valid value; there is nothing to draw")
-    return to_datetime64(da[time].values, caller), values
+        raise ValueError(f"{da.name!r} holds no valid value; there is nothing to draw")
+    return to_datetime64(da[time].values), values
 
 
 def date_axis(ax: Axes) -> None:
@@ -134,34 +134,32 @@ def message(ax: Axes, text: str) -> None:
     )  # fmt: skip
 
 
-def by_model(
-    scores: xr.Dataset | Mapping[str, xr.Dataset], needed: str, made_by: str, caller: str
-) -> dict[str, xr.Dataset]:
+def by_model(scores: xr.Dataset | Mapping[str, xr.Dataset], needed: str, made_by: str) -> dict[str, xr.Dataset]:
     """Scores by name of the model; a single Dataset is called "forecast"."""
     found = {"forecast": scores} if isinstance(scores, xr.Dataset) else dict(scores)
     lacking = [name for name, one in found.items() if not isinstance(one, xr.Dataset) or needed not in one]
     if lacking or not found:
         raise ValueError(
-            f"{caller}: no {needed!r} in the scores of {lacking}; give the result of {made_by}, or several by name, "
+            f"no {needed!r} in the scores of {lacking}; give the result of {made_by}, or several by name, "
             f"e.g. {{'net': ..., 'persistence': ...}}"
         )
     return found
 
 
-def require_events(events: xr.Dataset, caller: str) -> None:
+def require_events(events: xr.Dataset) -> None:
     """Raise unless `events` is an event table."""
     needed = {"onset_time", "start_time", "end_time", "is_flash"}
     if "event" not in events.dims or not needed <= set(events.variables):
         raise ValueError(
-            f"{caller}: events must come from flash_drought_events, with {sorted(needed)} on 'event'; "
+            f"events must come from flash_drought_events, with {sorted(needed)} on 'event'; "
             f"found {sorted(map(str, events.variables))} on {tuple(events.sizes)}"
         )
 
 
-def require_one_definition(events: xr.Dataset, caller: str) -> None:
+def require_one_definition(events: xr.Dataset) -> None:
     """Raise when the same drought may be in the table several times."""
     if "definition" in events.coords and (names := np.unique(events["definition"].values)).size > 1:
         raise ValueError(
-            f"{caller}: the events are of the definitions {names.tolist()}; choose one, "
+            f"the events are of the definitions {names.tolist()}; choose one, "
             f'e.g. events.isel(event=events.definition == "{names[0]}")'
         )

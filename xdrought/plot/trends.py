@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.plot.experiments import draw_curve, draw_points, name_panel, p_text, wrapped
 from xdrought.plot.maps import plot_map
 from xdrought.plot.style import FORECAST, REFERENCE, SMALL, TEXT, clean, label, new_axes
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@public
 def plot_coincidence(
     coincidence: xr.Dataset, *, pairs: int = 20, alpha: float = 0.05, ax: Axes | None = None, **options: Any
 ) -> Axes:
@@ -56,11 +58,10 @@ def plot_coincidence(
     >>> ax.get_title(loc="left").splitlines()[0]
     '50 % of droughts set in within 15 days of one at another site'
     """
-    caller = "plot_coincidence"
     if not {"rate", "expected", "excess", "lat", "lon"} <= set(coincidence.variables):
         raise ValueError(
-            f"{caller}: needs rate, expected and excess with lat and lon; take them from "
-            f"xdrought.study.onset_coincidence of a record that has lat and lon"
+            "needs rate, expected and excess with lat and lon; take them from "
+            "xdrought.study.onset_coincidence of a record that has lat and lon"
         )
     excess = coincidence.excess.assign_attrs(long_name="share above that of shifted years")
     reach = max(float(np.nanmax(np.abs(excess.values))), 1e-9) if np.isfinite(excess.values).any() else 1.0
@@ -92,6 +93,7 @@ def plot_coincidence(
     return axes
 
 
+@public
 def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw yearly means and the trend within sites, beside what all events together show (Figure 7a).
 
@@ -126,10 +128,9 @@ def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True,
     >>> plot_onset_trend(onset_trend(rate, events)).get_ylabel()
     'Rate'
     """
-    caller = "plot_onset_trend"
     if not {"slope", "adjusted", "pooled", "event_count"} <= set(trend.variables):
-        raise ValueError(f"{caller}: needs the slope and yearly means; take them from xdrought.study.onset_trend")
-    ax = new_axes(ax, (4.6, 2.9), caller)
+        raise ValueError("needs the slope and yearly means; take them from xdrought.study.onset_trend")
+    ax = new_axes(ax, (4.6, 2.9))
     from matplotlib.ticker import MaxNLocator
 
     year, adjusted, count = trend["year"].values, trend.adjusted.values, trend.event_count.values
@@ -185,6 +186,7 @@ def _line(
         ax.fill_between(ends, fan.min(axis=0), fan.max(axis=0), color=colour, alpha=0.13, linewidth=0, zorder=1)
 
 
+@public
 def plot_event_association(association: xr.Dataset, *, within: bool = True, ax: Axes | None = None) -> Axes:
     """Draw two numbers of each event against one another with their curve, as Figures 7b and 7d.
 
@@ -217,10 +219,9 @@ def plot_event_association(association: xr.Dataset, *, within: bool = True, ax: 
     >>> plot_event_association(event_association(x, y, events)).get_xlabel()
     'A'
     """
-    caller = "plot_event_association"
     if not {"x_within", "y_within", "curve", "spearman"} <= set(association.variables):
-        raise ValueError(f"{caller}: needs x, y and their curve; take them from xdrought.study.event_association")
-    ax = new_axes(ax, (3.6, 2.9), caller)
+        raise ValueError("needs x, y and their curve; take them from xdrought.study.event_association")
+    ax = new_axes(ax, (3.6, 2.9))
     x, y = (association[f"{name}_within" if within else name] for name in ("x", "y"))
     draw_points(ax, x.values, y.values)
     if within:
@@ -238,6 +239,7 @@ def plot_event_association(association: xr.Dataset, *, within: bool = True, ax: 
     return ax
 
 
+@public
 def plot_synchrony(synchrony: xr.Dataset, *, alpha: float = 0.05, ax: Axes | None = None, **options: Any) -> Axes:
     """Draw on a map where two numbers of droughts rise together, as Figure 7c of Tang et al. (2025).
 
@@ -273,11 +275,10 @@ def plot_synchrony(synchrony: xr.Dataset, *, alpha: float = 0.05, ax: Axes | Non
     >>> ax.get_title(loc="left").splitlines()[0]
     'positive at 50 % of 2 sites [0 %, 100 %]'
     """
-    caller = "plot_synchrony"
     if not {"spearman", "share", "lat", "lon"} <= set(synchrony.variables):
         raise ValueError(
-            f"{caller}: needs spearman and share with lat and lon; take them from xdrought.study.site_synchrony of "
-            f"events that have lat and lon"
+            "needs spearman and share with lat and lon; take them from xdrought.study.site_synchrony of "
+            "events that have lat and lon"
         )
     rho = synchrony.spearman.assign_attrs(long_name="rank correlation over events")
     (dim,) = rho.dims

@@ -22,7 +22,7 @@ def loss_curves(history: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Training and validation loss by epoch: the mean of the runs and, where there are several, their range."""
     from matplotlib.ticker import MaxNLocator
 
-    ax = new_axes(ax, (4.5, 2.6), "loss_curves")
+    ax = new_axes(ax, (4.5, 2.6))
     epochs = history["epoch"].values
     for name, colour, text in (("train_loss", FORECAST, "training"), ("val_loss", UPPER, "validation")):
         losses = history[name].transpose("run", "epoch").values
@@ -39,7 +39,7 @@ def loss_curves(history: xr.Dataset, *, ax: Axes | None = None) -> Axes:
 def violins(train: xr.Dataset, test: xr.Dataset, score: str, *, ax: Axes | None = None) -> Axes:
     """A score of every site and run by model: the training part on the left half, the test part on the right."""
     models = test["model"].values.tolist()
-    ax = new_axes(ax, (1.2 + 0.75 * len(models), 2.8), "violins")
+    ax = new_axes(ax, (1.2 + 0.75 * len(models), 2.8))
     low, high = _limits(train, test, score)
     for k, model in enumerate(models):
         for scores, side, colour in ((train, "low", FORECAST), (test, "high", UPPER)):
@@ -76,7 +76,7 @@ def by_percentile(
     forecasts: Mapping[str, xr.DataArray], observed: xr.DataArray, persistence: xr.DataArray, *, ax: Axes | None = None
 ) -> Axes:
     """Boxes of forecast less observation by fifths of the observed percentile, one colour a model."""
-    ax = new_axes(ax, (6.5, 3.0), "by_percentile")
+    ax = new_axes(ax, (6.5, 3.0))
     rank = soil_moisture_percentile(observed.drop_attrs())
     scale = observed.std("time")
     models = {**{name: da.mean("run") for name, da in forecasts.items()}, "persistence": persistence}

@@ -68,7 +68,7 @@ def reproduce(
     settings = settings or (QUICK if quick else Settings())
     source = open_source(data)
     if source.ds.sizes["site"] < 2:
-        raise ValueError(f"reproduce: {source.name} keeps {source.ds.sizes['site']} site(s); differences need several")
+        raise ValueError(f"{source.name} keeps {source.ds.sizes['site']} site(s); differences need several")
     say(f"== {source.name}: {source.ds.sizes['site']} sites")
     workshop = Workshop(folder / "kept", _fingerprint(source), say)
     material = Material(source, settings, workshop)

@@ -153,24 +153,24 @@ def columns_of(ds: xr.Dataset, space: tuple[str, ...]) -> tuple[Columns, np.ndar
     return Columns(Soil(**properties), Planted(coefficient, lag), flat(ds["lat"])), start
 
 
-def space_of(ds: xr.Dataset, caller: str) -> tuple[str, ...]:
+def space_of(ds: xr.Dataset) -> tuple[str, ...]:
     """The dimensions of the places of a simulated world: (site,) or (lat, lon)."""
     if "truth_soil" not in ds.coords:
-        raise ValueError(f"{caller}: no 'truth_soil' among the coordinates; give a world of twin.simulate")
+        raise ValueError("no 'truth_soil' among the coordinates; give a world of twin.simulate")
     return ("site",) if "site" in ds["truth_soil"].dims else ("lat", "lon")
 
 
-def nearest_mean(ds: xr.Dataset, name: str, caller: str) -> xr.DataArray:
+def nearest_mean(ds: xr.Dataset, name: str) -> xr.DataArray:
     """A driver at the places: itself on a grid, the mean of the four cells around a tower on patches."""
     if name not in ds:
-        raise ValueError(f"{caller}: the driver {name!r} is missing; simulate with it among drivers=")
+        raise ValueError(f"the driver {name!r} is missing; simulate with it among drivers=")
     driver = ds[name].drop_attrs()
     if "patch_lat" not in driver.dims:
         return driver
     around_lat = abs(ds["cell_lat"] - ds["lat"]) < STEP
     around_lon = abs(ds["cell_lon"] - ds["lon"]) < STEP
     if not ((around_lat.sum("patch_lat") == 2) & (around_lon.sum("patch_lon") == 2)).all():
-        raise ValueError(f"{caller}: the patches lack cells around their tower; simulate with size=2 or more")
+        raise ValueError("the patches lack cells around their tower; simulate with size=2 or more")
     return driver.where(around_lat & around_lon).mean(("patch_lat", "patch_lon"))
 
 

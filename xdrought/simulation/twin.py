@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.simulation.observation import (
     SIMULATED,
     columns_of,
@@ -47,13 +48,12 @@ MAX_SITES = 999  # a site's name has three digits
 
 def check_sites(n_sites: int, size: int) -> None:
     if not 1 <= n_sites <= MAX_SITES:
-        raise ValueError(f"simulate: n_sites={n_sites}; expected 1 to {MAX_SITES}")
+        raise ValueError(f"n_sites={n_sites}; expected 1 to {MAX_SITES}")
     if size < 1:
-        raise ValueError(f"simulate: size={size}; a patch has at least one cell")
+        raise ValueError(f"size={size}; a patch has at least one cell")
 
 
 def check_settings(
-    caller: str,
     n_days: int,
     seed: int,
     noise: float,
@@ -64,30 +64,28 @@ def check_settings(
 ) -> None:
     for name, value, least in (("n_days", n_days, 1), ("seed", seed, 0), ("spinup_days", spinup_days, 0)):
         if value < least:
-            raise ValueError(f"{caller}: {name}={value}; expected {least} or more")
+            raise ValueError(f"{name}={value}; expected {least} or more")
     if not noise >= 0:
-        raise ValueError(f"{caller}: noise={noise}; expected a factor of 0 or more")
+        raise ValueError(f"noise={noise}; expected a factor of 0 or more")
     unknown = [name for name in drivers if name not in DRIVERS]
     if unknown or isinstance(drivers, str):
-        raise ValueError(f"{caller}: drivers={drivers!r} must be a list from {list(DRIVERS)}; unknown: {unknown}")
+        raise ValueError(f"drivers={drivers!r} must be a list from {list(DRIVERS)}; unknown: {unknown}")
     pathless = [name for name in (*(strengths or {}), *(lags or {})) if name not in PATHS]
     if pathless:
-        raise ValueError(
-            f"{caller}: {pathless} have no path to the soil that could be planted; only {list(PATHS)} have"
-        )
+        raise ValueError(f"{pathless} have no path to the soil that could be planted; only {list(PATHS)} have")
     for name, strength in (strengths or {}).items():
         if not 0 <= strength <= 1:
-            raise ValueError(f"{caller}: the strength {strength} of {name!r} is outside 0 to 1")
+            raise ValueError(f"the strength {strength} of {name!r} is outside 0 to 1")
     for name, days in (lags or {}).items():
         if not 0 <= days <= MAX_LAG or days != int(days):
-            raise ValueError(f"{caller}: the lag {days} of {name!r} is not a whole number of days, 0 to {MAX_LAG}")
+            raise ValueError(f"the lag {days} of {name!r} is not a whole number of days, 0 to {MAX_LAG}")
 
 
 def check_region(n_lat: int, n_lon: int, north: float, west: float) -> None:
     south = north - STEP * (n_lat - 1)
     if n_lat < 1 or n_lon < 1 or n_lon * STEP > 360 or north > 90 or south < -90 or not -180 <= west <= 360:
         raise ValueError(
-            f"simulate_grid: {n_lat} x {n_lon} cells of {STEP} degree from {north} N, {west} E are not a region "
+            f"{n_lat} x {n_lon} cells of {STEP} degree from {north} N, {west} E are not a region "
             f"of the globe; choose fewer cells or another corner"
         )
 
@@ -96,6 +94,7 @@ _CELLS_AT_ONCE = 200
 _GRID = 1000  # key of the streams of a region, beyond those of the sites
 
 
+@public
 def simulate(
     n_sites: int = 4,
     n_days: int = 1096,
@@ -167,7 +166,7 @@ def simulate(
     >>> ds.t2m.dims, ds.sizes["patch_lat"], float(ds.truth_strength.sel(variable="z500").max())
     (('site', 'time', 'patch_lat', 'patch_lon'), 4, 0.0)
     """
-    check_settings("simulate", n_days, seed, noise, spinup_days, drivers, strengths, lags)
+    check_settings(n_days, seed, noise, spinup_days, drivers, strengths, lags)
     check_sites(n_sites, size)
     days = _days(start, n_days, spinup_days)
     places = [Place.draw(seed, k) for k in range(n_sites)]
@@ -195,6 +194,7 @@ def simulate(
     return site_dataset(cubes, record, columns, places, days[spinup_days:], size, settings)
 
 
+@public
 def simulate_grid(
     n_lat: int = 20,
     n_lon: int = 20,
@@ -240,7 +240,7 @@ def simulate_grid(
     >>> dict(ds.sizes)["lat"], ds.tp.dims, ds.tp.attrs["units"]
     (3, ('time', 'lat', 'lon'), 'm')
     """
-    check_settings("simulate_grid", n_days, seed, noise, spinup_days, drivers, strengths, lags)
+    check_settings(n_days, seed, noise, spinup_days, drivers, strengths, lags)
     check_region(n_lat, n_lon, north, west)
     days = _days(start, n_days, spinup_days)
     lat, lon = north - STEP * np.arange(n_lat), west + STEP * np.arange(n_lon)
@@ -269,6 +269,7 @@ def simulate_grid(
     return grid_dataset(cubes, parts, lat, lon, days[spinup_days:], settings)
 
 
+@public
 def respond(ds: xr.Dataset) -> xr.Dataset:
     """Run the soils of a simulated world again under the drivers of `ds` as they are now.
 
@@ -301,9 +302,9 @@ def respond(ds: xr.Dataset) -> xr.Dataset:
     >>> bool((respond(hotter).evaporation.sum() > respond(ds).evaporation.sum()))
     True
     """
-    space = space_of(ds, "respond")
+    space = space_of(ds)
     columns, start = columns_of(ds, space)
-    near = {name: nearest_mean(ds, name, "respond").transpose("time", *space) for name in PATHS}
+    near = {name: nearest_mean(ds, name).transpose("time", *space) for name in PATHS}
     shape = near["tp"].shape
     drivers = {name: da.values.reshape(len(ds.time), -1) for name, da in near.items()}
     ratio = ds["truth_rain_ratio"].transpose("time", *space).values.reshape(len(ds.time), -1)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.simulation.observation import DRIVER_ATTRS, SIMULATED, columns_of, nearest_mean, space_of
 from xdrought.simulation.soil import PATHS
 from xdrought.simulation.weather import FREEZING, extraterrestrial_radiation, vapour_pressure
@@ -84,6 +85,7 @@ _LATENT_HEAT = 2.45e6 / 86400.0  # W m-2 of one mm d-1
 _SUFFIX = {"netcdf": ".nc", "zarr": ".zarr"}
 
 
+@public
 def to_era5(
     ds: xr.Dataset,
     path: str | PathLike,
@@ -153,6 +155,7 @@ def to_era5(
     return list(parts)
 
 
+@public
 def to_fluxnet_csv(ds: xr.Dataset, folder: str | PathLike, *, gap_fraction: float = 0.0, seed: int = 0) -> list[Path]:
     """Write simulated towers as FLUXNET2015 daily csv files with a site table beside them.
 
@@ -187,9 +190,9 @@ def to_fluxnet_csv(ds: xr.Dataset, folder: str | PathLike, *, gap_fraction: floa
     ['FLX_TW-001_FLUXNET2015_SUBSET_DD_2002-2002_1-4.csv', 'sites.csv']
     """
     if not 0 <= gap_fraction < 1:
-        raise ValueError(f"to_fluxnet_csv: gap_fraction={gap_fraction}; expected 0 to below 1")
-    if space_of(ds, "to_fluxnet_csv") != ("site",):
-        raise ValueError("to_fluxnet_csv: a grid has no towers; give a world of twin.simulate")
+        raise ValueError(f"gap_fraction={gap_fraction}; expected 0 to below 1")
+    if space_of(ds) != ("site",):
+        raise ValueError("a grid has no towers; give a world of twin.simulate")
     columns = _tower_columns(ds)
     days = pd.DatetimeIndex(ds.indexes["time"])
     years = f"{days[0].year}-{days[-1].year}"
@@ -212,7 +215,7 @@ def to_fluxnet_csv(ds: xr.Dataset, folder: str | PathLike, *, gap_fraction: floa
 
 def _tower_columns(ds: xr.Dataset) -> dict[str, np.ndarray]:
     """The columns of the csv files in FLUXNET2015 units, (time, site)."""
-    near = {name: nearest_mean(ds, name, "to_fluxnet_csv") for name in dict.fromkeys((*PATHS, "d2m", "sp"))}
+    near = {name: nearest_mean(ds, name) for name in dict.fromkeys((*PATHS, "d2m", "sp"))}
     drivers = {name: da.transpose("time", "site").values.astype("float64") for name, da in near.items()}
     days = pd.DatetimeIndex(ds.indexes["time"])
     soils, start = columns_of(ds, ("site",))

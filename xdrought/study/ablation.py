@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
+from xdrought.checks import public
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.comparison import compare, two_sided, usable_table
 
@@ -22,6 +23,7 @@ FACTORIAL: dict[str, dict[str, Any]] = {
 }
 
 
+@public
 def ablation(
     ds: xr.Dataset, target: Hashable, features: Sequence[Hashable] | None = None, **settings: Any
 ) -> xr.Dataset:
@@ -61,6 +63,7 @@ def ablation(
     return compare(ds, target, features, configurations=FACTORIAL, **settings)
 
 
+@public
 def factorial_effects(
     scores: xr.Dataset, *, score: str = "nse", n_boot: int = 2000, confidence: float = 0.95, seed: int = 0
 ) -> pd.DataFrame:
@@ -103,11 +106,10 @@ def factorial_effects(
     >>> factorial_effects(scores, n_boot=10).effect.round(3).tolist()
     [0.1, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0]
     """
-    caller = "factorial_effects"
     missing = [name for name in FACTORIAL if name not in scores["model"].values]
     if missing:
-        raise ValueError(f"{caller}: the scores lack {missing}; they come from xdrought.study.ablation")
-    table, _ = usable_table(scores.sel(model=list(FACTORIAL)), score, caller)
+        raise ValueError(f"the scores lack {missing}; they come from xdrought.study.ablation")
+    table, _ = usable_table(scores.sel(model=list(FACTORIAL)), score)
     names, signs = _contrasts()
     effects = np.einsum("em,mrs->ers", signs / (len(FACTORIAL) / 2), table)
     effects[np.abs(effects) < 1e-12] = 0.0  # rounding is no effect

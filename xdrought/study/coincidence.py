@@ -8,9 +8,11 @@ import numpy as np
 import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
+from xdrought.checks import public
 from xdrought.statistics.coincidence import YEAR, relative_rates, shifted_rates
 
 
+@public
 def onset_coincidence(
     events: xr.Dataset,
     record: xr.DataArray,
@@ -78,16 +80,14 @@ def onset_coincidence(
     >>> float(found.rate.sel(site="A", other="B")), round(float(found.expected.sel(site="A", other="B")), 2)
     (0.5, 0.3)
     """
-    caller = "onset_coincidence"
     if missing := [name for name in ("site", moment) if name not in events.variables]:
-        raise ValueError(f"{caller}: the events lack {missing}; take them from xdrought.flash_drought_events")
+        raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
     if not tolerance >= 0 or min_years < 2 or resamples < 1:
         raise ValueError(
-            f"{caller}: tolerance={tolerance!r}, min_years={min_years!r}, resamples={resamples!r}; "
-            f"they are at least 0, 2 and 1"
+            f"tolerance={tolerance!r}, min_years={min_years!r}, resamples={resamples!r}; they are at least 0, 2 and 1"
         )
     if lacking := sorted(set(events["site"].values.tolist()) - set(record["site"].values.tolist())):
-        raise ValueError(f"{caller}: the record has no sites {lacking}; give the soil moisture that the events are of")
+        raise ValueError(f"the record has no sites {lacking}; give the soil moisture that the events are of")
     sites = record["site"].values
     reported, first = _years(record, time)
     rates, years = _pairs(events, sites, reported, first, tolerance, moment)

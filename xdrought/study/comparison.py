@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
+from xdrought.checks import public
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.keeping import Member, open_folder, trained
 from xdrought.verification.differences import HIGHER_IS_BETTER
@@ -23,6 +24,7 @@ LADDER: dict[str, dict[str, Any]] = {
 }
 
 
+@public
 def compare(
     ds: xr.Dataset,
     target: Hashable,
@@ -85,19 +87,18 @@ def compare(
     >>> found.model.values.tolist()
     ['Rec', 'CauRec', 'persistence', 'damped_persistence', 'climatology']
     """
-    caller = "compare"
     if not configurations:
-        raise ValueError(f"{caller}: no configuration was given; give e.g. configurations=xdrought.study.LADDER")
+        raise ValueError("no configuration was given; give e.g. configurations=xdrought.study.LADDER")
     from tqdm.auto import tqdm
 
-    folder = open_folder(keep, ds, target, features, caller)
+    folder = open_folder(keep, ds, target, features)
     members: dict[str, Member] = {}
-    for name, own in tqdm(configurations.items(), desc=caller, unit="configuration", disable=not progress):
+    for name, own in tqdm(configurations.items(), desc="compare", unit="configuration", disable=not progress):
         keywords = {**settings, **own}
         members[name] = trained(folder, name, ds, target, features, runs=runs, seed=seed, time=time, **keywords)
         first = next(iter(members.values()))
         if not members[name].splits.ranges.equals(first.splits.ranges) or members[name].lead != first.lead:
-            raise ValueError(f"{caller}: configuration {name!r} has other splits than the first; compare them apart")
+            raise ValueError(f"configuration {name!r} has other splits than the first; compare them apart")
     return score_members(members, ds[target], part=part, time=time)
 
 
@@ -131,6 +132,7 @@ def _by_run(scores: xr.Dataset, names: list[str], runs: int, part: str) -> xr.Da
     return found.assign(is_reference=is_reference, n_days=scores["n_days"])
 
 
+@public
 def paired_differences(
     scores: xr.Dataset,
     baseline: str,
@@ -174,10 +176,9 @@ def paired_differences(
     --------
     See :func:`compare`.
     """
-    caller = "paired_differences"
-    table, models = usable_table(scores, score, caller)
+    table, models = usable_table(scores, score)
     if baseline not in models:
-        raise ValueError(f"{caller}: no model {baseline!r}; choose one of {models}")
+        raise ValueError(f"no model {baseline!r}; choose one of {models}")
     difference = table - table[models.index(baseline)]
     samples = bootstrap_medians(difference, n_boot, seed)
     tail = (1 - confidence) / 2
@@ -204,10 +205,10 @@ def paired_differences(
     return frame.assign(adjusted_p_value=adjusted.values)
 
 
-def usable_table(scores: xr.Dataset, score: str, caller: str) -> tuple[np.ndarray, list[str]]:
+def usable_table(scores: xr.Dataset, score: str) -> tuple[np.ndarray, list[str]]:
     """A score (model, run, site) of the sites where every model and run has one, and the models."""
     if score not in scores:
-        raise ValueError(f"{caller}: no score {score!r}; choose one of {[str(s) for s in SCORES if s in scores]}")
+        raise ValueError(f"no score {score!r}; choose one of {[str(s) for s in SCORES if s in scores]}")
     table = scores[score].transpose("model", "run", "site").values
     return table[..., np.isfinite(table).all(axis=(0, 1))], scores["model"].values.tolist()
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
+from xdrought.checks import public
 from xdrought.statistics.correlation import correlation, drawn_sites, ranks, site_sums
 from xdrought.statistics.trends import lowess
 
@@ -21,11 +22,11 @@ class Resampling:
     resamples: int
     seed: int
 
-    def checked(self, caller: str) -> Resampling:
+    def checked(self) -> Resampling:
         if not 0 < self.confidence < 1:
-            raise ValueError(f"{caller}: confidence={self.confidence!r}; it is a share between 0 and 1, e.g. 0.95")
+            raise ValueError(f"confidence={self.confidence!r}; it is a share between 0 and 1, e.g. 0.95")
         if self.resamples < 1:
-            raise ValueError(f"{caller}: resamples={self.resamples!r}; it is a whole number of at least 1")
+            raise ValueError(f"resamples={self.resamples!r}; it is a whole number of at least 1")
         return self
 
     def rng(self, *more: int) -> np.random.Generator:
@@ -64,6 +65,7 @@ def curve_with_band(
 ALL = "all drivers"
 
 
+@public
 def skill_by_degree(
     degree: xr.Dataset | xr.DataArray,
     score: xr.DataArray,
@@ -133,9 +135,8 @@ def skill_by_degree(
     >>> found.spearman.round(2).values
     array([1.  , 0.32, 0.97])
     """
-    caller = "skill_by_degree"
-    how = Resampling(confidence, resamples, seed).checked(caller)
-    rho, nse = _aligned(degree, score, site, caller)
+    how = Resampling(confidence, resamples, seed).checked()
+    rho, nse = _aligned(degree, score, site)
     x, y = rho.to_numpy(), nse.to_numpy()
     known = np.isfinite(x) & np.isfinite(y)
     rows = [
@@ -167,6 +168,7 @@ def skill_by_degree(
     return out.assign_attrs(settings, fraction=fraction)
 
 
+@public
 def coupling_strength(
     relation: xr.Dataset, importance: xr.DataArray, *, permutations: int = 2000, seed: int = 0
 ) -> xr.Dataset:
@@ -210,14 +212,13 @@ def coupling_strength(
     >>> float(found.rank_correlation)
     1.0
     """
-    caller = "coupling_strength"
     inside = [dim for dim in importance.dims if dim != "variable"]
     mean = importance.mean(inside) if inside else importance
     drivers = [name for name in relation["variable"].values.tolist() if name in mean["variable"].values.tolist()]
     drivers = [name for name in drivers if np.isfinite(float(relation.spearman.sel(variable=name)))]
     if len(drivers) < 3:
         raise ValueError(
-            f"{caller}: relation and importance share the drivers {drivers}; a rank correlation needs three, "
+            f"relation and importance share the drivers {drivers}; a rank correlation needs three, "
             f"give both of the same network"
         )
     one, weight = relation.sel(variable=drivers), mean.sel(variable=drivers)
@@ -238,26 +239,22 @@ def coupling_strength(
 
 
 def _aligned(
-    degree: xr.Dataset | xr.DataArray, score: xr.DataArray, site: Hashable, caller: str
+    degree: xr.Dataset | xr.DataArray, score: xr.DataArray, site: Hashable
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """(variable, site) with the mean of the drivers last, and (site,), on common sites."""
     rho = degree["rho"] if isinstance(degree, xr.Dataset) else degree
     if missing := [dim for dim in ("variable", site) if dim not in rho.dims]:
-        raise ValueError(
-            f"{caller}: the degree has dimensions {rho.dims}, not {missing}; take it from causality_degree"
-        )
+        raise ValueError(f"the degree has dimensions {rho.dims}, not {missing}; take it from causality_degree")
     if "direction" in rho.dims:
-        raise ValueError(f'{caller}: the degree has two directions; choose one, .sel(direction="cause_to_effect")')
+        raise ValueError('the degree has two directions; choose one, .sel(direction="cause_to_effect")')
     others = [dim for dim in score.dims if dim not in (site, "run")]
     if site not in score.dims or others:
-        raise ValueError(
-            f"{caller}: the score has dimensions {score.dims}; it is on {site!r}: choose a model and score"
-        )
+        raise ValueError(f"the score has dimensions {score.dims}; it is on {site!r}: choose a model and score")
     score = score.mean("run") if "run" in score.dims else score
     rho = rho.mean([dim for dim in rho.dims if dim not in ("variable", site)]).transpose("variable", site)
     rho, score = xr.align(rho.drop_attrs(), score, join="inner")
     if not score.sizes[site]:
-        raise ValueError(f"{caller}: degree and score share no site; their names must be the same")
+        raise ValueError("degree and score share no site; their names must be the same")
     known = np.isfinite(rho.to_numpy())
     mean = np.where(known.all(axis=0), rho.to_numpy().mean(axis=0), np.nan)
     names = [*map(str, rho["variable"].values), ALL]

@@ -8,29 +8,31 @@ import numpy as np
 import xarray as xr
 
 from xdrought.attribution.driver_importance import mean_over_onsets
+from xdrought.checks import public
 from xdrought.statistics import correlation as kernel
 from xdrought.study.degree_skill import Resampling, curve_with_band
 
 
-def place_of_events(events: xr.Dataset, caller: str) -> xr.DataArray:
+def place_of_events(events: xr.Dataset) -> xr.DataArray:
     """The site of each event, or its cell where there are no sites."""
     for name in ("site", "cell"):
         if name in events.variables:
             return events[name]
-    raise ValueError(f"{caller}: the events have neither site nor cell; give the result of flash_drought_events")
+    raise ValueError("the events have neither site nor cell; give the result of flash_drought_events")
 
 
-def require_fit(events: xr.Dataset, caller: str, **numbers: xr.DataArray) -> None:
+def require_fit(events: xr.Dataset, **numbers: xr.DataArray) -> None:
     """Raise unless each is one number per event."""
     n_event = events.sizes.get("event", 0)
     for name, values in numbers.items():
         if values.dims != ("event",) or values.sizes["event"] != n_event:
             raise ValueError(
-                f"{caller}: {name} is on {dict(values.sizes)}, the events are {n_event}; "
+                f"{name} is on {dict(values.sizes)}, the events are {n_event}; "
                 f"give one number for each of the same events"
             )
 
 
+@public
 def onset_error(
     forecast: xr.DataArray, observed: xr.DataArray, events: xr.Dataset, *, time: Hashable = "time"
 ) -> xr.DataArray:
@@ -72,16 +74,16 @@ def onset_error(
     >>> onset_error(seen + [1.0, 2.0, 9.0], seen, events).values
     array([1.5])
     """
-    caller = "onset_error"
     unit, wanted = forecast.attrs.get("units"), observed.attrs.get("units")
     if unit is not None and wanted is not None and unit != wanted:
-        raise ValueError(f"{caller}: the forecast is in {unit!r}, the observation in {wanted!r}; convert one of them")
+        raise ValueError(f"the forecast is in {unit!r}, the observation in {wanted!r}; convert one of them")
     said = forecast.mean("run") if "run" in forecast.dims else forecast
     error = (said - observed).compute()
     attrs = {"long_name": "forecast less observation in the onset", **({"units": wanted} if wanted else {})}
-    return mean_over_onsets(error, events, time, caller).rename("onset_error").assign_attrs(attrs)
+    return mean_over_onsets(error, events, time).rename("onset_error").assign_attrs(attrs)
 
 
+@public
 def event_association(
     x: xr.DataArray,
     y: xr.DataArray,
@@ -152,14 +154,13 @@ def event_association(
     >>> round(float(found.spearman), 2), round(float(found.pooled_spearman), 2)
     (-1.0, 0.54)
     """
-    caller = "event_association"
-    how = Resampling(confidence, resamples, seed).checked(caller)
-    require_fit(events, caller, x=x, y=y)
+    how = Resampling(confidence, resamples, seed).checked()
+    require_fit(events, x=x, y=y)
     if time not in events.variables:
-        raise ValueError(f"{caller}: the events have no {time!r}; take them from xdrought.flash_drought_events")
+        raise ValueError(f"the events have no {time!r}; take them from xdrought.flash_drought_events")
     known = np.isfinite(x.to_numpy()) & np.isfinite(y.to_numpy())
     a, b = (values.to_numpy()[known].astype("float64") for values in (x, y))
-    _, site = np.unique(place_of_events(events, caller).to_numpy()[known], return_inverse=True)
+    _, site = np.unique(place_of_events(events).to_numpy()[known], return_inverse=True)
     calendar = events[time].dt.year.to_numpy()[known].astype(int) if known.any() else np.zeros(0, int)
     numbers = _numbers(a, b, site, calendar - calendar.min(initial=9999), how)
     several = (np.bincount(site)[site] > 1) if a.size else np.zeros(0, bool)
@@ -212,6 +213,7 @@ def _numbers(a: np.ndarray, b: np.ndarray, site: np.ndarray, year: np.ndarray, h
     return found
 
 
+@public
 def site_synchrony(
     x: xr.DataArray,
     y: xr.DataArray,
@@ -276,12 +278,11 @@ def site_synchrony(
     >>> float(found.share)
     0.5
     """
-    caller = "site_synchrony"
-    how = Resampling(confidence, resamples, seed).checked(caller)
+    how = Resampling(confidence, resamples, seed).checked()
     if min_events < 3:
-        raise ValueError(f"{caller}: min_events={min_events!r}; a rank correlation needs 3 events")
-    require_fit(events, caller, x=x, y=y)
-    place = place_of_events(events, caller)
+        raise ValueError(f"min_events={min_events!r}; a rank correlation needs 3 events")
+    require_fit(events, x=x, y=y)
+    place = place_of_events(events)
     names, first, site = np.unique(place.to_numpy(), return_index=True, return_inverse=True)
     a, b = (values.to_numpy().astype("float64") for values in (x, y))
     both = np.isfinite(a) & np.isfinite(b)

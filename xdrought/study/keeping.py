@@ -47,13 +47,10 @@ class Folder:
         The folder; made when it is not there.
     data : mapping
         What is the same for all members, e.g. sums of the data.
-    caller : str
-        For messages.
     """
 
     path: Path | None
     data: Mapping[str, Any]
-    caller: str
 
     def member(self, name: str, settings: Mapping[str, Any], make: Callable[[Path | None], Member]) -> Member:
         """The kept member of that name, or the one that `make(checkpoint)` gives, which is then kept."""
@@ -64,7 +61,7 @@ class Folder:
         stem = re.sub(r"[^\w.+-]+", "_", name)
         file, under_way = self.path / f"{stem}.nc", self.path / f"{stem}.training"
         if file.exists():
-            return _read(file, said, self.caller)
+            return _read(file, said)
         member = make(under_way)
         _write(file, member, said)
         under_way.unlink(missing_ok=True)
@@ -76,18 +73,17 @@ def open_folder(
     ds: xr.Dataset,
     target: Hashable,
     features: Sequence[Hashable] | None,
-    caller: str,
     **common: Any,
 ) -> Folder:
     """The folder of one comparison; `common` are settings of all its members."""
     if keep is None:
-        return Folder(None, {}, caller)
+        return Folder(None, {})
     from xdrought import __version__
 
     names = list(ds.data_vars) if features is None else [*features, target]
     data = {"xdrought": __version__, "target": str(target), "features": [str(name) for name in features or ["default"]]}
     data |= {"data": digest(ds[names]), **{key: plain(value) for key, value in common.items()}}
-    return Folder(Path(keep), data, caller)
+    return Folder(Path(keep), data)
 
 
 def trained(
@@ -170,7 +166,7 @@ def _write(file: Path, member: Member, said: Mapping[str, Any]) -> None:
     new.replace(file)
 
 
-def _read(file: Path, said: Mapping[str, Any], caller: str) -> Member:
+def _read(file: Path, said: Mapping[str, Any]) -> Member:
     with xr.open_dataset(file, engine="h5netcdf") as stored:
         ds = stored.load()
     found = json.loads(ds.attrs.get("settings", "{}"))
@@ -179,7 +175,7 @@ def _read(file: Path, said: Mapping[str, Any], caller: str) -> Member:
     if other:
         words = ", ".join(f"{name}={found.get(name)!r}, now {said.get(name)!r}" for name in other)
         raise ValueError(
-            f"{caller}: {file} was made with {words}; call with the same settings and data to go on, or keep the new "
+            f"{file} was made with {words}; call with the same settings and data to go on, or keep the new "
             f"ones in another folder"
         )
     notes = json.loads(ds.attrs["splits"])

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.statistics import trends
 from xdrought.statistics.correlation import drawn_sites
 from xdrought.study.degree_skill import Resampling
@@ -15,6 +16,7 @@ from xdrought.study.event_association import place_of_events, require_fit
 METHODS = ("linear", "rank")
 
 
+@public
 def onset_trend(
     values: xr.DataArray,
     events: xr.Dataset,
@@ -84,17 +86,16 @@ def onset_trend(
     >>> float(found.slope), round(float(found.naive_slope), 2)
     (0.0, 1.09)
     """
-    caller = "onset_trend"
-    how = Resampling(confidence, resamples, seed).checked(caller)
+    how = Resampling(confidence, resamples, seed).checked()
     if method not in METHODS:
-        raise ValueError(f"{caller}: method={method!r} is unknown; choose one of {list(METHODS)}")
-    require_fit(events, caller, values=values)
+        raise ValueError(f"method={method!r} is unknown; choose one of {list(METHODS)}")
+    require_fit(events, values=values)
     if time not in events.variables:
-        raise ValueError(f"{caller}: the events have no {time!r}; take them from xdrought.flash_drought_events")
+        raise ValueError(f"the events have no {time!r}; take them from xdrought.flash_drought_events")
     measured = values.to_numpy().astype("float64")
     known = np.isfinite(measured)
     y = measured[known]
-    _, site = np.unique(place_of_events(events, caller).to_numpy()[known], return_inverse=True)
+    _, site = np.unique(place_of_events(events).to_numpy()[known], return_inverse=True)
     calendar = events[time].dt.year.to_numpy()[known].astype(int) if known.any() else np.zeros(0, int)
     first = int(calendar.min()) if y.size else 0
     year = calendar - first

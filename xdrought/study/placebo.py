@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.causality import causality_degree
+from xdrought.checks import public
 from xdrought.splits import chronological
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.comparison import compare, usable_table
@@ -19,6 +20,7 @@ from xdrought.windows.patches import patches
 CONTROLS = ("zeros", "shuffled", "random", "surrogate", "identity", "embedding", "statics")
 
 
+@public
 def causality_controls(
     degree: xr.Dataset,
     drivers: xr.Dataset,
@@ -87,23 +89,23 @@ def causality_controls(
     >>> bool((found["shuffled"].rho.values == degree.rho.values[::-1]).all())
     True
     """
-    caller = "causality_controls"
     unknown = [name for name in controls if name not in CONTROLS]
     if unknown:
-        raise ValueError(f"{caller}: controls {unknown} are unknown; choose from {list(CONTROLS)}")
+        raise ValueError(f"controls {unknown} are unknown; choose from {list(CONTROLS)}")
     true = degree[["rho", "p_value"]].transpose("site", "variable", "cell")
     make = {
         "zeros": lambda: xr.zeros_like(true),
-        "shuffled": lambda: _shuffled(true, seed, caller),
+        "shuffled": lambda: _shuffled(true, seed),
         "random": lambda: _random(true, seed),
         "surrogate": lambda: _surrogate(drivers, target, train, seed, time, true),
         "identity": lambda: _identity(true, seed),
         "embedding": lambda: _embedding(true),
-        "statics": lambda: _statics(true, target.where(train), time, caller),
+        "statics": lambda: _statics(true, target.where(train), time),
     }
     return {name: make[name]() for name in controls}
 
 
+@public
 def placebo(
     ds: xr.Dataset,
     target: Hashable,
@@ -149,7 +151,7 @@ def placebo(
     The command behind the documentation's table is ``python ci/placebo_real.py``.
     """
     windows = patches(ds, target, features=features, size=size, window=window, lead=lead, time=time)
-    windows.require_windows("placebo")
+    windows.require_windows()
     splits = chronological(windows)
     train = splits.training_days(windows.data[time])
     drivers, moisture = windows.data[list(windows.features)], windows.data[target]
@@ -177,10 +179,10 @@ def _matrix(true: xr.Dataset) -> np.ndarray:
     return np.concatenate([true[name].values.reshape(n_site, -1) for name in ("rho", "p_value")], axis=1)
 
 
-def _shuffled(true: xr.Dataset, seed: int, caller: str) -> xr.Dataset:
+def _shuffled(true: xr.Dataset, seed: int) -> xr.Dataset:
     n = true.sizes["site"]
     if n < 2:
-        raise ValueError(f'{caller}: "shuffled" needs at least two sites, found {n}')
+        raise ValueError(f'"shuffled" needs at least two sites, found {n}')
     order = np.random.default_rng(seed).permutation(n)
     giver = np.empty(n, dtype=int)
     giver[order] = np.roll(order, 1)  # one cycle through all sites, so none keeps its own
@@ -211,9 +213,9 @@ def _embedding(true: xr.Dataset) -> xr.Dataset:
     return _filled(wide, length * np.eye(n_site, 2 * n_variable * n_cell))
 
 
-def _statics(true: xr.Dataset, target: xr.DataArray, time: Hashable, caller: str) -> xr.Dataset:
+def _statics(true: xr.Dataset, target: xr.DataArray, time: Hashable) -> xr.Dataset:
     if "lat" not in true.coords or "lon" not in true.coords:
-        raise ValueError(f'{caller}: "statics" needs the coordinates lat and lon on site; assign them, or leave it out')
+        raise ValueError('"statics" needs the coordinates lat and lon on site; assign them, or leave it out')
     target = target.sel(site=true["site"])
     columns = [target.mean([time]), target.std([time]), true["lat"], true["lon"]]
     facts = np.stack([np.asarray(column, dtype=float) for column in columns], axis=1)
@@ -247,6 +249,7 @@ def _phase_randomised(da: xr.DataArray, *, seed: int, time: Hashable) -> xr.Data
 CAUSALITY = "causality"
 
 
+@public
 def gain_shares(
     scores: xr.Dataset,
     *,
@@ -303,15 +306,14 @@ def gain_shares(
     >>> found.share.round(2).tolist()
     [1.0, 0.75]
     """
-    caller = "gain_shares"
-    table, models = usable_table(scores, score, caller)
+    table, models = usable_table(scores, score)
     references = scores["is_reference"].values if "is_reference" in scores else np.zeros(len(models), dtype=bool)
     if controls is None:
         controls = [m for m, known in zip(models, references, strict=True) if not known and m not in (CAUSALITY, over)]
     wanted = [CAUSALITY, *controls]
     missing = [name for name in (*wanted, over) if name not in models]
     if missing:
-        raise ValueError(f"{caller}: no model {missing}; the scores have {models}")
+        raise ValueError(f"no model {missing}; the scores have {models}")
     gains = table[[models.index(name) for name in wanted]] - table[models.index(over)]
     samples = bootstrap_medians(gains, n_boot, seed)
     tail = [(1 - confidence) / 2, (1 + confidence) / 2]

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.causality import causality_degree
+from xdrought.checks import public
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.study.comparison import score_members
 from xdrought.study.keeping import Member, open_folder, trained
@@ -19,6 +20,7 @@ from xdrought.windows.patches import patches
 PENALTIES = 10.0 ** np.arange(-3, 4)  # of the ridge regression, times the number of sites
 
 
+@public
 def predicted_degree(
     degree: xr.Dataset, drivers: xr.Dataset, *, known: xr.DataArray, time: Hashable = "time"
 ) -> xr.Dataset:
@@ -65,12 +67,11 @@ def predicted_degree(
     >>> bool(abs(found.rho.sel(site=4).item() - degree.rho.sel(site=4).item()) < 0.01)
     True
     """
-    caller = "predicted_degree"
     if not {"lat", "lon"} <= set(degree.coords):
-        raise ValueError(f"{caller}: the sites have no lat and lon; assign them as coordinates")
+        raise ValueError("the sites have no lat and lon; assign them as coordinates")
     is_known = known.sel(site=degree["site"]).values
     if is_known.sum() < 3:
-        raise ValueError(f"{caller}: {int(is_known.sum())} known sites; a regression needs at least three")
+        raise ValueError(f"{int(is_known.sum())} known sites; a regression needs at least three")
     x = _site_descriptors(drivers.sel(site=degree["site"]), degree["lat"].values, degree["lon"].values, time)
     found = {}
     for name, lowest in (("rho", -1.0), ("p_value", 0.0)):
@@ -112,6 +113,7 @@ def _ridge(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
 KINDS = ("own", "predicted", "mean", "none")
 
 
+@public
 def spatial_validation(
     ds: xr.Dataset,
     target: Hashable,
@@ -185,16 +187,15 @@ def spatial_validation(
     --------
     The command behind the documentation's table is ``python ci/spatial_real.py``.
     """
-    caller = "spatial_validation"
     unknown = [kind for kind in causality if kind not in KINDS]
     if unknown or not causality:
-        raise ValueError(f"{caller}: causality={list(causality)}; choose from {list(KINDS)}")
+        raise ValueError(f"causality={list(causality)}; choose from {list(KINDS)}")
     if not 0 < known < 1:
-        raise ValueError(f"{caller}: known={known!r}; it is a share of the days, above 0 and below 1")
+        raise ValueError(f"known={known!r}; it is a share of the days, above 0 and below 1")
     from tqdm.auto import tqdm
 
     windows = patches(ds, target, features=features, size=size, window=window, lead=lead, time=time)
-    windows.require_windows(caller)
+    windows.require_windows()
     has_target = windows.to_labels(np.ones(len(windows), dtype=bool))
     later = chronological(windows, fractions=(known, 0.0, 1 - known))
     told = [kind for kind in causality if kind != "none"]
@@ -203,12 +204,12 @@ def spatial_validation(
     if told:
         train = later.training_days(observed[time])
         own = causality_degree(drivers, observed, train=train, time=time)[["rho", "p_value"]].compute()
-    folder = open_folder(keep, ds, target, features, caller)
+    folder = open_folder(keep, ds, target, features)
     common = {"size": size, "window": window, "lead": lead, "runs": runs, "seed": seed, "time": time, **settings}
     found: dict[str, list[xr.DataArray]] = {kind: [] for kind in causality}
     fold = xr.full_like(has_target.isel({time: 0}, drop=True), -1, dtype=int)
     rounds = spatial_folds(has_target, folds=folds, clusters=clusters, seed=seed, time=time)
-    for k, splits in enumerate(tqdm(rounds, desc=caller, unit="fold", disable=not progress)):
+    for k, splits in enumerate(tqdm(rounds, desc="spatial_validation", unit="fold", disable=not progress)):
         out = splits.ranges.start.sel(part="test", drop=True).notnull()
         fold = fold.where(~out, k)
         if own is not None:
@@ -233,6 +234,7 @@ def _beside(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
     return one.fillna(other)
 
 
+@public
 def spatial_folds(
     has_target: xr.DataArray,
     *,
@@ -272,9 +274,8 @@ def spatial_folds(
     >>> [int(part.sum()) for part in tested]
     [2, 2, 2]
     """
-    caller = "spatial_folds"
     if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 3:
-        raise ValueError(f"{caller}: folds={folds!r}; it is a whole number of at least 3: train, validate, test")
+        raise ValueError(f"folds={folds!r}; it is a whole number of at least 3: train, validate, test")
     days = chronological(has_target, fractions=(1.0, 0.0, 0.0), embargo=0, time=time).ranges.sel(
         part="train", drop=True
     )
@@ -287,9 +288,7 @@ def spatial_folds(
         left = left.isel({site: drawn.sel(part="test").isnull().values})
         if not groups[-1].size or not left.sizes[site]:
             n = int(days.start.notnull().sum())
-            raise ValueError(
-                f"{caller}: {folds} folds of {n} sites leave one empty; use fewer folds or smaller clusters"
-            )
+            raise ValueError(f"{folds} folds of {n} sites leave one empty; use fewer folds or smaller clusters")
     groups.append(left[site].values)
     found = []
     for k in range(folds):

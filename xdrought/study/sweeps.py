@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events import CLASSES, drought_classes
 from xdrought.splits import Splits, resolve_splits
@@ -31,6 +32,7 @@ LONG_NAMES = {"lead": ("lead", "days"), "window": ("input window", "days"), "bat
               "lower": ("percentile that an onset falls to", "percent")}  # fmt: skip
 
 
+@public
 def sweep(
     ds: xr.Dataset,
     target: Hashable,
@@ -94,24 +96,23 @@ def sweep(
     >>> dict(found.nse.sizes)
     {'lead': 2, 'model': 4, 'run': 1, 'site': 1}
     """
-    caller = "sweep"
-    name, values = _one_setting(over, settings, caller)
+    name, values = _one_setting(over, settings)
     configurations = {"network": {}} if configurations is None else configurations
     base = get_definition(definition)
     of_definition = name == "definition" or name in THRESHOLDS
     definitions = [_changed(base, name, value) if of_definition else base for value in values]
     longest = {key: max(values) if name == key else settings.get(key, usual) for key, usual in USUAL.items()}
     windows = patches(ds, target, features=features, size=settings.get("size"), time=time, **longest)
-    windows.require_windows(caller)
-    splits = _common_splits(windows, settings, seed, caller)
+    windows.require_windows()
+    splits = _common_splits(windows, settings, seed)
     common = {**settings, "runs": runs, "seed": seed, "time": time, "split": splits}
     for key in ("fractions", "embargo"):
         common.pop(key, None)
-    folder = open_folder(keep, ds, target, features, caller)
+    folder = open_folder(keep, ds, target, features)
     from tqdm.auto import tqdm
 
     members: list[dict[str, Member]] = []
-    for value in tqdm(values, desc=f"{caller} {name}", disable=not progress):
+    for value in tqdm(values, desc=f"sweep {name}", disable=not progress):
         if of_definition and members:
             members.append(members[0])
             continue
@@ -131,15 +132,15 @@ def sweep(
     return out.assign_attrs(part=part)
 
 
-def _one_setting(over: Mapping[str, Sequence[Any]], settings: Mapping[str, Any], caller: str) -> tuple[str, list[Any]]:
+def _one_setting(over: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> tuple[str, list[Any]]:
     if not isinstance(over, Mapping) or len(over) != 1:
-        raise ValueError(f"{caller}: over={over!r}; give one setting and its values, e.g. over={{'lead': [1, 7, 14]}}")
+        raise ValueError(f"over={over!r}; give one setting and its values, e.g. over={{'lead': [1, 7, 14]}}")
     ((name, given),) = over.items()
     values = list(given)
     if not values or len({str(value) for value in values}) < len(values):
-        raise ValueError(f"{caller}: {name}={values} needs at least one value, each once")
+        raise ValueError(f"{name}={values} needs at least one value, each once")
     if name in settings:
-        raise ValueError(f"{caller}: {name!r} is swept and cannot be set to {settings[name]!r} as well; leave one out")
+        raise ValueError(f"{name!r} is swept and cannot be set to {settings[name]!r} as well; leave one out")
     return name, values
 
 
@@ -147,12 +148,12 @@ def _changed(base: Definition, name: str, value: Any) -> Definition:
     return get_definition(value) if name == "definition" else dataclasses.replace(base, **{name: value})
 
 
-def _common_splits(windows: Patches, settings: Mapping[str, Any], seed: int, caller: str) -> Splits:
+def _common_splits(windows: Patches, settings: Mapping[str, Any], seed: int) -> Splits:
     """The splits of the longest window and lead, with an embargo that is long enough for all."""
     split, embargo = settings.get("split", "chronological"), settings.get("embargo")
     if embargo is None and split == "chronological":
         embargo = windows.window + windows.lead + settings.get("latency", 0)
-    return resolve_splits(split, windows, settings.get("fractions", (0.70, 0.15, 0.15)), embargo, seed, caller)
+    return resolve_splits(split, windows, settings.get("fractions", (0.70, 0.15, 0.15)), embargo, seed)
 
 
 def _scored(

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
+from xdrought.checks import public
 from xdrought.statistics import bootstrap as kernel
 from xdrought.verification.intervals import Bootstrap, in_words, resample
 
@@ -37,14 +38,14 @@ def pooled_intervals(
 
     `cells` (..., time, cell) is True in the cell of each day that counts; `statistic` takes counts (..., cell).
     """
-    checks.require_dim(cells, time, bootstrap.caller)
+    checks.require_dim(cells, time)
     cell = cells.dims[-1]
     if site not in cells.dims:
         cells = cells.expand_dims(site)
     others = set(cells.dims) - {site, time, cell}
     if others:
         raise ValueError(
-            f"{bootstrap.caller}: dimensions {sorted(map(str, others))} beside {site!r} and {time!r}; intervals need "
+            f"dimensions {sorted(map(str, others))} beside {site!r} and {time!r}; intervals need "
             f"sites and days: choose along them, or make them sites with .stack({site}=...)"
         )
     values = cells.transpose(site, time, cell).values.astype(float)
@@ -77,6 +78,7 @@ def _unbounded(plain: kernel.Statistic, sums: np.ndarray) -> dict[str, np.ndarra
 MISSING = "missing"
 
 
+@public
 def class_scores(
     forecast: xr.DataArray,
     observed: xr.DataArray,
@@ -138,17 +140,16 @@ def class_scores(
     >>> found.accuracy.item(), found.majority_accuracy.item()
     (0.75, 0.75)
     """
-    caller = "class_scores"
-    names = class_values(observed, "give classes={'no_drought': 0, ...}", caller) if classes is None else dict(classes)
+    names = class_values(observed, "give classes={'no_drought': 0, ...}") if classes is None else dict(classes)
     names = {name: value for name, value in names.items() if name != MISSING}
-    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation", caller)
+    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation")
     if set(forecast.dims) != set(observed.dims):
-        raise ValueError(f"{caller}: forecast has dimensions {forecast.dims}, the observation {observed.dims}")
+        raise ValueError(f"forecast has dimensions {forecast.dims}, the observation {observed.dims}")
     values, forecast = np.array(list(names.values())), forecast.transpose(*observed.dims)
     found = _tables(_count(observed.values, forecast.values, values), list(names))
     if not n_boot:
         return found
-    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    bootstrap = Bootstrap(n_boot, confidence, block, seed)
     pairs = xr.concat([(observed == one) & (forecast == other) for one in values for other in values], "_cell")
     bounds, what = pooled_intervals(pairs.transpose(..., "_cell"), _shares, bootstrap, site, time)
     for name, interval in bounds.items():
@@ -157,11 +158,11 @@ def class_scores(
     return found.assign_coords(bound=["lower", "upper"]).assign_attrs(interval=what)
 
 
-def class_values(classes: xr.DataArray, cure: str, caller: str) -> dict[str, int]:
+def class_values(classes: xr.DataArray, cure: str) -> dict[str, int]:
     """Names and values of classes, from ``flag_meanings`` and ``flag_values``."""
     values, meanings = classes.attrs.get("flag_values"), classes.attrs.get("flag_meanings")
     if values is None or meanings is None:
-        raise ValueError(f"{caller}: the observation has no flag_values and flag_meanings; {cure}")
+        raise ValueError(f"the observation has no flag_values and flag_meanings; {cure}")
     return dict(zip(str(meanings).split(), np.atleast_1d(values).tolist(), strict=True))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.kernels import score_sums as kernel
 from xdrought.splits import Period
 from xdrought.statistics import bootstrap as intervals
@@ -22,6 +23,7 @@ HIGHER_IS_BETTER = {name: name not in kernel.ERRORS for name in kernel.SCORES if
 CORRECTIONS = ("fdr", "holm", "none")
 
 
+@public
 def compare_models(
     forecast: Forecast,
     observed: xr.DataArray,
@@ -94,15 +96,13 @@ def compare_models(
     >>> bool(row.upper < 0), int(row.better_sites), int(row.sites)
     (True, 1, 1)
     """
-    caller = "compare_models"
-    chosen = _check_scores(score, correction, caller)
-    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    chosen = _check_scores(score, correction)
+    bootstrap = Bootstrap(n_boot, confidence, block, seed)
     models, beside, truth = paired_days.prepare(
-        forecast, observed, caller, references=references, drivers=drivers, matching=matching, lead=lead,
-        train=train, window=window, site=site, time=time, run=run,
-    )  # fmt: skip
+        forecast, observed, references=references, drivers=drivers, matching=matching, lead=lead,
+        train=train, window=window, site=site, time=time, run=run)  # fmt: skip
     sums = collect_sums(models, beside, truth, bootstrap)
-    pairs = _pairs(sums.names, baseline, caller)
+    pairs = _pairs(sums.names, baseline)
     differ = partial(_differences, centre=sums.centre, pairs=np.array(pairs), scores=chosen)
     frame = pd.concat(_rows(sums, bootstrap, differ, pairs), ignore_index=True)
     families = frame.groupby(["score", "summary"], sort=False)["p_value"]
@@ -115,21 +115,21 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def _check_scores(score: str | Iterable[str], correction: str, caller: str) -> tuple[str, ...]:
+def _check_scores(score: str | Iterable[str], correction: str) -> tuple[str, ...]:
     chosen = (score,) if isinstance(score, str) else tuple(score)
     if not chosen or not set(chosen) <= set(HIGHER_IS_BETTER):
-        raise ValueError(f"{caller}: score={chosen}; choose from {list(HIGHER_IS_BETTER)}")
+        raise ValueError(f"score={chosen}; choose from {list(HIGHER_IS_BETTER)}")
     if correction not in CORRECTIONS:
-        raise ValueError(f"{caller}: correction={correction!r} is unknown; choose one of {CORRECTIONS}")
+        raise ValueError(f"correction={correction!r} is unknown; choose one of {CORRECTIONS}")
     return chosen
 
 
-def _pairs(names: list[str], baseline: str | None, caller: str) -> list[tuple[int, int]]:
+def _pairs(names: list[str], baseline: str | None) -> list[tuple[int, int]]:
     """Positions of both of each pair."""
     if baseline is None:
         return list(combinations(range(len(names)), 2))
     if baseline not in names:
-        raise ValueError(f"{caller}: no model or reference {baseline!r}; choose one of {names}")
+        raise ValueError(f"no model or reference {baseline!r}; choose one of {names}")
     at = names.index(baseline)
     return [(k, at) for k in range(len(names)) if k != at]
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
+
 _ERRORS = {
     "start_error": ("forecast start minus observed start", "d"),
     "onset_error": ("forecast onset point minus observed onset point", "d"),
@@ -29,6 +31,7 @@ _RATES = {
 }
 
 
+@public
 def match_events(
     forecast: xr.Dataset,
     observed: xr.Dataset,
@@ -80,11 +83,10 @@ def match_events(
     >>> int(found.hits[0]), int(found.false_alarms[0]), found.start_error.values, found.detection_lead.values
     (1, 1, array([2.]), array([5.]))
     """
-    caller = "match_events"
     if not tolerance >= 0:
-        raise ValueError(f"{caller}: tolerance={tolerance!r}; it is a number of days, 0 or more")
+        raise ValueError(f"tolerance={tolerance!r}; it is a number of days, 0 or more")
     for name, events in (("forecast", forecast), ("observed", observed)):
-        _check_table(events, name, caller)
+        _check_table(events, name)
     key = "site" if "site" in forecast.coords and "site" in observed.coords else "cell"
     said, seen = _Table.read(forecast, key), _Table.read(observed, key)
     pairs = _pair(said, seen, tolerance)
@@ -133,17 +135,15 @@ class _Pairs(NamedTuple):
     observed: np.ndarray
 
 
-def _check_table(events: xr.Dataset, name: str, caller: str) -> None:
+def _check_table(events: xr.Dataset, name: str) -> None:
     wanted = {"start_time", "duration"}
     if not isinstance(events, xr.Dataset) or "event" not in events.dims or not wanted <= set(events.variables):
-        raise ValueError(
-            f"{caller}: {name} is no table of events with {sorted(wanted)}; give the result of flash_drought_events"
-        )
+        raise ValueError(f"{name} is no table of events with {sorted(wanted)}; give the result of flash_drought_events")
     if "site" not in events.coords and "cell" not in events.coords:
-        raise ValueError(f"{caller}: the events of {name} have neither site nor cell; give the result as it came")
+        raise ValueError(f"the events of {name} have neither site nor cell; give the result as it came")
     if "definition" in events.coords and len(np.unique(events["definition"].values)) > 1:
         raise ValueError(
-            f"{caller}: {name} holds events of several definitions; choose one, "
+            f"{name} holds events of several definitions; choose one, "
             f"e.g. events.isel(event=events.definition == 'tang2025')"
         )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.kernels import score_sums as kernel
 from xdrought.kernels.score_sums import median, moments
 from xdrought.statistics import bootstrap as block_bootstrap
@@ -25,13 +25,12 @@ class Bootstrap:
     confidence: float
     block: int | None
     seed: int
-    caller: str
 
     def __post_init__(self) -> None:
         wrong_block = self.block is not None and self.block < 1
         if self.n_boot < 1 or wrong_block or not 0 < self.confidence < 1:
             raise ValueError(
-                f"{self.caller}: n_boot={self.n_boot}, block={self.block}, confidence={self.confidence}; the first two "
+                f"n_boot={self.n_boot}, block={self.block}, confidence={self.confidence}; the first two "
                 f"must be 1 or more, confidence between 0 and 1"
             )
 
@@ -76,7 +75,7 @@ def collect_sums(
     values = np.stack([da.values for da in (*models.values(), *references.values())])  # (model, site, time)
     both = np.isfinite(values[: len(models)]).all(axis=0) & np.isfinite(observed.values)
     valid = both & np.isfinite(values).all(axis=0)
-    _warn_without_references(both, valid, observed[observed.dims[0]].values, bootstrap.caller)
+    _warn_without_references(both, valid, observed[observed.dims[0]].values)
     centre = float(observed.values[valid].mean()) if valid.any() else 0.0
     has_climatology = "climatology" in references
     normal = references["climatology"].values if has_climatology else np.full(valid.shape, np.nan)
@@ -87,13 +86,12 @@ def collect_sums(
     return Sums(names, len(models), blocks, centre, both.sum(axis=1), has_climatology)
 
 
-def _warn_without_references(both: np.ndarray, valid: np.ndarray, sites: np.ndarray, caller: str) -> None:
+def _warn_without_references(both: np.ndarray, valid: np.ndarray, sites: np.ndarray) -> None:
     lost = both.any(axis=1) & ~valid.any(axis=1)
     if lost.any():
-        warnings.warn(
-            f"{caller}: sites {sites[lost].tolist()} have forecasts but no day that all references share, so their "
-            f"scores are NaN; give the observation before the forecast, or the training part with train=...",
-            stacklevel=4,
+        checks.warn(
+            f"sites {sites[lost].tolist()} have forecasts but no day that all references share, so their "
+            f"scores are NaN; give the observation before the forecast, or the training part with train=..."
         )
 
 

@@ -23,15 +23,15 @@ MATCHINGS = (None, "mean_variance")
 Forecast = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
 
 
-def check_references(references: Iterable[str], caller: str) -> tuple[str, ...]:
+def check_references(references: Iterable[str]) -> tuple[str, ...]:
     """The names of the references, at least one."""
     chosen = (references,) if isinstance(references, str) else tuple(references)
     if not chosen or not set(chosen) <= set(REFERENCES):
-        raise ValueError(f"{caller}: references={chosen}; a score needs at least one of {REFERENCES} beside it")
+        raise ValueError(f"references={chosen}; a score needs at least one of {REFERENCES} beside it")
     return chosen
 
 
-def collect_models(forecast: Forecast, observed: xr.DataArray, caller: str) -> dict[str, xr.DataArray]:
+def collect_models(forecast: Forecast, observed: xr.DataArray) -> dict[str, xr.DataArray]:
     """Forecasts by name of model."""
     if isinstance(forecast, xr.DataArray):
         return {"forecast": forecast}
@@ -42,10 +42,10 @@ def collect_models(forecast: Forecast, observed: xr.DataArray, caller: str) -> d
             return {"forecast": next(iter(forecast.data_vars.values()))}
         found = sorted(map(str, forecast.data_vars))
         raise ValueError(
-            f"{caller}: no variable {observed.name!r} in the forecast, which has {found}; choose one, forecast[name]"
+            f"no variable {observed.name!r} in the forecast, which has {found}; choose one, forecast[name]"
         )
     if not forecast or set(forecast) & set(REFERENCES):
-        raise ValueError(f"{caller}: models are called {sorted(forecast)}; give at least one, and none of {REFERENCES}")
+        raise ValueError(f"models are called {sorted(forecast)}; give at least one, and none of {REFERENCES}")
     return dict(forecast)
 
 
@@ -54,18 +54,18 @@ def ensemble_mean(da: xr.DataArray, run: Hashable) -> xr.DataArray:
     return da.mean([run], skipna=False, keep_attrs=True) if run in da.dims else da
 
 
-def by_site(da: xr.DataArray, site: Hashable, time: Hashable, caller: str) -> xr.DataArray:
+def by_site(da: xr.DataArray, site: Hashable, time: Hashable) -> xr.DataArray:
     """(site, time) in memory as float64; a single series becomes one site."""
-    checks.require_dim(da, time, caller)
+    checks.require_dim(da, time)
     if da.dtype.kind not in "fiu":
-        raise TypeError(f"{caller}: {da.name!r} has dtype {da.dtype}; expected numbers")
-    checks.days_since_start(da, time, caller)
+        raise TypeError(f"{da.name!r} has dtype {da.dtype}; expected numbers")
+    checks.days_since_start(da, time)
     if not da.indexes[time].is_unique:
-        raise ValueError(f"{caller}: {time!r} of {da.name!r} has repeated dates; use .drop_duplicates({time!r})")
+        raise ValueError(f"{time!r} of {da.name!r} has repeated dates; use .drop_duplicates({time!r})")
     others = set(da.dims) - {site, time}
     if others:
         raise ValueError(
-            f"{caller}: {da.name!r} has dimensions {sorted(map(str, others))} beside {site!r} and {time!r}; choose "
+            f"{da.name!r} has dimensions {sorted(map(str, others))} beside {site!r} and {time!r}; choose "
             f"along them, or make them sites with .stack({site}=...)"
         )
     if site not in da.dims:
@@ -75,16 +75,16 @@ def by_site(da: xr.DataArray, site: Hashable, time: Hashable, caller: str) -> xr
     return da.transpose(site, time).astype("float64").compute()
 
 
-def in_units_of(da: xr.DataArray, observed: xr.DataArray, caller: str) -> xr.DataArray:
+def in_units_of(da: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
     """Converted to the units of the observation, where both have units."""
     wanted = observed.attrs.get("units")
     if wanted is None or da.attrs.get("units", wanted) == wanted:
         return da
-    return units.convert(da, wanted, caller=caller)
+    return units.convert(da, wanted)
 
 
 def on_common_days(
-    models: dict[str, xr.DataArray], truth: xr.DataArray, lead: Lead, caller: str
+    models: dict[str, xr.DataArray], truth: xr.DataArray, lead: Lead
 ) -> tuple[dict[str, xr.DataArray], xr.DataArray]:
     """All models on the times that they share, and the observation of their sites; all are (site, time)."""
     site, time = truth.dims
@@ -92,24 +92,23 @@ def on_common_days(
     first = models[names[0]]
     for name in names[1:]:
         if not models[name].indexes[site].equals(first.indexes[site]):
-            raise ValueError(f"{caller}: the models {names[0]!r} and {name!r} have different sites; align them first")
+            raise ValueError(f"the models {names[0]!r} and {name!r} have different sites; align them first")
     missing = first.indexes[site].difference(truth.indexes[site])
     if len(missing):
-        raise ValueError(f"{caller}: no observation of the sites {missing.tolist()}; drop them from the forecast")
+        raise ValueError(f"no observation of the sites {missing.tolist()}; drop them from the forecast")
     aligned = dict(zip(names, xr.align(*models.values(), join="inner"), strict=True))
     if not aligned[names[0]].sizes[time]:
-        raise ValueError(f"{caller}: the models have no valid time in common; check their {time!r}")
-    issued = {name: issue_times(da, lead, time, caller) for name, da in aligned.items()}
+        raise ValueError(f"the models have no valid time in common; check their {time!r}")
+    issued = {name: issue_times(da, lead, time) for name, da in aligned.items()}
     for name in names[1:]:
         if not issued[name].equals(issued[names[0]]):
-            raise ValueError(f"{caller}: {names[0]!r} and {name!r} have different lead times; compare them one by one")
+            raise ValueError(f"{names[0]!r} and {name!r} have different lead times; compare them one by one")
     return aligned, truth.sel({site: first[site]})
 
 
 def prepare(
     forecast: Forecast,
     observed: xr.DataArray,
-    caller: str,
     *,
     references: Iterable[str],
     drivers: Mapping[str, xr.DataArray] | None,
@@ -122,47 +121,45 @@ def prepare(
     run: Hashable,
 ) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray], xr.DataArray]:
     """Models, references and observation, all (site, time) on the models' sites and valid times."""
-    chosen = check_references(references, caller)
+    chosen = check_references(references)
     if matching not in MATCHINGS:
-        raise ValueError(f"{caller}: matching={matching!r} is unknown; choose one of {MATCHINGS}")
+        raise ValueError(f"matching={matching!r} is unknown; choose one of {MATCHINGS}")
     if not isinstance(observed, xr.DataArray):
-        raise TypeError(
-            f"{caller}: the observation is a {type(observed).__name__}; pick a variable, ds['soil_moisture']"
-        )
-    truth = by_site(observed, site, time, caller)
+        raise TypeError(f"the observation is a {type(observed).__name__}; pick a variable, ds['soil_moisture']")
+    truth = by_site(observed, site, time)
     models = {}
-    for name, da in collect_models(forecast, observed, caller).items():
-        single = by_site(ensemble_mean(da, run), site, time, caller)
-        models[name] = in_units_of(single, truth, caller)
-    models, truth = on_common_days(models, truth, lead, caller)
-    period = before_first_issue(models, truth, lead, caller) if train is None else train
+    for name, da in collect_models(forecast, observed).items():
+        single = by_site(ensemble_mean(da, run), site, time)
+        models[name] = in_units_of(single, truth)
+    models, truth = on_common_days(models, truth, lead)
+    period = before_first_issue(models, truth, lead) if train is None else train
     beside = make_references(chosen, models, truth, lead, period, window)
     for name, da in (drivers or {}).items():
         if name in beside or name in models:
-            raise ValueError(f"{caller}: {name!r} is the name of a driver and of a model or reference; rename one")
-        beside[name] = driver_forecast(name, da, truth, period, matching, caller)
+            raise ValueError(f"{name!r} is the name of a driver and of a model or reference; rename one")
+        beside[name] = driver_forecast(name, da, truth, period, matching)
     valid = {time: next(iter(models.values()))[time]}
     return models, {name: da.reindex(valid) for name, da in beside.items()}, truth.reindex(valid)
 
 
 def driver_forecast(
-    name: str, driver: xr.DataArray, truth: xr.DataArray, train: Period, matching: str | None, caller: str
+    name: str, driver: xr.DataArray, truth: xr.DataArray, train: Period, matching: str | None
 ) -> xr.DataArray:
     """A driver in the units of the observation, or matched with it; its value at the valid time is the forecast."""
     site, time = truth.dims
-    values = by_site(driver, site, time, caller)
+    values = by_site(driver, site, time)
     missing = truth.indexes[site].difference(values.indexes[site])
     if len(missing):
-        raise ValueError(f"{caller}: the driver {name!r} has no sites {missing.tolist()}; give it for all")
+        raise ValueError(f"the driver {name!r} has no sites {missing.tolist()}; give it for all")
     values = values.sel({site: truth[site]})
     if matching == "mean_variance":
         return mean_variance_matching(values, truth, train=train, time=time)
     if "units" in truth.attrs and "units" not in values.attrs:
         raise ValueError(
-            f"{caller}: the driver {name!r} has no units, the observation {truth.attrs['units']!r}; set its "
+            f"the driver {name!r} has no units, the observation {truth.attrs['units']!r}; set its "
             f'attrs["units"], or bring it to the observation\'s mean and spread with matching="mean_variance"'
         )
-    return in_units_of(values, truth, caller)
+    return in_units_of(values, truth)
 
 
 def make_references(
@@ -186,10 +183,10 @@ def make_references(
     return {name: make[name]() for name in names}
 
 
-def before_first_issue(models: dict[str, xr.DataArray], truth: xr.DataArray, lead: Lead, caller: str) -> xr.DataArray:
+def before_first_issue(models: dict[str, xr.DataArray], truth: xr.DataArray, lead: Lead) -> xr.DataArray:
     """True up to the day on which the first forecast of each site was issued."""
     time = truth.dims[1]
-    issued = issue_times(next(iter(models.values())), lead, time, caller)
+    issued = issue_times(next(iter(models.values())), lead, time)
     there = np.any([np.isfinite(da.values) for da in models.values()], axis=0)
     first, some = there.argmax(axis=1), there.any(axis=1)
     days = truth.indexes[time]

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
+from xdrought.checks import public
 from xdrought.verification.contingency import MISSING, class_values, pooled_intervals
 from xdrought.verification.intervals import Bootstrap
 
@@ -23,6 +24,7 @@ _BINARY = {
 }
 
 
+@public
 def occurrence_scores(
     forecast: xr.DataArray,
     observed: xr.DataArray,
@@ -83,10 +85,9 @@ def occurrence_scores(
     >>> found.pod.item(), round(found.far.item(), 3)
     (1.0, 0.333)
     """
-    caller = "occurrence_scores"
     chosen = [event] if isinstance(event, str) else list(event)
-    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation", caller)
-    said, seen = (_occurs(da, chosen, observed, caller) for da in (forecast, observed))
+    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation")
+    said, seen = (_occurs(da, chosen, observed) for da in (forecast, observed))
     from scores.categorical import BinaryContingencyManager
 
     table = BinaryContingencyManager(said, seen)
@@ -100,7 +101,7 @@ def occurrence_scores(
     scores = xr.Dataset(found).assign_attrs(event=" ".join(chosen))
     if not n_boot:
         return scores
-    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    bootstrap = Bootstrap(n_boot, confidence, block, seed)
     pairs = [(said == one) & (seen == other) for one in (1, 0) for other in (1, 0)]
     cells = xr.concat(pairs, "_cell").transpose(..., "_cell")
     bounds, what = pooled_intervals(cells, _binary_scores, bootstrap, site, time)
@@ -127,16 +128,17 @@ def _binary_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     return {name: value[None] for name, value in found.items()}
 
 
-def _occurs(da: xr.DataArray, event: list[str], observed: xr.DataArray, caller: str) -> xr.DataArray:
+def _occurs(da: xr.DataArray, event: list[str], observed: xr.DataArray) -> xr.DataArray:
     """1 on days of the classes, 0 on other known days, NaN on missing ones; without flags those of the observation."""
-    values = class_values(da if "flag_values" in da.attrs else observed, "give classes of drought_classes", caller)
+    values = class_values(da if "flag_values" in da.attrs else observed, "give classes of drought_classes")
     unknown = [name for name in event if name not in values or name == MISSING]
     if unknown or not event:
-        raise ValueError(f"{caller}: event={event} is unknown; choose from {[n for n in values if n != MISSING]}")
+        raise ValueError(f"event={event} is unknown; choose from {[n for n in values if n != MISSING]}")
     known = [value for name, value in values.items() if name != MISSING]
     return da.isin([values[name] for name in event]).astype(float).where(da.isin(known))
 
 
+@public
 def probability_scores(
     probability: xr.DataArray,
     occurred: xr.DataArray,
@@ -190,29 +192,26 @@ def probability_scores(
     >>> round(found.brier.item(), 3), round(found.brier_skill.item(), 3)
     (0.015, 0.94)
     """
-    caller = "probability_scores"
     if n_bins < 1:
-        raise ValueError(f"{caller}: n_bins={n_bins}; give 1 or more")
+        raise ValueError(f"n_bins={n_bins}; give 1 or more")
     ratios = np.asarray(cost_loss_ratio, dtype=float)
     if not ratios.size or ratios.min() <= 0 or ratios.max() >= 1 or (np.diff(ratios) <= 0).any():
-        raise ValueError(f"{caller}: cost_loss_ratio must grow and lie between 0 and 1, found {ratios.tolist()}")
-    probability, occurred = checks.align_exactly(probability, occurred, "probability and occurrence", caller)
+        raise ValueError(f"cost_loss_ratio must grow and lie between 0 and 1, found {ratios.tolist()}")
+    probability, occurred = checks.align_exactly(probability, occurred, "probability and occurrence")
     both = probability.notnull() & occurred.notnull()
     said, seen = (da.astype(float).where(both).compute() for da in (probability, occurred))
-    _check_range(said, seen, caller)
+    _check_range(said, seen)
     kept = [site] if site in said.dims else []
     normal = seen.mean([d for d in seen.dims if d not in kept]) if climatology is None else climatology
     found = _brier(said, seen, normal, kept) | _reliability(said, seen, n_bins)
     return xr.Dataset(found | _economic_value(said, seen, ratios))
 
 
-def _check_range(said: xr.DataArray, seen: xr.DataArray, caller: str) -> None:
+def _check_range(said: xr.DataArray, seen: xr.DataArray) -> None:
     if bool(((said < 0) | (said > 1)).any()):
-        raise ValueError(f"{caller}: probabilities reach {said.min().item():g} to {said.max().item():g}; give 0 to 1")
+        raise ValueError(f"probabilities reach {said.min().item():g} to {said.max().item():g}; give 0 to 1")
     if not bool((seen.isnull() | (seen == 0) | (seen == 1)).all()):
-        raise ValueError(
-            f"{caller}: the occurrence holds other values than 0 and 1; compare first, e.g. moisture < 0.1"
-        )
+        raise ValueError("the occurrence holds other values than 0 and 1; compare first, e.g. moisture < 0.1")
 
 
 def _brier(said: xr.DataArray, seen: xr.DataArray, normal: Any, kept: list[Hashable]) -> dict[str, xr.DataArray]:

@@ -9,9 +9,11 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars, checks
+from xdrought.checks import public
 from xdrought.splits import Period, training_mask
 
 
+@public
 def mean_variance_matching(
     driver: xr.DataArray,
     observed: xr.DataArray,
@@ -61,11 +63,10 @@ def mean_variance_matching(
     >>> mean_variance_matching(era5, seen, train=slice(None, "2001-01-02")).values.round(6)
     array([10., 30., 10., 50.])
     """
-    caller = "mean_variance_matching"
     for da in (driver, observed):
-        checks.require_dim(da, time, caller)
+        checks.require_dim(da, time)
     days = driver.reindex({time: observed[time]})
-    usable = training_mask(observed, train, time, caller) & days.notnull() & observed.notnull()
+    usable = training_mask(observed, train, time) & days.notnull() & observed.notnull()
     ours, theirs = days.where(usable), observed.where(usable)
     spread = ours.std([time])
     ratio = theirs.std([time]) / spread.where(spread > 0)
@@ -76,6 +77,7 @@ def mean_variance_matching(
 Lead = int | float | np.timedelta64 | pd.Timedelta | None
 
 
+@public
 def persistence_forecast(
     observed: xr.DataArray,
     forecast: xr.DataArray,
@@ -115,12 +117,12 @@ def persistence_forecast(
     >>> persistence_forecast(seen, seen[2:], lead=2).values
     array([10., 11., 12.])
     """
-    issued = issue_times(forecast, lead, time, "persistence_forecast")
+    issued = issue_times(forecast, lead, time)
     held = observed.reindex({time: issued})
     return held.assign_coords({time: forecast[time]}).rename("persistence")
 
 
-def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable, caller: str) -> pd.Index:
+def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Index:
     """The day on which each valid time was forecast."""
     valid = forecast.indexes[time]
     if lead is None and "init_time" in forecast.coords and forecast["init_time"].dims == (time,):
@@ -129,7 +131,7 @@ def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable, caller: str)
         lead = forecast["lead_time"].values.ravel()[0]
     if lead is None:
         raise ValueError(
-            f"{caller}: the forecast has neither init_time({time}) nor a single lead_time, so its day of issue is not "
+            f"the forecast has neither init_time({time}) nor a single lead_time, so its day of issue is not "
             f"known; give the days ahead, e.g. lead=7"
         )
     is_span = isinstance(lead, np.timedelta64 | pd.Timedelta)
@@ -137,6 +139,7 @@ def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable, caller: str)
     return valid - (ahead.to_pytimedelta() if isinstance(valid, xr.CFTimeIndex) else ahead)
 
 
+@public
 def climatology_forecast(
     observed: xr.DataArray,
     forecast: xr.DataArray,
@@ -189,15 +192,14 @@ def _normals(
     observed: xr.DataArray, forecast: xr.DataArray, train: Period, window: int, time: Hashable
 ) -> xr.DataArray:
     """Training means (..., _day_of_year), with the attributes of the observation."""
-    caller = "climatology_forecast"
     if not 0 <= window <= 182:
-        raise ValueError(f"{caller}: window={window}; give 0 to 182 days on either side")
+        raise ValueError(f"window={window}; give 0 to 182 days on either side")
     for da in (observed, forecast):
-        checks.days_since_start(da, time, caller)
+        checks.days_since_start(da, time)
     day = calendars.common_day_of_year(observed.indexes[time])  # type: ignore[arg-type]
     means = xr.apply_ufunc(
         _day_of_year_means,
-        observed.where(training_mask(observed, train, time, caller)).compute(),
+        observed.where(training_mask(observed, train, time)).compute(),
         kwargs={"day": day, "window": window},
         input_core_dims=[[time]],
         output_core_dims=[["_day_of_year"]],
@@ -212,6 +214,7 @@ def _on_days(normals: xr.DataArray, like: xr.DataArray, time: Hashable) -> xr.Da
     return normals.isel(_day_of_year=xr.DataArray(wanted, {time: like[time]}, [time]))
 
 
+@public
 def damped_persistence_forecast(
     observed: xr.DataArray,
     forecast: xr.DataArray,
@@ -253,13 +256,12 @@ def damped_persistence_forecast(
     >>> damped_persistence_forecast(seen, seen[797:], train=slice(None, "2002"), lead=1).values.round(1)
     array([-1.,  1., -1.])
     """
-    caller = "damped_persistence_forecast"
-    issued = issue_times(forecast, lead, time, caller)
+    issued = issue_times(forecast, lead, time)
     ahead = forecast.indexes[time] - issued
     if len(ahead.unique()) > 1:
-        raise ValueError(f"{caller}: the forecast has several lead times; forecast them one by one")
+        raise ValueError("the forecast has several lead times; forecast them one by one")
     normals = _normals(observed, forecast, train, window, time)
-    usable = training_mask(observed, train, time, caller)
+    usable = training_mask(observed, train, time)
     anomaly = (observed - _on_days(normals, observed, time)).compute()
     before = observed.indexes[time] - ahead[0] if len(ahead) else observed.indexes[time]
     past = anomaly.where(usable).reindex({time: before}).assign_coords({time: observed[time]})

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.splits import Period
 from xdrought.verification import paired_days
 from xdrought.verification.contingency import class_scores
@@ -18,6 +19,7 @@ from xdrought.verification.references import Lead
 __all__ = ["class_scores", "generalization_ability", "to_table", "verify"]
 
 
+@public
 def verify(
     forecast: Forecast,
     observed: xr.DataArray,
@@ -120,17 +122,16 @@ def verify(
     >>> scores.attrs["interval"]
     '95 % block bootstrap of one site, blocks of 1/12 of a record, 30 steps or more'
     """
-    caller = "verify"
-    bootstrap = Bootstrap(n_boot, confidence, block, seed, caller)
+    bootstrap = Bootstrap(n_boot, confidence, block, seed)
     models, beside, truth = paired_days.prepare(
-        forecast, observed, caller, references=references, drivers=drivers, matching=matching, lead=lead,
-        train=train, window=window, site=site, time=time, run=run,
-    )  # fmt: skip
+        forecast, observed, references=references, drivers=drivers, matching=matching, lead=lead,
+        train=train, window=window, site=site, time=time, run=run)  # fmt: skip
     found = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
     return found.assign_attrs(settings)
 
 
+@public
 def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset:
     """Generalization ability: RMSE of the training part over RMSE of the test part; 1 is ideal, less is overfitting.
 
@@ -167,13 +168,11 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     """
     for scores in (training, test):
         if "rmse" not in scores or "rmse_summary" not in scores:
-            raise ValueError("generalization_ability: no rmse and rmse_summary; give two results of verify")
+            raise ValueError("no rmse and rmse_summary; give two results of verify")
     try:
         training, test = xr.align(training, test, join="exact")
     except ValueError as error:
-        raise ValueError(
-            "generalization_ability: the two results have different models or sites; choose the same of both with .sel"
-        ) from error
+        raise ValueError("the two results have different models or sites; choose the same of both with .sel") from error
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = training["rmse"] / test["rmse"]
         pooled = training["rmse_summary"].sel(summary="pooled") / test["rmse_summary"].sel(summary="pooled")
@@ -183,6 +182,7 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     return xr.Dataset({"ga": ratio.assign_attrs(attrs), "ga_summary": summary.assign_attrs(attrs)})
 
 
+@public
 def to_table(
     scores: xr.Dataset,
     *,
@@ -228,12 +228,12 @@ def to_table(
     net    0.62 (0.55 to 0.70)
     """
     if summary not in scores["summary"].values:
-        raise ValueError(f"to_table: summary {summary!r} is unknown; choose one of {scores['summary'].values.tolist()}")
+        raise ValueError(f"summary {summary!r} is unknown; choose one of {scores['summary'].values.tolist()}")
     columns = {}
     for name in names:
         if f"{name}_summary" not in scores:
             known = sorted(str(one).removesuffix("_summary") for one in scores if str(one).endswith("_summary"))
-            raise ValueError(f"to_table: no score {name!r}; choose from {known}")
+            raise ValueError(f"no score {name!r}; choose from {known}")
         value = scores[f"{name}_summary"].sel(summary=summary)
         interval = scores[f"{name}_interval"].sel(summary=summary)
         if name != "skill":

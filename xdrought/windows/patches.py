@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.windows.selection import (
     GRID,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Patches", "patches"]
 
 
+@public
 def patches(
     ds: xr.Dataset,
     target: Hashable | None = None,
@@ -93,7 +95,7 @@ def patches(
     >>> len(windows), dict(windows[0].inputs.sizes), windows[0].target.item()
     (9, {'time': 15, 'variable': 2, 'patch_lat': 1, 'patch_lon': 1}, 21.0)
     """
-    return make_patches(ds, target, features, size, window, lead, require_target, time, "patches")
+    return make_patches(ds, target, features, size, window, lead, require_target, time)
 
 
 def make_patches(
@@ -105,14 +107,13 @@ def make_patches(
     lead: int,
     require_target: bool | None,
     time: Hashable,
-    caller: str,
 ) -> Patches:
     """:func:`patches` under the name of the function that the user called."""
     require_target = target is not None if require_target is None else require_target
     if require_target and target is None:
-        raise ValueError(f"{caller}: require_target=True without a target; name the target variable")
-    arranged = arrange(ds, target, features, size, time, caller)
-    window, lead = check_lengths(window, lead, arranged.data.sizes[time], require_target, caller)
+        raise ValueError("require_target=True without a target; name the target variable")
+    arranged = arrange(ds, target, features, size, time)
+    window, lead = check_lengths(window, lead, arranged.data.sizes[time], require_target)
     return Patches(arranged, target, window, lead, require_target, time)
 
 
@@ -207,7 +208,7 @@ class Patches:
     def targets(self) -> np.ndarray:
         """Target of each window, NaN where it is not known, (N,)."""
         if self.target is None:
-            raise ValueError("Patches.targets: these windows have no target; name one in patches(ds, target)")
+            raise ValueError("these windows have no target; name one in patches(ds, target)")
         observed = self._by_cell(self.data[self.target])
         inside = self.valid_day < observed.shape[1]
         day = np.where(inside, self.valid_day, 0)
@@ -251,7 +252,7 @@ class Patches:
         ResidentCube
             ``.gather(index)`` gives windows (N, window, variable, size, size), equal to those of ``p[i]``.
         """
-        require_torch("to_torch")
+        require_torch()
         import torch
 
         from xdrought.windows.tensors import ResidentCube
@@ -276,7 +277,7 @@ class Patches:
         """
         values = np.asarray(values)
         if values.shape != (len(self),):
-            raise ValueError(f"Patches.to_labels: {values.shape} values for {len(self)} windows; give one for each")
+            raise ValueError(f"{values.shape} values for {len(self)} windows; give one for each")
         if values.dtype.kind not in "bf":
             values = values.astype("float64")
         places, shape = self._places, self._shape
@@ -293,7 +294,7 @@ class Patches:
         new.data = data
         return new
 
-    def require_windows(self, caller: str) -> None:
+    def require_windows(self) -> None:
         """Raise, with the reason, when there is no complete window."""
         if len(self):
             return
@@ -307,7 +308,7 @@ class Patches:
                 f"short gaps, leave out drivers with many, or use a shorter window"
             )
         )
-        raise ValueError(f"{caller}: there is no complete window; {reason}")
+        raise ValueError(f"there is no complete window; {reason}")
 
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray]:

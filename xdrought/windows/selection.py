@@ -65,34 +65,29 @@ class Arranged:
 
 
 def arrange(
-    ds: xr.Dataset,
-    target: Hashable | None,
-    features: Sequence[Hashable] | None,
-    size: int | None,
-    time: Hashable,
-    caller: str,
+    ds: xr.Dataset, target: Hashable | None, features: Sequence[Hashable] | None, size: int | None, time: Hashable
 ) -> Arranged:
     """Choose and check the variables, order their dimensions, insert missing days, crop the patch."""
     if not isinstance(ds, xr.Dataset):
-        raise TypeError(f"{caller}: expected a Dataset of drivers, got {type(ds).__name__}; use .to_dataset()")
+        raise TypeError(f"expected a Dataset of drivers, got {type(ds).__name__}; use .to_dataset()")
     if isinstance(features, str):
-        raise TypeError(f"{caller}: features={features!r} is one name; give a list, [{features!r}]")
+        raise TypeError(f"features={features!r} is one name; give a list, [{features!r}]")
     names = tuple(features) if features is not None else default_features(ds, target, time)
     if not names:
-        raise ValueError(f"{caller}: no drivers with dimension {time!r} in {list(ds.data_vars)}; name features=[...]")
+        raise ValueError(f"no drivers with dimension {time!r} in {list(ds.data_vars)}; name features=[...]")
     wanted = [*names] if target is None else [*names, target]
-    _check_names(ds, wanted, caller)
+    _check_names(ds, wanted)
     picked = ds[wanted].drop_vars([c for c in ds.coords if time in ds[c].dims and c != time])
     for name in wanted:
-        _check_variable(picked[name], time, caller)
+        _check_variable(picked[name], time)
     on_grid = set(GRID) <= set(picked[names[0]].dims)
     for name in wanted:
-        _check_dims(picked[name], on_grid, name == target, time, caller)
+        _check_dims(picked[name], on_grid, name == target, time)
     if on_grid:
-        data, size = picked.transpose(time, *GRID), _grid_size(picked, size, caller)
+        data, size = picked.transpose(time, *GRID), _grid_size(picked, size)
     else:
-        data, size = _site_patches(picked, names, size, time, caller)
-    return Arranged(_every_day(data, time, caller), names, size, on_grid)
+        data, size = _site_patches(picked, names, size, time)
+    return Arranged(_every_day(data, time), names, size, on_grid)
 
 
 def default_features(ds: xr.Dataset, target: Hashable | None, time: Hashable) -> tuple[Hashable, ...]:
@@ -114,49 +109,49 @@ def daily_index(start: Any, like: pd.Index, n_days: int) -> pd.Index:
     return pd.date_range(start, periods=n_days, freq="D", unit=getattr(like, "unit", None))
 
 
-def _check_names(ds: xr.Dataset, wanted: list[Hashable], caller: str) -> None:
+def _check_names(ds: xr.Dataset, wanted: list[Hashable]) -> None:
     missing = [name for name in wanted if name not in ds.data_vars]
     if missing:
-        raise KeyError(f"{caller}: no variable {missing} in the Dataset; it has {list(ds.data_vars)}")
+        raise KeyError(f"no variable {missing} in the Dataset; it has {list(ds.data_vars)}")
     twice = sorted({str(name) for name in wanted if wanted.count(name) > 1})
     if twice:
-        raise ValueError(f"{caller}: {twice} is named twice; a driver is named once, and the target is no driver")
+        raise ValueError(f"{twice} is named twice; a driver is named once, and the target is no driver")
 
 
-def _check_variable(da: xr.DataArray, time: Hashable, caller: str) -> None:
+def _check_variable(da: xr.DataArray, time: Hashable) -> None:
     if da.dtype.kind not in "fiu":
-        raise TypeError(f"{caller}: {da.name!r} has dtype {da.dtype}; windows need numbers: use .astype('float32')")
-    checks.require_dim(da, time, caller)
-    checks.require_one_chunk(da, time, caller, "windows slide along the whole record")
+        raise TypeError(f"{da.name!r} has dtype {da.dtype}; windows need numbers: use .astype('float32')")
+    checks.require_dim(da, time)
+    checks.require_one_chunk(da, time, "windows slide along the whole record")
 
 
-def _check_dims(da: xr.DataArray, on_grid: bool, is_target: bool, time: Hashable, caller: str) -> None:
+def _check_dims(da: xr.DataArray, on_grid: bool, is_target: bool, time: Hashable) -> None:
     """A grid has exactly (time, lat, lon); sites may have a whole patch, their target none."""
     found = set(da.dims)
     allowed = {time, *GRID} if on_grid else {time, SITE} if is_target else {time, SITE, *PATCH}
     partial = len(found & set(PATCH)) == 1
     if found - allowed or partial or (on_grid and found != allowed):
         raise ValueError(
-            f"{caller}: {da.name!r} has dimensions {tuple(da.dims)}, expected "
+            f"{da.name!r} has dimensions {tuple(da.dims)}, expected "
             f"{'exactly' if on_grid else 'among'} "
             f"{sorted(map(str, allowed))}; rename with .rename, or give each {SITE!r} its patch with "
             f"xdrought.data.collocate"
         )
 
 
-def _grid_size(ds: xr.Dataset, size: int | None, caller: str) -> int:
-    size = 10 if size is None else _whole(size, "size", caller)
+def _grid_size(ds: xr.Dataset, size: int | None) -> int:
+    size = 10 if size is None else _whole(size, "size")
     for dim in GRID:
         if ds.sizes[dim] < size:
             raise ValueError(
-                f"{caller}: a patch of {size} cells does not fit into {dim!r} with {ds.sizes[dim]}; "
+                f"a patch of {size} cells does not fit into {dim!r} with {ds.sizes[dim]}; "
                 f"use a larger region or a smaller size="
             )
     return size
 
 
 def _site_patches(
-    ds: xr.Dataset, names: tuple[Hashable, ...], size: int | None, time: Hashable, caller: str
+    ds: xr.Dataset, names: tuple[Hashable, ...], size: int | None, time: Hashable
 ) -> tuple[xr.Dataset, int]:
     """(site, time, patch_lat, patch_lon) drivers cropped about their centre; without a patch 1 x 1."""
     if SITE not in ds.dims:
@@ -164,12 +159,12 @@ def _site_patches(
     lengths = {dim: ds.sizes.get(dim, 1) for dim in PATCH}
     widths = set(lengths.values())
     if len(widths) > 1:
-        raise ValueError(f"{caller}: patches are square, found {lengths}; crop them with .isel")
+        raise ValueError(f"patches are square, found {lengths}; crop them with .isel")
     width = widths.pop()
-    size = width if size is None else _whole(size, "size", caller)
+    size = width if size is None else _whole(size, "size")
     if size > width or (width - size) % 2:
         raise ValueError(
-            f"{caller}: size={size} cannot be cut from patches of {width} x {width} around the same centre; "
+            f"size={size} cannot be cut from patches of {width} x {width} around the same centre; "
             f"choose one of {list(range(width, 0, -2))}"
         )
     missing = {dim: 1 for dim in PATCH if dim not in ds.dims}
@@ -184,18 +179,18 @@ def _site_patches(
     return ds.assign(out), size
 
 
-def _every_day(ds: xr.Dataset, time: Hashable, caller: str) -> xr.Dataset:
+def _every_day(ds: xr.Dataset, time: Hashable) -> xr.Dataset:
     """Missing days become NaN, so that no window can cross a gap unseen."""
     da = next(iter(ds.data_vars.values()))
     if not da.sizes[time]:
-        raise ValueError(f"{caller}: {time!r} is empty; give a record with days in it")
-    days = checks.days_since_start(da, time, caller)
+        raise ValueError(f"{time!r} is empty; give a record with days in it")
+    days = checks.days_since_start(da, time)
     steps = np.diff(days)
     if (steps <= 0).any():
-        checks.require_regular_steps(da, time, caller)
+        checks.require_regular_steps(da, time)
     if (days % 1).any() or (steps.size and steps.min() > 1):
         raise ValueError(
-            f"{caller}: the shortest step of {time!r} is {steps.min():g} days; windows count days: "
+            f"the shortest step of {time!r} is {steps.min():g} days; windows count days: "
             f'use .resample({time}="1D").mean()'
         )
     if days[-1] == days.size - 1:
@@ -204,20 +199,20 @@ def _every_day(ds: xr.Dataset, time: Hashable, caller: str) -> xr.Dataset:
     return ds.reindex({time: daily_index(index[0], index, int(days[-1]) + 1)})
 
 
-def _whole(value: int, name: str, caller: str) -> int:
+def _whole(value: int, name: str) -> int:
     """A whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{caller}: {name}={value!r}; it is a whole number of at least 1")
+        raise ValueError(f"{name}={value!r}; it is a whole number of at least 1")
     return int(value)
 
 
-def check_lengths(window: int, lead: int, n_days: int, require_target: bool, caller: str) -> tuple[int, int]:
+def check_lengths(window: int, lead: int, n_days: int, require_target: bool) -> tuple[int, int]:
     """Window and lead in days, short enough for the record."""
-    window, lead = _whole(window, "window", caller), _whole(lead, "lead", caller)
+    window, lead = _whole(window, "window"), _whole(lead, "lead")
     needed = window + lead if require_target else window
     if n_days < needed:
         raise ValueError(
-            f"{caller}: the record has {n_days} days, but a window of {window} days"
+            f"the record has {n_days} days, but a window of {window} days"
             f"{f' and its target {lead} days later need' if require_target else ' needs'} {needed}; "
             f"give a longer record or a shorter window"
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from xdrought import checks
 
 DAY = pd.Timedelta(days=1)
 HOUR = pd.Timedelta(hours=1)
@@ -31,43 +32,39 @@ class Stamps:
         return self.step / HOUR
 
 
-def read_stamps(da: xr.DataArray, caller: str) -> Stamps:
+def read_stamps(da: xr.DataArray) -> Stamps:
     """Check that the times ascend in steps that divide the day; gaps are allowed here."""
     index = pd.DatetimeIndex(da.indexes["time"])
     if index.hasnans:
-        raise ValueError(f"{caller}: {da.name!r} has missing times (NaT); drop those steps")
+        raise ValueError(f"{da.name!r} has missing times (NaT); drop those steps")
     if index.size < 2:
-        raise ValueError(
-            f"{caller}: {da.name!r} has {index.size} time(s); at least two are needed to tell hours from days"
-        )
+        raise ValueError(f"{da.name!r} has {index.size} time(s); at least two are needed to tell hours from days")
     gaps = index[1:] - index[:-1]
     if (gaps < pd.Timedelta(0)).any():
         first = index[1:][gaps < pd.Timedelta(0)][0]
-        raise ValueError(f'{caller}: the times of {da.name!r} go backwards at {first}; use .sortby("time")')
+        raise ValueError(f'the times of {da.name!r} go backwards at {first}; use .sortby("time")')
     if (gaps == pd.Timedelta(0)).any():
         first = index[1:][gaps == pd.Timedelta(0)][0]
         raise ValueError(
-            f"{caller}: {da.name!r} has {int((gaps == pd.Timedelta(0)).sum())} repeated time(s), first "
+            f"{da.name!r} has {int((gaps == pd.Timedelta(0)).sum())} repeated time(s), first "
             f"{first}; "
             f'use .drop_duplicates("time")'
         )
     step = gaps.min()
     if step > DAY or DAY % step != pd.Timedelta(0):
         raise ValueError(
-            f"{caller}: the times of {da.name!r} are {step} apart; daily values or a step that divides the "
+            f"the times of {da.name!r} are {step} apart; daily values or a step that divides the "
             f"day "
             f"(1, 3, 6 hours) are needed"
         )
     since = (index - index.normalize()) % step
     if (since != since[0]).any() or (step < DAY and since[0] != pd.Timedelta(0)):
         odd = index[since != (since[0] if step == DAY else pd.Timedelta(0))][0]
-        raise ValueError(f"{caller}: {da.name!r} has a time off the {step / HOUR:g}-hourly steps of the day: {odd}")
+        raise ValueError(f"{da.name!r} has a time off the {step / HOUR:g}-hourly steps of the day: {odd}")
     return Stamps(index, step)
 
 
-def daily_statistic(
-    da: xr.DataArray, statistic: str, *, ends: bool, min_hours: float | None, caller: str
-) -> xr.DataArray:
+def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: float | None) -> xr.DataArray:
     """Mean, maximum or sum of each whole day, (time, ...) on a gapless daily axis.
 
     Parameters
@@ -80,8 +77,6 @@ def daily_statistic(
         of the stamp (hours 00 to 23).
     min_hours : float or None
         Hours of a day that must be there; None: all, as a sum needs.
-    caller : str
-        For error texts.
 
     Returns
     -------
@@ -89,9 +84,9 @@ def daily_statistic(
         Days with fewer hours are missing; those at both ends of the record are left out. Counts of both in
         attrs.
     """
-    stamps = read_stamps(da, caller)
+    stamps = read_stamps(da)
     if stamps.step == DAY:
-        return _on_every_day(da, stamps.index.normalize(), 0, caller)
+        return _on_every_day(da, stamps.index.normalize(), 0)
     n = stamps.per_day
     need = n if min_hours is None else int(np.ceil(min_hours / stamps.hours))
     shift = stamps.step if ends else pd.Timedelta(0)
@@ -99,7 +94,7 @@ def daily_statistic(
     usable = np.flatnonzero(counts >= need)
     if not usable.size:
         raise ValueError(
-            f"{caller}: {da.name!r} has no day with {need * stamps.hours:g} hours "
+            f"{da.name!r} has no day with {need * stamps.hours:g} hours "
             f"({stamps.index[0]} to {stamps.index[-1]}, every {stamps.hours:g} h"
             f"{'; a stamp is the end of its step' if ends else ''}); give whole days"
         )
@@ -111,36 +106,30 @@ def daily_statistic(
     made = _reduce(whole, statistic, n, need)
     every = pd.date_range(first, last, freq="D").as_unit(stamps.index.unit)
     report = {"days_left_out_at_the_ends": int(days.size - (usable[-1] - usable[0] + 1))}
-    return _report(
-        made.assign_coords(time=every),
-        every.difference(pd.DatetimeIndex(days[usable])),
-        report,
-        da.name,
-        caller,
-    )
+    return _report(made.assign_coords(time=every), every.difference(pd.DatetimeIndex(days[usable])), report, da.name)
 
 
-def total_since_midnight(da: xr.DataArray, caller: str) -> xr.DataArray:
+def total_since_midnight(da: xr.DataArray) -> xr.DataArray:
     """Daily totals of a field accumulated from 00 UTC on: the value at 00 UTC is that of the day before."""
-    read_stamps(da, caller)
+    read_stamps(da)
     index = pd.DatetimeIndex(da.indexes["time"])
     at_midnight = np.flatnonzero(index == index.normalize())
     if not at_midnight.size:
         raise ValueError(
-            f"{caller}: {da.name!r} has no value at 00 UTC, where a total since midnight is that of the day "
+            f"{da.name!r} has no value at 00 UTC, where a total since midnight is that of the day "
             f"before; "
             f"add these times"
         )
     later = index[index > index[at_midnight[-1]]]
     left_out = int(later.normalize().nunique())
-    return _on_every_day(da.isel(time=at_midnight), index[at_midnight] - DAY, left_out, caller)
+    return _on_every_day(da.isel(time=at_midnight), index[at_midnight] - DAY, left_out)
 
 
-def _on_every_day(da: xr.DataArray, days: pd.DatetimeIndex, left_out: int, caller: str) -> xr.DataArray:
+def _on_every_day(da: xr.DataArray, days: pd.DatetimeIndex, left_out: int) -> xr.DataArray:
     """Daily values on every day from the first to the last."""
     every = pd.date_range(days[0], days[-1], freq="D").as_unit(days.unit)
     made = _on_stamps(da.assign_coords(time=days), days, every)
-    return _report(made, every.difference(days), {"days_left_out_at_the_ends": left_out}, da.name, caller)
+    return _report(made, every.difference(days), {"days_left_out_at_the_ends": left_out}, da.name)
 
 
 def _on_stamps(da: xr.DataArray, have: pd.DatetimeIndex, wanted: pd.DatetimeIndex) -> xr.DataArray:
@@ -158,14 +147,11 @@ def _reduce(da: xr.DataArray, statistic: str, n: int, need: int) -> xr.DataArray
     return reduce("_step", skipna=True, keep_attrs=True).where(hours.notnull().sum("_step") >= need)
 
 
-def _report(
-    made: xr.DataArray, gaps: pd.DatetimeIndex, counts: dict[str, int], name: object, caller: str
-) -> xr.DataArray:
+def _report(made: xr.DataArray, gaps: pd.DatetimeIndex, counts: dict[str, int], name: object) -> xr.DataArray:
     if gaps.size:
-        warnings.warn(
-            f"{caller}: {name!r} lacks times on {gaps.size} day(s) inside its record, first "
+        checks.warn(
+            f"{name!r} lacks times on {gaps.size} day(s) inside its record, first "
             f"{gaps[0]:%Y-%m-%d}; "
-            f"they are missing in the result",
-            stacklevel=2,
+            f"they are missing in the result"
         )
     return made.assign_attrs(days_missing_inside=int(gaps.size), **counts)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.data.era5.days import DAY, HOUR, daily_statistic, read_stamps, total_since_midnight
 from xdrought.units import convert
 
@@ -75,7 +76,7 @@ def inputs_of(drivers: tuple[str, ...]) -> set[str]:
     return {name for driver in drivers for choice in DRIVERS[driver].inputs for name in choice}
 
 
-def find_inputs(ds: xr.Dataset, wanted: set[str], caller: str) -> dict[str, Hashable]:
+def find_inputs(ds: xr.Dataset, wanted: set[str]) -> dict[str, Hashable]:
     """Short name to the name in `ds`, for the wanted quantities that are there."""
     found: dict[str, Hashable] = {}
     for name in ds.data_vars:
@@ -84,7 +85,7 @@ def find_inputs(ds: xr.Dataset, wanted: set[str], caller: str) -> dict[str, Hash
             continue
         if short in found:
             raise ValueError(
-                f"{caller}: {str(found[short])!r} and {str(name)!r} are both {short!r}; keep one, "
+                f"{str(found[short])!r} and {str(name)!r} are both {short!r}; keep one, "
                 f"e.g. ds.drop_vars({str(name)!r})"
             )
         found[short] = name
@@ -97,7 +98,7 @@ def choose_inputs(name: str, have: Mapping[str, xr.DataArray]) -> tuple[str, ...
     return next((choice for choice in choices if all(source in have for source in choice)), None)
 
 
-def require_inputs(drivers: tuple[str, ...], have: Mapping[str, xr.DataArray], there: list[str], caller: str) -> None:
+def require_inputs(drivers: tuple[str, ...], have: Mapping[str, xr.DataArray], there: list[str]) -> None:
     """Raise, naming for every driver without its inputs the ERA5 variables it could be made of."""
     absent = [name for name in drivers if choose_inputs(name, have) is None]
     if absent:
@@ -105,7 +106,7 @@ def require_inputs(drivers: tuple[str, ...], have: Mapping[str, xr.DataArray], t
         others = [name for name in drivers if name not in absent]
         fewer = f"ask for fewer drivers: drivers={others}" if others else "rename what is called otherwise"
         raise ValueError(
-            f"{caller}: {needs}. Found: {', '.join(there) or 'no variable'}. Add the files that hold them, or {fewer}"
+            f"{needs}. Found: {', '.join(there) or 'no variable'}. Add the files that hold them, or {fewer}"
         )
 
 
@@ -131,86 +132,84 @@ _OF_MEANS = "made of daily means: "
 
 
 def make_driver(
-    name: str, inputs: Mapping[str, xr.DataArray], accumulation: str, min_hours: float | None, caller: str
+    name: str, inputs: Mapping[str, xr.DataArray], accumulation: str, min_hours: float | None
 ) -> xr.DataArray:
     """One driver on (time, lat, lon), one value a day; its inputs must be there."""
     choice = choose_inputs(name, inputs)
     assert choice is not None
     sources = xr.align(*(inputs[source] for source in choice), join="inner")  # on the times that all have
     if DRIVERS[name].statistic == "sum":
-        daily, comment = _daily_water(sources[0], accumulation, caller), None
+        daily, comment = _daily_water(sources[0], accumulation), None
     elif name == "mx2t":
-        daily, comment = _daily_maximum(sources[0], choice[0], accumulation, min_hours, caller)
+        daily, comment = _daily_maximum(sources[0], choice[0], accumulation, min_hours)
     else:
-        field, comment = _field(name, choice, sources, caller)
-        daily = daily_statistic(field, "mean", ends=False, min_hours=min_hours, caller=caller)
+        field, comment = _field(name, choice, sources)
+        daily = daily_statistic(field, "mean", ends=False, min_hours=min_hours)
     return _labelled(daily, name, sources, comment)
 
 
-def _field(
-    name: str, choice: tuple[str, ...], sources: tuple[xr.DataArray, ...], caller: str
-) -> tuple[xr.DataArray, str | None]:
+def _field(name: str, choice: tuple[str, ...], sources: tuple[xr.DataArray, ...]) -> tuple[xr.DataArray, str | None]:
     """The quantity at each of its times, in the driver's units, and a remark."""
     if choice == ("z",):
-        return convert(sources[0], "m2 s-2", caller=caller) / GRAVITY, f"geopotential divided by {GRAVITY} m s-2"
+        return convert(sources[0], "m2 s-2") / GRAVITY, f"geopotential divided by {GRAVITY} m s-2"
     if len(choice) == 1:
-        return convert(sources[0], DRIVERS[name].units, caller=caller), None
-    daily = read_stamps(sources[0], caller).step == DAY
+        return convert(sources[0], DRIVERS[name].units), None
+    daily = read_stamps(sources[0]).step == DAY
     if name == "r":
-        made = relative_humidity(*(convert(da, "K", caller=caller) for da in sources))
+        made = relative_humidity(*(convert(da, "K") for da in sources))
         return made, (_OF_MEANS if daily else "") + "over water, IFS Documentation CY41R2 part IV Eq. 7.5"
-    u, v = (convert(da, "m s-1", caller=caller) for da in sources)
+    u, v = (convert(da, "m s-1") for da in sources)
     remark = _OF_MEANS + "the speed of the mean wind, below the mean speed" if daily else "mean of sqrt(u10^2 + v10^2)"
     return (u**2 + v**2) ** 0.5, remark
 
 
 def _daily_maximum(
-    da: xr.DataArray, source: str, accumulation: str, min_hours: float | None, caller: str
+    da: xr.DataArray, source: str, accumulation: str, min_hours: float | None
 ) -> tuple[xr.DataArray, str]:
-    kelvin = convert(da, "K", caller=caller)
+    kelvin = convert(da, "K")
     if source == "mx2t":
-        _require_steps(da, accumulation, caller)
-        daily = daily_statistic(kelvin, "maximum", ends=True, min_hours=min_hours, caller=caller)
+        _require_steps(da, accumulation)
+        daily = daily_statistic(kelvin, "maximum", ends=True, min_hours=min_hours)
         return daily, "maximum of the maxima since previous post-processing"
-    stamps = read_stamps(da, caller)
+    stamps = read_stamps(da)
     if stamps.step == DAY:
         raise ValueError(
-            f"{caller}: 'mx2t' cannot be made of daily {str(da.attrs['original_name'])!r}, the maximum of "
+            f"'mx2t' cannot be made of daily {str(da.attrs['original_name'])!r}, the maximum of "
             f"one value; give "
             f"hourly t2m or mx2t (maximum_2m_temperature_since_previous_post_processing), or leave it out "
             f"of drivers="
         )
-    daily = daily_statistic(kelvin, "maximum", ends=False, min_hours=min_hours, caller=caller)
+    daily = daily_statistic(kelvin, "maximum", ends=False, min_hours=min_hours)
     return daily, f"maximum of {stamps.per_day} instantaneous values of t2m a day, at most the true one"
 
 
-def _daily_water(da: xr.DataArray, accumulation: str, caller: str) -> xr.DataArray:
+def _daily_water(da: xr.DataArray, accumulation: str) -> xr.DataArray:
     """Metres of water a day of amounts or rates."""
-    water, is_rate = _water(da, caller)
+    water, is_rate = _water(da)
     if accumulation == "since_midnight" and not is_rate:
-        return total_since_midnight(water, caller)
-    _require_steps(da, accumulation, caller)
+        return total_since_midnight(water)
+    _require_steps(da, accumulation)
     if not is_rate:
-        return daily_statistic(water, "sum", ends=True, min_hours=None, caller=caller)
-    return daily_statistic(water, "mean", ends=True, min_hours=None, caller=caller)  # m/day over one day
+        return daily_statistic(water, "sum", ends=True, min_hours=None)
+    return daily_statistic(water, "mean", ends=True, min_hours=None)  # m/day over one day
 
 
-def _water(da: xr.DataArray, caller: str) -> tuple[xr.DataArray, bool]:
+def _water(da: xr.DataArray) -> tuple[xr.DataArray, bool]:
     """The values in m or m/day, and whether they are the latter."""
     units = da.attrs.get("units")
     named = da.assign_attrs(units=_WATER.get(units.strip(), units)) if isinstance(units, str) else da
     try:
-        return convert(named, "m/day", caller=caller), True
+        return convert(named, "m/day"), True
     except ValueError:
-        return convert(named, "m", caller=caller), False
+        return convert(named, "m"), False
 
 
-def _require_steps(da: xr.DataArray, accumulation: str, caller: str) -> None:
+def _require_steps(da: xr.DataArray, accumulation: str) -> None:
     """Raise when values of one hour do not fill the day."""
-    step = read_stamps(da, caller).step
+    step = read_stamps(da).step
     if accumulation != "step" and step not in (HOUR, DAY):
         raise ValueError(
-            f"{caller}: {da.name!r} comes every {step / HOUR:g} h, and values of one hour each would leave "
+            f"{da.name!r} comes every {step / HOUR:g} h, and values of one hour each would leave "
             f"out "
             f'{1 - HOUR / step:.0%} of the day; accumulation="step" if each is of the whole time since the '
             f"stamp "
@@ -235,6 +234,7 @@ def _labelled(daily: xr.DataArray, name: str, sources: tuple[xr.DataArray, ...],
     return made
 
 
+@public
 def relative_humidity(t2m: xr.DataArray, d2m: xr.DataArray) -> xr.DataArray:
     """Relative humidity at 2 m over water, from temperature and dewpoint.
 
@@ -271,7 +271,7 @@ def relative_humidity(t2m: xr.DataArray, d2m: xr.DataArray) -> xr.DataArray:
     >>> round(float(relative_humidity(t, d)), 1)
     52.5
     """
-    kelvin = [convert(da, "K", caller="relative_humidity") for da in (t2m, d2m)]
+    kelvin = [convert(da, "K") for da in (t2m, d2m)]
     saturation, vapour = (17.502 * (da - 273.16) / (da - 32.19) for da in kelvin)  # logarithms
     made = xr.apply_ufunc(np.exp, vapour - saturation, dask="allowed") * 100.0
     return made.rename("r").assign_attrs(long_name="relative humidity at 2 m over water", units="%")

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.data.era5.drivers import DRIVERS, inputs_of, make_driver, relative_humidity, require_inputs
 from xdrought.data.era5.fields import gather_inputs, shared_attrs
 
@@ -19,36 +20,32 @@ _MAGIC = {b"CDF": "scipy", b"\x89HDF": "h5netcdf", b"GRIB": "cfgrib"}
 HOME = "https://cds.climate.copernicus.eu"
 
 
-def open_all(paths: str | PathLike | Iterable[str | PathLike], chunks: Any, caller: str) -> list[xr.Dataset]:
+def open_all(paths: str | PathLike | Iterable[str | PathLike], chunks: Any) -> list[xr.Dataset]:
     """Open every file or store lazily; a GRIB file may give several Datasets."""
-    return [ds for path in _expand(paths, caller) for ds in _open(path, chunks, caller)]
+    return [ds for path in _expand(paths) for ds in _open(path, chunks)]
 
 
-def _expand(paths: str | PathLike | Iterable[str | PathLike], caller: str) -> list[str]:
+def _expand(paths: str | PathLike | Iterable[str | PathLike]) -> list[str]:
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    found = [one for path in given for one in _of_path(fspath(path), caller)]
+    found = [one for path in given for one in _of_path(fspath(path))]
     if not found:
-        raise FileNotFoundError(f"{caller}: no path was given; ERA5 is had from {HOME}")
+        raise FileNotFoundError(f"no path was given; ERA5 is had from {HOME}")
     return found
 
 
-def _of_path(path: str, caller: str) -> list[str]:
+def _of_path(path: str) -> list[str]:
     if "://" in path:  # a store elsewhere; zarr and fsspec know how
         if path.partition("://")[0].lower() in ("http", "ftp"):
-            raise ValueError(
-                f"{caller}: {path!r} is not encrypted and could be changed on its way; give an https address"
-            )
+            raise ValueError(f"{path!r} is not encrypted and could be changed on its way; give an https address")
         return [path]
     here = Path(path)
     if not here.exists():
-        raise FileNotFoundError(f"{caller}: {path} does not exist; ERA5 is had from {HOME}")
+        raise FileNotFoundError(f"{path} does not exist; ERA5 is had from {HOME}")
     if here.is_file() or _is_zarr(here):
         return [path]
     inside = sorted(str(one) for one in here.iterdir() if one.suffix.lower() in _SUFFIXES and one.name[0] != ".")
     if not inside:
-        raise FileNotFoundError(
-            f"{caller}: no file or store in {path} ends with {', '.join(_SUFFIXES)}; ERA5 is had from {HOME}"
-        )
+        raise FileNotFoundError(f"no file or store in {path} ends with {', '.join(_SUFFIXES)}; ERA5 is had from {HOME}")
     return inside
 
 
@@ -56,16 +53,16 @@ def _is_zarr(path: Path) -> bool:
     return any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
-def _open(path: str, chunks: Any, caller: str) -> list[xr.Dataset]:
-    engine = _engine(path, caller)
+def _open(path: str, chunks: Any) -> list[xr.Dataset]:
+    engine = _engine(path)
     try:
         if engine == "cfgrib":
             return _open_grib(path, chunks)
         return [xr.open_dataset(path, engine=engine, chunks=chunks, decode_timedelta=True)]  # type: ignore[arg-type]
     except ImportError as error:
-        raise ImportError(f"{caller}: {path} needs the package {engine!r} to be read; pip install {engine}") from error
+        raise ImportError(f"{path} needs the package {engine!r} to be read; pip install {engine}") from error
     except (OSError, ValueError, TypeError, EOFError, KeyError, RuntimeError) as error:  # HDF5 raises all of them
-        raise OSError(f"{caller}: {path} cannot be read ({error}); it may be cut short: get it again") from error
+        raise OSError(f"{path} cannot be read ({error}); it may be cut short: get it again") from error
 
 
 def _open_grib(path: str, chunks: Any) -> list[xr.Dataset]:
@@ -74,7 +71,7 @@ def _open_grib(path: str, chunks: Any) -> list[xr.Dataset]:
     return [ds.chunk(chunks) if chunks is not None else ds for ds in open_datasets(path)]
 
 
-def _engine(path: str, caller: str) -> str:
+def _engine(path: str) -> str:
     here = Path(path)
     if "://" in path or here.is_dir():
         return "zarr"
@@ -82,13 +79,13 @@ def _engine(path: str, caller: str) -> str:
         begin = file.read(8)
     if begin[:2] == b"PK":
         raise ValueError(
-            f"{caller}: {path} is a zip archive, as the Climate Data Store sends when a request holds "
+            f"{path} is a zip archive, as the Climate Data Store sends when a request holds "
             f"instantaneous and accumulated variables; unpack it and give the files inside"
         )
     engine = next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), None)
     if engine is None:
         raise ValueError(
-            f"{caller}: {path} is neither NetCDF, GRIB nor a zarr store (it begins with {begin!r}); "
+            f"{path} is neither NetCDF, GRIB nor a zarr store (it begins with {begin!r}); "
             f"it may be empty or an error page: get it again"
         )
     return engine
@@ -97,6 +94,7 @@ def _engine(path: str, caller: str) -> str:
 _ACCUMULATIONS = ("hourly", "since_midnight", "step")
 
 
+@public
 def open_era5(
     paths: str | PathLike | Iterable[str | PathLike],
     *,
@@ -148,10 +146,11 @@ def open_era5(
     >>> era5.open_era5(stores, drivers=["t2m", "tp"]).tp.shape
     (5, 2, 3)
     """
-    opened = open_all(paths, chunks, "open_era5")
-    return _make(opened, drivers, accumulation, min_hours, time, "open_era5")
+    opened = open_all(paths, chunks)
+    return _make(opened, drivers, accumulation, min_hours, time)
 
 
+@public
 def daily_drivers(
     ds: xr.Dataset | Sequence[xr.Dataset],
     *,
@@ -239,7 +238,7 @@ def daily_drivers(
     (array([0.001, 0.   ]), array([-0.25,  0.  ]))
     """
     parts = [ds] if isinstance(ds, xr.Dataset) else list(ds)
-    return _make(parts, drivers, accumulation, min_hours, time, "daily_drivers")
+    return _make(parts, drivers, accumulation, min_hours, time)
 
 
 def _make(
@@ -248,15 +247,14 @@ def _make(
     accumulation: str,
     min_hours: float | None,
     time: Hashable | None,
-    caller: str,
 ) -> xr.Dataset:
-    names = _check_settings(drivers, accumulation, min_hours, caller)
+    names = _check_settings(drivers, accumulation, min_hours)
     for part in parts:
         if not isinstance(part, xr.Dataset):
-            raise TypeError(f"{caller}: expected a Dataset, or several, got {type(part).__name__}")
-    inputs, there = gather_inputs(parts, inputs_of(names), accumulation, time, caller)
-    require_inputs(names, inputs, there, caller)
-    made = [make_driver(name, inputs, accumulation, min_hours, caller) for name in names]
+            raise TypeError(f"expected a Dataset, or several, got {type(part).__name__}")
+    inputs, there = gather_inputs(parts, inputs_of(names), accumulation, time)
+    require_inputs(names, inputs, there)
+    made = [make_driver(name, inputs, accumulation, min_hours) for name in names]
     aligned = xr.align(*made, join="outer")  # a day that is whole for some drivers only is NaN in others
     days = aligned[0]["time"].assign_attrs(standard_name="time", long_name="day (UTC)")
     settings = {"accumulation": accumulation, "min_hours": 24 if min_hours is None else min_hours}
@@ -267,15 +265,13 @@ def _make(
     )
 
 
-def _check_settings(
-    drivers: Sequence[str] | None, accumulation: str, min_hours: float | None, caller: str
-) -> tuple[str, ...]:
+def _check_settings(drivers: Sequence[str] | None, accumulation: str, min_hours: float | None) -> tuple[str, ...]:
     names = tuple(DRIVERS) if drivers is None else (drivers,) if isinstance(drivers, str) else tuple(drivers)
     unknown = [name for name in names if name not in DRIVERS]
     if unknown or not names or len(set(names)) < len(names):
-        raise ValueError(f"{caller}: drivers={list(names)}; choose from {list(DRIVERS)}, each once")
+        raise ValueError(f"drivers={list(names)}; choose from {list(DRIVERS)}, each once")
     if accumulation not in _ACCUMULATIONS:
-        raise ValueError(f"{caller}: accumulation={accumulation!r}; choose from {list(_ACCUMULATIONS)}")
+        raise ValueError(f"accumulation={accumulation!r}; choose from {list(_ACCUMULATIONS)}")
     if min_hours is not None and not 0 < min_hours <= 24:
-        raise ValueError(f"{caller}: min_hours={min_hours}; expected over 0, up to 24, or None for all")
+        raise ValueError(f"min_hours={min_hours}; expected over 0, up to 24, or None for all")
     return names
