@@ -1,6 +1,7 @@
 """Do the lower bounds of pyproject.toml work, the newest versions, other Pythons, and a machine without torch?
 
-    ci/environments [minimum newest torchless] [--python 3.11 3.12 ...] [--tests tests/test_events.py ...] [--bounds]
+    ci/environments [minimum newest torchless] [--python 3.11 3.12 ...]
+                    [--tests tests/events/test_events.py ...] [--bounds]
 
 Makes a virtual environment for each under .venv-environments/ (again only when its requirements change), runs tests in
 it one environment after the other, and prints a table. `minimum` takes every lower bound literally, except torch's:

@@ -45,6 +45,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_",
+    "ignore_pattern": r"demo\.py",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
     "backreferences_dir": "api/generated/backreferences",

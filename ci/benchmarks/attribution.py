@@ -114,10 +114,10 @@ def trained(n_sites: int = 6, epochs: int = 6) -> tuple[torch.nn.Module, Inputs,
         device="cpu",
         progress=False,
     )
-    every = windows_of(ds, forecaster, None, "time", "benchmark")
+    every = windows_of(ds, forecaster, None, "time")
     test = forecaster.splits.windows(every.windows, "test")
     chosen = np.sort(np.random.default_rng(0).choice(test, N_WINDOWS, replace=False))
-    background = background_windows(every.windows, forecaster, N_BACKGROUND, 0, "benchmark")
+    background = background_windows(every.windows, forecaster, N_BACKGROUND, 0)
     return frozen(forecaster.network()), every.sample(chosen, "cpu"), every.sample(background, "cpu")
 
 

@@ -89,7 +89,7 @@ def train_published(n_batches: int, size: int = 512) -> list[float]:
 def train_shared(sampler: str, run_length: int, n_batches: int, size: int = 512) -> list[float]:
     shard = Everything(*world(N_SITES, PER_SITE + WINDOW + LEAD - 1))
     plan = Plan(sampler=sampler, run_length=run_length, batch_size=size)
-    training = Training(build("ResAttCauRec"), [shard], plan, 0, "benchmark")
+    training = Training(build("ResAttCauRec"), [shard], plan, 0)
     spent, begun = [], time.process_time()
 
     class Enough(Exception):

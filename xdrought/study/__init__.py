@@ -10,7 +10,8 @@
 - :func:`~xdrought.study.sweeps.sweep` varies one setting;
 - :func:`~xdrought.study.degree_skill.skill_by_degree` (Figure 5), :func:`~xdrought.study.onset_trend.onset_trend`,
   :func:`~xdrought.study.event_association.event_association` and
-  :func:`~xdrought.study.event_association.site_synchrony` (Figure 7), :func:`~xdrought.study.coincidence.onset_coincidence`: what droughts show over sites and years;
+  :func:`~xdrought.study.event_association.site_synchrony` (Figure 7),
+  :func:`~xdrought.study.coincidence.onset_coincidence`: what droughts show over sites and years;
 """
 
 from __future__ import annotations

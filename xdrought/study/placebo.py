@@ -148,7 +148,7 @@ def placebo(
 
     Examples
     --------
-    The command behind the documentation's table is ``python ci/placebo_real.py``.
+    The command behind the documentation's table is ``python docs/studies/placebo_real.py``.
     """
     windows = patches(ds, target, features=features, size=size, window=window, lead=lead, time=time)
     windows.require_windows()

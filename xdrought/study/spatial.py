@@ -185,7 +185,7 @@ def spatial_validation(
 
     Examples
     --------
-    The command behind the documentation's table is ``python ci/spatial_real.py``.
+    The command behind the documentation's table is ``python docs/studies/spatial_real.py``.
     """
     unknown = [kind for kind in causality if kind not in KINDS]
     if unknown or not causality:

@@ -1,0 +1,118 @@
+"""Does a training that is killed at random moments end with the weights of one that is not?
+
+    python tests/campaigns/kill_training.py [--kills 20] [--seed 0]
+
+A small fit with a checkpoint runs in a process of its own, which is killed (SIGKILL) after a random time and started
+again, until it was killed often enough; then it may end. Its weights and losses must be, bit for bit, those of the
+same fit without checkpoint. Ends with an error otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from xdrought.forecast.fitting import Forecaster, fit_resattcaurec, load
+from xdrought.models.checkpoint import read
+
+
+def records() -> xr.Dataset:
+    """Rain that soil keeps 90 % of each day, at two sites."""
+    rng = np.random.default_rng(0)
+    rain = rng.exponential(1.0, (2, 300)) * (rng.random((2, 300)) < 0.3)
+    soil = np.zeros_like(rain)
+    for day in range(1, 300):
+        soil[:, day] = 0.9 * soil[:, day - 1] + rain[:, day]
+    dims = ("site", "time")
+    coords = {"site": ["A", "B"], "time": pd.date_range("2001-01-01", periods=300)}
+    return xr.Dataset({"tp": (dims, rain), "soil_moisture": (dims, soil)}, coords)
+
+
+def fit(ds: xr.Dataset, checkpoint: Path | None) -> Forecaster:
+    """Two runs of 2 epochs of 192 batches: checkpoints within the epochs and at their ends."""
+    return fit_resattcaurec(
+        ds,
+        "soil_moisture",
+        variant="ResAttCauRec",
+        equations="released",  # with dropout
+        widths=(4, 4),
+        epochs=2,
+        batch_size=2,
+        learning_rate=0.001,
+        runs=2,
+        device="cpu",
+        progress=False,
+        checkpoint=checkpoint,
+    )
+
+
+def start(ds: xr.Dataset, folder: Path) -> int:
+    """Begin or go on in another process; its id."""
+    process = os.fork()
+    if process == 0:
+        fit(ds, folder / "checkpoint").save(folder / "result")
+        os._exit(0)
+    return process
+
+
+def progress(path: Path) -> float:
+    """Epochs done, over all runs."""
+    if not path.exists():
+        return 0.0
+    _, notes = read(path)
+    going = notes["under_way"]
+    return 2 * len(notes["courses"]) + (len(going["course"]["val_loss"]) + going["step"] / 192 if going else 0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    ds, rng = records(), np.random.default_rng(options.seed)
+    begun = time.perf_counter()
+    expected = fit(ds, None)
+    duration = time.perf_counter() - begun
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, halfway = Path(name), []
+        while len(halfway) < options.kills:
+            process = start(ds, folder)
+            # what a kill loses is up to the eighth of the fit that lies between two checkpoints
+            time.sleep(rng.uniform(0, 1.5 * (duration / options.kills + duration / 8)))
+            os.kill(process, signal.SIGKILL)
+            _, status = os.waitpid(process, 0)
+            if not os.WIFSIGNALED(status):
+                print("it ended before it was killed; begin anew")
+                for path in folder.iterdir():
+                    path.unlink()
+                continue
+            halfway.append(progress(folder / "checkpoint"))
+        _, status = os.waitpid(start(ds, folder), 0)
+        if status:
+            sys.exit(f"kill_training: the last process failed with status {status}")
+        found = load(folder / "result")
+
+    for run in range(expected.runs):
+        for key, value in expected.weights[run].items():
+            if not torch.equal(found.weights[run][key], value):
+                sys.exit(f"kill_training: {key} of run {run} differs after {options.kills} kills")
+    xr.testing.assert_identical(found.history, expected.history)
+    epochs = ", ".join(f"{done:.2f}" for done in halfway)
+    print(f"{options.kills} kills, with these epochs of 4 on disk: {epochs}")
+    print("the same weights and losses, bit for bit")
+
+
+if __name__ == "__main__":
+    main()

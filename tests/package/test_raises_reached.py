@@ -1,0 +1,59 @@
+"""The counter of `raise` statements: it sees those that run, keeps their lines, and leaves compiled functions alone."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "ci" / "raises_reached.py"))
+SOURCE = """
+def refuse(x):
+    if x < 0:
+        raise ValueError(
+            "negative"
+        )
+    try:
+        return 1 / x
+    except ZeroDivisionError as error:
+        raise TypeError("zero") from error
+
+
+@numba.njit
+def kernel(x):
+    raise ValueError
+
+
+def again():
+    try:
+        refuse(-1)
+    except ValueError:
+        raise
+"""
+
+
+def test_every_raise_outside_compiled_functions_is_listed():
+    assert SCRIPT["raises_in"](SOURCE) == [4, 10, 22]
+
+
+def test_what_runs_is_counted_and_keeps_its_line(monkeypatch):
+    reached = set()
+    monkeypatch.setattr(sys, "_xdrought_raise", lambda name, line: reached.add((name, line)), raising=False)
+    tree = SCRIPT["Count"]("it.py").visit(ast.parse(SOURCE.replace("@numba.njit\n", "")))
+    names: dict = {}
+    exec(compile(ast.fix_missing_locations(tree), "it.py", "exec"), names)
+    assert names["refuse"](2) == 0.5
+    assert reached == set()
+    with pytest.raises(ValueError, match="negative") as caught:
+        names["refuse"](-1)
+    assert reached == {("it.py", 4)}
+    assert traceback.extract_tb(caught.tb)[-1].lineno == 4
+    with pytest.raises(TypeError, match="zero"):
+        names["refuse"](0)
+    with pytest.raises(ValueError, match="negative"):
+        names["again"]()
+    assert {line for _, line in reached} == {4, 10, 21}

@@ -1,0 +1,66 @@
+"""Forecasters with made-up weights: everything that a forecast needs, without the time of a training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import xarray as xr
+
+from xdrought.forecast.driver_inputs import (
+    causality_of_places,
+    grid_steps,
+    make_past,
+    training_causality,
+    training_windows,
+)
+from xdrought.forecast.forecaster import Forecaster
+from xdrought.models.zoo import VARIANTS, architecture, build_architecture
+from xdrought.scaling import fit_scaling
+from xdrought.splits import chronological
+
+
+def untrained(
+    ds: xr.Dataset,
+    variant: str = "Rec",
+    *,
+    target: str = "soil_moisture",
+    features: tuple[str, ...] = ("tp", "t2m"),
+    window: int = 5,
+    lead: int = 2,
+    size: int | None = None,
+    runs: int = 1,
+    widths: tuple[int, ...] = (4, 4),
+    history: bool = False,
+    change: bool = False,
+    latency: int = 0,
+) -> Forecaster:
+    """What a training of `ds` would give, with the initial weights."""
+    past = make_past(history, change, latency)
+    windows = training_windows(ds, target, features, size, window, lead, "time", past)
+    splits = chronological(windows)
+    names = [*windows.features, target]
+    degree, n_causal = None, 0
+    if VARIANTS[variant].causal:
+        degree = training_causality(windows, splits)
+        n_causal = causality_of_places(windows, degree).shape[1]
+    spec = architecture(variant, len(windows.features), n_causal, windows.size, window, "paper", widths, None)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        weights = tuple(build_architecture(spec).state_dict() for _ in range(runs))
+    losses = (("run", "epoch"), np.ones((runs, 1)))
+    return Forecaster(
+        architecture=spec,
+        weights=weights,
+        features=windows.features,
+        target=target,
+        units={name: windows.data[name].attrs.get("units") for name in names},
+        target_attrs=dict(windows.data[target].attrs),
+        lead=lead,
+        scaling=fit_scaling(windows.data, names, train=splits.training_days(windows.data.time)),
+        causality=degree,
+        splits=splits,
+        history=xr.Dataset({"train_loss": losses, "val_loss": losses, "best_epoch": ("run", np.zeros(runs, int))}),
+        settings={"epochs": 0},
+        past=past,
+        steps=grid_steps(windows),
+    )
