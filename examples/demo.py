@@ -30,7 +30,7 @@ HOME_SITE = "US-AR1"
 DEFINITIONS = ["tang2025", "yuan2019", "yuan2023", "ford_labosier2017", "osman2021", "o_park2024"]
 DRIVERS = ["TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS", "soil_temperature"]
 # Small enough for two cores: one cell instead of 10 x 10, narrow layers. The published sizes are the defaults.
-SMALL = {"size": 1, "widths": (16, 32), "batch_size": 256, "learning_rate": 1e-3, "sampler": "runs"}
+SMALL = {"size": 1, "widths": (16, 32), "batch_size": 256, "learning_rate": 1e-3, "sampler": "consecutive"}
 # The paper's network sees the weather only; where a station reports, its own past may be told as well.
 NETWORKS = {"weather only": {}, "weather and own past": {"target_history": True, "predict_change": True}}
 

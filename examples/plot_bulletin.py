@@ -85,7 +85,7 @@ forecaster = past.isel(lat=slice(4, 8), lon=slice(4, 9)).xdrought.fit_resattcaur
     runs=4,
     batch_size=512,
     learning_rate=5e-3,
-    sampler="runs",
+    sampler="consecutive",
     target_history=True,
     predict_change=True,
     progress=False,

@@ -25,5 +25,5 @@ reproduce(None, "twin_report", quick=True)
 
 from xdrought.study import Settings
 
-settings = Settings(epochs=20, runs=5, sampler="runs", equations=("paper",))
+settings = Settings(epochs=20, runs=5, sampler="consecutive", equations=("paper",))
 # reproduce("sites_with_maps.zarr", "my_report", settings=settings)

@@ -230,7 +230,7 @@ def forecast(quick: bool) -> Iterator[Row]:
     )
     yield Row(
         f"training: a batch of {windows} windows in runs of 16, gathered, both passes and Adam",
-        lambda k: statistics.median(bench.train_shared("runs", 16, 2, windows)),
+        lambda k: statistics.median(bench.train_shared("consecutive", 16, 2, windows)),
         (
             Peer(
                 "windows cut one by one, every day encoded",

@@ -86,9 +86,9 @@ def train_published(n_batches: int, size: int = 512) -> list[float]:
     return spent
 
 
-def train_shared(sampler: str, run_length: int, n_batches: int, size: int = 512) -> list[float]:
+def train_shared(sampler: str, block_length: int, n_batches: int, size: int = 512) -> list[float]:
     shard = Everything(*world(N_SITES, PER_SITE + WINDOW + LEAD - 1))
-    plan = Plan(sampler=sampler, run_length=run_length, batch_size=size)
+    plan = Plan(sampler=sampler, block_length=block_length, batch_size=size)
     training = Training(build("ResAttCauRec"), [shard], plan, 0)
     spent, begun = [], time.process_time()
 
@@ -139,8 +139,8 @@ def predict_both() -> dict[str, float]:
 
 WAYS = {
     "published": lambda: train_published(1),
-    "runs of 16": lambda: train_shared("runs", 16, 2),
-    "runs of 32": lambda: train_shared("runs", 32, 2),
+    "runs of 16": lambda: train_shared("consecutive", 16, 2),
+    "runs of 32": lambda: train_shared("consecutive", 32, 2),
     "independent": lambda: train_shared("independent", 1, 1),
 }
 

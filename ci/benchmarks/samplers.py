@@ -32,9 +32,9 @@ seeds with the same initial weights in every row. Loss: mean squared error of sc
 {torch}, Python {python}, one thread of a machine shared with other jobs; CPU time of the whole fit, as a ratio."""
 WAYS = {
     "independent windows": {"sampler": "independent"},
-    "runs of 16": {"sampler": "runs", "run_length": 16},
-    "runs of 32": {"sampler": "runs", "run_length": 32},
-    "runs of 16, 2.5 times the epochs": {"sampler": "runs", "run_length": 16, "longer": 2.5},
+    "runs of 16": {"sampler": "consecutive", "block_length": 16},
+    "runs of 32": {"sampler": "consecutive", "block_length": 32},
+    "runs of 16, 2.5 times the epochs": {"sampler": "consecutive", "block_length": 16, "longer": 2.5},
 }
 
 

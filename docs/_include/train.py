@@ -7,7 +7,7 @@ from xdrought.data import open_dataset
 
 ds = open_dataset("twin")  # simulated; your own sites here
 forecaster = xdrought.fit_resattcaurec(
-    ds, "soil_moisture", sampler="runs", epochs=2, widths=(4, 8), batch_size=256, checkpoint="soil.ckpt"
+    ds, "soil_moisture", sampler="consecutive", epochs=2, widths=(4, 8), batch_size=256, checkpoint="soil.ckpt"
 )
 if not dist.is_initialized() or dist.get_rank() == 0:
     forecaster.save("soil.xdrought")

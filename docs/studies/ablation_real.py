@@ -55,7 +55,7 @@ def main() -> None:
         widths=WIDTHS,
         batch_size=256,
         learning_rate=2e-3,
-        sampler="runs",
+        sampler="consecutive",
         device="cpu",
         keep=options.keep / options.network,
     )

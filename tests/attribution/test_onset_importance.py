@@ -107,9 +107,7 @@ def test_a_type_without_events_is_unknown():
 def test_the_interval_of_independent_events_is_scipys():
     rng = np.random.default_rng(0)
     values = rng.exponential(1.0, (60, 1))
-    found = driver_importance(
-        importance(values), xr.Dataset({"is_flash": ("event", np.zeros(60, bool))}), resamples=4000
-    )
+    found = driver_importance(importance(values), xr.Dataset({"is_flash": ("event", np.zeros(60, bool))}), n_boot=4000)
     expected = bootstrap((values[:, 0],), np.mean, n_resamples=4000, method="percentile", rng=1).confidence_interval
     normal = found.sel(type="normal", variable="v0")
     assert float(normal.lower) == pytest.approx(expected.low, abs=0.02)
@@ -126,7 +124,7 @@ def test_the_interval_covers_the_truth_when_sites_differ():
         site = np.repeat(np.arange(25), 8)
         flags = xr.Dataset({"is_flash": ("event", np.tile([True, False], 100))})
         for name, table in (("site", flags.assign_coords(site=("event", site))), ("none", flags)):
-            found = driver_importance(importance(values), table, resamples=300).sel(type="flash", variable="v0")
+            found = driver_importance(importance(values), table, n_boot=300).sel(type="flash", variable="v0")
             covered[name] += float(found.lower) <= 5 <= float(found.upper)
     assert covered["site"] / 150 > 0.87
     assert covered["none"] / 150 < 0.7

@@ -28,8 +28,8 @@ def as_markdown(tally: Counter, series: int, seed: int, seconds: float) -> str:
     """What was covered without a difference, for the documentation."""
     lines = [
         f"`python tests/campaigns/check_events.py --series {series} --seed {seed}` found no difference on "
-        f"{tally['series']} random series ({seconds:.0f} s of CPU time): every onset, start, end, percentile, rate, flag and "
-        "daily class is equal bit for bit.",
+        f"{tally['series']} random series ({seconds:.0f} s of CPU time): every onset, start, end, percentile, rate, "
+        "flag and daily class is equal bit for bit.",
         "",
         "| covered | number |",
         "|---|---|",

@@ -19,7 +19,7 @@ from xdrought.causality import causality_degree
 from xdrought.forecast.fitting import load, predict
 from xdrought.models import checkpoint as files
 from xdrought.models.batches import Batch, cut
-from xdrought.models.training import Plan, Training, independent, runs
+from xdrought.models.training import Plan, Training, consecutive, independent
 from xdrought.splits import spatial_monte_carlo
 from xdrought.windows.patches import Patches
 
@@ -149,11 +149,11 @@ def stretches():
 
 
 @pytest.mark.parametrize("sampler", [independent, runs])
-@pytest.mark.parametrize("run_length", [1, 7, 100])
-def test_every_window_is_met_once(sampler, run_length):
+@pytest.mark.parametrize("block_length", [1, 7, 100])
+def test_every_window_is_met_once(sampler, block_length):
     cell, start = stretches()
     for seed in range(5):
-        order = sampler(cell, start, run_length, torch.Generator().manual_seed(seed))
+        order = sampler(cell, start, block_length, torch.Generator().manual_seed(seed))
         assert sorted(order.tolist()) == list(range(45))
 
 
@@ -161,7 +161,7 @@ def test_runs_are_consecutive_days_of_one_cell():
     cell, start = stretches()
     lengths = []
     for seed in range(20):
-        order = runs(cell, start, 7, torch.Generator().manual_seed(seed))
+        order = consecutive(cell, start, 7, torch.Generator().manual_seed(seed))
         same = (cell[order].diff() == 0) & (start[order].diff() == 1)
         borders = np.flatnonzero(~same.numpy())
         own = np.diff([-1, *borders, 44])
@@ -176,7 +176,7 @@ def test_runs_are_cut_elsewhere_each_time():
     cell, start = torch.zeros(40, dtype=torch.long), torch.arange(40)
     firsts = set()
     for seed in range(30):
-        order = runs(cell, start, 8, torch.Generator().manual_seed(seed))
+        order = consecutive(cell, start, 8, torch.Generator().manual_seed(seed))
         begins = order[1:][order.diff() != 1]
         firsts |= {int(day) % 8 for day in begins}
     assert firsts == set(range(8))
@@ -185,7 +185,7 @@ def test_runs_are_cut_elsewhere_each_time():
 def test_runs_share_days():
     """16 windows of 15 days hold 30 different days; scattered ones 240."""
     cell, start = torch.zeros(4096, dtype=torch.long), torch.arange(4096)
-    order = runs(cell, start, 16, torch.Generator().manual_seed(0))[:512]
+    order = consecutive(cell, start, 16, torch.Generator().manual_seed(0))[:512]
     days = start[order][:, None] + torch.arange(15)
     # 32 whole runs make 32 x 30, if none happen to touch, and cut ones some more
     assert 850 < len(days.unique()) < 1100
@@ -195,11 +195,11 @@ def test_runs_share_days():
 
 
 def test_runs_and_independent_windows_meet_the_same_windows(sites):
-    shuffled, together = (quick(sites, sampler=name) for name in ("independent", "runs"))
+    shuffled, together = (quick(sites, sampler=name) for name in ("independent", "consecutive"))
     assert not np.allclose(weights_of(shuffled), weights_of(together))
     assert shuffled.settings["sampler"] == "independent"
     assert together.settings["train_windows"] == shuffled.settings["train_windows"]
-    with pytest.raises(ValueError, match=r"sampler='days' is unknown; choose one of \['independent', 'runs'\]"):
+    with pytest.raises(ValueError, match=r"sampler='days' is unknown; choose one of \['independent', 'consecutive'\]"):
         quick(sites, sampler="days")
 
 
@@ -237,7 +237,7 @@ def test_one_shard_is_no_shard(sites):
 def test_data_larger_than_memory_are_read_in_shards(tmp_path, monkeypatch, variant):
     size = {"ResAttCauRec": 2, "UNet": 4}[variant]
     sites = random_sites(5, 60, size)
-    options = {"widths": (4, 5), "window": 5, "sites_in_memory": 2, "sampler": "runs"}
+    options = {"widths": (4, 5), "window": 5, "sites_in_memory": 2, "sampler": "consecutive"}
     expected = quick(sites, variant, **options)
     sites.chunk(site=1, time=-1).to_zarr(tmp_path / "sites.zarr")
     read, to_torch = [], Patches.to_torch
@@ -356,7 +356,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(sites, tmp_path,
         ({"seed": 1}, "was made with seed=0, now 1"),
         ({"runs": 2}, "was made with runs=1, now 2"),
         ({"variant": "CauRec"}, "was made with variant='Rec', now 'CauRec'"),
-        ({"sampler": "runs"}, "was made with sampler='independent', now 'runs'"),
+        ({"sampler": "consecutive"}, "was made with sampler='independent', now 'consecutive'"),
         ({"embargo": 9}, "was made with split="),
         ({"ds": random_sites(3, 120, 2, seed=1)}, "was made with drivers=.*targets="),
     ],
@@ -413,7 +413,7 @@ for variant in ("ResAttCauRec", "UNet"):
 def fit_together(variant, **options):
     widths = (4, 5, 6, 7) if variant == "UNet" else (4, 4)
     return quick(
-        random_sites(3, 120, 8), variant, window=8, widths=widths, sites_in_memory=2, sampler="runs", **options
+        random_sites(3, 120, 8), variant, window=8, widths=widths, sites_in_memory=2, sampler="consecutive", **options
     )
 
 

@@ -24,7 +24,7 @@ from xdrought.plot import (
 )
 from xdrought.study import coupling_strength, event_association, onset_trend, site_synchrony, skill_by_degree
 
-FEW = {"permutations": 50, "resamples": 30}
+FEW = {"permutations": 50, "n_boot": 30}
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ def test_coupling_has_a_name_at_each_driver_and_p_values_fall_to_the_right(relat
 
 
 def test_a_trend_with_its_years_and_the_pooled_one_beside(events):
-    trend = onset_trend(events.intensification_rate, events, resamples=30)
+    trend = onset_trend(events.intensification_rate, events, n_boot=30)
     with unchanged(trend):
         ax = plot_onset_trend(trend, title="rate")
     assert [text.get_text() for text in ax.texts] == ["rate"]
@@ -120,12 +120,12 @@ def test_a_trend_with_its_years_and_the_pooled_one_beside(events):
 
 def test_a_trend_that_is_unknown_is_drawn_without_a_line(events):
     alone = events.isel(event=[0])
-    ax = plot_onset_trend(onset_trend(alone.intensification_rate, alone, resamples=5))
+    ax = plot_onset_trend(onset_trend(alone.intensification_rate, alone, n_boot=5))
     assert "trend within sites" not in [line.get_label() for line in ax.lines]
 
 
 def test_events_within_sites_and_as_they_are(events, other):
-    found = event_association(events.intensification_rate, other, events, resamples=30)
+    found = event_association(events.intensification_rate, other, events, n_boot=30)
     ax = plot_event_association(found)
     np.testing.assert_allclose(dots(ax), np.stack([found.x_within, found.y_within], 1))
     assert f"ρ = {float(found.spearman):.2f}" in ax.get_title(loc="left")

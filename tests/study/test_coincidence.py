@@ -75,7 +75,7 @@ def test_pairs_count_the_years_that_both_report():
     events, record = network(n_site=2, n_year=6)
     record[1] = record[1].where(record.time.dt.year != 2006)
     with unchanged(events, record):
-        found = onset_coincidence(events, record, resamples=10)
+        found = onset_coincidence(events, record, n_boot=10)
     day = events.start_time.dt
     here = day.year < 2006
     own = [
@@ -92,7 +92,7 @@ def test_pairs_count_the_years_that_both_report():
 
 def test_pairs_with_few_common_years_are_unknown():
     events, record = network(n_site=2, n_year=6)
-    found = onset_coincidence(events, record, min_years=7, resamples=10)
+    found = onset_coincidence(events, record, min_years=7, n_boot=10)
     assert np.isnan(found.rate).all()
     assert np.isnan(found.excess).all()
     assert np.isnan(found.network_rate)
@@ -104,7 +104,7 @@ def test_a_shared_season_is_no_coincidence_and_shared_droughts_are():
     for seed in range(30):
         for shared, p_values in ((0.0, alarms), (0.8, found)):
             events, record = network(shared=shared, seed=seed, gaps=True)
-            p_values.append(float(onset_coincidence(events, record, resamples=100, seed=seed).network_p_value))
+            p_values.append(float(onset_coincidence(events, record, n_boot=100, seed=seed).network_p_value))
     assert np.mean(np.array(alarms) < 0.05) <= 0.14
     assert 0.3 < np.mean(alarms) < 0.7
     assert np.mean(np.array(found) < 0.05) > 0.9
@@ -116,7 +116,7 @@ def test_sites_that_share_are_told_from_one_that_does_not():
     mixed = xr.concat(
         [events.isel(event=(events.site != "S8").values), alone.isel(event=(alone.site == "S8").values)], "event"
     )
-    found = onset_coincidence(mixed, record, resamples=400)
+    found = onset_coincidence(mixed, record, n_boot=400)
     assert (found.adjusted_p_value[:8] < 0.05).all()
     assert float(found.p_value[8]) > 0.05
     assert float(found.network_rate) > float(found.network_expected) + 0.1
@@ -131,7 +131,7 @@ def test_a_map_of_what_is_above_shifted_years():
     from xdrought.plot import plot_coincidence
 
     events, record = network(shared=0.9, seed=1)
-    found = onset_coincidence(events, record, resamples=50)
+    found = onset_coincidence(events, record, n_boot=50)
     ax = plot_coincidence(found, pairs=3, alpha=1.1, extent=(0, 20, 35, 55))
     cloud = next(c for c in ax.collections if c.get_array() is not None and len(c.get_offsets()) == 8)
     np.testing.assert_allclose(np.sort(cloud.get_array()), np.sort(found.excess))
@@ -152,5 +152,5 @@ def test_refusals():
         onset_coincidence(events, record, moment="onset_time")
     with pytest.raises(ValueError, match=r"the record has no sites \['S1'\]"):
         onset_coincidence(events, record.sel(site=["S0"]))
-    with pytest.raises(ValueError, match="tolerance=-1, min_years=4, resamples=1000"):
+    with pytest.raises(ValueError, match="tolerance=-1, min_years=4, n_boot=1000"):
         onset_coincidence(events, record, tolerance=-1)

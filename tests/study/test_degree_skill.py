@@ -11,7 +11,7 @@ from tests.support.helpers import unchanged
 from xdrought.causality import false_discovery_control
 from xdrought.study import coupling_strength, skill_by_degree
 
-FEW = {"permutations": 500, "resamples": 60, "points": 9}
+FEW = {"permutations": 500, "n_boot": 60, "points": 9}
 
 
 def degrees(n_site=40, seed=0, strength=(2.0, 0.4, 0.0)) -> tuple[xr.DataArray, xr.DataArray]:
@@ -85,7 +85,7 @@ def test_intervals_cover_the_correlation_of_all_sites():
         x, y = world(60)
         sites = {"site": np.arange(60)}
         found = skill_by_degree(xr.DataArray(x[None], {"variable": ["v"], **sites}, ("variable", "site")),
-                                xr.DataArray(y, sites), permutations=1, resamples=200, points=3)  # fmt: skip
+                                xr.DataArray(y, sites), permutations=1, n_boot=200, points=3)  # fmt: skip
         hits += float(found.lower[0]) <= truth <= float(found.upper[0])
     assert 0.86 <= hits / 60 <= 1
 
@@ -127,7 +127,7 @@ def test_drivers_that_go_together_are_no_evidence_of_coupling():
         sites = {"site": np.arange(30)}
         relation = skill_by_degree(
             xr.DataArray(groups, {"variable": names, **sites}, ("variable", "site")),
-            xr.DataArray(rng.normal(size=30), sites), permutations=20, resamples=1, points=3,
+            xr.DataArray(rng.normal(size=30), sites), permutations=20, n_boot=1, points=3,
         )  # fmt: skip
         importance = xr.DataArray(np.repeat([2.0, 1.0], 6) + 0.01 * rng.random(12), {"variable": names})
         p_values.append(float(coupling_strength(relation, importance, permutations=200).rank_p_value))

@@ -12,7 +12,7 @@ from tests.support.helpers import unchanged
 from xdrought.statistics.correlation import association_within, permuted_within, ranks, site_means_off
 from xdrought.study import event_association, onset_error, site_synchrony
 
-FEW = {"permutations": 300, "resamples": 100}
+FEW = {"permutations": 300, "n_boot": 100}
 DAYS = pd.date_range("2001-01-01", periods=6)
 
 
@@ -55,7 +55,7 @@ def test_levels_of_sites_make_a_relation_that_no_site_has():
     y = number([4, 2, 0, 24, 22, 20, 44, 42, 40], units="percent d-1")
     events = events_at("AAABBBCCC")
     with unchanged(x, y, events):
-        found = event_association(x, y, events, resamples=100)
+        found = event_association(x, y, events, n_boot=100)
     # ranks of x: 1..9; of y: 3 2 1 6 5 4 9 8 7; within sites they mirror each other
     assert float(found.spearman) == pytest.approx(-1)
     assert float(found.pooled_spearman) == pytest.approx(spearmanr(x, y).statistic)
@@ -72,7 +72,7 @@ def test_within_sites_is_the_correlation_of_ranks_less_their_site_means(seed):
     rng = np.random.default_rng(seed)
     site = rng.integers(0, 7, 50)
     x, y = rng.normal(size=50) + site, rng.normal(size=50) - site
-    found = event_association(number(x), number(y), events_at(site.tolist()), resamples=100)
+    found = event_association(number(x), number(y), events_at(site.tolist()), n_boot=100)
     frame = pd.DataFrame({"x": pd.Series(x).rank(), "y": pd.Series(y).rank(), "site": site})
     off = frame[["x", "y"]] - frame.groupby("site")[["x", "y"]].transform("mean")
     assert float(found.spearman) == pytest.approx(off.x.corr(off.y))
@@ -137,14 +137,14 @@ def test_values_are_shuffled_within_their_site_only():
 
 def test_events_without_both_numbers_are_left_out():
     x, y = number([1, 2, np.nan, 4, 5]), number([2, 1, 3, 5, np.nan])
-    found = event_association(x, y, events_at("AAAAA", event=np.arange(5)), resamples=100)
+    found = event_association(x, y, events_at("AAAAA", event=np.arange(5)), n_boot=100)
     assert list(found.event) == [0, 1, 3]
     assert float(found.spearman) == pytest.approx(spearmanr([1, 2, 4], [2, 1, 5]).statistic)
 
 
 @pytest.mark.parametrize("n", [0, 2])
 def test_too_few_events_are_unknown(n):
-    found = event_association(number(range(n)), number(range(n)), events_at("A" * n), resamples=100)
+    found = event_association(number(range(n)), number(range(n)), events_at("A" * n), n_boot=100)
     assert np.isnan(found.spearman)
     assert np.isnan(found.p_value)
     assert found.curve.isnull().all()

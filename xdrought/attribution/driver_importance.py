@@ -182,7 +182,7 @@ def driver_importance(
     events: xr.Dataset,
     *,
     confidence: float = 0.95,
-    resamples: int = 1000,
+    n_boot: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
     """Mean importance of each driver for flash and for normal onsets, their ratio, and intervals (Figure 6a).
@@ -195,7 +195,7 @@ def driver_importance(
         The same events, with `is_flash` and, for the intervals, `site` or `cell`.
     confidence : float
         Of the intervals.
-    resamples : int
+    n_boot : int
         Bootstrap samples of places, each with all its events; of events where there are fewer than five places.
     seed : int
         Of the bootstrap.
@@ -234,7 +234,7 @@ def driver_importance(
     known = np.isfinite(values).all(axis=1)
     values, is_flash = values[known], events.is_flash.to_numpy()[known]
     masks = np.stack([~is_flash, is_flash])
-    samples = _resampled(_places(events)[known], resamples, seed)
+    samples = _resampled(_places(events)[known], n_boot, seed)
     means = _weighted_means(values, masks[None] * np.ones((1, len(values))))[0]
     drawn = _weighted_means(values, masks[None] * samples[:, None])
     (lower, upper), (ratio_lower, ratio_upper) = (
@@ -253,7 +253,7 @@ def driver_importance(
         },
         {"type": list(TYPES), "variable": importance["variable"]},
     )
-    return out.assign_attrs(confidence=confidence, resamples=resamples, seed=seed)
+    return out.assign_attrs(confidence=confidence, n_boot=n_boot, seed=seed)
 
 
 @public
@@ -342,10 +342,10 @@ def _places(events: xr.Dataset) -> np.ndarray:
     return np.arange(events.sizes["event"])
 
 
-def _resampled(place: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """How often each event is in each bootstrap sample of places, (resamples, event)."""
+def _resampled(place: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
+    """How often each event is in each bootstrap sample of places, (n_boot, event)."""
     names, place = np.unique(place, return_inverse=True)
-    drawn = np.random.default_rng(seed).multinomial(names.size, np.full(names.size, 1 / max(1, names.size)), resamples)
+    drawn = np.random.default_rng(seed).multinomial(names.size, np.full(names.size, 1 / max(1, names.size)), n_boot)
     return drawn[:, place].astype("float64")
 
 

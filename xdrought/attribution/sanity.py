@@ -37,7 +37,7 @@ def deletion_curve(
     n_background: int = 20,
     n_draws: int = 100,
     confidence: float = 0.95,
-    resamples: int = 1000,
+    n_boot: int = 1000,
     causality: xr.Dataset | None = None,
     seed: int = 0,
     device: Any = "auto",
@@ -62,7 +62,7 @@ def deletion_curve(
         Of the attributions; the same background replaces the features.
     confidence : float
         Of the interval.
-    resamples : int
+    n_boot : int
         Bootstrap samples of places, each with all its windows; of windows where there are fewer than five places.
     seed : int
         Of windows, background, orders and bootstrap.
@@ -102,7 +102,7 @@ def deletion_curve(
     >>> bool(curves.area.sel(order="largest first") > curves.area.sel(order="smallest first"))
     True
     """
-    explained_windows.check_counts(n_windows=n_windows, steps=steps, n_random=n_random, resamples=resamples)
+    explained_windows.check_counts(n_windows=n_windows, steps=steps, n_random=n_random, n_boot=n_boot)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence!r}; it is a share between 0 and 1, e.g. 0.95")
     ds, place_on = ds.compute(), resolve_device(device)
@@ -128,7 +128,7 @@ def deletion_curve(
         {"order": ["largest first", "random", "smallest first"], "deleted": counts / counts[-1]},
         ("run", "order", "deleted", "sample"),
     )
-    out = _curves(change, explained.windows.cell[chosen], confidence, resamples, np.random.default_rng([seed, 8]))
+    out = _curves(change, explained.windows.cell[chosen], confidence, n_boot, np.random.default_rng([seed, 8]))
     unit = forecaster.units.get(forecaster.target)
     out.change.attrs |= {"long_name": "mean absolute change of the forecast", **({"units": unit} if unit else {})}
     out = out if forecaster.runs > 1 else out.isel(run=0)
@@ -175,7 +175,7 @@ def _changes(
 
 
 def _curves(
-    change: xr.DataArray, place: np.ndarray, confidence: float, resamples: int, rng: np.random.Generator
+    change: xr.DataArray, place: np.ndarray, confidence: float, n_boot: int, rng: np.random.Generator
 ) -> xr.Dataset:
     """Means over windows, areas, and the advantage with an interval over places."""
     names, place = np.unique(place, return_inverse=True)
@@ -187,7 +187,7 @@ def _curves(
     gain = (area.sel(order="largest first", drop=True) - area.sel(order="random", drop=True)).to_numpy()
     sums = np.stack([np.bincount(place, row, n) for row in gain])  # (run, place)
     ends = np.stack([np.bincount(place, row, n) for row in change.isel(deleted=-1).sel(order="random").to_numpy()])
-    drawn = rng.multinomial(n, np.full(n, 1 / n), resamples)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), n_boot)
     tail = (1 - confidence) / 2
     samples = (drawn @ sums.T) / np.maximum(drawn @ ends.T, 1e-300)
     low, high = np.quantile(samples, [tail, 1 - tail], axis=0)

@@ -46,7 +46,7 @@ def fit_resattcaurec(
     batch_size: int = 512,
     learning_rate: float = 1e-4,
     sampler: str = "independent",
-    run_length: int = 16,
+    block_length: int = 16,
     runs: int = 1,
     seed: int = 0,
     widths: Sequence[int] | None = None,
@@ -98,11 +98,11 @@ def fit_resattcaurec(
     epochs, batch_size, learning_rate
         Of Adam on the mean squared error of scaled values. The weights of the epoch with the lowest
         validation loss are kept.
-    sampler : {"independent", "runs"}
-        Which windows meet in a batch: shuffled one by one, as in the paper, or "runs" of consecutive days, which
+    sampler : {"independent", "consecutive"}
+        Which windows meet in a batch: shuffled one by one, as in the paper, or "consecutive" days in blocks, which
         share most of their maps. An epoch of runs costs a fraction of the time and memory where there is a residual
         encoder, and teaches less: with runs give two or three times the epochs.
-    run_length : int
+    block_length : int
         Windows of a run.
     runs : int
         Networks that differ in their seed only.
@@ -174,7 +174,7 @@ def fit_resattcaurec(
     from xdrought.models.training import SAMPLERS, Plan
     from xdrought.models.zoo import VARIANTS, architecture
 
-    _check_counts(epochs=epochs, batch_size=batch_size, run_length=run_length, runs=runs)
+    _check_counts(epochs=epochs, batch_size=batch_size, block_length=block_length, runs=runs)
     if sites_in_memory is not None:
         _check_counts(sites_in_memory=sites_in_memory)
     if not learning_rate > 0:
@@ -202,9 +202,11 @@ def fit_resattcaurec(
         variant, len(windows.features), n_causal, windows.size, windows.window, equations, widths, dropout
     )
 
-    plan = Plan(int(epochs), int(batch_size), float(learning_rate), sampler, int(run_length), mixed_precision, compile)
+    plan = Plan(
+        int(epochs), int(batch_size), float(learning_rate), sampler, int(block_length), mixed_precision, compile
+    )
     settings = {
-        name: getattr(plan, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "run_length")
+        name: getattr(plan, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "block_length")
     }
     settings |= {"seed": int(seed)} | {f"{part}_windows": len(index) for part, index in parts.items()}
     join_processes(device)

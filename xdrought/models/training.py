@@ -21,13 +21,13 @@ from xdrought.models.resattcaurec import FramewiseNetwork
 Sampler = Callable[[Tensor, Tensor, int, torch.Generator], Tensor]
 
 
-def independent(cell: Tensor, start: Tensor, run_length: int, generator: torch.Generator) -> Tensor:
+def independent(cell: Tensor, start: Tensor, block_length: int, generator: torch.Generator) -> Tensor:
     """All windows shuffled, as the paper does it."""
     return torch.randperm(len(start), generator=generator)
 
 
-def runs(cell: Tensor, start: Tensor, run_length: int, generator: torch.Generator) -> Tensor:
-    """Runs of up to `run_length` windows of one cell, each a day after the one before, shuffled as wholes.
+def consecutive(cell: Tensor, start: Tensor, block_length: int, generator: torch.Generator) -> Tensor:
+    """Runs of up to `block_length` windows of one cell, each a day after the one before, shuffled as wholes.
 
     n windows of a run hold n + window - 1 days instead of n * window. Where runs are cut is drawn anew each
     time, so that no two windows are kept apart, or together, for a whole training.
@@ -36,7 +36,7 @@ def runs(cell: Tensor, start: Tensor, run_length: int, generator: torch.Generato
     ----------
     cell, start : torch.Tensor
         (N,) cell and first day of each window, sorted by cell and day, on the CPU.
-    run_length : int
+    block_length : int
         Windows of a run.
     generator : torch.Generator
         On the CPU.
@@ -50,15 +50,15 @@ def runs(cell: Tensor, start: Tensor, run_length: int, generator: torch.Generato
     begins[1:] = (cell.diff() != 0) | (start.diff() != 1)
     stretch = begins.cumsum(0) - 1  # which unbroken stretch of days a window is in, from 0
     first = begins.nonzero()[:, 0]
-    phase = torch.randint(run_length, (len(first),), generator=generator)
+    phase = torch.randint(block_length, (len(first),), generator=generator)
     place = torch.arange(len(start)) - first[stretch] + phase[stretch]
-    begins |= place % run_length == 0
+    begins |= place % block_length == 0
     run = begins.cumsum(0) - 1
     rank = torch.randperm(int(begins.sum()), generator=generator)
     return torch.argsort(rank[run], stable=True)
 
 
-SAMPLERS: dict[str, Sampler] = {"independent": independent, "runs": runs}
+SAMPLERS: dict[str, Sampler] = {"independent": independent, "consecutive": consecutive}
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ class Plan:
     ----------
     epochs, batch_size, learning_rate
         Of Adam.
-    sampler : {"independent", "runs"}
+    sampler : {"independent", "consecutive"}
         Which windows meet in a batch, see :mod:`xdrought.models.training`.
-    run_length : int
+    block_length : int
         Windows of a run.
     mixed_precision, compile
         bfloat16 where torch thinks it safe, and a compiled encoder; on a GPU only.
@@ -83,7 +83,7 @@ class Plan:
     batch_size: int = 512
     learning_rate: float = 1e-4
     sampler: str = "independent"
-    run_length: int = 16
+    block_length: int = 16
     mixed_precision: bool = False
     compile: bool = False
     save_every: int = 100
@@ -182,7 +182,7 @@ class Training:
             sampler, train = SAMPLERS[self.plan.sampler], shard.train
             if not len(train):
                 continue
-            order = sampler(shard.cell[train], shard.start[train], self.plan.run_length, generator)
+            order = sampler(shard.cell[train], shard.start[train], self.plan.block_length, generator)
             batches += [(k, part) for part in cut(train[order], self.plan.batch_size, _least())]
         yield from batches[self.step :]
 

@@ -114,7 +114,7 @@ class Settings:
     widths, unet_widths : tuple of int, optional
         Sizes of the networks, the published ones by default.
     sampler : str
-        "independent" as in the paper, or "runs", which is faster.
+        "independent" as in the paper, or "consecutive", which is faster.
     equations : tuple of str
         Which modes: "paper", "released"; the first is the one that all figures are of.
     n_background, n_draws : int
@@ -166,7 +166,7 @@ class Settings:
 
 
 QUICK = Settings(
-    epochs=6, batch_size=128, learning_rate=2e-3, runs=2, widths=(8, 16), unet_widths=(4, 8), sampler="runs",
+    epochs=6, batch_size=128, learning_rate=2e-3, runs=2, widths=(8, 16), unet_widths=(4, 8), sampler="consecutive",
     n_background=20, n_draws=40, n_boot=500, variant="CauRec", leads=(1, 7, 14), windows=(7, 15, 30),
     batch_sizes=(64, 256), learning_rates=(2e-4, 2e-2), folds=4, ablation=False, device="cpu",
 )  # fmt: skip

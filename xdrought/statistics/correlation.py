@@ -52,11 +52,11 @@ def slope(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.divide(whole[..., XY], whole[..., XX], out=np.full(whole.shape[:-1], np.nan), where=whole[..., XX] > 0)
 
 
-def drawn_sites(n_site: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each site is in each bootstrap sample, (resamples, site)."""
+def drawn_sites(n_site: int, n_boot: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each site is in each bootstrap sample, (n_boot, site)."""
     if not n_site:
-        return np.zeros((resamples, 0))
-    return rng.multinomial(n_site, np.full(n_site, 1 / n_site), resamples).astype("float64")
+        return np.zeros((n_boot, 0))
+    return rng.multinomial(n_site, np.full(n_site, 1 / n_site), n_boot).astype("float64")
 
 
 def permuted_within(site: np.ndarray, rng: np.random.Generator) -> np.ndarray:

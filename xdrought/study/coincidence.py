@@ -19,7 +19,7 @@ def onset_coincidence(
     *,
     tolerance: float = 15.0,
     min_years: int = 4,
-    resamples: int = 1000,
+    n_boot: int = 1000,
     seed: int = 0,
     moment: str = "start_time",
     time: Hashable = "time",
@@ -36,7 +36,7 @@ def onset_coincidence(
         Days between two moments that fall together, before or after.
     min_years : int
         Pairs with fewer common years are NaN.
-    resamples : int
+    n_boot : int
         Networks in which every site is shifted by a number of years of its own.
     seed : int
         Of the shifts.
@@ -82,9 +82,9 @@ def onset_coincidence(
     """
     if missing := [name for name in ("site", moment) if name not in events.variables]:
         raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
-    if not tolerance >= 0 or min_years < 2 or resamples < 1:
+    if not tolerance >= 0 or min_years < 2 or n_boot < 1:
         raise ValueError(
-            f"tolerance={tolerance!r}, min_years={min_years!r}, resamples={resamples!r}; they are at least 0, 2 and 1"
+            f"tolerance={tolerance!r}, min_years={min_years!r}, n_boot={n_boot!r}; they are at least 0, 2 and 1"
         )
     if lacking := sorted(set(events["site"].values.tolist()) - set(record["site"].values.tolist())):
         raise ValueError(f"the record has no sites {lacking}; give the soil moisture that the events are of")
@@ -96,8 +96,8 @@ def onset_coincidence(
     counted = np.arange(rates.shape[2]) < years[..., None]
     expected = _mean(np.where(counted, rates, np.nan)[..., 1:], axis=2)
     rate = rates[..., 0]
-    excess, drawn = _tests(rates, years, expected, resamples, seed)
-    p_value = np.where(np.isfinite(excess), (1 + (drawn >= excess - 1e-12).sum(axis=0)) / (1 + resamples), np.nan)
+    excess, drawn = _tests(rates, years, expected, n_boot, seed)
+    p_value = np.where(np.isfinite(excess), (1 + (drawn >= excess - 1e-12).sum(axis=0)) / (1 + n_boot), np.nan)
     overall, draws = _mean(excess[None], axis=1)[0], _mean(drawn, axis=1)
     pair, text = ("site", "other"), "of droughts that set in together"
     coords = {name: coord for name, coord in record.coords.items() if coord.dims == ("site",)}
@@ -110,12 +110,12 @@ def onset_coincidence(
             "p_value": ("site", p_value, {"long_name": "one-sided p-value among shifted networks"}),
             "network_rate": ((), float(_mean(rate.reshape(1, -1), axis=1)[0]), {"long_name": "mean share"}),
             "network_expected": ((), float(_mean(expected.reshape(1, -1), axis=1)[0]), {"long_name": "years shifted"}),
-            "network_p_value": ((), (1 + (draws >= overall - 1e-12).sum()) / (1 + resamples)),
+            "network_p_value": ((), (1 + (draws >= overall - 1e-12).sum()) / (1 + n_boot)),
         },
         {**coords, "other": sites},
     )
     out["adjusted_p_value"] = false_discovery_control(out.p_value)
-    return out.assign_attrs(tolerance=tolerance, min_years=min_years, resamples=resamples, seed=seed, moment=moment)
+    return out.assign_attrs(tolerance=tolerance, min_years=min_years, n_boot=n_boot, seed=seed, moment=moment)
 
 
 def _years(record: xr.DataArray, time: Hashable) -> tuple[np.ndarray, int]:
@@ -151,12 +151,12 @@ def _pairs(
 
 
 def _tests(
-    rates: np.ndarray, years: np.ndarray, expected: np.ndarray, resamples: int, seed: int
+    rates: np.ndarray, years: np.ndarray, expected: np.ndarray, n_boot: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(site,) mean excess over the others, and (resamples, site) those of shifted networks."""
+    """(site,) mean excess over the others, and (n_boot, site) those of shifted networks."""
     rng = np.random.default_rng(seed)
     excess = _mean(rates[..., 0] - expected, axis=1)
-    shifts = rng.integers(0, rates.shape[2] * 1000, (resamples, len(rates)))
+    shifts = rng.integers(0, rates.shape[2] * 1000, (n_boot, len(rates)))
     drawn = np.stack([_mean(relative_rates(rates, years, shift) - expected, axis=1) for shift in shifts])
     return excess, drawn
 

@@ -19,14 +19,14 @@ class Resampling:
     """How to draw intervals."""
 
     confidence: float
-    resamples: int
+    n_boot: int
     seed: int
 
     def checked(self) -> Resampling:
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence={self.confidence!r}; it is a share between 0 and 1, e.g. 0.95")
-        if self.resamples < 1:
-            raise ValueError(f"resamples={self.resamples!r}; it is a whole number of at least 1")
+        if self.n_boot < 1:
+            raise ValueError(f"n_boot={self.n_boot!r}; it is a whole number of at least 1")
         return self
 
     def rng(self, *more: int) -> np.random.Generator:
@@ -54,8 +54,8 @@ def curve_with_band(
     if x.size < 3 or np.ptp(x) == 0:
         return Curve(np.full(points, np.nan), np.full((3, points), np.nan))
     grid = np.linspace(x.min(), x.max(), points)
-    weights = drawn_sites(int(site.max()) + 1, how.resamples, how.rng(1))
-    samples = np.full((how.resamples, points), np.nan)
+    weights = drawn_sites(int(site.max()) + 1, how.n_boot, how.rng(1))
+    samples = np.full((how.n_boot, points), np.nan)
     for k, times in enumerate(weights.astype(int)):
         rows = np.repeat(np.arange(x.size), times[site])
         samples[k] = lowess(x[rows], y[rows], grid, fraction)
@@ -74,7 +74,7 @@ def skill_by_degree(
     points: int = 60,
     permutations: int = 2000,
     confidence: float = 0.95,
-    resamples: int = 200,
+    n_boot: int = 200,
     seed: int = 0,
     site: Hashable = "site",
 ) -> xr.Dataset:
@@ -95,7 +95,7 @@ def skill_by_degree(
         Of the score among sites, the same for all drivers.
     confidence : float
         Of intervals and bands.
-    resamples : int
+    n_boot : int
         Bootstrap samples of sites.
     seed : int
         Of permutations and bootstrap.
@@ -135,7 +135,7 @@ def skill_by_degree(
     >>> found.spearman.round(2).values
     array([1.  , 0.32, 0.97])
     """
-    how = Resampling(confidence, resamples, seed).checked()
+    how = Resampling(confidence, n_boot, seed).checked()
     rho, nse = _aligned(degree, score, site)
     x, y = rho.to_numpy(), nse.to_numpy()
     known = np.isfinite(x) & np.isfinite(y)
@@ -164,7 +164,7 @@ def skill_by_degree(
             "score": nse,
         }
     )
-    settings = {"confidence": confidence, "resamples": resamples, "permutations": permutations, "seed": seed}
+    settings = {"confidence": confidence, "n_boot": n_boot, "permutations": permutations, "seed": seed}
     return out.assign_attrs(settings, fraction=fraction)
 
 
@@ -277,7 +277,7 @@ def _one(
         return dict.fromkeys(("spearman", "lower", "upper", "p_value"), float("nan")), curve
     sums = site_sums(ranks(x), ranks(y), place)
     rho = float(correlation(sums, np.ones(x.size)))
-    low, high = how.interval(correlation(sums, drawn_sites(x.size, how.resamples, how.rng(2))))
+    low, high = how.interval(correlation(sums, drawn_sites(x.size, how.n_boot, how.rng(2))))
     drawn = _permuted(ranks(x)[None], ranks(y), permutations, how.rng(3))[:, 0]
     p_value = (1 + np.sum(abs(drawn) >= abs(rho) - 1e-12)) / (1 + permutations) if np.isfinite(rho) else np.nan
     return {"spearman": rho, "lower": float(low), "upper": float(high), "p_value": float(p_value)}, curve

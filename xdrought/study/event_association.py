@@ -92,7 +92,7 @@ def event_association(
     fraction: float = 2 / 3,
     points: int = 60,
     confidence: float = 0.95,
-    resamples: int = 200,
+    n_boot: int = 200,
     seed: int = 0,
     time: Hashable = "onset_time",
 ) -> xr.Dataset:
@@ -110,7 +110,7 @@ def event_association(
         Of the curve.
     confidence : float
         Of intervals and the band.
-    resamples : int
+    n_boot : int
         Bootstrap samples of sites, each with all its events.
     seed : int
         Of the bootstrap.
@@ -154,7 +154,7 @@ def event_association(
     >>> round(float(found.spearman), 2), round(float(found.pooled_spearman), 2)
     (-1.0, 0.54)
     """
-    how = Resampling(confidence, resamples, seed).checked()
+    how = Resampling(confidence, n_boot, seed).checked()
     require_fit(events, x=x, y=y)
     if time not in events.variables:
         raise ValueError(f"the events have no {time!r}; take them from xdrought.flash_drought_events")
@@ -180,7 +180,7 @@ def event_association(
         curve_upper=("point", curve.y[2]),
     )
     sites = int(np.unique(site[several]).size)
-    settings = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    settings = {"confidence": confidence, "n_boot": n_boot, "seed": seed}
     return out.assign_coords(coords).assign_attrs(settings, fraction=fraction, sites=sites)
 
 
@@ -205,7 +205,7 @@ def _numbers(a: np.ndarray, b: np.ndarray, site: np.ndarray, year: np.ndarray, h
     )
     pooled = kernel.site_sums(rank_a, rank_b, site)
     raw = kernel.within(kernel.site_sums(a - a.mean(), b - b.mean(), site))
-    weights = kernel.drawn_sites(len(pooled), how.resamples, how.rng(2))
+    weights = kernel.drawn_sites(len(pooled), how.n_boot, how.rng(2))
     for name, sums, measure in zip(names[1:], (raw, pooled), (kernel.slope, kernel.correlation), strict=True):
         low, high = how.interval(measure(sums, weights))
         middle = float(measure(sums, np.ones(len(sums))))
@@ -222,7 +222,7 @@ def site_synchrony(
     min_events: int = 5,
     permutations: int = 1000,
     confidence: float = 0.95,
-    resamples: int = 1000,
+    n_boot: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
     """Rank correlation of two numbers over the events of each site, and the share of sites where it is positive.
@@ -239,7 +239,7 @@ def site_synchrony(
         Of y among the events of each site.
     confidence : float
         Of the interval.
-    resamples : int
+    n_boot : int
         Bootstrap samples of sites.
     seed : int
         Of permutations and bootstrap.
@@ -278,7 +278,7 @@ def site_synchrony(
     >>> float(found.share)
     0.5
     """
-    how = Resampling(confidence, resamples, seed).checked()
+    how = Resampling(confidence, n_boot, seed).checked()
     if min_events < 3:
         raise ValueError(f"min_events={min_events!r}; a rank correlation needs 3 events")
     require_fit(events, x=x, y=y)
@@ -292,8 +292,8 @@ def site_synchrony(
     signs = _positive(rho)
     there = np.isfinite(rho)
     share = float(signs[there].mean()) if there.any() else float("nan")
-    weights = kernel.drawn_sites(int(there.sum()), how.resamples, how.rng(1))
-    samples = weights @ signs[there] / max(1, int(there.sum())) if there.any() else np.full(how.resamples, np.nan)
+    weights = kernel.drawn_sites(int(there.sum()), how.n_boot, how.rng(1))
+    samples = weights @ signs[there] / max(1, int(there.sum())) if there.any() else np.full(how.n_boot, np.nan)
     lower, upper = how.interval(samples)
     share_p = (1 + np.sum(chance >= share - 1e-12)) / (1 + permutations) if there.any() else np.nan
     dim = str(place.name)
@@ -313,9 +313,7 @@ def site_synchrony(
             "share_p_value": ((), share_p, {"long_name": "one-sided p-value of the share"}),
         },
         {dim: names, **coords},
-    ).assign_attrs(
-        min_events=min_events, permutations=permutations, confidence=confidence, resamples=resamples, seed=seed
-    )
+    ).assign_attrs(min_events=min_events, permutations=permutations, confidence=confidence, n_boot=n_boot, seed=seed)
 
 
 def _positive(rho: np.ndarray) -> np.ndarray:

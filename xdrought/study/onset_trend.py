@@ -23,7 +23,7 @@ def onset_trend(
     *,
     method: str = "linear",
     confidence: float = 0.95,
-    resamples: int = 500,
+    n_boot: int = 500,
     seed: int = 0,
     time: Hashable = "onset_time",
 ) -> xr.Dataset:
@@ -43,7 +43,7 @@ def onset_trend(
         Kendall's tau, which outliers do not move.
     confidence : float
         Of intervals.
-    resamples : int
+    n_boot : int
         Bootstrap samples of sites, for the yearly means only.
     seed : int
         Of the bootstrap.
@@ -86,7 +86,7 @@ def onset_trend(
     >>> float(found.slope), round(float(found.naive_slope), 2)
     (0.0, 1.09)
     """
-    how = Resampling(confidence, resamples, seed).checked()
+    how = Resampling(confidence, n_boot, seed).checked()
     if method not in METHODS:
         raise ValueError(f"method={method!r} is unknown; choose one of {list(METHODS)}")
     require_fit(events, values=values)
@@ -133,7 +133,7 @@ def onset_trend(
     )
     used = int(((counts > 0).sum(axis=1) > 1).sum())
     return out.assign_coords(year=first + np.arange(shape[1])).assign_attrs(
-        method=method, confidence=confidence, resamples=resamples, seed=seed, sites=used,
+        method=method, confidence=confidence, n_boot=n_boot, seed=seed, sites=used,
         degrees_of_freedom=found.freedom,
     )  # fmt: skip
 
@@ -158,10 +158,10 @@ def _yearly(counts: np.ndarray, totals: np.ndarray, how: Resampling) -> dict[str
     pooled = np.divide(totals.sum(axis=0), there, out=np.full(there.shape, np.nan), where=there > 0)
     if not counts.size:
         return dict.fromkeys(("adjusted", "adjusted_lower", "adjusted_upper", "pooled"), pooled)
-    weights = drawn_sites(len(counts), how.resamples, how.rng(1))[:, :, None]
+    weights = drawn_sites(len(counts), how.n_boot, how.rng(1))[:, :, None]
     # one sample at a time would be slow, all at once large; a sample is a network in which some sites count twice
     samples = np.concatenate(
-        [trends.year_effects(counts * part, totals * part) for part in np.array_split(weights, how.resamples // 50 + 1)]
+        [trends.year_effects(counts * part, totals * part) for part in np.array_split(weights, how.n_boot // 50 + 1)]
     )
     lower, upper = how.interval(samples)
     return {
