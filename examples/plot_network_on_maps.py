@@ -20,9 +20,9 @@ twin = simulate(n_sites=6, n_days=1100, size=10, seed=3)
 twin.t2m.sizes
 
 # %%
-# Training. ``sampler="consecutive"`` puts consecutive days into one batch, so that each day's map is encoded once for all the
-# windows that hold it. The published network is the default: on a GPU node leave out ``widths`` and ``epochs`` and run
-# the same call, or start the script with ``torchrun --nproc-per-node 4`` for several GPUs.
+# Training. ``sampler="consecutive"`` puts consecutive days into one batch, so that each day's map is encoded once for
+# all the windows that hold it. The published network is the default: on a GPU node leave out ``widths`` and ``epochs``
+# and run the same call, or start the script with ``torchrun --nproc-per-node 4`` for several GPUs.
 
 settings = {
     "widths": (8, 16),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+Period = slice | tuple | xr.DataArray
 
 TimeIndex = pd.DatetimeIndex | xr.CFTimeIndex
 
@@ -75,3 +78,27 @@ def make_pools(groups: np.ndarray, reference_groups: np.ndarray, n_groups: int, 
     ]
     pool_starts = np.concatenate([[0], np.cumsum([part.size for part in parts])])
     return Pools(members, member_starts, np.concatenate(parts), pool_starts)
+
+
+def check_mask(mask: xr.DataArray, da: xr.DataArray) -> xr.DataArray:
+    """A boolean mask on dimensions of `da`, with its labels."""
+    if mask.dtype.kind != "b":
+        raise TypeError(f"train has dtype {mask.dtype}; a training mask is boolean, True where it trains")
+    for dim in mask.dims:
+        ours, theirs = mask.indexes.get(dim), da.indexes.get(dim)
+        both = ours is not None and theirs is not None
+        if dim not in da.dims or mask.sizes[dim] != da.sizes[dim] or (both and not ours.equals(theirs)):  # type: ignore[union-attr]
+            raise ValueError(f"the training mask and {da.name!r} differ along {dim!r}; use mask.reindex_like(...)")
+    return mask
+
+
+def as_slice(period: slice | tuple) -> slice:
+    """(start, end) as a slice."""
+    return period if isinstance(period, slice) else slice(*period)
+
+
+def training_mask(da: xr.DataArray, train: Period, time: Hashable) -> xr.DataArray:
+    """True on the days of `da` that belong to the training part."""
+    if isinstance(train, xr.DataArray):
+        return check_mask(train, da)
+    return da[time].isin(da[time].sel({time: as_slice(train)}))

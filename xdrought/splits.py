@@ -14,33 +14,6 @@ from xdrought.windows.patches import Patches
 
 __all__ = ["PARTS", "Splits", "chronological", "spatial_monte_carlo"]
 
-Period = slice | tuple | xr.DataArray
-
-
-def check_mask(mask: xr.DataArray, da: xr.DataArray) -> xr.DataArray:
-    """A boolean mask on dimensions of `da`, with its labels."""
-    if mask.dtype.kind != "b":
-        raise TypeError(f"train has dtype {mask.dtype}; a training mask is boolean, True where it trains")
-    for dim in mask.dims:
-        ours, theirs = mask.indexes.get(dim), da.indexes.get(dim)
-        both = ours is not None and theirs is not None
-        if dim not in da.dims or mask.sizes[dim] != da.sizes[dim] or (both and not ours.equals(theirs)):  # type: ignore[union-attr]
-            raise ValueError(f"the training mask and {da.name!r} differ along {dim!r}; use mask.reindex_like(...)")
-    return mask
-
-
-def as_slice(period: slice | tuple) -> slice:
-    """(start, end) as a slice."""
-    return period if isinstance(period, slice) else slice(*period)
-
-
-def training_mask(da: xr.DataArray, train: Period, time: Hashable) -> xr.DataArray:
-    """True on the days of `da` that belong to the training part."""
-    if isinstance(train, xr.DataArray):
-        return check_mask(train, da)
-    return da[time].isin(da[time].sel({time: as_slice(train)}))
-
-
 PARTS = ("train", "val", "test")
 EARTH_RADIUS = 6371.0  # km
 

@@ -148,7 +148,7 @@ def stretches():
     return torch.tensor([0] * 35 + [1] * 10), start
 
 
-@pytest.mark.parametrize("sampler", [independent, runs])
+@pytest.mark.parametrize("sampler", [independent, consecutive])
 @pytest.mark.parametrize("block_length", [1, 7, 100])
 def test_every_window_is_met_once(sampler, block_length):
     cell, start = stretches()

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.calendars import Period, as_slice, check_mask
 from xdrought.causality import pairs
 from xdrought.causality.methods import Provider, check_degree, find_provider
 from xdrought.causality.pairs import Cause
 from xdrought.checks import public
-from xdrought.splits import Period, as_slice, check_mask
 
 
 @public

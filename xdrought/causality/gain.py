@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from xdrought.causality import inputs
+from xdrought import checks
+from xdrought.causality import pairs
 from xdrought.causality.gain_inputs import GainPlan, Groups, make_plan, warn_of_drivers
-from xdrought.causality.inputs import Cause
+from xdrought.causality.pairs import Cause
 from xdrought.causality.significance import false_discovery_control, family_dims
+from xdrought.checks import public
 
 if TYPE_CHECKING:
     from xdrought.kernels.prediction_gain import GainSettings
@@ -27,6 +28,7 @@ LABELS = {
 }
 
 
+@public
 def driver_gain(
     drivers: Cause,
     soil_moisture: xr.DataArray,
@@ -130,20 +132,19 @@ def driver_gain(
     >>> (result.p_value_adjusted < 0.05).values
     array([ True, False])
     """
-    caller = "driver_gain"
-    plan = make_plan(drivers, soil_moisture, groups, lags, where, time, caller)
+    plan = make_plan(drivers, soil_moisture, groups, lags, where, time)
     from xdrought.kernels.prediction_gain import GainSettings
 
     settings = GainSettings(
         lags=plan.lags,
-        flips=inputs.check_count(flips, "flips", 19, caller),
-        seed=inputs.check_count(seed, "seed", 0, caller),
+        flips=pairs.check_count(flips, "flips", 19),
+        seed=pairs.check_count(seed, "seed", 0),
     )
-    warn_of_drivers(plan, where, time, caller)
+    warn_of_drivers(plan, where, time)
     result = _map(plan, settings, time)
     if fdr is not False:
         dim = None if fdr is True else fdr
-        family_dims(dim, result.p_value.dims, caller)
+        family_dims(dim, result.p_value.dims)
         result["p_value_adjusted"] = false_discovery_control(result.p_value, dim=dim)
     order = [name for name in ("gain", "p_value", "p_value_adjusted", *LABELS) if name in result]
     return result[list(dict.fromkeys(order))].assign_attrs(
@@ -151,6 +152,7 @@ def driver_gain(
     )
 
 
+@public
 def driver_contributions(
     drivers: Cause,
     soil_moisture: xr.DataArray,
@@ -200,11 +202,10 @@ def driver_contributions(
     >>> bool(np.corrcoef(share[10:], 0.002 * rain[10:])[0, 1] > 0.99)
     True
     """
-    caller = "driver_contributions"
-    plan = make_plan(drivers, soil_moisture, groups, lags, where, time, caller)
+    plan = make_plan(drivers, soil_moisture, groups, lags, where, time)
     from xdrought.kernels.prediction_gain import GainSettings
 
-    warn_of_drivers(plan, where, time, caller)
+    warn_of_drivers(plan, where, time)
     result = xr.apply_ufunc(
         _contributions_of_blocks,
         *plan.arrays,
@@ -296,10 +297,9 @@ def _warn_of_redundancy(redundancy: np.ndarray, names: tuple[Hashable, ...]) -> 
     high = rows > REDUNDANT
     if high.any():
         listed = [f"{names[i]} ({rows[high[:, i], i].max():.0%})" for i in np.flatnonzero(high.any(axis=0))]
-        warnings.warn(
-            f"driver_gain: the other drivers explain more than {REDUNDANT:.0%} of {', '.join(listed)}; drivers that "
-            f"say the same hide each other: leave some out, or test them together with groups=",
-            stacklevel=2,
+        checks.warn(
+            f"the other drivers explain more than {REDUNDANT:.0%} of {', '.join(listed)}; drivers that "
+            f"say the same hide each other: leave some out, or test them together with groups="
         )
 
 

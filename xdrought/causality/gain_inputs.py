@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
-from xdrought.causality import inputs
-from xdrought.causality.inputs import Cause
-from xdrought.causality.labels import without_repeated_coordinates
+from xdrought.causality import pairs
+from xdrought.causality.cross_mapping import without_repeated_coordinates
+from xdrought.causality.pairs import Cause
 
 Groups = Mapping[str, Sequence[Hashable]]
 
@@ -60,82 +59,76 @@ def make_plan(
     lags: int,
     where: xr.DataArray | None,
     time: Hashable,
-    caller: str,
 ) -> GainPlan:
     """The arguments, checked by their labels."""
-    causes = inputs.collect_causes(drivers, caller)
+    causes = pairs.collect_causes(drivers)
     names = causes.names or (causes.arrays[0].name or "driver",)
     for da in (soil_moisture, *causes.arrays):
-        inputs.check_series(da, time, caller)
-    inputs.check_same_labels(causes.arrays, soil_moisture, caller)
-    inputs.check_same_labels(causes.arrays[1:], causes.arrays[0], caller)
+        pairs.check_series(da, time)
+    pairs.check_same_labels(causes.arrays, soil_moisture)
+    pairs.check_same_labels(causes.arrays[1:], causes.arrays[0])
     if where is not None:
-        inputs.check_where(where, (soil_moisture, *causes.arrays), time, caller)
-    days = checks.days_since_start(soil_moisture, time, caller)
+        pairs.check_where(where, (soil_moisture, *causes.arrays), time)
+    days = checks.days_since_start(soil_moisture, time)
     if days.size > 1 and np.median(np.diff(days)) < 1:
         raise ValueError(
-            f"{caller}: the steps of {time!r} are {checks.step_text(float(np.median(np.diff(days))))}; the change from "
+            f"the steps of {time!r} are {checks.step_text(float(np.median(np.diff(days))))}; the change from "
             f'one day to the next is predicted: use .resample({time}="1D").mean() (rain: .sum())'
         )
-    lags = inputs.check_count(lags, "lags", 0, caller)
+    lags = pairs.check_count(lags, "lags", 0)
     if days.size < lags + 3:
-        raise ValueError(f"{caller}: {days.size} steps are too few for lags={lags}; give years of daily values")
+        raise ValueError(f"{days.size} steps are too few for lags={lags}; give years of daily values")
     given = (soil_moisture, *(() if where is None else (where,)), *causes.arrays)
     own = {"variable", "driver"}
     if clash := sorted(own & {str(dim) for da in given for dim in da.dims}):
-        raise ValueError(f"{caller}: the input has dimensions {clash}, which the result needs; rename them")
-    tests, members = _tests(tuple(names), groups, caller)
+        raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")
+    tests, members = _tests(tuple(names), groups)
     arrays = tuple(without_repeated_coordinates(given, own))
-    years = inputs.time_in_years(soil_moisture, time, caller)
+    years = pairs.time_in_years(soil_moisture, time)
     return GainPlan(arrays, where is not None, tuple(names), tests, members, lags, years, days)
 
 
 def _tests(
-    names: tuple[Hashable, ...], groups: Groups | None, caller: str
+    names: tuple[Hashable, ...], groups: Groups | None
 ) -> tuple[tuple[Hashable, ...], tuple[tuple[int, ...], ...]]:
     """Names of the tests and the drivers of each, by number: a group stands where its first member does."""
     if groups is not None and not isinstance(groups, Mapping):
-        raise TypeError(
-            f'{caller}: groups is a {type(groups).__name__}; give a dict, e.g. {{"temperature": ["t2m", "mx2t"]}}'
-        )
+        raise TypeError(f'groups is a {type(groups).__name__}; give a dict, e.g. {{"temperature": ["t2m", "mx2t"]}}')
     given = {
         name: [names_of] if isinstance(names_of, str) else list(names_of) for name, names_of in (groups or {}).items()
     }
     listed = [member for members in given.values() for member in members]
     if unknown := [member for member in listed if member not in names]:
-        raise ValueError(f"{caller}: groups name {unknown}, which are no drivers; those are {list(names)}")
+        raise ValueError(f"groups name {unknown}, which are no drivers; those are {list(names)}")
     if len(set(listed)) < len(listed) or not all(given.values()):
-        raise ValueError(f"{caller}: groups={given}; each needs members, and a driver belongs to one group only")
+        raise ValueError(f"groups={given}; each needs members, and a driver belongs to one group only")
     if clash := [name for name in given if name in names and name not in given[name]]:
-        raise ValueError(f"{caller}: the groups {clash} are called as drivers that are not in them; use another name")
+        raise ValueError(f"the groups {clash} are called as drivers that are not in them; use another name")
     group_of = {member: name for name, members in given.items() for member in members}
     tests = list(dict.fromkeys(group_of.get(name, name) for name in names))
     numbers = {test: tuple(i for i, name in enumerate(names) if group_of.get(name, name) == test) for test in tests}
     return tuple(tests), tuple(numbers.values())
 
 
-def warn_of_drivers(plan: GainPlan, where: xr.DataArray | None, time: Hashable, caller: str) -> None:
+def warn_of_drivers(plan: GainPlan, where: xr.DataArray | None, time: Hashable) -> None:
     """Say what labels tell of answers that would mislead."""
     named = dict(zip(plan.drivers, plan.driver_arrays, strict=True))
     if responses := [name for name, da in named.items() if _is_response(name, da)]:
-        warnings.warn(
-            f"{caller}: {responses} follow from soil moisture (they share its water balance), and every method calls "
-            f"them its causes; leave them out of the drivers",
-            stacklevel=3,
+        checks.warn(
+            f"{responses} follow from soil moisture (they share its water balance), and every method calls "
+            f"them its causes; leave them out of the drivers"
         )
     span = plan.days[-1] - plan.days[0] + 1
     if span < SHORT_RECORD:
-        warnings.warn(
-            f"{caller}: the record has {span:.0f} days; with less than {SHORT_RECORD} days few causes but rain are "
-            f"found: a driver without a small p-value may well act",
-            stacklevel=3,
+        checks.warn(
+            f"the record has {span:.0f} days; with less than {SHORT_RECORD} days few causes but rain are "
+            f"found: a driver without a small p-value may well act"
         )
     cold = [name for name, da in named.items() if _is_soil_temperature(name, da) and _may_freeze(da)]
     if cold and where is None:
-        warnings.warn(
-            f"{caller}: the soil of {cold} freezes, and frozen soil reads dry; pass where=soil_temperature > 0 (degC) "
-            f"to predict on unfrozen days only",
-            stacklevel=3,
+        checks.warn(
+            f"the soil of {cold} freezes, and frozen soil reads dry; pass where=soil_temperature > 0 (degC) "
+            f"to predict on unfrozen days only"
         )
 
 

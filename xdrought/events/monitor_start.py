@@ -15,7 +15,8 @@ from xdrought import calendars, checks
 from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
-from xdrought.events.monitor import DroughtMonitor, FixedReference, joined
+from xdrought.events.monitor import DroughtMonitor, joined
+from xdrought.events.monitor_store import FixedReference
 from xdrought.events.table import _no_events
 from xdrought.percentiles import Reference
 

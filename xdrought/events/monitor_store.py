@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import secrets
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ import xarray as xr
 
 from xdrought import calendars
 from xdrought.definitions import Definition
-from xdrought.events.monitor import FixedReference
+from xdrought.percentiles import REFERENCE_TIME, _groups, _year_length
 
 if TYPE_CHECKING:
     from xdrought.events.monitor import DroughtMonitor
@@ -24,6 +26,73 @@ if TYPE_CHECKING:
 FORMAT, FORMAT_VERSION = "xdrought.DroughtMonitor", 1
 STATE = "state.nc"
 _CFTIME_DAYS = "days since 1900-01-01"
+
+
+@dataclass(frozen=True, eq=False)
+class FixedReference:
+    """The reference series of all cells, and where in the year their steps lie.
+
+    Parameters
+    ----------
+    values : (cells, steps) numpy array, or xarray.Variable that is read from a file piece by piece
+        One row may serve all cells. Sorted when all steps are one pool.
+    n_valid : (cells,) int64
+        Valid values of each row.
+    groups : (steps,) int64
+        Day or pentad of the year of each step, all 0 when all steps are one pool.
+    key : str
+        Name under which a file knows it.
+    """
+
+    values: np.ndarray | xr.Variable = field(repr=False)
+    n_valid: np.ndarray = field(repr=False)
+    groups: np.ndarray = field(repr=False)
+    key: str
+
+    @classmethod
+    def create(
+        cls, reference: xr.DataArray, space: list[Hashable], sizes: dict, definition: Definition, key: str
+    ) -> FixedReference:
+        """From the series that a record is ranked against; dask is computed."""
+        own = [d for d in space if d in reference.dims]
+        if own:  # every cell its own row, also where a dimension is missing
+            reference = reference.expand_dims({d: sizes[d] for d in space if d not in own})
+        series = reference.transpose(*space if own else [], REFERENCE_TIME)
+        values = series.values.reshape(-1, series.sizes[REFERENCE_TIME])
+        finite = np.isfinite(values)
+        values = np.where(finite, values, values.dtype.type(np.nan))
+        if definition.pool == "record":
+            values.sort(axis=1)  # NaN last
+        groups = _groups(reference.indexes[REFERENCE_TIME], definition.pool)
+        return cls(values, finite.sum(axis=1), groups, key)
+
+    def rank(self, rows: np.ndarray, cells: slice, index: calendars.TimeIndex, definition: Definition) -> np.ndarray:
+        """Percentiles (rows, steps) float64 of the values of some cells at the steps `index`."""
+        from xdrought.kernels import episodes, ranks
+
+        a, b = ranks.PLOTTING_POSITIONS[definition.percentile_method]
+        own = cells if self.values.shape[0] > 1 else slice(None)
+        pool = np.asarray(self.values[own])
+        common = np.result_type(rows, pool)
+        rows = np.ascontiguousarray(rows, dtype=common)
+        pool = np.ascontiguousarray(pool, dtype=common)
+        if definition.pool == "record":
+            return episodes.sorted_percentiles(rows, pool, self.n_valid[own], a, b)
+        if pool.shape[0] == 1:
+            pool = np.broadcast_to(pool, (rows.shape[0], pool.shape[1])).copy()
+        n_groups = _year_length(index, definition.pool)
+        groups = _groups(index, definition.pool)
+        pools = _used(calendars.make_pools(groups, self.groups, n_groups, definition.window))
+        return ranks.pooled_percentiles(rows, pool, *pools, a, b)
+
+
+def _used(pools: calendars.Pools) -> calendars.Pools:
+    """Only the groups that have members: the others would be sorted for nothing."""
+    kept = np.flatnonzero(np.diff(pools.member_starts))
+    parts = [pools.pools[pools.pool_starts[g] : pools.pool_starts[g + 1]] for g in kept]
+    member_starts = np.append(pools.member_starts[kept], pools.member_starts[-1])
+    pool_starts = np.concatenate([[0], np.cumsum([part.size for part in parts])]).astype(np.int64)
+    return calendars.Pools(pools.members, member_starts, np.concatenate([*parts, np.zeros(0, np.int64)]), pool_starts)
 
 
 def write_monitor(monitor: DroughtMonitor, folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Detector, block_means, make_detector
 from xdrought.events.state import Train, require_daily, training_record
@@ -17,6 +18,7 @@ from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rank_rows, ro
 LABELS = ("path", "event")
 
 
+@public
 def onset_days(
     soil_moisture: xr.DataArray,
     *,
@@ -68,6 +70,7 @@ def onset_days(
     return _apply(soil_moisture, label, train, get_definition(definition, **thresholds), time, _onset_block, bool)
 
 
+@public
 def onset_label(
     soil_moisture: xr.DataArray,
     *,
@@ -142,12 +145,10 @@ def _apply(
             f'definition {d.name!r} has the rule {d.rule!r}; the label "path" needs one that falls from a threshold '
             f'to another, e.g. "tang2025": use label="event"'
         )
-    values = prepare(soil_moisture, time, "onset")
+    values = prepare(soil_moisture, time)
     require_daily(values, time)
     record, _ = training_record(values, train, time)
-    detector, pool = make_detector(
-        values, d, is_percentile=False, reference=record, mask_frozen=False, time=time, caller="onset"
-    )
+    detector, pool = make_detector(values, d, is_percentile=False, reference=record, mask_frozen=False, time=time)
     arrays, core_dims = [values], [[time]]
     if pool is not None:
         arrays, core_dims = [*arrays, pool], [*core_dims, [REFERENCE_TIME]]

@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from xdrought import calendars, checks
+from xdrought.calendars import check_mask
+from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rows_like, soil_moisture_percentile
-from xdrought.periods import check_mask
 
 CHANGES = (3, 7)  # days
 EXTREMES = (14, 30)
@@ -25,6 +26,7 @@ MEMORY = max(LONGEST, *EXTREMES, *LAGS)  # days that the state looks back
 Train = slice | tuple | xr.DataArray
 
 
+@public
 def drought_state(
     soil_moisture: xr.DataArray,
     *,
@@ -89,7 +91,7 @@ def drought_state(
     (30.2, -3.5, 20.0)
     """
     d = get_definition(definition, **thresholds)
-    values = prepare(soil_moisture, time, "drought_state")
+    values = prepare(soil_moisture, time)
     require_daily(values, time)
     record, label = training_record(values, train, time)
     percentile = soil_moisture_percentile(
@@ -104,7 +106,7 @@ def drought_state(
 
 def require_daily(values: xr.DataArray, time: Hashable) -> None:
     """Raise unless the values are daily."""
-    step = checks.require_regular_steps(values, time, "the onset of droughts")
+    step = checks.require_regular_steps(values, time)
     if step != 1.0:
         raise ValueError(
             f"{time!r} has steps of {checks.step_text(step)}; the state of the soil is told by the day: "
@@ -115,7 +117,7 @@ def require_daily(values: xr.DataArray, time: Hashable) -> None:
 def training_record(values: xr.DataArray, train: Train, time: Hashable) -> tuple[xr.DataArray, str]:
     """The soil moisture that may be learned from, NaN elsewhere, and words for it."""
     if isinstance(train, xr.DataArray) and train.dtype != bool:
-        record, wanted = prepare(train, time, "train"), values.attrs.get("units")
+        record, wanted = prepare(train, time), values.attrs.get("units")
         found = record.attrs.get("units")
         if wanted is not None and found is not None and wanted != found:
             raise ValueError(
@@ -124,7 +126,7 @@ def training_record(values: xr.DataArray, train: Train, time: Hashable) -> tuple
             )
         return record.assign_attrs(units=wanted), "a record of its own"
     if isinstance(train, xr.DataArray):
-        days = check_mask(train, values, "drought_state")
+        days = check_mask(train, values)
         days = days.drop_vars([name for name in days.coords if name not in days.dims])
         return values.where(days).assign_attrs(values.attrs), "the training days"
     if not isinstance(train, slice | tuple):

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xdrought.kernels.surrogate_kinds import harmonics
-from xdrought.kernels.surrogates import HARMONICS, remove_annual_cycle
+from xdrought.kernels.surrogates import HARMONICS, harmonics, remove_annual_cycle
 
 BASE_RIDGE = 1e-6  # of the base columns, as a share of the number of days: keeps the matrix invertible, no more
 HUBER = 1.5  # scales of the errors (1.4826 times the median absolute deviation) beyond which a loss grows linearly

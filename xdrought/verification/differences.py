@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.calendars import Period
 from xdrought.checks import public
 from xdrought.kernels import score_sums as kernel
-from xdrought.splits import Period
 from xdrought.statistics import bootstrap as intervals
 from xdrought.verification import paired_days
 from xdrought.verification.intervals import Bootstrap, Sums, collect_sums, resample

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks, units
-from xdrought.splits import Period
+from xdrought.calendars import Period
 from xdrought.verification.references import (
     Lead,
     climatology_forecast,

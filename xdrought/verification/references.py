@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars, checks
+from xdrought.calendars import Period, training_mask
 from xdrought.checks import public
-from xdrought.splits import Period, training_mask
 
 
 @public

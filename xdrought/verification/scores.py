@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.calendars import Period
 from xdrought.checks import public
-from xdrought.splits import Period
 from xdrought.verification import paired_days
 from xdrought.verification.contingency import class_scores
 from xdrought.verification.intervals import Bootstrap, collect_sums, score_tables

@@ -11,6 +11,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.helpers import raise_if_dask_computes, unchanged
+from tests.support.towers import forced_soil
 from xdrought.definitions import DEFINITIONS, get_definition
 from xdrought.events import flash_drought_events
 from xdrought.events.onsets import confirming_days, onset_days, onset_label
@@ -25,9 +27,6 @@ from xdrought.kernels.onset_state import (
     within_lead,
 )
 from xdrought.percentiles import soil_moisture_percentile
-
-from .helpers import raise_if_dask_computes, unchanged
-from .towers import forced_soil
 
 NAN = np.nan
 

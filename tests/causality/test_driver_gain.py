@@ -10,13 +10,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tests.support import oracles_gain as slow
+from tests.support.helpers import raise_if_dask_computes, unchanged
 from xdrought.causality import driver_contributions, driver_gain
-from xdrought.data.twin import respond, simulate
 from xdrought.kernels import prediction_gain as kernel
 from xdrought.kernels.surrogates import remove_annual_cycle
-
-from . import oracles_gain as slow
-from .helpers import raise_if_dask_computes, unchanged
+from xdrought.simulation.twin import respond, simulate
 
 DAYS = 1200
 QUIET = pytest.mark.filterwarnings("ignore:driver_:UserWarning")
