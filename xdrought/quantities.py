@@ -372,7 +372,7 @@ def _scale(source: str, target: str) -> tuple[float, float] | None:
             return None
         return first[1] / second[1], (first[2] - second[2]) / second[1]
     try:
-        ends = units.convert(xr.DataArray([0.0, 1.0], attrs={"units": source}), target, caller="limits").values
+        ends = units.convert(xr.DataArray([0.0, 1.0], attrs={"units": source}), target).values
     except ValueError:
         return None
     return float(ends[1] - ends[0]), float(ends[0])

@@ -11,9 +11,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.helpers import raise_if_dask_computes, unchanged
 from xdrought.alignment import align_to, in_order
-
-from .helpers import raise_if_dask_computes, unchanged
 
 DAYS = pd.date_range("2001-01-01", periods=5)
 

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xdrought
+from tests.support.helpers import raise_if_dask_computes
 from xdrought import limits, quantities
-
-from .helpers import raise_if_dask_computes
 
 DAYS = pd.date_range("2001-01-01", periods=40)
 
