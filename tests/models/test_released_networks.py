@@ -18,7 +18,9 @@ from xdrought.models import build
 from xdrought.models.resattcaurec import RecurrentNetwork
 from xdrought.models.unet import UNet
 
-STORED = json.loads((Path(__file__).parents[1] / "support" / "golden" / "authors_networks.json").read_text())["networks"]
+STORED = json.loads((Path(__file__).parents[1] / "support" / "golden" / "authors_networks.json").read_text())[
+    "networks"
+]
 OURS = {name: "UNet" if name == "UNet3D" else name for name in STORED}
 
 
