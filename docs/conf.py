@@ -79,16 +79,3 @@ html_theme_options = {
 }
 
 warnings.filterwarnings("ignore", message=".*IProgress not found.*")
-
-PAGES = {"index", "getting_started", "guide", "definitions", "frozen_soil", "twin", "design", "references", "changelog"}
-
-
-def take_in_further_pages(app, docname, source):
-    """The guide lists every page that nothing else does, so that a new page needs no line here."""
-    if docname == "guide":
-        further = [name for name in sorted(app.env.found_docs - PAGES) if not name.startswith(("api", "gallery/"))]
-        source[0] = source[0].replace("{further pages}", "\n".join(further))
-
-
-def setup(app):
-    app.connect("source-read", take_in_further_pages)

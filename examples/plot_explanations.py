@@ -4,7 +4,7 @@ Degree and skill, trends, complexity, and whether to believe them
 
 The paper's Figures 5 and 7 with what they need beside them: site levels taken off, intervals over sites, chance
 shares, and checks of the attributions themselves. All sites here are **simulated**; the same calls on real stations
-are on the page :doc:`/explanations`.
+are on the page :doc:`/studies/explanations`.
 """
 
 # %%

@@ -90,4 +90,5 @@ for ax in (above, below):
     ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# The full comparison, with five seeds, USCRN stations, ridge regressions and intervals, is in :doc:`/forecast_real`.
+# The full comparison, with five seeds, USCRN stations, ridge regressions and intervals, is in
+# :doc:`/studies/forecast_real`.

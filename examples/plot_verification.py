@@ -114,4 +114,4 @@ plot.plot_reliability(found)
 plot.plot_economic_value(found)
 
 # %%
-# What the intervals mean, and how often they hold the truth, is in :doc:`/verification`.
+# What the intervals mean, and how often they hold the truth, is in :doc:`/guide/verification`.

@@ -3,7 +3,7 @@ The paper in one call
 =====================
 
 Every table and figure of Tang et al. (2025) that a data set can give, each beside the paper's value, in one HTML file.
-This takes minutes and is not run when the documentation is built; what it gives is on :doc:`/reproduction`.
+This takes minutes and is not run when the documentation is built; what it gives is on :doc:`/studies/reproduction`.
 """
 
 # %%

@@ -43,7 +43,7 @@ from xdrought.simulation.twin import respond, simulate
 SUMMED = (1, 3, 4)  # input days and cells
 N_WINDOWS, N_BACKGROUND = 6, 50
 LIMIT = 256 * 2**20
-HEAD = """# Attributions: measured
+HEAD = """# Speed: attributions
 
 `python ci/benchmarks/attribution.py`; each section is one run, one thread, process CPU time; {machine}, torch {torch},
 shap {shap}, Python {python}. The machine is shared with other jobs, so only ratios mean something. No GPU was there.

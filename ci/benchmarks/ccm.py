@@ -341,7 +341,7 @@ def main() -> None:
     errors = [c for c in sites.columns if c.endswith(", error")]
     missing = [name for name in ("causal-ccm", "pyEDM", "kedm", "fastccm") if not peers.has(name)]
     absent = f"Not installed, so not measured: {', '.join(missing)}." if missing else ""
-    report = f"""# Cross mapping: time and memory
+    report = f"""# Speed: cross mapping
 
 `python ci/benchmarks/ccm.py --rounds {options.rounds} --sites {options.sites}`
 

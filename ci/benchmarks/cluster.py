@@ -354,7 +354,7 @@ def page(found: dict, sizes: Sizes) -> str:
     gradients = DRAWS * sizes.cells / 1e6
     whole = (sizes.n_days - WINDOW + 1) / (PREDICTED - WINDOW + 1)
     return f"""<!-- Written by ci/benchmarks/cluster.py. -->
-# Benchmark: two workers, one killed
+# Speed: two workers on a cluster
 
 Measured on {datetime.now(UTC):%-d %B %Y} with `python ci/benchmarks/cluster.py` on {cores} cores, Python
 {platform.python_version()}, {versions}. The machine was shared with other work, load {min(loads):.1f} to
@@ -383,7 +383,7 @@ the page cache, for all rows alike. `predict` and `attributions` run a small net
 All {days} days would be {whole:.0f} times the windows of the row `predict`. Both load whole blocks for a few days.
 
 0.25 degree x 40 years is 1440 x 721 x 14610 / ({cells} x {days}) = {factor:.1f} times this record:
-{{doc}}`../laptop_to_globe` does the arithmetic.
+{{doc}}`/../laptop_to_globe` does the arithmetic.
 """
 
 

@@ -263,7 +263,7 @@ def describe_versions() -> str:
 
 
 PAGE_HEAD = """<!-- Written by ci/benchmarks/events.py. -->
-# Benchmark: drought events
+# Speed: drought events
 
 Measured on {date} with `python ci/benchmarks/events.py` on {machine} ({versions}). The machine was shared with other
 work: the load (runnable processes, one-minute mean) was {loads} at the start, in the middle and at the end, so that

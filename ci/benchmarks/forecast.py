@@ -185,7 +185,7 @@ def main() -> None:
         child(options.way)
         return
     lines = [
-        "# Forecast: training and prediction against the published way",
+        "# Speed: training and prediction",
         "",
         f"`python ci/benchmarks/forecast.py --rounds {options.rounds} --tuned-rounds {options.tuned_rounds}`",
         "",

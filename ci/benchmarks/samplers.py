@@ -89,7 +89,7 @@ def page(results: dict[str, dict[str, Any]], options: argparse.Namespace) -> str
     first = next(iter(results))
     best = {name: np.array(found["best"]) for name, found in results.items()}
     lines = [
-        "# Samplers: what runs of windows cost in validation loss",
+        "# Speed: samplers",
         "",
         f"`python ci/benchmarks/samplers.py --seeds {options.seeds} --epochs {options.epochs} "
         f"--sites {options.sites} --days {options.days}`",

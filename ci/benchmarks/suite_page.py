@@ -5,7 +5,7 @@ from __future__ import annotations
 from claims import TOPICS
 
 HEAD = """<!-- Written by ci/benchmarks/suite.py. -->
-# Speed: every claim beside its peers
+# Speed against other packages
 
 `python ci/benchmarks/suite.py{flag}` measures what this page says and writes it; `--compare` measures again and says
 which ratios left their spread; `--quick` takes small sizes. The peers come by

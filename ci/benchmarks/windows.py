@@ -105,7 +105,7 @@ def main() -> None:
 
 def page(spent: dict[str, list[float]], options: argparse.Namespace) -> str:
     lines = [
-        "# Windows: the resident cube against the stock xbatcher loader",
+        "# Speed: windows",
         "",
         f"`python ci/benchmarks/windows.py --rounds {options.rounds}`",
         "",

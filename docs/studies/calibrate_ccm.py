@@ -1,9 +1,10 @@
-"""How often the surrogate test of cross mapping errs, and what it finds: writes docs/calibration.md.
+"""How often the surrogate test of cross mapping errs, and what it finds: writes docs/studies/calibration.md.
 
 Pairs that cannot be related: real soil moisture against the same site's weather of other years, soil moisture of the
 simulated twin against another site's weather, and kinds of independent synthetic series. Then series that are related.
 
-    XDROUGHT_DATA_DIR=... python docs/studies/calibrate_ccm.py --pairs 500 --surrogates 199 --output docs/calibration.md
+    XDROUGHT_DATA_DIR=... python docs/studies/calibrate_ccm.py --pairs 500 --surrogates 199 \
+        --output docs/studies/calibration.md
 """
 
 from __future__ import annotations
@@ -297,7 +298,7 @@ def main() -> None:
     command = f"python docs/studies/calibrate_ccm.py --pairs {options.pairs} --surrogates {options.surrogates}"
     text = PAGE.format(
         days=DAYS,
-        command=f"{command} --output docs/calibration.md",
+        command=f"{command} --output docs/studies/calibration.md",
         errors="\n".join(errors),
         reading=" ".join(ranges),
         power="\n".join(power),

@@ -1,4 +1,4 @@
-"""Causality degrees of the FLUXNET towers with the raw and the surrogate p-value: writes docs/causality_fluxnet.md.
+"""Causality degrees of the FLUXNET towers with the raw and the surrogate p-value: docs/studies/causality_fluxnet.md.
 
 XDROUGHT_DATA_DIR=... python docs/studies/causality_fluxnet.py --surrogates 999 --output docs
 """
@@ -110,14 +110,14 @@ def short(p: float) -> str:
     return "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
 
 
-PAGE = """# How many causes survive: FLUXNET towers
+PAGE = """# Causes at FLUXNET towers
 
 The causality degree of Tang et al. (2025) is the cross-map skill of each driver with its raw p-value. This page
 computes it for all {sites} FLUXNET2015 towers of the data folder that have soil moisture, from the first 70 % of each
 tower's days, with E = 2 and tau = 1, and puts the surrogate p-value ({surrogates} phase-randomised surrogates, annual
 cycle removed) beside it. It is written by
 `python docs/studies/causality_fluxnet.py --surrogates {surrogates} --output docs`.
-How often each test errs is on {{doc}}`calibration`.
+How often each test errs is on {{doc}}`/studies/calibration`.
 
 {totals}
 
@@ -128,14 +128,14 @@ moisture:
 
 {by_driver}
 
-```{{figure}} _static/causality_fluxnet.png
+```{{figure}} ../_static/causality_fluxnet.png
 :alt: Heat map of cross-map skill by driver and site for both directions
 :width: 100%
 
 Skill of each driver at each tower. Dots: significant against surrogates after adjustment.
 ```
 
-```{{figure}} _static/causality_fluxnet_map.png
+```{{figure}} ../_static/causality_fluxnet_map.png
 :alt: World map of the towers, coloured by the driver of the largest significant skill
 :width: 100%
 
@@ -143,7 +143,7 @@ The driver of the largest significant skill at each tower, weather to soil moist
 ```
 
 A relation that passes says that the two anomalies are related, not which drives which: where both directions pass,
-compare the skills and look at the convergence ({{doc}}`cross_mapping`).
+compare the skills and look at the convergence ({{doc}}`/guide/cross_mapping`).
 
 ## Weather to soil moisture, by site
 
@@ -181,7 +181,7 @@ def main() -> None:
         backward=by_site(degree, "effect_to_cause"),
         **counts,
     )
-    (options.output / "causality_fluxnet.md").write_text(text)
+    (options.output / "studies/causality_fluxnet.md").write_text(text)
     pictures = options.output / "_static"
     plot_causality(degree).figure.savefig(pictures / "causality_fluxnet.png", dpi=160)
     one_way = degree.sel(direction="cause_to_effect")

@@ -4,7 +4,7 @@
     XDROUGHT_DATA_DIR=<folder> python docs/studies/forecast_real.py uscrn  # trains only, one network of stations
 
 Needs the FLUXNET2015 and USCRN files of the data folder. Every forecast is kept in ``--work`` as soon as it is made, so
-that a stopped run goes on where it was. Writes ``docs/forecast_real.md`` and its figure.
+that a stopped run goes on where it was. Writes ``docs/studies/forecast_real.md`` and its figure.
 """
 
 from __future__ import annotations
@@ -268,10 +268,10 @@ def main() -> None:
     figure(scores, DOCS / "_include" / "forecast_real.png")
     text[0] = HEAD.format(seeds=SEEDS, window=WINDOW, lead=LEAD)
     text.append(FIGURE)
-    (DOCS / "forecast_real.md").write_text("\n".join(text))
+    (DOCS / "studies/forecast_real.md").write_text("\n".join(text))
 
 
-HEAD = """# Forecasts of real stations
+HEAD = """# Forecasts at real stations
 
 Written by `python docs/studies/forecast_real.py`: FLUXNET2015 (and US-AR1) and USCRN sites of the data folder, screened
 with `xdrought.data.screen_sites`, with towers instead of maps (1 x 1 patches) and the three drivers that both have:
@@ -280,11 +280,11 @@ each site with an embargo of 22 days; all numbers are of the test part, on the d
 seeds. Small networks (32 units; ResAttCauRec 8 and 16 instead of 64 and 128) and few epochs, for one CPU core.
 Intervals: 95 % bootstrap over sites of the median difference in NSE at the same site.
 
-```{{include}} _include/forecast_real_verdict.md
+```{{include}} ../_include/forecast_real_verdict.md
 ```
 """
 
-FIGURE = """```{figure} _include/forecast_real.png
+FIGURE = """```{figure} ../_include/forecast_real.png
 :alt: NSE of the network at each site, against that of persistence and of the ridge regression
 :width: 100%
 

@@ -2,7 +2,8 @@
 
     XDROUGHT_DATA_DIR=<folder> python docs/studies/reproduce_docs.py [twin|fluxnet]
 
-Writes ``docs/_static/report_*.html`` and the tables of ``docs/reproduction.md``. What took long is kept in ``--work``.
+Writes ``docs/_static/report_*.html`` and the tables of ``docs/studies/reproduction.md``. What took long is
+kept in ``--work``.
 """
 
 from __future__ import annotations

@@ -242,17 +242,17 @@ def test_the_page_on_frozen_soil_gives_the_numbers_of_the_event(data_dir: Path):
         f"{frozen} of {event.duration} below 0 °C (`frozen_fraction` {event.frozen_fraction:.2f})",
         f"AT-Neu has {events.sizes['event']} events, {int(events.is_flash.sum())} of them flash",
     ]
-    page = (ROOT / "docs" / "frozen_soil.md").read_text()
+    page = (ROOT / "docs" / "guide" / "frozen_soil.md").read_text()
     assert [text for text in said if text not in page] == []
 
 
 def test_the_code_for_those_who_come_from_other_tools_runs():
-    page = (ROOT / "docs" / "coming_from.md").read_text()
+    page = (ROOT / "docs" / "guide" / "coming_from.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) >= 6
     names: dict[str, Any] = {}
     for block in blocks:
-        exec(compile(block, "docs/coming_from.md", "exec"), names)
+        exec(compile(block, "docs/guide/coming_from.md", "exec"), names)
     assert len(names["batches"]) > 0
     assert names["events"].sizes["event"] >= 0
     assert set(names["forecast"].data_vars) == {"soil_moisture"}
