@@ -12,7 +12,7 @@ import xarray as xr
 
 from tests.support import oracles_gain as slow
 from tests.support.helpers import raise_if_dask_computes, unchanged
-from xdrought.causality import driver_contributions, driver_gain
+from xdrought.causality import driver_contributions, driver_gain, false_discovery_control
 from xdrought.kernels import prediction_gain as kernel
 from xdrought.kernels.surrogates import remove_annual_cycle
 from xdrought.simulation.twin import respond, simulate
@@ -75,22 +75,24 @@ def test_gains_are_those_of_models_fitted_anew(lags):
     mine = kernel.driver_gain(drivers, soil, mask, years, days, GROUPS, settings)
     expected = slow.gains(drivers, soil, mask, years, GROUPS, lags)
     np.testing.assert_allclose(mine.gain, [gain for gain, _ in expected], rtol=1e-8, atol=1e-10)
-    for i, (_, sums) in enumerate(expected):
+    for i, (gain, sums) in enumerate(expected):
         signs = np.random.default_rng(0).integers(0, 2, (99, sums.size)) * 2 - 1
-        assert mine.p_value[i] == (1 + sum((row * sums).sum() >= sums.sum() for row in signs)) / 100
+        drawn = [slow.rank_statistic(row * sums) for row in signs]
+        p = (1 + sum(value >= slow.rank_statistic(sums) for value in drawn)) / 100
+        assert mine.p_value[i] == pytest.approx(p if gain > 0 else 1.0)
 
 
 def test_leaving_out_in_closed_form_is_refitting():
     ds, mask = holes(world(1, 600, seed=2))
     drivers, soil, years, days = as_arrays(ds)
-    _, columns = kernel.usable_columns(drivers, soil, mask, years, days, kernel.GainSettings())
-    penalty = np.r_[np.full(columns.base.shape[1], 1e-6), np.full(columns.drivers.shape[1], 0.03)]
-    _, without = kernel.fold_predictions(columns, GROUPS, penalty, 10)
-    table = np.hstack([columns.base, columns.drivers])
-    weights = kernel.robust_weights(table, columns.change, penalty)
+    usable = kernel.usable_days(drivers, soil, mask, years, days, 5)
+    columns = kernel.columns_of(usable)
+    penalty = columns.penalty(0.1)
+    _, without = kernel.fold_predictions(usable.change, columns, GROUPS, penalty, 10)
+    weights = kernel.robust_weights(usable.change, columns.table, penalty)
     for group, mine in zip(GROUPS, without, strict=True):
-        kept = np.r_[np.ones(columns.base.shape[1], bool), ~np.isin(columns.owner, group)]
-        refitted = slow.out_of_fold(columns.change, weights, table[:, kept], penalty[kept])
+        kept = ~np.isin(columns.owner, group)
+        refitted = slow.out_of_fold(usable.change, weights, columns.table[:, kept], penalty[kept])
         np.testing.assert_allclose(mine, refitted, rtol=0, atol=1e-8 * np.abs(refitted).max())
 
 
@@ -111,20 +113,30 @@ def test_signs_of_few_blocks_are_those_of_all_sign_patterns():
     p = kernel.sign_flip_p_values(gains, blocks, 20000, seed=1)
     for row, mine in zip(gains, p, strict=True):
         sums = row.reshape(6, 10).sum(axis=1)
-        every = [np.dot(signs, sums) >= sums.sum() - 1e-12 for signs in product([-1, 1], repeat=6)]
-        assert mine == pytest.approx(np.mean(every), abs=0.01)
+        every = [slow.rank_statistic(sums * signs) for signs in product([-1, 1], repeat=6)]
+        assert mine == pytest.approx(np.mean(np.array(every) >= slow.rank_statistic(sums)), abs=0.01)
+
+
+def test_the_smallest_p_value_needs_gains_in_all_months():
+    assert kernel.sign_flip_p_values(np.ones((1, 40)), np.arange(40), 99, seed=0)[0] == 0.01
+    assert kernel.sign_flip_p_values(-np.ones((1, 40)), np.arange(40), 99, seed=0)[0] == 1.0
 
 
 def test_redundancy_is_the_explained_variance():
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((2, 4000))
     anomalies = np.stack([a + b, a, b, rng.standard_normal(4000)])
-    used = np.ones(4, bool)
-    assert kernel.explained_by_others(anomalies, used, (0,)) == pytest.approx(1.0)
-    assert kernel.explained_by_others(anomalies[[0, 1]], used[:2], (0,)) == pytest.approx(0.5, abs=0.03)
-    assert kernel.explained_by_others(anomalies, used, (3,)) == pytest.approx(0.0, abs=0.01)
-    assert kernel.explained_by_others(anomalies, used, (0, 1, 2)) == pytest.approx(0.0, abs=0.01)
-    assert kernel.explained_by_others(anomalies[:1], used[:1], (0,)) == 0.0
+
+    def explained(rows: np.ndarray, group: tuple[int, ...]) -> float:
+        empty = np.empty(0)
+        days = kernel.Days(np.ones(len(rows), bool), empty, empty, empty, empty, rows[None], empty)
+        return kernel.explained_by_others(days, group)
+
+    assert explained(anomalies, (0,)) == pytest.approx(1.0)
+    assert explained(anomalies[[0, 1]], (0,)) == pytest.approx(0.5, abs=0.03)
+    assert explained(anomalies, (3,)) == pytest.approx(0.0, abs=0.01)
+    assert explained(anomalies, (0, 1, 2)) == pytest.approx(0.0, abs=0.01)
+    assert explained(anomalies[:1], (0,)) == 0.0
 
 
 # planted truth
@@ -152,7 +164,7 @@ def test_the_others_hide_what_is_told_twice():
     with pytest.warns(UserWarning, match=r"explain more than 90% of rain \(100%\), twin \(100%\)"):
         apart = driver_gain(twice[["rain", "twin", "heat"]], ds["soil"])
     assert (apart.redundancy.sel(variable=["rain", "twin"]) > 0.999).all()
-    assert (apart.gain.sel(variable="rain") < 0.05).all()
+    assert (apart.gain.sel(variable="rain") < 0.2).all()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         together = driver_gain(twice[["rain", "twin", "heat"]], ds["soil"], groups={"water": ["rain", "twin"]})
@@ -218,7 +230,7 @@ def test_contributions_of_a_planted_driver_are_the_planted_ones(small):
     years = np.arange(DAYS) / 365.2425
     planted = -0.15 * xr.zeros_like(ds["heat"]).copy(data=remove_annual_cycle(ds["heat"].values, years)).shift(time=1)
     assert (xr.corr(share, planted, "time") > 0.95).all()
-    np.testing.assert_allclose(share.std("time") / planted.std("time"), 1, atol=0.1)
+    np.testing.assert_allclose(share.std("time") / planted.std("time"), 0.9, atol=0.1)  # a ridge takes a little
 
 
 # laws
@@ -321,12 +333,26 @@ def test_a_driver_of_all_sites_broadcasts(small):
     same(everywhere, driver_gain({"rain": ds["rain"], "wind": regional.broadcast_like(ds["rain"])}, ds["soil"]))
 
 
-def test_the_seed_draws_signs_only(small):
-    ds, found = small
-    other = driver_gain(ds[DRIVERS], ds["soil"], seed=1)
+@pytest.fixture(scope="module")
+def noisy() -> xr.Dataset:
+    """Ten sites where the sensor's noise hides most of what heat does."""
+    ds = world(10, DAYS, seed=6)
+    return ds.assign(soil=ds["soil"] + 2.5 * np.random.default_rng(0).standard_normal(ds["soil"].shape))
+
+
+def test_the_seed_draws_signs_only(noisy):
+    found = driver_gain(noisy[DRIVERS], noisy["soil"])
+    other = driver_gain(noisy[DRIVERS], noisy["soil"], seed=1)
     xr.testing.assert_identical(other.gain, found.gain)
     assert not other.p_value.equals(found.p_value)
-    xr.testing.assert_identical(driver_gain(ds[DRIVERS], ds["soil"], seed=1), other)
+    np.testing.assert_allclose(other.p_value, found.p_value, atol=0.06)
+    xr.testing.assert_identical(driver_gain(noisy[DRIVERS], noisy["soil"], seed=1), other)
+
+
+def test_what_loses_is_never_significant(noisy):
+    found = driver_gain(noisy[DRIVERS], noisy["soil"], fdr=False)
+    assert (found.gain <= 0).any()
+    assert (found.p_value.where(found.gain <= 0, 1) == 1).all()
 
 
 def test_the_input_is_not_changed_and_single_precision_is_mapped_in_double(small):
@@ -339,12 +365,13 @@ def test_the_input_is_not_changed_and_single_precision_is_mapped_in_double(small
     xr.testing.assert_identical(found, driver_gain(single[DRIVERS].astype(float), single["soil"].astype(float)))
 
 
-def test_adjusting_is_over_the_dimensions_asked(small):
-    ds, found = small
-    assert "p_value_adjusted" not in driver_gain(ds[DRIVERS], ds["soil"], fdr=False)
-    by_site = driver_gain(ds[DRIVERS], ds["soil"], fdr="variable")
-    assert (by_site.p_value_adjusted >= by_site.p_value).all()
+def test_adjusting_is_over_the_dimensions_asked(noisy):
+    found = driver_gain(noisy[DRIVERS], noisy["soil"])
+    xr.testing.assert_equal(found.p_value_adjusted, false_discovery_control(found.p_value))
+    by_site = driver_gain(noisy[DRIVERS], noisy["soil"], fdr="variable")
+    xr.testing.assert_equal(by_site.p_value_adjusted, false_discovery_control(found.p_value, dim="variable"))
     assert not by_site.p_value_adjusted.equals(found.p_value_adjusted)
+    assert "p_value_adjusted" not in driver_gain(noisy[DRIVERS], noisy["soil"], fdr=False)
 
 
 def test_contributions_add_up_and_have_the_units_of_the_soil(small):
@@ -470,6 +497,7 @@ def test_redundant_drivers_are_named_when_dask_computes():
         (TypeError, "where has dtype float64; a mask is boolean", {"where": world(1)["rain"]}),
     ],
 )
+@QUIET
 def test_settings_out_of_range_are_refused(error, match, change):
     ds = world(1, 400)
     with pytest.raises(error, match=match):

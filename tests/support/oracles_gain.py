@@ -38,9 +38,9 @@ def columns(drivers, soil, where, years, lags):
         w = wave(years[t] - years[days[0]])
         base.append([*w, s, s**2, s**3, max(s - 1, 0) ** 2, *(s * v for v in w[1:]), s * s * w[1], s * s * w[5], two])
         for x, rows in zip(a, own, strict=True):
-            recent = np.mean([x[t - lag] for lag in range(min(lags, 2) + 1)])
             lagged = [x[t - lag] for lag in range(lags + 1)]
-            rows.append([*lagged, *(s * v for v in lagged), recent * w[1], recent * w[5]])
+            means = [np.mean(lagged[a:b]) for a, b in ((0, 1), (1, 2), (0, 3), (2, 6)) if a < len(lagged)]
+            rows.append([*lagged, *(s * v for v in lagged), *(m * w[k] for m in means for k in (1, 5))])
     change = np.array([soil[t] - soil[t - 1] for t in days])
     return np.array(days), change, scaled(np.array(base)), [scaled(np.array(rows)) for rows in own]
 
@@ -63,7 +63,7 @@ def huber(error: float, c: float) -> float:
     return error**2 / 2 if abs(error) <= c else c * (abs(error) - c / 2)
 
 
-def model(drivers, soil, where, years, lags, ridge=0.03):
+def model(drivers, soil, where, years, lags, ridge=0.1):
     """Days, changes, weights, and the whole table with its ridge and the owner of each column (-1 for the base)."""
     days, y, base, own = columns(drivers, soil, where, years, lags)
     table = np.hstack([base, *own])
@@ -106,6 +106,12 @@ def gains(drivers, soil, where, years, groups, lags=5):
             blocks[(t - days[0]) // 30] = blocks.get((t - days[0]) // 30, 0.0) + value
         result.append((d.sum() / losses.sum(), np.array([blocks[k] for k in sorted(blocks)])))
     return result
+
+
+def rank_statistic(sums) -> float:
+    """Sum of the ranks of the sizes of the sums, each with the sign of its sum."""
+    order = sorted(abs(v) for v in sums)
+    return sum(np.sign(v) * (1 + order.index(abs(v))) for v in sums)
 
 
 def contribution(drivers, soil, where, years, group, lags=5):

@@ -105,10 +105,11 @@ def driver_gain(
     -----
     Days with any missing value are left out and nothing is glued. Anomalies are departures from a mean and four
     harmonics of the year. The change of a day is predicted by a ridge regression with Huber's weights on the season,
-    powers of the wetness of the day before, both together, and the anomaly of each driver at each lag, alone, times
-    that wetness, and by season. Ten folds of days in a row are predicted by the model of the other nine, with and
-    without each driver. The difference of Huber's losses is summed over blocks of 30 days, and its sum compared with
-    those under random signs of the blocks.
+    powers of the wetness of the day before, both together, and the anomaly of each driver at each lag, alone and times
+    that wetness, and its means over lags times the season. Ten folds of days in a row are predicted by the model of the
+    other nine, with and without each driver. The gains, differences of Huber's losses, are summed over blocks of 30
+    days; the sum of their signed ranks is compared with those under random signs. A driver whose gain is not positive
+    has the p-value 1.
 
     The test is conservative: it calls well under 5 % of unrelated drivers. "Not found" is not "no cause". Where a
     driver is missing on some days, all drivers lose those days: leave out one with long gaps.
@@ -167,6 +168,8 @@ def driver_contributions(
     The model of :func:`xdrought.driver_gain`, of the other folds than the day's, predicts the change with all drivers
     as they were, and with the columns of one of them at their means. The difference is what this driver's departure
     from its usual course adds on that day, given the others. Summed over an onset it says what drove the drought.
+    The ridge takes a part of each (about a third of rain in the simulated twin): compare drivers, and close no water
+    balance with it.
 
     Parameters
     ----------
