@@ -18,7 +18,7 @@ from xdrought.kernels.surrogates import remove_annual_cycle
 from xdrought.simulation.twin import respond, simulate
 
 DAYS = 1200
-QUIET = pytest.mark.filterwarnings("ignore:driver_:UserWarning")
+QUIET = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def red(rng: np.random.Generator, shape: tuple[int, ...], memory: float = 0.6) -> np.ndarray:
