@@ -32,7 +32,16 @@ from xdrought.events import (
     onset_label,
     soil_moisture_percentile,
 )
-from xdrought.forecast import Forecaster, fit_resattcaurec, load, predict
+from xdrought.forecast import (
+    Forecaster,
+    OnsetModel,
+    fit_onset,
+    fit_resattcaurec,
+    load,
+    load_onset,
+    predict,
+    predict_onset,
+)
 from xdrought.limits import set_options
 from xdrought.verification import class_scores, match_events, occurrence_scores, probability_scores, to_table, verify
 from xdrought.windows import Patches, patches
@@ -43,6 +52,7 @@ __all__ = [
     "DEFINITIONS",
     "Definition",
     "Forecaster",
+    "OnsetModel",
     "Patches",
     "XdroughtAccessor",
     "attributions",
@@ -60,17 +70,20 @@ __all__ = [
     "drought_summary",
     "event_importance",
     "false_discovery_control",
+    "fit_onset",
     "fit_resattcaurec",
     "flash_drought_events",
     "gccm",
     "importance_by_rate",
     "load",
+    "load_onset",
     "match_events",
     "occurrence_scores",
     "onset_days",
     "onset_label",
     "patches",
     "predict",
+    "predict_onset",
     "probability_scores",
     "set_options",
     "soil_moisture_percentile",

@@ -37,7 +37,7 @@ def by_pencil(p, changes, extremes, below_window, longest, lower, upper, dry_at_
     for t, today in enumerate(p):
         past = list(p[: t + 1])
         if math.isnan(today):
-            rows.append([NAN] * (len(changes) + 2 * len(extremes) + 2))
+            rows.append([NAN] * (len(changes) + 2 * len(extremes) + 4))
             continue
         row = [today - past[-1 - k] if len(past) > k else NAN for k in changes]
         for k in extremes:
@@ -46,6 +46,10 @@ def by_pencil(p, changes, extremes, below_window, longest, lower, upper, dry_at_
         row.append(sum(x < lower or (dry_at_lower and x == lower) for x in past[-below_window:]))
         wet = [x > upper or (wet_at_upper and x == upper) for x in past[::-1]]
         row.append(min(wet.index(True) if True in wet else longest, longest))
+        days = wet.index(True) if True in wet else 99
+        since = past[len(past) - days :]
+        possible = days < longest and all(x > lower or (x == lower and not dry_at_lower) for x in since)
+        row += [possible, (past[-1 - days] - today) / max(days, 1) if possible else NAN]
         rows.append(row)
     return np.array(rows).reshape(len(p), -1).T
 

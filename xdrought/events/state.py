@@ -62,10 +62,12 @@ def drought_state(
         On the dimensions of `soil_moisture`: ``percentile`` (percent); its changes ``percentile_change_3`` and ``_7``
         (days); its extremes ``percentile_min_14 percentile_max_14 percentile_min_30 percentile_max_30``;
         ``days_below_7``, the days below `lower` of the last seven; ``days_since_above``, the days since the last one
-        above `upper` (60 when there was none in the last 60); ``anomaly``, the departure from the mean of the season
-        over the spread of the site, and ``anomaly_lag_1 ... anomaly_lag_30``. On time: ``season_sin season_cos``. On
-        the remaining dimensions: ``site_mean site_spread`` (units of `soil_moisture`) and ``site_decay``, the
-        correlation of the anomaly with itself seven days later.
+        above `upper` (60 when there was none in the last 60); ``onset_possible``, 1 when it was above `upper` in
+        these 60 days and has not been below `lower` since, and ``fall_rate``, the mean fall per day since then;
+        ``anomaly``, the departure from the mean of the season over the spread of the site, and
+        ``anomaly_lag_1 ... anomaly_lag_30``. On time: ``season_sin season_cos``. On the remaining dimensions:
+        ``site_mean site_spread`` (units of `soil_moisture`) and ``site_decay``, the correlation of the anomaly with
+        itself seven days later.
 
     Raises
     ------
@@ -147,6 +149,8 @@ def _of_percentiles(percentile: xr.DataArray, d: Definition, time: Hashable) -> 
     described = {name: (text, "percent") for name, text in zip(names, texts, strict=True)}
     described[f"days_below_{BELOW}"] = (f"days below the {d.lower:g}th percentile among the last {BELOW}", "d")
     described["days_since_above"] = (f"days since above the {d.upper:g}th percentile, at most {LONGEST}", "d")
+    described["onset_possible"] = (f"whether not below {d.lower:g} since it was last above {d.upper:g} percent", "1")
+    described["fall_rate"] = (f"mean fall since last above the {d.upper:g}th percentile", "percent d-1")
     found = xr.apply_ufunc(
         _percentile_block,
         percentile,

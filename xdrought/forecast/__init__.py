@@ -3,7 +3,21 @@
 from xdrought.forecast.fitting import fit_resattcaurec
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.forecaster_file import load
+from xdrought.forecast.onset import Boosting, Logistic, OnsetModel, fit_onset, load_onset, predict_onset
 from xdrought.forecast.prediction import predict
 from xdrought.leakage import Certificate, Finding
 
-__all__ = ["Certificate", "Finding", "Forecaster", "fit_resattcaurec", "load", "predict"]
+__all__ = [
+    "Boosting",
+    "Certificate",
+    "Finding",
+    "Forecaster",
+    "Logistic",
+    "OnsetModel",
+    "fit_onset",
+    "fit_resattcaurec",
+    "load",
+    "load_onset",
+    "predict",
+    "predict_onset",
+]

@@ -35,18 +35,25 @@ def percentile_state(percentiles, changes, extremes, below_window, longest, lowe
     -------
     numpy.ndarray
         float64 (features, rows, time): the changes, then the minimum and the maximum of each window, the days below,
-        the days since above. NaN on days without a percentile; a change is NaN when its first day is missing; other
-        missing days are skipped.
+        the days since above; whether an onset is possible (1 when it was above `upper` less than `longest` days ago and
+        has not been below `lower` since, without a gap between), and then the mean fall per day since that day. NaN on
+        days without a percentile; a change is NaN when its first day is missing; other missing days are skipped; the
+        fall is NaN where no onset is possible.
     """
     n_rows, n_time = percentiles.shape
     n_changes, n_extremes = len(changes), len(extremes)
-    out = np.full((n_changes + 2 * n_extremes + 2, n_rows, n_time), np.nan)
+    out = np.full((n_changes + 2 * n_extremes + 4, n_rows, n_time), np.nan)
     for r in range(n_rows):
         p = percentiles[r]
-        since = longest
+        since, wet_day = longest, -1  # the last day above `upper`, -1 where it has been dry or missing since
         for t in range(n_time):
             wet = p[t] >= upper if wet_at_upper else p[t] > upper
+            dry = p[t] <= lower if dry_at_lower else p[t] < lower
             since = 0 if wet else min(since + 1, longest)
+            if wet:
+                wet_day = t
+            elif dry or np.isnan(p[t]) or since >= longest:
+                wet_day = -1
             if np.isnan(p[t]):
                 continue
             for k in range(n_changes):
@@ -64,31 +71,32 @@ def percentile_state(percentiles, changes, extremes, below_window, longest, lowe
                 below += p[past] <= lower if dry_at_lower else p[past] < lower
             out[n_changes + 2 * n_extremes, r, t] = below
             out[n_changes + 2 * n_extremes + 1, r, t] = since
+            out[n_changes + 2 * n_extremes + 2, r, t] = wet_day >= 0
+            if wet_day >= 0:
+                out[n_changes + 2 * n_extremes + 3, r, t] = (p[wet_day] - p[t]) / max(t - wet_day, 1)
     return out
 
 
 @njit(cache=True, nogil=True)
 def trailing_means(values, windows):
-    """Means (windows, rows, time) over the last `windows` days, today included.
+    """Means (windows, rows, time) over the last days, today included; `windows` grow.
 
-    NaN where fewer than half of the days are known.
+    NaN where fewer than half of the days are known. Each mean is summed up anew, from today backwards, so that it
+    depends on nothing but its days: a running sum would leave traces of what has left the window, and decision trees
+    see them.
     """
     n_rows, n_time = values.shape
     out = np.full((len(windows), n_rows, n_time), np.nan)
-    for k in range(len(windows)):
-        width = windows[k]
-        for r in range(n_rows):
-            total, count = 0.0, 0
-            for t in range(n_time):
-                if np.isfinite(values[r, t]):
-                    total += values[r, t]
-                    count += 1
-                if t >= width and np.isfinite(values[r, t - width]):
-                    total -= values[r, t - width]
-                    count -= 1
-                if count == 0:
-                    total = 0.0  # nothing of the rounding is carried over a gap
-                elif 2 * count >= width:
+    for r in range(n_rows):
+        for t in range(n_time):
+            total, count, past = 0.0, 0, t
+            for k in range(len(windows)):
+                while past > t - windows[k] and past >= 0:
+                    if np.isfinite(values[r, past]):
+                        total += values[r, past]
+                        count += 1
+                    past -= 1
+                if count > 0 and 2 * count >= windows[k]:
                     out[k, r, t] = total / count
     return out
 

@@ -1,0 +1,342 @@
+"""Fit the probability that a flash drought begins within the lead, and calibrate it on days not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import dask
+import numpy as np
+import xarray as xr
+
+from xdrought import calendars
+from xdrought.checks import public
+from xdrought.definitions import Definition, get_definition
+from xdrought.events.onsets import confirming_days, onset_label
+from xdrought.events.state import Train
+from xdrought.forecast.onset.classifiers import Settings, log_loss, settings_of
+from xdrought.forecast.onset.frequencies import BINS, DAYS_OF_YEAR, percentile_frequency, season_frequency
+from xdrought.forecast.onset.onset_model import OnsetModel
+from xdrought.forecast.onset.predictors import (
+    MEMBER,
+    OBSERVED,
+    Forcing,
+    OnsetTask,
+    in_units_of,
+    onset_inputs,
+    stacked_rows,
+)
+from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
+
+
+@public
+def fit_onset(
+    ds: xr.Dataset,
+    target: Hashable,
+    drivers: Sequence[Hashable] = (),
+    *,
+    future: Sequence[Hashable] = (),
+    forcing: Forcing = None,
+    lead: int = 7,
+    label: str = "path",
+    definition: str | Definition = "tang2025",
+    model: str | Settings = "boosting",
+    split: str | Splits = "chronological",
+    fractions: Sequence[float] = (0.70, 0.15, 0.15),
+    embargo: int | None = None,
+    train: Train | None = None,
+    calibrate: bool = True,
+    max_days: int = 2_000_000,
+    seed: int = 0,
+    time: Hashable = "time",
+    **thresholds: Any,
+) -> OnsetModel:
+    """Fit P(a flash drought begins within the next 1 to `lead` days) from the state of the soil and the weather.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Daily soil moisture and weather of sites or of a grid, with units. With dask, time must be one chunk; what is
+        needed for training is computed.
+    target : hashable
+        Name of soil moisture.
+    drivers : sequence of hashable
+        Names of weather known up to the day of issue, on no other dimensions than the target. Each gives its value of
+        the day and its means over 3 to 90 days. At real sites rain alone served better than all weather.
+    future : sequence of hashable
+        Names of weather known for the lead days, from `forcing`.
+    forcing : xarray.Dataset or "observed", optional
+        Forecasts of `future` on (init_time, lead_time[, member]) and the places, best of the quality that will be used.
+        With "observed" the record itself is read ahead, which is an upper bound and no warning.
+    lead : int
+        Days after the day of issue on which an onset counts.
+    label : {"path", "event"}
+        ``path``: soil moisture falls from above `upper` to below `lower` fast enough. ``event``: such a fall that
+        lasts, as :func:`xdrought.flash_drought_events` lists it.
+    definition : str or Definition
+        Of a flash drought.
+    model : {"boosting", "logistic"}, Boosting or Logistic
+        Gradient boosting was ahead of logistic regression at real sites and is the default.
+    split : "chronological", "spatial_monte_carlo" or Splits
+        Parts by day of issue at each site, or whole sites, or splits of your own.
+    fractions : (float, float, float)
+        Shares of training, validation and test.
+    embargo : int, optional
+        Days left out after each border. By default the days that the inputs look back, plus the days that the label
+        looks ahead, so that no day of one part is seen by another.
+    train : slice, (start, end), boolean DataArray, or a record, optional
+        What percentiles and means of the sites are computed from; by default each site's training days. Needed where
+        whole sites are held out.
+    calibrate : bool
+        Whether slope and intercept of the log odds are fitted to the validation part.
+    max_days : int
+        Most site-days that are read for training. Of larger grids, cells are drawn at random, and the season's
+        frequency is that of all cells together.
+    seed : int
+        Of the draw of cells and of the classifier.
+    time : hashable
+        The time dimension.
+    **thresholds
+        Fields of :class:`xdrought.definitions.Definition` to change, e.g. ``pool="dayofyear", window=15``.
+
+    Returns
+    -------
+    OnsetModel
+        For :func:`xdrought.predict_onset`.
+
+    Raises
+    ------
+    KeyError
+        For a variable that is not there.
+    ValueError
+        For a training or validation part without an onset, or with nothing else; a target without values; days out of
+        order; units or dimensions that do not fit; a place without training days; an unknown option.
+
+    Notes
+    -----
+    Days whose label cannot be told are left out. The number of trees is the one of the smallest log loss on the
+    validation part, which also calibrates; the test part is not looked at.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought import fit_onset, predict_onset
+    >>> rng, days = np.random.default_rng(0), pd.date_range("2001-01-01", periods=3000)
+    >>> rain = rng.exponential(4.0, (3, 3000)) * (rng.random((3, 3000)) < 0.2)
+    >>> soil = np.zeros((3, 3000))
+    >>> for t in range(1, 3000):
+    ...     soil[:, t] = 0.95 * soil[:, t - 1] + rain[:, t]
+    >>> dims = ("site", "time")
+    >>> data = {"rain": (dims, rain, {"units": "mm"}), "soil_moisture": (dims, soil, {"units": "mm"})}
+    >>> ds = xr.Dataset(data, {"site": list("ABC"), "time": days})
+    >>> onset = fit_onset(ds, "soil_moisture", ["rain"], model="logistic")
+    >>> sorted(predict_onset(ds, onset).data_vars)
+    ['flash_onset_probability', 'part', 'percentile_frequency', 'season_frequency']
+    """
+    name, settings = settings_of(model)
+    task = _task(ds, target, drivers, future, lead, label, get_definition(definition, **thresholds), time)
+    data = in_units_of(ds, task)
+    if not bool(data[target].notnull().any()):
+        raise ValueError(f"{target!r} has no value on any day; check the selection or the file that it came from")
+    splits = _splits(data[target], task, split, fractions, embargo, seed)
+    places = [dim for dim in data[target].dims if dim != time]
+    drawn = _drawn_places(data, places, max_days, seed, time)
+    known = train if train is not None else splits.training_days(data[time])
+    if train is None:
+        _require_training_days(splits, places)
+    days = _training_days(_at(data, drawn), task, _at(splits, drawn), _at(known, drawn), _at(forcing, drawn), time)
+    counts = days.counts()
+    _require_both_classes(counts, target, calibrate)
+    classifier = settings.fit(*days.rows("train"), days.rows("val"), seed)
+    calibration = (
+        _calibration(classifier.margins(days.rows("val")[0]), days.rows("val")[1]) if calibrate else (1.0, 0.0)
+    )
+    season = _season(days, data[target], drawn is None, time)
+    table = percentile_frequency(days.rows("train")[1], days.inputs["percentile"][days.parts["train"]])
+    centres = (np.arange(BINS) + 0.5) * 100 / BINS
+    return OnsetModel(
+        task=task,
+        inputs=tuple(days.inputs),
+        model=name,
+        classifier=classifier,
+        calibration=calibration,
+        season=season,
+        percentile_table=xr.DataArray(table, {"percentile_bin": centres}, ["percentile_bin"]),
+        splits=splits,
+        settings={**asdict(settings), **counts, "seed": seed, "embargo": splits.embargo, "train": _words(train)}
+        | ({"forcing": OBSERVED if isinstance(forcing, str) else "forecasts"} if future else {}),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingDays:
+    """Labels and inputs of every place and day, and which of them belong to each part."""
+
+    begins: np.ndarray  # float32 (places, time), NaN where not told
+    inputs: dict[str, np.ndarray]  # each float32 (places, time) or (places, time, member)
+    parts: dict[str, np.ndarray]  # bool (places, time)
+
+    def rows(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs (n, inputs) and labels (n,) of a part; with members, those of the first."""
+        chosen = self.parts[part]
+        return stacked_rows(tuple(values[chosen] for values in self.inputs.values())), self.begins[chosen]
+
+    def counts(self) -> dict[str, int]:
+        """Days of each part, and how many of them stand before an onset."""
+        found = {}
+        for part, chosen in self.parts.items():
+            found[f"{part}_days"] = int(chosen.sum())
+            found[f"{part}_positive"] = int(self.begins[chosen].sum())
+        return found
+
+
+def _task(
+    ds: xr.Dataset,
+    target: Hashable,
+    drivers: Sequence[Hashable],
+    future: Sequence[Hashable],
+    lead: int,
+    label: str,
+    definition: Definition,
+    time: Hashable,
+) -> OnsetTask:
+    """What is asked for, with the units of the training."""
+    for role, names in (("drivers", drivers), ("future", future)):
+        if isinstance(names, str):
+            raise TypeError(f"{role}={names!r} is one name; give a list, [{names!r}]")
+    named = [target, *drivers, *future]
+    known = {name: ds[name].attrs.get("units") for name in named if name in ds.data_vars}
+    return OnsetTask(target, tuple(drivers), tuple(future), lead, label, definition, known, time)
+
+
+def _splits(
+    target: xr.DataArray,
+    task: OnsetTask,
+    split: str | Splits,
+    fractions: Sequence[float],
+    embargo: int | None,
+    seed: int,
+) -> Splits:
+    """The parts, by day of issue."""
+    if isinstance(split, Splits):
+        return split
+    observed = target.notnull()
+    if split == "chronological":
+        ahead = task.lead + confirming_days(task.definition, task.label)
+        gap = task.memory + ahead if embargo is None else embargo
+        return chronological(observed, fractions=fractions, embargo=gap, time=task.time)
+    if split == "spatial_monte_carlo":
+        return spatial_monte_carlo(observed, fractions=fractions, seed=seed, time=task.time)
+    raise ValueError(f'split={split!r} is unknown; give Splits, "chronological" or "spatial_monte_carlo"')
+
+
+def _require_training_days(splits: Splits, places: Sequence[Hashable]) -> None:
+    """Raise when a place of validation or test has no training days of its own."""
+    used = splits.ranges.start.notnull()
+    lacking = used.any("part") & ~used.sel(part="train", drop=True)
+    if bool(lacking.any()):
+        where = lacking.where(lacking, drop=True)
+        names = [where[dim].values.tolist()[:5] for dim in places if dim in where.coords]
+        raise ValueError(
+            f"places {names} have no training days, from which their percentiles and means could be computed; give "
+            f'train=, e.g. train=(None, "2015-12-31") or a record of these places'
+        )
+
+
+def _drawn_places(
+    data: xr.Dataset, places: list[Hashable], max_days: int, seed: int, time: Hashable
+) -> dict[Hashable, xr.DataArray] | None:
+    """Positions of places drawn at random where all of them are too many, else None."""
+    sizes = [data.sizes[dim] for dim in places]
+    wanted = max(1, int(max_days) // max(data.sizes[time], 1))
+    if not places or int(np.prod(sizes)) <= wanted:
+        return None
+    chosen = np.sort(np.random.default_rng(seed).choice(int(np.prod(sizes)), wanted, replace=False))
+    positions = np.unravel_index(chosen, sizes)
+    return {dim: xr.DataArray(at, dims="_place") for dim, at in zip(places, positions, strict=True)}
+
+
+def _at(what: Any, drawn: dict[Hashable, xr.DataArray] | None) -> Any:
+    """Labelled data, or splits, at the places that were drawn."""
+    if drawn is None or not isinstance(what, xr.DataArray | xr.Dataset | Splits):
+        return what
+    if isinstance(what, Splits):
+        return replace(what, ranges=what.ranges.isel(drawn))
+    return what.isel(drawn, missing_dims="ignore")
+
+
+def _training_days(
+    data: xr.Dataset, task: OnsetTask, splits: Splits, train: Train, forcing: Forcing, time: Hashable
+) -> TrainingDays:
+    """Labels and inputs in memory."""
+    target = data[task.target]
+    begins = onset_label(target, lead=task.lead, label=task.label, train=train, definition=task.definition, time=time)
+    inputs = onset_inputs(data, task, train, forcing, time)
+    inputs = {name: da.isel({MEMBER: 0}, drop=True) if MEMBER in da.dims else da for name, da in inputs.items()}
+    begins, inputs = dask.compute(begins, inputs)
+    like = begins.reset_coords(drop=True)
+    shape = (-1, target.sizes[time])
+
+    def rows(da: xr.DataArray) -> np.ndarray:
+        return da.broadcast_like(like).transpose(..., time).to_numpy().reshape(shape)
+
+    arrays = {name: rows(da).astype(np.float32) for name, da in inputs.items()}
+    labels = rows(like)
+    usable = np.isfinite(labels) & np.isfinite(arrays["percentile"])
+    parts = {part: usable & rows(splits.mask(part, target[time]).reset_coords(drop=True)) for part in PARTS}
+    return TrainingDays(labels, arrays, parts)
+
+
+def _require_both_classes(counts: dict[str, int], target: Hashable, calibrate: bool) -> None:
+    for part in ("train", "val") if calibrate else ("train",):
+        days, positive = counts[f"{part}_days"], counts[f"{part}_positive"]
+        if not 0 < positive < days:
+            name = {"train": "training", "val": "validation"}[part]
+            cure = "give more sites or years, other fractions=, or thresholds that are met more often"
+            cure += ", or calibrate=False" if part == "val" else ""
+            raise ValueError(
+                f"the {name} part of {target!r} has {days} days, {positive} of them before an onset; both kinds are "
+                f"needed: {cure}"
+            )
+
+
+def _calibration(margins: np.ndarray, begins: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of the log odds with the smallest log loss (Platt 1999), by Newton's method."""
+    design = np.stack([margins, np.ones_like(margins)])
+    fitted = np.array([1.0, 0.0])
+    loss = log_loss(fitted @ design, begins)
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(fitted @ design, -500, 500)))
+        gradient = design @ (p - begins)
+        curvature = (design * (p * (1 - p))) @ design.T + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        while step.any() and log_loss((fitted - step) @ design, begins) > loss:
+            step = step / 2 if np.abs(step).max() > 1e-12 else np.zeros(2)
+        fitted = fitted - step
+        loss = log_loss(fitted @ design, begins)
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(fitted[0]), float(fitted[1])
+
+
+def _season(days: TrainingDays, target: xr.DataArray, all_read: bool, time: Hashable) -> xr.DataArray:
+    """The season's frequency in the training part, of each place where all of them were read."""
+    day = np.asarray(calendars.common_day_of_year(target.indexes[time]))  # type: ignore[arg-type]
+    pool, places = season_frequency(np.nan_to_num(days.begins) == 1, days.parts["train"], day)
+    coords: dict[Hashable, Any] = {"pool": ("day_of_year", pool)}
+    if not all_read:
+        return xr.DataArray(pool, coords, ["day_of_year"])
+    like = target.isel({time: 0}, drop=True)
+    coords |= {dim: like[dim].variable for dim in like.dims if dim in like.coords}
+    return xr.DataArray(places.reshape(*like.shape, DAYS_OF_YEAR), coords, [*like.dims, "day_of_year"])
+
+
+def _words(train: Train | None) -> str:
+    """What the percentiles are computed from, in words."""
+    if train is None:
+        return "training days of each place"
+    if isinstance(train, xr.DataArray):
+        return "a mask of days" if train.dtype == bool else "a record"
+    period = train if isinstance(train, slice) else slice(*train)
+    return f"{period.start} to {period.stop}"

@@ -1,0 +1,217 @@
+"""A fitted warning of flash droughts with everything that its use needs: a value, and the one file that keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xdrought.checks import public
+from xdrought.definitions import Definition
+from xdrought.forecast.onset.classifiers import FITTED, LinearClassifier, TreeEnsemble
+from xdrought.forecast.onset.predictors import OnsetTask
+from xdrought.splits import Splits
+
+FORMAT = "xdrought onset model"
+FORMAT_VERSION = 1
+GROUPS = ("classifier", "season", "percentile_table", "splits")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OnsetModel:
+    """What :func:`xdrought.fit_onset` gives and :func:`xdrought.predict_onset` takes.
+
+    Attributes
+    ----------
+    task : OnsetTask
+        Target, drivers, lead, label, definition and units.
+    inputs : tuple of str
+        Names of the inputs in the order of the classifier.
+    model : {"boosting", "logistic"}
+        Kind of the classifier.
+    classifier : TreeEnsemble or LinearClassifier
+        Plain arrays that give log odds.
+    calibration : (float, float)
+        Slope and intercept that turn these log odds into those of the probability, from the validation part; (1, 0)
+        without calibration.
+    season : xarray.DataArray
+        Frequency of the season in the training part, on the places and ``day_of_year``, with the coordinate ``pool``,
+        that of all places together.
+    percentile_table : xarray.DataArray
+        Frequency by today's percentile in the training part, on ``percentile_bin`` (its centre).
+    splits : xdrought.splits.Splits
+        Days of issue of training, validation and test at each place.
+    settings : mapping
+        Seed, settings of the classifier, and how many days and onsets each part had.
+    """
+
+    task: OnsetTask
+    inputs: tuple[str, ...]
+    model: str
+    classifier: TreeEnsemble | LinearClassifier
+    calibration: tuple[float, float]
+    season: xr.DataArray
+    percentile_table: xr.DataArray
+    splits: Splits
+    settings: Mapping[str, Any]
+
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities (n,) of rows of inputs (n, inputs)."""
+        slope, intercept = self.calibration
+        with np.errstate(over="ignore"):
+            return 1 / (1 + np.exp(-(intercept + slope * self.classifier.margins(rows))))
+
+    def save(self, path: str | Path) -> None:
+        """Write to one NetCDF file: labels, classifier, calibration and reference frequencies, without pickle.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file, by custom ``*.nc``. It is replaced only when the new one is complete.
+
+        See Also
+        --------
+        xdrought.load_onset
+        """
+        _write(self, path)
+
+    def __repr__(self) -> str:
+        task, n = self.task, self.settings
+        return (
+            f"<OnsetModel {self.model}: P(flash onset of {task.target!r} within 1..{task.lead} days), "
+            f'label "{task.label}", definition {task.definition.name!r}, {len(self.inputs)} inputs, trained on '
+            f"{n['train_days']} days with {n['train_positive']} before an onset>"
+        )
+
+
+def _write(onset: OnsetModel, path: str | Path) -> None:
+    """Write beside, then move into place."""
+    path = Path(path)
+    groups = {
+        "classifier": onset.classifier.to_dataset(),
+        "season": onset.season.rename("season").to_dataset(),
+        "percentile_table": onset.percentile_table.rename("percentile_table").to_dataset(),
+        "splits": onset.splits.ranges,
+    }
+    task = asdict(onset.task)
+    labels = {
+        "task": task | {"units": [[name, unit] for name, unit in onset.task.units.items()]},
+        "inputs": onset.inputs,
+        "model": onset.model,
+        "calibration": onset.calibration,
+        "fractions": onset.splits.fractions,
+        "embargo": onset.splits.embargo,
+        "split_time": onset.splits.time,
+        "settings": dict(onset.settings),
+    }
+    text = json.dumps(labels, sort_keys=True)
+    root = xr.Dataset(
+        attrs={
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "labels": text,
+            "digest": _digest(text, groups),
+        }
+    )
+    part = path.with_name(f".{path.name}.part")
+    try:
+        root.to_netcdf(part, engine="h5netcdf")
+        for name, group in groups.items():
+            group.to_netcdf(part, mode="a", group=name, engine="h5netcdf")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@public
+def load_onset(path: str | Path) -> OnsetModel:
+    """Read what :meth:`OnsetModel.save` wrote.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    OnsetModel
+        It predicts to the last bit what the saved one predicts.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no file.
+    ValueError
+        For a file that is none of ours, incomplete, changed, or of another format version.
+
+    Examples
+    --------
+    >>> from xdrought import load_onset
+    >>> onset = load_onset("onset.nc")  # doctest: +SKIP
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; give what OnsetModel.save wrote")
+    try:
+        attrs = xr.load_dataset(path, engine="h5netcdf").attrs
+        ours = attrs.get("format") == FORMAT
+        groups = {name: xr.load_dataset(path, group=name, engine="h5netcdf") for name in GROUPS} if ours else {}
+    except Exception as error:  # HDF5 raises many types for a broken file
+        raise ValueError(f"{path} is no whole NetCDF file ({error}); take a fresh copy") from error
+    if not ours:
+        raise ValueError(f"{path} is not a saved onset model; write one with OnsetModel.save")
+    if int(attrs["format_version"]) != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {attrs['format_version']}, this xdrought reads {FORMAT_VERSION}; update "
+            f"xdrought, or fit again"
+        )
+    if attrs.get("digest") != _digest(attrs["labels"], groups):
+        raise ValueError(f"{path} was changed after it was saved; take a fresh copy, or save it again")
+    return _from_parts(json.loads(attrs["labels"]), groups)
+
+
+def _from_parts(labels: dict[str, Any], groups: dict[str, xr.Dataset]) -> OnsetModel:
+    task = labels["task"]
+    classifier = FITTED[labels["model"]].from_dataset(groups["classifier"])
+    classifier.check(len(labels["inputs"]))
+    return OnsetModel(
+        task=OnsetTask(
+            **{
+                **task,
+                "definition": Definition(**task["definition"]),
+                "drivers": tuple(task["drivers"]),
+                "future": tuple(task["future"]),
+                "units": dict(task["units"]),
+            }
+        ),
+        inputs=tuple(labels["inputs"]),
+        model=labels["model"],
+        classifier=classifier,
+        calibration=tuple(labels["calibration"]),
+        season=groups["season"]["season"].rename(None),
+        percentile_table=groups["percentile_table"]["percentile_table"].rename(None),
+        splits=Splits(groups["splits"], tuple(labels["fractions"]), labels["embargo"], labels["split_time"]),
+        settings=labels["settings"],
+    )
+
+
+def _digest(labels: str, groups: dict[str, xr.Dataset]) -> str:
+    """SHA-256 of the labels and of every variable's name, dimensions and values."""
+    found = hashlib.sha256(labels.encode())
+    for group in sorted(groups):
+        for name in sorted(map(str, groups[group].variables)):
+            variable = groups[group].variables[name]
+            values = variable.to_numpy()
+            if values.dtype.kind == "M":  # a file may bring back dates in other units
+                values = values.astype("datetime64[us]")
+            values = values.astype("int64") if values.dtype.kind in "Mmb" else values
+            is_text = values.dtype.kind in "OUST"
+            found.update(repr((group, name, variable.dims, values.shape)).encode())
+            found.update(repr(values.tolist()).encode() if is_text else np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()

@@ -1,0 +1,186 @@
+"""The probability that a flash drought begins within the lead, on every day of labelled data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from xdrought.checks import public
+from xdrought.events.state import Train
+from xdrought.forecast.onset.frequencies import percentile_bin, season_on_days
+from xdrought.forecast.onset.onset_model import OnsetModel
+from xdrought.forecast.onset.predictors import MEMBER, Forcing, in_units_of, onset_inputs, stacked_rows
+from xdrought.splits import PARTS, Splits
+
+OUTSIDE = "outside"  # of all parts
+
+
+@public
+def predict_onset(
+    ds: xr.Dataset,
+    onset: OnsetModel,
+    *,
+    train: Train | None = None,
+    forcing: Forcing = None,
+    time: Hashable = "time",
+) -> xr.Dataset:
+    """P(a flash drought begins within the next 1 to `lead` days) on each day of issue, beside two frequencies.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Soil moisture and drivers of sites or of a grid, under the names and in the units of the training or others that
+        can be converted. With dask, time must be one chunk; the result is lazy.
+    onset : OnsetModel
+        From :func:`xdrought.fit_onset` or :func:`xdrought.load_onset`.
+    train : slice, (start, end), boolean DataArray, or a record, optional
+        What percentiles and means are computed from. By default the training days of the fit, which must be among the
+        days of `ds`; places that the training has not seen need it.
+    forcing : xarray.Dataset or "observed", optional
+        The weather of the lead days where the model was fitted with `future`.
+    time : hashable
+        The time dimension.
+
+    Returns
+    -------
+    xarray.Dataset
+        On the dimensions of soil moisture, where time is the day of issue: ``flash_onset_probability``;
+        ``season_frequency``, how often it happened in the training part in the same season, at the site shrunk to all
+        sites; ``percentile_frequency``, how often it happened at the same percentile; ``part``, the part of the
+        splits (outside, train, val, test) that the day belongs to. NaN where soil moisture of the day is missing; other
+        missing inputs count as not known. With members, the probability is the mean of theirs.
+
+    Raises
+    ------
+    KeyError
+        For a variable that is not there.
+    ValueError
+        For places without training days, days out of order, units that cannot be converted, or a forcing that lacks a
+        lead day.
+
+    Examples
+    --------
+    See :func:`xdrought.fit_onset`.
+    """
+    task = onset.task
+    data = in_units_of(ds, task)
+    target = data[task.target]
+    splits = _splits_here(onset.splits, target, time)
+    if train is None:
+        _require_training_days(splits, target, time)
+    splits = _as_lazy_as(splits, target)
+    train = splits.training_days(target[time]) if train is None else train
+    inputs = onset_inputs(data, task, train, forcing, time)
+    probability = xr.apply_ufunc(
+        _probability_block,
+        *inputs.values(),
+        kwargs={"onset": onset},
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        keep_attrs=False,
+    )
+    if MEMBER in probability.dims:
+        probability = probability.mean(MEMBER)
+    issued = inputs["percentile"].notnull()
+    found = {
+        "flash_onset_probability": probability,
+        "season_frequency": season_on_days(onset.season, target, time),
+        "percentile_frequency": xr.apply_ufunc(
+            _table_block,
+            inputs["percentile"],
+            kwargs={"table": onset.percentile_table.to_numpy()},
+            dask="parallelized",
+            output_dtypes=[np.float64],
+        ),
+    }
+    ahead = f"a flash drought begins within {task.lead} days"
+    texts = {
+        "flash_onset_probability": f"probability that {ahead}",
+        "season_frequency": f"how often {ahead}, in the season",
+        "percentile_frequency": f"how often {ahead}, by today's percentile",
+    }
+    out = {
+        name: da.where(issued).transpose(*target.dims).assign_attrs(long_name=texts[name], units="1")
+        for name, da in found.items()
+    }
+    out["part"] = _parts(splits, target, time)
+    return xr.Dataset(
+        out,
+        {"lead_time": ((), np.timedelta64(task.lead * 86400, "s"), {"long_name": "longest time to the onset"})},
+        {
+            "label": task.label,
+            "definition": task.definition.name,
+            "lead": task.lead,
+            "model": onset.model,
+            "forcing": forcing if isinstance(forcing, str) else "none" if forcing is None else "forecasts",
+        },
+    ).assign_coords(target.coords)
+
+
+def _probability_block(*inputs: np.ndarray, onset: OnsetModel) -> np.ndarray:
+    rows = stacked_rows(inputs)
+    known = np.isfinite(rows[..., onset.inputs.index("percentile")])
+    out = np.full(known.shape, np.nan)
+    out[known] = onset.probabilities(rows[known])
+    return out
+
+
+def _table_block(percentile: np.ndarray, *, table: np.ndarray) -> np.ndarray:
+    return table[percentile_bin(percentile)]
+
+
+def _splits_here(splits: Splits, target: xr.DataArray, time: Hashable) -> Splits:
+    """The parts on the places of the target; empty at places that they do not know."""
+    here = {
+        dim: target.indexes[dim] for dim in splits.ranges.dims if dim in target.indexes and dim in splits.ranges.indexes
+    }
+    ranges = splits.ranges.reindex(here)
+    gone = [dim for dim in ranges.dims if dim != "part" and dim not in target.dims]
+    if gone:  # a single place was selected: its own parts, if its label is still there
+        labels = {dim: target.coords[dim] for dim in gone if dim in target.coords}
+        ranges = (
+            ranges.sel(labels) if len(labels) == len(gone) else ranges.isel(dict.fromkeys(gone, slice(0))).max(gone)
+        )
+    return replace(splits, ranges=ranges, time=time)
+
+
+def _as_lazy_as(splits: Splits, target: xr.DataArray) -> Splits:
+    """The parts in the chunks of the target, so that masks of days are as lazy as it is."""
+    if target.chunks is None:
+        return splits
+    chunks = {dim: target.chunksizes[dim] for dim in splits.ranges.dims if dim in target.chunksizes}
+    return replace(splits, ranges=splits.ranges.chunk(chunks))
+
+
+def _require_training_days(splits: Splits, target: xr.DataArray, time: Hashable) -> None:
+    """Raise when the data of some place hold no day of its training part."""
+    ranges = splits.ranges.sel(part="train", drop=True)
+    first, last = target[time][0].values, target[time][-1].values
+    there = (ranges.start <= last) & (ranges.end >= first)
+    if not bool(there.all()):
+        lacking = there.where(~there, drop=True)
+        names = [lacking[dim].values.tolist()[:5] for dim in lacking.dims if dim in lacking.coords]
+        raise ValueError(
+            f"{int((~there).sum())} place(s) {names} hold no day of the training, from which their percentiles and "
+            f'means could be computed; give train=, e.g. train=(None, "2015-12-31"), or a record of {target.name!r}'
+        )
+
+
+def _parts(splits: Splits, target: xr.DataArray, time: Hashable) -> xr.DataArray:
+    """int8: which part each day of issue belongs to."""
+    flags = {OUTSIDE: 0} | {part: k for k, part in enumerate(PARTS, start=1)}
+    masks = [splits.mask(name, target[time]).astype(np.int8) * np.int8(flags[name]) for name in PARTS]
+    part = masks[0] + masks[1] + masks[2]
+    return (
+        part.reset_coords(drop=True)
+        .broadcast_like(target)
+        .transpose(*target.dims)
+        .assign_attrs(
+            long_name="part of the day of issue",
+            flag_values=np.array(list(flags.values()), dtype=np.int8),
+            flag_meanings=" ".join(flags),
+        )
+    )
