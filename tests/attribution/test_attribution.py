@@ -179,8 +179,13 @@ def test_units_labels_and_settings(sites, causal, some):
         assert found[name].attrs["units"] == "m3 m-3"
         assert found[name].attrs["long_name"]
     assert {name: found.attrs[name] for name in ("method", "n_background", "n_draws", "seed", "window", "lead")} == {
-        "method": "balanced", "n_background": 6, "n_draws": 12, "seed": 0, "window": 5, "lead": 2,
-    }  # fmt: skip
+        "method": "balanced",
+        "n_background": 6,
+        "n_draws": 12,
+        "seed": 0,
+        "window": 5,
+        "lead": 2,
+    }
     assert found.attrs["reduced"] == "window patch_lat patch_lon cell"
     assert list(found.quantity) == ["rho", "p_value"]
     xr.testing.assert_identical(found, attributions(sites, causal, where=some, **FEW))
@@ -289,8 +294,10 @@ def test_deleting_what_counts_moves_the_forecast_most(trained):
     windows = forecaster.splits.windows(p, "test")[::5]
     where = p.to_labels(np.isin(np.arange(len(p)), windows))
     found = attributions(ds, forecaster, where=where.astype(bool), reduce=["patch_lat", "patch_lon"], **FEW)
-    shares = [abs(found.attribution.sel(site=w.site, time=w.valid_time)).transpose("window", "variable").values
-              for w in (p[int(k)] for k in windows)]  # fmt: skip
+    shares = [
+        abs(found.attribution.sel(site=w.site, time=w.valid_time)).transpose("window", "variable").values
+        for w in (p[int(k)] for k in windows)
+    ]
     x = torch.from_numpy(np.stack([p[int(k)].inputs.values for k in windows])).float()
     network, rng = frozen(forecaster.network()), np.random.default_rng(0)
 

@@ -35,8 +35,10 @@ def sites() -> xr.Dataset:
 def test_layers_are_named_up_to_their_first_number():
     names = ["encoder.units.0.body.1.weight", "encoder.units.0.body.1.bias", "encoder.project.weight", "head.1.bias"]
     assert sanity._layers(dict.fromkeys(names)) == {
-        "encoder.units.0": names[:2], "encoder.project": names[2:3], "head.1": names[3:],
-    }  # fmt: skip
+        "encoder.units.0": names[:2],
+        "encoder.project": names[2:3],
+        "head.1": names[3:],
+    }
 
 
 def test_attributions_of_random_weights_are_others_and_those_of_the_same_are_not(sites):
@@ -49,8 +51,12 @@ def test_attributions_of_random_weights_are_others_and_those_of_the_same_are_not
     assert torch.equal(torch.random.get_rng_state(), state)
     assert found.similarity.dims == ("layer", "randomisation")
     assert found.layer.values.tolist() == [
-        "none, other draws", "head.1", "head.0", "recurrence.cells.1", "recurrence.cells.0",
-    ]  # fmt: skip
+        "none, other draws",
+        "head.1",
+        "head.0",
+        "recurrence.cells.1",
+        "recurrence.cells.0",
+    ]
     mean = found.mean("randomisation")
     assert float(mean.signed_similarity[0]) > 0.85
     assert float(mean.similarity[0]) > 0.85
@@ -67,9 +73,14 @@ def test_the_last_layer_of_a_cascade_is_a_wholly_untrained_network(sites):
     summed = {"reduce": ("patch_lat", "patch_lon", "cell"), "where": where.drop_vars("init_time"), "seed": 3}
     first, last = (attributions(sites, f, **summed, **FEW).attribution for f in (forecaster, fresh))
     rho = [
-        [spearmanr(f(first.sel(site="S1", time=day)).values.ravel(), f(last.sel(site="S1", time=day)).values.ravel())
-         .statistic for day in first.time] for f in (abs, lambda values: values)
-    ]  # fmt: skip
+        [
+            spearmanr(
+                f(first.sel(site="S1", time=day)).values.ravel(), f(last.sel(site="S1", time=day)).values.ravel()
+            ).statistic
+            for day in first.time
+        ]
+        for f in (abs, lambda values: values)
+    ]
     assert float(found.similarity[-1, 0]) == pytest.approx(np.mean(rho[0]), abs=1e-6)
     assert float(found.signed_similarity[-1, 0]) == pytest.approx(np.mean(rho[1]), abs=1e-6)
     assert found.attrs["n_windows"] == 4
@@ -120,8 +131,10 @@ def test_importance_rows_stand_in_the_order_of_the_windows(sites):
     )
     shares = attributions(sites, forecaster, where=where, reduce=("patch_lat", "patch_lon"), **FEW).attribution
     rows = sanity._rows(shares)
-    expected = [shares.sel(site=s, time=sites.time[k]).transpose("window", "variable").values.ravel()
-                for s, k in (("S0", 50), ("S2", 40), ("S2", 60))]  # fmt: skip
+    expected = [
+        shares.sel(site=s, time=sites.time[k]).transpose("window", "variable").values.ravel()
+        for s, k in (("S0", 50), ("S2", 40), ("S2", 60))
+    ]
     np.testing.assert_array_equal(rows, expected)
 
 

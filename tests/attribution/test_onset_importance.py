@@ -28,8 +28,9 @@ def shares(values, **dims) -> xr.DataArray:
 
 @pytest.fixture
 def daily() -> xr.DataArray:
-    return shares([[[1, -2], [-3, 4], [5, 6], [0, 0], [0, 0], [0, 0]],
-                   [[0, 0], [0, 0], [2, 2], [4, -8], [6, 2], [9, 9]]])  # fmt: skip
+    return shares(
+        [[[1, -2], [-3, 4], [5, 6], [0, 0], [0, 0], [0, 0]], [[0, 0], [0, 0], [2, 2], [4, -8], [6, 2], [9, 9]]]
+    )
 
 
 def events(rows, **variables) -> xr.Dataset:

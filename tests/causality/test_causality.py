@@ -233,9 +233,13 @@ def test_dask_is_lazy_and_chunks_do_not_matter():
         lazy_input = ds.chunk(chunks)
         with raise_if_dask_computes():
             lazy = ccm(
-                lazy_input[["t2m", "tp"]], lazy_input["sm"], surrogates=19, deseasonalize=False,
-                library_size=[30, 100], library_samples=3,
-            )  # fmt: skip
+                lazy_input[["t2m", "tp"]],
+                lazy_input["sm"],
+                surrogates=19,
+                deseasonalize=False,
+                library_size=[30, 100],
+                library_samples=3,
+            )
         assert all(lazy[name].chunks is not None for name in lazy)
         xr.testing.assert_allclose(lazy.compute(), eager)
 

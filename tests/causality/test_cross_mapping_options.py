@@ -104,9 +104,11 @@ def test_a_mask_may_differ_by_site_and_by_a_dimension_of_the_cause_only():
     found = ccm(cause, ds["sm"], where=where, exclusion_radius=2)
     for site, cell in itertools.product(range(3), range(2)):
         one = ccm(
-            cause.isel(site=site, cell=cell), ds["sm"].isel(site=site), where=where.isel(site=site, cell=cell),
+            cause.isel(site=site, cell=cell),
+            ds["sm"].isel(site=site),
+            where=where.isel(site=site, cell=cell),
             exclusion_radius=2,
-        )  # fmt: skip
+        )
         xr.testing.assert_allclose(found.isel(site=site, cell=cell).rho, one.rho)
         assert (one.n_pairs <= int(where.isel(site=site, cell=cell).sum())).all()
 
@@ -249,7 +251,7 @@ def test_unrelated_noise_does_not_converge():
         ({"engine": "causal-ccm", "where": season(weather())}, ValueError, "has no exclusion_radius, .*, where"),
         ({"surrogate_kind": "magic"}, ValueError, "surrogate_kind 'magic' is unknown; choose one of"),
     ],
-)  # fmt: skip
+)
 def test_wrong_options_are_refused(change, error, text):
     ds = weather()
     with pytest.raises(error, match=text):

@@ -273,8 +273,12 @@ def test_the_order_of_drivers_and_of_sites_changes_nothing(small):
     assert turned["variable"].values.tolist() == DRIVERS[::-1]
     same(found, turned.sel(variable=DRIVERS, driver=DRIVERS))
     back = ds.isel(site=[2, 0, 1])
-    same(found.isel(site=[2, 0, 1]), driver_gain(back[DRIVERS], back["soil"], fdr=False).assign(
-        p_value_adjusted=found.p_value_adjusted.isel(site=[2, 0, 1])))  # fmt: skip
+    same(
+        found.isel(site=[2, 0, 1]),
+        driver_gain(back[DRIVERS], back["soil"], fdr=False).assign(
+            p_value_adjusted=found.p_value_adjusted.isel(site=[2, 0, 1])
+        ),
+    )
     alone = driver_gain(ds[DRIVERS].isel(site=1), ds["soil"].isel(site=1))
     same(found.isel(site=1).drop_vars("p_value_adjusted"), alone.drop_vars("p_value_adjusted"))
 
@@ -509,14 +513,17 @@ def test_settings_out_of_range_are_refused(error, match, change):
     [
         (ValueError, "'time' has 4 chunks", lambda ds: ds.chunk(time=100)),
         (ValueError, "has no coordinate; assign the dates", lambda ds: ds.drop_vars("time")),
-        (ValueError, "the steps of 'time' are 1 h; the change from one day to the next",
-         lambda ds: ds.assign_coords(time=pd.date_range("2001-01-01", periods=400, freq="h"))),
+        (
+            ValueError,
+            "the steps of 'time' are 1 h; the change from one day to the next",
+            lambda ds: ds.assign_coords(time=pd.date_range("2001-01-01", periods=400, freq="h")),
+        ),
         (ValueError, "has missing steps", lambda ds: ds.isel(time=np.r_[0:100, 120:400])),
         (ValueError, "7 steps are too few for lags=5", lambda ds: ds.isel(time=slice(0, 7))),
         (ValueError, r"the input has dimensions \['driver'\]", lambda ds: ds.rename(site="driver")),
         (TypeError, "needs numbers", lambda ds: ds.assign(rain=ds["rain"].astype(str))),
     ],
-)  # fmt: skip
+)
 def test_records_that_cannot_be_used_are_refused(error, match, change):
     ds = change(world(1, 400))
     with pytest.raises(error, match=match):

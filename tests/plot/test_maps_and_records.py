@@ -22,8 +22,9 @@ from matplotlib.dates import ConciseDateFormatter, date2num, num2date  # noqa: E
 
 import xdrought.plot as xp
 from tests.support.helpers import unchanged  # noqa: E402
-from xdrought.plot.maps import COASTLINE
+from xdrought.plot.maps import COASTLINE, west_to_east
 from xdrought.plot.records import SHADES
+from xdrought.verification import verify
 
 TIME = pd.date_range("2001-01-01", periods=200)
 ONSET, START, END = TIME[60], TIME[64], TIME[100]
@@ -241,8 +242,11 @@ def test_record_shades_events_and_classes_alike():
     by_class = xp.plot_record(record(), classes=record().copy(data=classes))
     assert spans(by_class) == spans(by_events)
     assert [name for name, *_ in spans(by_events)] == [
-        "flash onset", "flash condition", "normal onset", "normal condition",
-    ]  # fmt: skip
+        "flash onset",
+        "flash condition",
+        "normal onset",
+        "normal condition",
+    ]
     assert legend(by_events)[3:] == ["normal onset", "normal condition", "flash onset", "flash condition"]
 
 
@@ -272,7 +276,7 @@ def test_shades_survive_grey_print_and_red_green_blindness():
     deuteranope = np.array(  # Machado et al. 2009, severity 1, on linear RGB
         [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
     )
-    linear = {name: np.array(to_rgb(colour)) ** 2.2 for name, colour in SHADES.items()}
+    linear = {name: np.array(to_rgb(color)) ** 2.2 for name, color in SHADES.items()}
     grey = {name: (rgb @ [0.2126, 0.7152, 0.0722]) ** (1 / 2.2) for name, rgb in linear.items()}
     for kind in ("flash", "normal"):
         assert grey[f"{kind} condition"] - grey[f"{kind} onset"] > 0.2
@@ -313,6 +317,42 @@ def test_map_of_a_region_is_around_it_even_over_the_date_line():
     assert ax.projection.proj4_params["lat_0"] == pytest.approx(-16)
     west, east, _, _ = ax.get_extent(ccrs.PlateCarree(central_longitude=182))
     assert -15 < west < -4 < 4 < east < 15
+
+
+def mesh_columns(ax) -> tuple[np.ndarray, np.ndarray]:
+    """Longitude of the middle of each column of the field drawn, and the values of its first row."""
+    (mesh,) = [c for c in ax.collections if type(c).__name__ == "GeoQuadMesh"]
+    edges = mesh.get_coordinates()[0, :, 0]
+    return (edges[1:] + edges[:-1]) / 2, np.asarray(mesh.get_array()).reshape(mesh.get_coordinates().shape[0] - 1, -1)[
+        0
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lon", "expected"),
+    [
+        (np.r_[-180.0:-174, 174:180], [*range(174, 186)]),  # counted from -180, over the date line
+        (np.r_[174.0:186], [*range(174, 186)]),
+        (np.r_[355.0:360, 0:5], [*range(355, 365)]),  # over Greenwich, counted from 0
+        (np.r_[-5.0:5], [*range(355, 365)]),
+        (np.r_[10.0:0:-1], [*range(1, 11)]),  # from east to west
+    ],
+)
+def test_a_field_is_drawn_from_west_to_east(lon, expected):
+    values = np.tile(np.round(lon) % 360, (3, 1))
+    ax = xp.plot_map(xr.DataArray(values, {"lat": [50.0, 49, 48], "lon": lon}, ("lat", "lon")))
+    middle, first = mesh_columns(ax)
+    np.testing.assert_allclose(middle, expected)
+    np.testing.assert_array_equal(first, np.mod(expected, 360))
+
+
+@pytest.mark.parametrize("start", [-180.0, 0.0, 0.125, -179.875])
+def test_a_field_around_the_globe_keeps_every_column(start):
+    lon = start + np.arange(0, 360, 22.5)
+    order, east = west_to_east(lon)
+    assert sorted(order) == list(range(16))
+    np.testing.assert_allclose(np.diff(east), 22.5)
+    np.testing.assert_allclose(east % 360, lon[order] % 360)
 
 
 def test_sites_without_a_value_are_crosses():
@@ -473,16 +513,51 @@ def test_forecast_beside_persistence_with_both_scores():
     assert ax.get_ylabel() == "Soil moisture (%)"
 
 
+@pytest.mark.parametrize("kind", ["other units", "runs with gaps", "a row of a Dataset"])
+def test_the_efficiency_in_a_picture_is_that_of_verify(kind):
+    rng, days = np.random.default_rng(0), pd.date_range("2000-01-01", periods=1095)
+    values = 0.3 + 0.05 * np.cos(np.arange(1095) / 58) + 0.002 * rng.standard_normal(1095).cumsum()
+    seen = xr.DataArray(values, {"time": days}, ["time"], name="sm", attrs={"units": "m3 m-3"})
+    forecast = seen[300:] + 0.02 * rng.standard_normal(795)
+    if kind == "other units":
+        forecast = (100 * forecast).assign_attrs(units="percent")
+    elif kind == "runs with gaps":
+        forecast = xr.concat([forecast, forecast + 0.1], pd.Index([0, 1], name="run"))
+        forecast[1, :200] = np.nan
+    else:
+        seen, forecast = seen.expand_dims(site=["A"]), forecast.expand_dims(site=["A"]).to_dataset(name="sm")
+    scores = verify(forecast, seen, lead=7, n_boot=1).nse_summary.sel(summary="pooled")
+    ax = xp.plot_forecast(forecast, seen, lead=pd.Timedelta(days=7))
+    _, model, held = legend(ax)
+    assert model.startswith(f"7-day forecast, NSE {scores.sel(model='forecast').item():.2f}")
+    assert held == f"7-day persistence, NSE {scores.sel(model='persistence').item():.2f}"
+    assert 0.25 < np.nanmean(ax.lines[1].get_ydata()) < 0.45  # in the units of the observation
+    given = scores.copy(data=np.full(4, 0.25)).expand_dims(summary=["pooled"])
+    _, model, held = legend(xp.plot_forecast(forecast, seen, lead=7, scores=given.to_dataset(name="nse_summary")))
+    assert (model[:24], held) == ("7-day forecast, NSE 0.25", "7-day persistence, NSE 0.25")
+
+
 def test_forecast_without_the_days_before_says_so():
     seen = record().isel(time=slice(0, 5))
     ax = xp.plot_forecast(seen, seen, lead=7)
     assert "persistence is not known" in texts(ax)
     assert len(ax.lines) == 2
+    assert legend(ax) == ["observed", "7-day forecast"]  # no day with a reference, so no score
+
+
+def test_forecast_of_the_first_weeks_is_scored_beside_persistence_alone():
+    seen = record().isel(time=slice(0, 100)).copy(data=np.sin(np.arange(100.0)))
+    late = seen.isel(time=slice(60, 100))  # the climatology of the first 54 days ends before
+    ax = xp.plot_forecast(late, seen, lead=7)
+    assert legend(ax)[1] == "7-day forecast, NSE 1.00"
 
 
 def test_forecast_needs_a_lead_and_one_variable():
-    with pytest.raises(ValueError, match=r"the forecast has no single lead_time.*lead=7"):
+    with pytest.raises(ValueError, match=r"the forecast has neither init_time\(time\) nor a single lead_time.*lead=7"):
         xp.plot_forecast(record(), record())
+    issued = record().indexes["time"] - pd.to_timedelta(np.arange(200) % 2 + 1, "D")
+    with pytest.raises(ValueError, match="the forecast has several lead times; forecast them one by one"):
+        xp.plot_forecast(record().assign_coords(init_time=("time", issued)), record())
     with pytest.raises(ValueError, match=r"\['a', 'b'\] were given; choose one"):
         xp.plot_forecast(xr.Dataset({"a": record(), "b": record()}), record(), lead=7)
 
@@ -581,8 +656,10 @@ def test_agreement_numbers_stand_in_their_cells():
     shares = xr.DataArray([[1, 0.25], [np.nan, 0.9]], {"a": ["x", "y"], "b": ["x", "y"]}, name="share")
     ax = xp.plot_agreement(shares)
     assert [(text.get_text(), *text.get_position()) for text in ax.texts] == [
-        ("1.00", 0, 0), ("0.25", 1, 0), ("0.90", 1, 1),
-    ]  # fmt: skip
+        ("1.00", 0, 0),
+        ("0.25", 1, 0),
+        ("0.90", 1, 1),
+    ]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["x", "y"]
     with pytest.raises(ValueError, match=r"the table must be square, found \(1, 2\)"):
         xp.plot_agreement(shares[:1])

@@ -67,8 +67,11 @@ def test_one_curve_needs_no_name_but_its_gain(converged):
 def test_variables_are_named_before_directions(converged):
     ax = xp.plot_convergence(converged)
     assert [text.split(":")[0] for text in legend(ax)] == [
-        "x, cause to effect", "x, effect to cause", "z, cause to effect", "z, effect to cause",
-    ]  # fmt: skip
+        "x, cause to effect",
+        "x, effect to cause",
+        "z, cause to effect",
+        "z, effect to cause",
+    ]
     assert len({line.get_color() for line in ax.lines[:4]}) == 4
 
 
@@ -105,15 +108,15 @@ def degree(**extra) -> xr.Dataset:
     return xr.Dataset({"rho": rho, "p_value": p, **{name: p * 0 + value for name, value in extra.items()}})
 
 
-def colours(ax) -> list[str]:
-    return [to_hex(colour) for colour in ax.collections[-1].to_rgba(ax.collections[-1].get_array())]
+def colors(ax) -> list[str]:
+    return [to_hex(color) for color in ax.collections[-1].to_rgba(ax.collections[-1].get_array())]
 
 
-def test_each_place_has_the_colour_of_its_strongest_significant_cause():
+def test_each_place_has_the_color_of_its_strongest_significant_cause():
     table = degree()
     with unchanged(table):
         ax = xp.plot_dominant_cause(table)
-    assert sorted(colours(ax)) == sorted(c.lower() for c in (CAUSES[0], CAUSES[1], NO_CAUSE))
+    assert sorted(colors(ax)) == sorted(c.lower() for c in (CAUSES[0], CAUSES[1], NO_CAUSE))
     assert legend(ax) == ["t2m (1)", "tp (1)", "none significant (1)"]
     assert ax.get_title(loc="left") == "Cause of the largest skill, p < 0.05 (raw, ignores autocorrelation)"
     crosses = [line for line in ax.lines if line.get_marker() == "x"]
@@ -167,7 +170,7 @@ def test_maps_of_another_shape_are_refused():
         xp.plot_dominant_cause(degree()[["rho"]])
     with pytest.raises(ValueError, match="rho must be on variable and places, found .*several"):
         xp.plot_dominant_cause(degree().isel(variable=0))
-    with pytest.raises(ValueError, match="14 causes have no colours of their own; choose 12"):
+    with pytest.raises(ValueError, match="14 causes have no colors of their own; choose 12"):
         xp.plot_dominant_cause(xr.concat([degree()] * 7, "variable"))
     with pytest.raises(ValueError, match="a map shows"):
         xp.plot_dominant_cause(degree().expand_dims(direction=2))

@@ -106,8 +106,25 @@ def test_one_object_and_every_other_day():
     animation = animate_objects(drought_objects(moving()), 1, every=2)
     animation._func(1)
     (over,) = fields(animation._fig.axes[0])
-    assert np.ma.masked_invalid(over).count() == 1  # the small one has no colour
+    assert np.ma.masked_invalid(over).count() == 1  # the small one has no color
     assert animation._fig.axes[0].get_title(loc="left") == "3 Jul 2001: 1 flash drought"
+    animation._draw_was_started = True
+
+
+def test_objects_over_the_date_line_are_drawn_in_one_piece():
+    dry = moving().assign_coords(lon=(np.r_[176.0:184] + 180) % 360 - 180)
+    objects, dry = drought_objects(dry).sortby("lon"), dry.sortby("lon")
+    np.testing.assert_array_equal(objects["lon"], [-180, -179, -178, -177, 176, 177, 178, 179])
+    footprint = plot_objects(objects)
+    (field,) = fields(footprint)
+    assert field[1].filled(0).tolist() == [0, 0, 2, 2, 0, 0, 0, 0]
+    (mesh,) = [c for c in footprint.collections if c.__class__.__name__ == "GeoQuadMesh"]
+    assert (np.diff(mesh.get_coordinates()[0, :, 0]) > 0).all()
+    animation = animate_objects(objects, background=dry * 10.0)
+    animation._func(1)
+    under, over = fields(animation._fig.axes[0])
+    np.testing.assert_array_equal(np.ma.getdata(under), moving()[1] * 10.0)
+    assert np.isfinite(np.ma.getdata(over)[1]).tolist() == [False, False, True, True, False, False, False, False]
     animation._draw_was_started = True
 
 

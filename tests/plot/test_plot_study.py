@@ -155,8 +155,9 @@ def test_synchrony_on_a_map(events, other):
 def test_deletion_curves_by_order():
     coords = {"order": ["largest first", "random", "smallest first"], "deleted": [0.0, 0.5, 1.0]}
     change = xr.DataArray([[[0, 3, 4], [0, 2, 4], [0, 1, 4.0]]] * 2, coords, ("run", "order", "deleted"))
-    curves = xr.Dataset({"change": change, "advantage": ("run", [0.2, 0.4]), "lower": ("run", [0.1, 0.1]),
-                         "upper": ("run", [0.5, 0.5])})  # fmt: skip
+    curves = xr.Dataset(
+        {"change": change, "advantage": ("run", [0.2, 0.4]), "lower": ("run", [0.1, 0.1]), "upper": ("run", [0.5, 0.5])}
+    )
     ax = plot_deletion(curves)
     np.testing.assert_allclose([line.get_ydata()[1] for line in ax.lines], [3, 2, 1])
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [0, 50, 100])

@@ -62,9 +62,11 @@ def event_importance(
     """
     daily = abs(_by_driver(attributions, time))
     daily = daily.mean("run") if "run" in daily.dims else daily
-    return mean_over_onsets(daily, events, time).rename("importance").assign_attrs(
-        daily.attrs, long_name="mean absolute attribution over the onset"
-    )  # fmt: skip
+    return (
+        mean_over_onsets(daily, events, time)
+        .rename("importance")
+        .assign_attrs(daily.attrs, long_name="mean absolute attribution over the onset")
+    )
 
 
 @public

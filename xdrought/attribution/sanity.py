@@ -108,9 +108,18 @@ def deletion_curve(
     ds, place_on = ds.compute(), resolve_device(device)
     explained, chosen, few = draw_windows(ds, forecaster, where, n_windows, causality, seed, time)
     shares = attributions(
-        ds, forecaster, where=few, reduce=SUMMED, n_background=n_background, n_draws=n_draws, causality=causality,
-        seed=seed, progress=False, device=device, time=time,
-    ).attribution  # fmt: skip
+        ds,
+        forecaster,
+        where=few,
+        reduce=SUMMED,
+        n_background=n_background,
+        n_draws=n_draws,
+        causality=causality,
+        seed=seed,
+        progress=False,
+        device=device,
+        time=time,
+    ).attribution
     train = explained_windows.background_windows(explained.windows, forecaster, n_background, seed)
     windows, background = (explained.sample(index, place_on) for index in (chosen, train))
     counts = np.rint(np.linspace(0, 1, steps + 1) * windows.x.shape[1] * windows.x.shape[2]).astype(int)
@@ -133,9 +142,13 @@ def deletion_curve(
     out.change.attrs |= {"long_name": "mean absolute change of the forecast", **({"units": unit} if unit else {})}
     out = out if forecaster.runs > 1 else out.isel(run=0)
     return out.assign_attrs(
-        n_windows=len(chosen), n_background=len(train), n_random=n_random, confidence=confidence, seed=seed,
+        n_windows=len(chosen),
+        n_background=len(train),
+        n_random=n_random,
+        confidence=confidence,
+        seed=seed,
         variant=forecaster.variant,
-    )  # fmt: skip
+    )
 
 
 def _rows(values: xr.DataArray) -> np.ndarray:

@@ -252,9 +252,7 @@ def _map(plan: GainPlan, settings: GainSettings, time: Hashable) -> xr.Dataset:
 
 
 def _block_options(plan: GainPlan, settings: GainSettings) -> dict[str, Any]:
-    return {
-        "masked": plan.masked, "years": plan.years, "days": plan.days, "groups": plan.groups, "settings": settings,
-    }  # fmt: skip
+    return {"masked": plan.masked, "years": plan.years, "days": plan.days, "groups": plan.groups, "settings": settings}
 
 
 def _rows(arrays: tuple[np.ndarray, ...], masked: bool) -> tuple[tuple[int, ...], Iterable[tuple[Any, ...]]]:

@@ -96,8 +96,10 @@ def _by_pairs(
             found.append(xr.Dataset(dict(zip(names, out, strict=True))).drop_attrs())
     ways = pairs.DIRECTIONS[direction]
     size = len(drivers)
-    rows = [xr.concat(found[i * size : (i + 1) * size], "variable").assign_coords(variable=list(drivers)) for i in
-            range(len(ways))]  # fmt: skip
+    rows = [
+        xr.concat(found[i * size : (i + 1) * size], "variable").assign_coords(variable=list(drivers))
+        for i in range(len(ways))
+    ]
     if len(ways) == 1:
         return rows[0].assign_coords(direction=ways[0])
     return xr.concat(rows, "direction").assign_coords(direction=list(ways))

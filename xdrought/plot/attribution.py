@@ -22,6 +22,7 @@ from xdrought.plot.style import (
     clean,
     date_axis,
     label,
+    literal,
     new_axes,
     to_datetime64,
 )
@@ -66,15 +67,20 @@ def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         raise ValueError("needs 'change' by order; take it from xdrought.attribution.deletion_curve")
     ax = new_axes(ax, (3.6, 2.9))
     change = curves.change.mean("run", keep_attrs=True) if "run" in curves.change.dims else curves.change
-    for name, colour in ORDERS.items():
+    for name, color in ORDERS.items():
         one = change.sel(order=name)
-        ax.plot(100 * one.deleted, one, marker="o", markersize=3, linewidth=1.4, color=colour, label=name)
+        ax.plot(100 * one.deleted, one, marker="o", markersize=3, linewidth=1.4, color=color, label=name)
         at, above = NAMED_AT[name], name == "largest first"
         ax.annotate(
-            name, (100 * at, float(np.interp(at, one.deleted, one))), xytext=(-4, 4) if above else (4, -4),
-            textcoords="offset points", fontsize=SMALL, color=colour, va="bottom" if above else "top",
+            name,
+            (100 * at, float(np.interp(at, one.deleted, one))),
+            xytext=(-4, 4) if above else (4, -4),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color=color,
+            va="bottom" if above else "top",
             ha="right" if above else "left",
-        )  # fmt: skip
+        )
     gain, low, high = (float(curves[name].mean()) for name in ("advantage", "lower", "upper"))
     ax.set_title(f"area less random {gain:+.2f} [{low:+.2f}, {high:+.2f}]", fontsize=SMALL, loc="left")
     ax.set_xlabel("features deleted (%)", fontsize=TEXT)
@@ -115,18 +121,25 @@ def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None)
     """
     if not {"similarity", "signed_similarity"} <= set(similarity.variables):
         raise ValueError("needs similarities; take them from xdrought.attribution.weight_randomisation")
-    names = [str(name) for name in similarity["layer"].values]
+    names = [literal(name) for name in similarity["layer"].values]
     ax = new_axes(ax, (1.6 + 0.32 * len(names), 3.1))
     place = np.arange(len(names))
     kinds = {"signed_similarity": (UPPER, "o", "attributions"), "similarity": (LOWER, "s", "absolute attributions")}
-    for shift, (name, (colour, marker, text)) in zip((-0.06, 0.06), kinds.items(), strict=True):
+    for shift, (name, (color, marker, text)) in zip((-0.06, 0.06), kinds.items(), strict=True):
         values = similarity[name].transpose("layer", ...).to_numpy().reshape(len(names), -1)
         middle = values.mean(axis=1)
         ends = np.stack([middle - values.min(axis=1), values.max(axis=1) - middle])
         ax.errorbar(
-            place + shift, middle, ends, color=colour, marker=marker, markersize=4, linewidth=1.2, elinewidth=0.8,
+            place + shift,
+            middle,
+            ends,
+            color=color,
+            marker=marker,
+            markersize=4,
+            linewidth=1.2,
+            elinewidth=0.8,
             label=text,
-        )  # fmt: skip
+        )
     ax.axhline(0, color=REFERENCE, linewidth=0.8, zorder=0)
     ax.set_xticks(place, names, rotation=40, ha="right", fontsize=SMALL)
     ax.set_ylim(min(-0.25, ax.get_ylim()[0]), 1.02)
@@ -137,7 +150,7 @@ def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None)
 
 
 RATIO = "#d55e00"
-COLOURS = ["#0072B2", "#d55e00", "#007a5a", "#7b3fa0", "#b5892b", "#555555"]
+COLORS = ["#0072B2", "#d55e00", "#007a5a", "#7b3fa0", "#b5892b", "#555555"]
 
 
 @public
@@ -202,7 +215,7 @@ def plot_attributions(
     half = np.timedelta64(12, "h")
     edges = np.append(index.to_numpy() - half, index.to_numpy()[-1] + half)
     mesh = ax.pcolormesh(edges, np.arange(len(values) + 1) - 0.5, values, cmap="BrBG", vmin=-span, vmax=span)  # type: ignore[arg-type]
-    ax.set_yticks(range(len(values)), [str(name) for name in da["variable"].values])
+    ax.set_yticks(range(len(values)), [literal(name) for name in da["variable"].values])
     ax.set_ylim(len(values) - 0.5, -0.5)
     date_axis(ax)
     if event is not None:
@@ -272,10 +285,15 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
         one = ordered.sel(type=kind)
         ends = np.stack([one.importance - one.lower, one.upper - one.importance])
         ax.bar(
-            place + shift, one.importance.values, 0.38, yerr=ends, color=SHADES[f"{kind} onset"],
-            error_kw={"elinewidth": 0.8, "capsize": 2}, label=f"{kind} onset ({int(one.event_count)} events)",
-        )  # fmt: skip
-    ax.set_xticks(place, [str(name) for name in ordered["variable"].values], rotation=40, ha="right")
+            place + shift,
+            one.importance.values,
+            0.38,
+            yerr=ends,
+            color=SHADES[f"{kind} onset"],
+            error_kw={"elinewidth": 0.8, "capsize": 2},
+            label=f"{kind} onset ({int(one.event_count)} events)",
+        )
+    ax.set_xticks(place, [literal(name) for name in ordered["variable"].values], rotation=40, ha="right")
     ax.set_ylabel(label(ordered.importance), fontsize=TEXT)
     ax.spines["top"].set_visible(False)
     twin: Any = ax.twinx()
@@ -333,10 +351,16 @@ def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None 
     for k, variable in enumerate(best):
         one = ranks.isel(variable=variable)
         ax.errorbar(
-            one.rate.values, one.mean_rank.values, 1.96 * one.standard_error.fillna(0).values,
-            color=COLOURS[k % len(COLOURS)], marker="osD^vP"[k % 6], markersize=4, linewidth=1.2, elinewidth=0.7,
-            label=str(one["variable"].item()),
-        )  # fmt: skip
+            one.rate.values,
+            one.mean_rank.values,
+            1.96 * one.standard_error.fillna(0).values,
+            color=COLORS[k % len(COLORS)],
+            marker="osD^vP"[k % 6],
+            markersize=4,
+            linewidth=1.2,
+            elinewidth=0.7,
+            label=literal(one["variable"].item()),
+        )
     ax.invert_yaxis()
     ax.set_xlabel(label(ranks.rate), fontsize=TEXT)
     ax.set_ylabel("mean rank of importance", fontsize=TEXT)

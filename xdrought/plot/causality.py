@@ -24,6 +24,7 @@ from xdrought.plot.style import (
     legend_below,
     missing_package,
     new_axes,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -109,14 +110,14 @@ def _curve(ax: Axes, curve: xr.Dataset, others: Sequence[Any], number: int) -> A
     """One line with its band, named by what sets it apart and by its gain."""
     curve = curve.sortby("library_size")
     size = curve["library_size"].values
-    colour = CURVES[number]
-    ax.fill_between(size, curve["rho_lower"], curve["rho_upper"], color=colour, alpha=0.18, linewidth=0)
-    parts = [str(curve[dim].item()).replace("_", " ") for dim in sorted(others, key=lambda dim: dim == "direction")]
+    color = CURVES[number]
+    ax.fill_between(size, curve["rho_lower"], curve["rho_upper"], color=color, alpha=0.18, linewidth=0)
+    parts = [words(curve[dim].item()) for dim in sorted(others, key=lambda dim: dim == "direction")]
     text = ", ".join(parts)
     if "convergence" in curve and np.isfinite(curve["convergence"]):
         gain = [float(curve[name]) for name in ("convergence", "convergence_lower", "convergence_upper")]
         text += f"{': ' if text else ''}gain {gain[0]:.2f} ({gain[1]:.2f} to {gain[2]:.2f})"
-    (line,) = ax.plot(size, curve["rho"], "o-", color=colour, linewidth=1.3, markersize=3, label=text or None)
+    (line,) = ax.plot(size, curve["rho"], "o-", color=color, linewidth=1.3, markersize=3, label=text or None)
     return line
 
 
@@ -203,7 +204,7 @@ def plot_causality(
 def _names(rho: xr.DataArray, dim: str) -> list[str]:
     if dim not in rho.coords:
         return [""] * rho.sizes[dim]
-    return [str(name).replace("_", " ") for name in np.atleast_1d(rho[dim].values)]
+    return [words(name) for name in np.atleast_1d(rho[dim].values)]
 
 
 def _causality_bars(rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None) -> Axes:
@@ -250,9 +251,14 @@ def _causality_map(rho: xr.DataArray, significant: xr.DataArray, mark: str, lege
         y, x = np.nonzero(sure[i])
         ax.plot(x + i * (sites + 1), y, ".", color=LINE, markersize=2)
         ax.annotate(
-            name, (i * (sites + 1) + (sites - 1) / 2, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
-            textcoords="offset points", ha="center", fontsize=TEXT,
-        )  # fmt: skip
+            name,
+            (i * (sites + 1) + (sites - 1) / 2, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=TEXT,
+        )
     ax.set_yticks(range(variables), _names(rho, "variable"), fontsize=TEXT)
     few = sites * len(names) <= 60
     ticks = [i * (sites + 1) + j for i in range(len(names)) for j in range(sites)] if few else []
@@ -306,7 +312,7 @@ def plot_dominant_cause(
     Raises
     ------
     ValueError
-        Without p-values, lat and lon, with further dimensions, or with more causes than colours (12).
+        Without p-values, lat and lon, with further dimensions, or with more causes than colors (12).
     FileNotFoundError
         When the coastline asked for is not on this computer.
     ModuleNotFoundError
@@ -332,26 +338,33 @@ def plot_dominant_cause(
     if "variable" not in rho.dims:
         raise ValueError(f"rho must be on variable and places, found {rho.dims}; give several causes")
     if rho.sizes["variable"] > len(CAUSES):
-        raise ValueError(f"{rho.sizes['variable']} causes have no colours of their own; choose {len(CAUSES)} or fewer")
+        raise ValueError(f"{rho.sizes['variable']} causes have no colors of their own; choose {len(CAUSES)} or fewer")
     significant = significant.squeeze([dim for dim in significant.dims if dim not in rho.dims]).broadcast_like(rho)
     candidate = rho.where(significant & (rho > 0))
     found = candidate.notnull().any("variable")
     which = candidate.fillna(-np.inf).argmax("variable").where(found, -1.0)
     names = [*_names(rho, "variable"), "none significant"]
-    colours = [*CAUSES[: len(names) - 1], NO_CAUSE]
+    colors = [*CAUSES[: len(names) - 1], NO_CAUSE]
     which = which.where(which >= 0, len(names) - 1.0).where(rho.notnull().any("variable"))
     axes = plot_map(
-        which.rename("cause"), extent=extent, projection=projection, resolution=resolution, colorbar=False, ax=ax,
-        cmap=cast("Any", ListedColormap(colours)), vmin=-0.5, vmax=len(names) - 0.5,
-    )  # fmt: skip
+        which.rename("cause"),
+        extent=extent,
+        projection=projection,
+        resolution=resolution,
+        colorbar=False,
+        ax=ax,
+        cmap=cast("Any", ListedColormap(colors)),
+        vmin=-0.5,
+        vmax=len(names) - 0.5,
+    )
     figure: Any = axes.figure
     between = ", " if figure.get_figwidth() >= WIDE else "\n"
     axes.set_title(f"Cause of the largest skill{between}{mark}", fontsize=TEXT, loc="left")
     if legend:
         counts = [int((which == i).sum()) for i in range(len(names))]
         handles = [
-            Line2D([], [], marker="s", color=colour, linestyle="none", markersize=5, label=f"{name} ({count})")
-            for name, colour, count in zip(names, colours, counts, strict=True)
+            Line2D([], [], marker="s", color=color, linestyle="none", markersize=5, label=f"{name} ({count})")
+            for name, color, count in zip(names, colors, counts, strict=True)
             if count
         ]
         legend_below(axes, handles, below=22)
@@ -362,7 +375,17 @@ def plot_dominant_cause(
 
 # after Okabe and Ito, and Tol: heat in reds, water in blues would need to know what a name means
 CAUSES = [
-    "#D55E00", "#0072B2", "#009E73", "#F0E442", "#CC79A7", "#56B4E9",
-    "#E69F00", "#332288", "#882255", "#44AA99", "#999933", "#661100",
-]  # fmt: skip
+    "#D55E00",
+    "#0072B2",
+    "#009E73",
+    "#F0E442",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#332288",
+    "#882255",
+    "#44AA99",
+    "#999933",
+    "#661100",
+]
 NO_CAUSE = "#c9c9c9"

@@ -10,8 +10,20 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.plot.scores import COLOURS, REFERENCES
-from xdrought.plot.style import FORECAST, LINE, REFERENCE, SMALL, TEXT, clean, label, legend_below, new_axes
+from xdrought.plot.scores import COLORS, REFERENCES
+from xdrought.plot.style import (
+    FORECAST,
+    LINE,
+    REFERENCE,
+    SMALL,
+    TEXT,
+    clean,
+    label,
+    legend_below,
+    literal,
+    new_axes,
+    words,
+)
 from xdrought.statistics.bootstrap import bootstrap_medians
 
 if TYPE_CHECKING:
@@ -64,7 +76,7 @@ def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *,
     _cut_far_below(ax, one.degree.values, one.score.values)
     numbers = f"ρ = {float(one.spearman):.2f} [{float(one.lower):.2f}, {float(one.upper):.2f}]"
     adjusted = "" if variable == names[-1] else f", adjusted {p_text(float(one.adjusted_p_value))}"
-    name_panel(ax, variable.replace("_", " "), f"{numbers}\n{p_text(float(one.p_value))}{adjusted}")
+    name_panel(ax, words(variable), f"{numbers}\n{p_text(float(one.p_value))}{adjusted}")
     ax.set_xlabel(label(one.degree), fontsize=TEXT)
     ax.set_ylabel(score_label(relation), fontsize=TEXT)
     clean(ax)
@@ -147,9 +159,14 @@ def _name_drivers(ax: Axes, names: np.ndarray, x: np.ndarray, y: np.ndarray) -> 
         beside = near[np.abs(across[near] - across[k]) < 0.08]
         shift = 5 * (np.sum(up[beside] < up[k]) - np.sum(up[beside] > up[k])) if beside.size else 0
         ax.annotate(
-            str(name), (x[k], y[k]), xytext=(-4 if to_left else 4, shift), textcoords="offset points", fontsize=SMALL,
-            ha="right" if to_left else "left", va="center",
-        )  # fmt: skip
+            literal(name),
+            (x[k], y[k]),
+            xytext=(-4 if to_left else 4, shift),
+            textcoords="offset points",
+            fontsize=SMALL,
+            ha="right" if to_left else "left",
+            va="center",
+        )
 
 
 def draw_points(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
@@ -173,7 +190,7 @@ def draw_curve(ax: Axes, relation: xr.Dataset) -> None:
 
 def score_label(relation: xr.Dataset) -> str:
     """NSE for the name nse, words otherwise."""
-    name = str(relation.score.attrs.get("long_name") or "score")
+    name = literal(relation.score.attrs.get("long_name") or "score")
     return name.upper() if len(name) <= 4 else name[:1].upper() + name[1:]
 
 
@@ -195,9 +212,14 @@ def name_panel(ax: Axes, title: str, numbers: str) -> None:
     if title:
         lines = numbers.count("\n") + 1
         ax.annotate(
-            title, (0, 1), xycoords="axes fraction", xytext=(0, 8 + 1.32 * SMALL * lines), textcoords="offset points",
-            fontsize=TEXT, fontweight="bold",
-        )  # fmt: skip
+            title,
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 8 + 1.32 * SMALL * lines),
+            textcoords="offset points",
+            fontsize=TEXT,
+            fontweight="bold",
+        )
 
 
 NAMES = {"nse": "NSE", "kge": "KGE", "rmse": "RMSE", "f1": "F1"}
@@ -276,19 +298,19 @@ def plot_sweep(
         middle, low, high = _band(chosen.sel(model=model), swept[0], confidence, seed)
         if not np.isfinite(middle).any():
             continue
-        marker, colour = REFERENCES.get(model, ("s", LINE)) if is_reference else ("o", COLOURS[k % len(COLOURS)])
-        look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3, "label": model.replace("_", " ")}
+        marker, color = REFERENCES.get(model, ("s", LINE)) if is_reference else ("o", COLORS[k % len(COLORS)])
+        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 3, "label": words(model)}
         look |= (
             {"linewidth": 0.9, "linestyle": "--", "markerfacecolor": "white"} if is_reference else {"linewidth": 1.4}
         )
         if not is_reference:
-            ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+            ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
             k += 1
         handles += ax.plot(x, middle, zorder=2 if is_reference else 3, **look)
     _axes(ax, at, x, numeric)
-    name = NAMES.get(score, score.replace("_", " "))
+    name = NAMES.get(score, words(score))
     sites = f", median of {chosen.sizes['site']} sites" if chosen.sizes.get("site", 1) > 1 else ""
-    of_class = f" of {class_name.replace('_', ' ')} days" if class_name and "class_name" in chosen.coords else ""
+    of_class = f" of {words(class_name)} days" if class_name and "class_name" in chosen.coords else ""
     ax.set_ylabel(f"{name}{of_class}{sites}", fontsize=TEXT)
     clean(ax)
     if legend:
@@ -300,7 +322,7 @@ def _axes(ax: Axes, at: xr.DataArray, x: np.ndarray, numeric: bool) -> None:
     """The swept values on the x axis: a logarithm where they span more than a factor of twenty."""
     ax.set_xlabel(label(at), fontsize=TEXT)
     if not numeric:
-        ax.set_xticks(x, [str(value) for value in at.values])
+        ax.set_xticks(x, [literal(value) for value in at.values])
     elif x.min() > 0 and x.max() / x.min() > 20:
         ax.set_xscale("log")
     elif x.size <= 15:

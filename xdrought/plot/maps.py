@@ -90,7 +90,7 @@ def _require_lat_lon(data: xr.DataArray | xr.Dataset) -> None:
         )
 
 
-def _extent(lon: np.ndarray, lat: np.ndarray, least: float) -> tuple[float, float, float, float] | None:
+def extent_around(lon: np.ndarray, lat: np.ndarray, least: float) -> tuple[float, float, float, float] | None:
     """West, east, south, north around the data by the shorter way round; None when that is most of the world.
 
     A region is at least `least` degrees high, and neither a needle nor a ribbon.
@@ -118,7 +118,7 @@ def _aspect(extent: tuple[float, float, float, float]) -> float:
     return float(np.clip((north - south) / ((east - west) * shrink), 0.3, 1.5))
 
 
-def _new_map(ax: Axes | None, extent: Any, projection: Any) -> Any:
+def new_map(ax: Axes | None, extent: Any, projection: Any) -> Any:
     """GeoAxes: the caller's, or Robinson for the world and an equal-area map around a region."""
     try:
         import cartopy.crs as ccrs
@@ -176,11 +176,11 @@ def plot_map(
     resolution : {"110m", "50m", "10m"} or None
         Coastline: "110m" comes with the package; the others must be on this computer; None draws none.
     cmap : str
-        Colour map.
+        Color map.
     vmin, vmax : float, optional
-        Ends of the colours; the data's by default.
+        Ends of the colors; the data's by default.
     colorbar : bool
-        Whether to draw the colour bar.
+        Whether to draw the color bar.
     title : str, optional
         By default none, and with events how many there are at how many places.
     ax : cartopy.mpl.geoaxes.GeoAxes, optional
@@ -224,30 +224,51 @@ def plot_map(
         )
     lon, lat = (data[name].values.astype("float64") for name in ("lon", "lat"))
     if extent is None and data.size:
-        extent = _extent(lon, lat, least=0 if is_field else 8)
-    axes = _new_map(ax, extent, projection)
+        extent = extent_around(lon, lat, least=0 if is_field else 8)
+    axes = new_map(ax, extent, projection)
     import cartopy.crs as ccrs
 
-    plate = ccrs.PlateCarree()
-    _ground(axes, extent, resolution)
+    draw_ground(axes, extent, resolution)
+    colors = {"cmap": cmap, "vmin": vmin, "vmax": vmax}
     if data.size == 0:
         message(axes, "no flash drought event")
     elif is_field:
-        drawn = axes.pcolormesh(
-            np.rad2deg(np.unwrap(np.deg2rad(lon))),  # 359, 0, 1 becomes 359, 360, 361
-            lat, data.transpose("lat", "lon").values, transform=plate, cmap=cmap, vmin=vmin, vmax=vmax,
-            shading="nearest", rasterized=True, zorder=1,
-        )  # fmt: skip
+        drawn = draw_field(axes, lon, lat, data.transpose("lat", "lon").values, **colors)
     else:
-        drawn = _points(axes, data, plate, cmap=cmap, vmin=vmin, vmax=vmax)
+        drawn = _points(axes, data, ccrs.PlateCarree(), **colors)
     if colorbar and data.size:
-        _colorbar(axes, drawn, data, extent is None)
+        draw_colorbar(axes, drawn, data, extent is None)
     if title is not None:
         axes.set_title(title, fontsize=TEXT, loc="left")
     return axes
 
 
-def _ground(axes: Any, extent: Any, resolution: str | None) -> None:
+def west_to_east(lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Order of a field's columns from west to east, and their longitudes in that order without a jump.
+
+    The widest gap between neighbouring longitudes lies west of the first column, so that a region over the date line
+    is in one piece whether it counts from -180 to 180 or from 0 to 360.
+    """
+    order = np.argsort(lon % 360, kind="stable")
+    east = (lon % 360)[order]
+    gaps = np.diff(np.r_[east, east[0] + 360])  # east of each column
+    once_around = gaps[-1] > (1 - 1e-6) * gaps.max()  # no gap is wider than that west of the first column
+    first = 0 if once_around else int(gaps.argmax()) + 1
+    return np.roll(order, -first), np.r_[east[first:], east[:first] + 360]
+
+
+def draw_field(axes: Any, lon: np.ndarray, lat: np.ndarray, values: np.ndarray, **style: Any) -> Any:
+    """A field (lat, lon) as colored cells, with its columns in order from west to east."""
+    import cartopy.crs as ccrs
+
+    order, east = west_to_east(lon)
+    style = {"zorder": 1, **style}
+    return axes.pcolormesh(
+        east, lat, values[:, order], transform=ccrs.PlateCarree(), shading="nearest", rasterized=True, **style
+    )
+
+
+def draw_ground(axes: Any, extent: Any, resolution: str | None) -> None:
     """Extent, coastline (lines: polygons over the date line would flood the map) and labelled gridlines."""
     import cartopy.crs as ccrs
     from cartopy.feature import ShapelyFeature
@@ -262,10 +283,18 @@ def _ground(axes: Any, extent: Any, resolution: str | None) -> None:
         coast = ShapelyFeature(_coast_geometries(resolution), ccrs.PlateCarree())
         axes.add_feature(coast, facecolor="none", edgecolor="#555555", linewidth=0.5, zorder=2)
     axes.gridlines(
-        draw_labels={"bottom": "x", "left": "y"}, linewidth=0.3, color="#bbbbbb", rotate_labels=False,
-        x_inline=False, y_inline=False, xlabel_style={"size": SMALL}, ylabel_style={"size": SMALL},
-        xlocs=_meridians(extent, axes.figure.get_figwidth()), ylocs=_parallels(extent), zorder=0.5,
-    )  # fmt: skip
+        draw_labels={"bottom": "x", "left": "y"},
+        linewidth=0.3,
+        color="#bbbbbb",
+        rotate_labels=False,
+        x_inline=False,
+        y_inline=False,
+        xlabel_style={"size": SMALL},
+        ylabel_style={"size": SMALL},
+        xlocs=_meridians(extent, axes.figure.get_figwidth()),
+        ylocs=_parallels(extent),
+        zorder=0.5,
+    )
 
 
 def _round_degrees(low: float, high: float) -> np.ndarray:
@@ -285,7 +314,7 @@ def _parallels(extent: Any) -> np.ndarray:
     return np.arange(-60, 61, 30) if extent is None else _round_degrees(*extent[2:])
 
 
-def _points(axes: Any, data: xr.DataArray, plate: Any, **colours: Any) -> Any:
+def _points(axes: Any, data: xr.DataArray, plate: Any, **colors: Any) -> Any:
     """A dot per place, the largest values on top; places without a value are small crosses."""
     data = data.isel({data.dims[0]: np.argsort(data.values)})
     known = np.isfinite(data.values)
@@ -294,12 +323,19 @@ def _points(axes: Any, data: xr.DataArray, plate: Any, **colours: Any) -> Any:
     if not known.all():
         axes.plot(lon[~known], lat[~known], "x", color="#555555", markersize=3, transform=plate, zorder=3)
     return axes.scatter(
-        lon[known], lat[known], c=data.values[known], s=area, edgecolor=LINE, linewidth=0.5, zorder=3,
-        transform=plate, **colours,
-    )  # fmt: skip
+        lon[known],
+        lat[known],
+        c=data.values[known],
+        s=area,
+        edgecolor=LINE,
+        linewidth=0.5,
+        zorder=3,
+        transform=plate,
+        **colors,
+    )
 
 
-def _colorbar(axes: Any, drawn: Any, data: xr.DataArray, is_world: bool) -> None:
+def draw_colorbar(axes: Any, drawn: Any, data: xr.DataArray, is_world: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
     if is_world:

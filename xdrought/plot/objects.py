@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.plot.maps import _colorbar, _extent, _ground, _new_map
+from xdrought.plot.maps import draw_colorbar, draw_field, draw_ground, extent_around, new_map, west_to_east
 from xdrought.plot.style import LINE, SMALL, TEXT, to_datetime64
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def plot_objects(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the footprint of space-time droughts, and the tracks of their centroids coloured by day.
+    """Draw the footprint of space-time droughts, and the tracks of their centroids colored by day.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ def plot_objects(
     resolution : {"110m", "50m", "10m"} or None
         Coastline, as for :func:`plot_map`.
     cmap : str
-        Colours of the days that each cell was in an object.
+        Colors of the days that each cell was in an object.
     track_cmap : str
-        Colours of the days along the track.
+        Colors of the days along the track.
     colorbar : bool
-        Whether to draw the colour bar of the footprint.
+        Whether to draw the color bar of the footprint.
     title : str, optional
         By default which objects, and from when to when.
     ax : cartopy.mpl.geoaxes.GeoAxes, optional
@@ -87,21 +87,18 @@ def plot_objects(
     lon, lat = (field[name].values.astype("float64") for name in field.dims[::-1])
     hit_lat, hit_lon = (axis[np.nonzero(field.values)[k]] for k, axis in enumerate((lat, lon)))
     if extent is None:
-        extent = _extent(hit_lon, hit_lat, least=2 * _cell_size(lat))
-    axes = _new_map(ax, extent, projection)
+        extent = extent_around(hit_lon, hit_lat, least=2 * _cell_size(lat))
+    axes = new_map(ax, extent, projection)
     import cartopy.crs as ccrs
 
     plate = ccrs.PlateCarree()
-    _ground(axes, extent, resolution)
+    draw_ground(axes, extent, resolution)
     shown = field.where(field > 0).rename({field.dims[0]: "lat", field.dims[1]: "lon"})
-    drawn = axes.pcolormesh(
-        np.rad2deg(np.unwrap(np.deg2rad(lon))), lat, shown.values, transform=plate, cmap=cmap, vmin=0,
-        shading="nearest", rasterized=True, zorder=1,
-    )  # fmt: skip
+    drawn = draw_field(axes, lon, lat, shown.values, cmap=cmap, vmin=0)
     for number in chosen:
         _track(axes, objects, number, plate, track_cmap)
     if colorbar:
-        _colorbar(axes, drawn, shown.assign_attrs(long_name="days in the drought", units="d"), extent is None)
+        draw_colorbar(axes, drawn, shown.assign_attrs(long_name="days in the drought", units="d"), extent is None)
     if title is None:
         named = "Flash drought" + ("s" if len(chosen) > 1 else "")
         title = f"{named} {', '.join(map(str, chosen))}, {_day(days[0])} to {_day(days[-1])}"
@@ -123,7 +120,7 @@ def animate_objects(
     interval: float = 150,
     ax: Axes | None = None,
 ) -> FuncAnimation:
-    """Animate space-time droughts: each in a colour of its own, with its track up to the day.
+    """Animate space-time droughts: each in a color of its own, with its track up to the day.
 
     Parameters
     ----------
@@ -136,7 +133,7 @@ def animate_objects(
     extent, projection, resolution, ax
         As for :func:`plot_objects`.
     cmap : str
-        Colours of the background.
+        Colors of the background.
     every : int
         Show every so many days only.
     interval : float
@@ -174,31 +171,25 @@ def animate_objects(
     ids_by_day = objects["object_id"].isel({time: steps}).values
     lat, lon = (objects[name].values.astype("float64") for name in (lat_name, lon_name))
     if extent is None:
-        extent = _extent(lon, lat, least=2 * _cell_size(lat))
-    axes = _new_map(ax, extent, projection)
+        extent = extent_around(lon, lat, least=2 * _cell_size(lat))
+    axes = new_map(ax, extent, projection)
     import cartopy.crs as ccrs
     from matplotlib.animation import FuncAnimation
     from matplotlib.colors import ListedColormap
     from matplotlib.patheffects import withStroke
 
-    plate = ccrs.PlateCarree()
-    _ground(axes, extent, resolution)
-    where: dict[str, Any] = {"transform": plate, "shading": "nearest", "rasterized": True}
-    east = np.rad2deg(np.unwrap(np.deg2rad(lon)))
+    draw_ground(axes, extent, resolution)
+    order = west_to_east(lon)[0]  # of the columns that are drawn
     under = None
     if background is not None:
         beneath = _background(background, objects, steps)
-        under = axes.pcolormesh(
-            east, lat, beneath.values[0], cmap=cmap, zorder=0.4, vmin=float(beneath.min()), vmax=float(beneath.max()),
-            **where,
-        )  # fmt: skip
-        _colorbar(axes, under, beneath, extent is None)
+        ends = {"vmin": float(beneath.min()), "vmax": float(beneath.max())}
+        under = draw_field(axes, lon, lat, beneath.values[0], cmap=cmap, zorder=0.4, **ends)
+        draw_colorbar(axes, under, beneath, extent is None)
     hue = np.zeros(int(objects["object"].max()) + 1)
     hue[chosen] = np.arange(len(chosen)) % len(_HUES) + 1
-    over = axes.pcolormesh(
-        east, lat, np.full(ids_by_day.shape[1:], np.nan), cmap=ListedColormap(_HUES), vmin=0.5,
-        vmax=len(_HUES) + 0.5, zorder=1, **where,
-    )  # fmt: skip
+    nothing = np.full(ids_by_day.shape[1:], np.nan)
+    over = draw_field(axes, lon, lat, nothing, cmap=ListedColormap(_HUES), vmin=0.5, vmax=len(_HUES) + 0.5)
     halo = [withStroke(linewidth=2.6, foreground="white")]
     tracks = {
         k: axes.plot([], [], "-", color=LINE, linewidth=1.2, transform=ccrs.Geodetic(), zorder=3, path_effects=halo)[0]
@@ -208,10 +199,10 @@ def animate_objects(
     of_day = {k: objects["day_object"].values == k for k in chosen}
 
     def show(frame: int) -> list[Any]:
-        colours = hue[ids_by_day[frame]]
-        over.set_array(np.where(colours > 0, colours, np.nan))
+        hues = hue[ids_by_day[frame][:, order]]
+        over.set_array(np.where(hues > 0, hues, np.nan))
         if under is not None:
-            under.set_array(beneath.values[frame])
+            under.set_array(beneath.values[frame][:, order])
         today = objects[time].values[steps[frame]]
         for number, line in tracks.items():
             rows = of_day[number] & (objects["day_time"].values <= today)
@@ -273,7 +264,7 @@ def _cell_size(lat: np.ndarray) -> float:
 
 
 def _track(axes: Any, objects: xr.Dataset, number: int, plate: Any, cmap: str) -> None:
-    """The centroids of an object, a line with a dot a day from the first colour to the last."""
+    """The centroids of an object, a line with a dot a day from the first color to the last."""
     import cartopy.crs as ccrs
 
     rows = objects["day_object"].values == number
@@ -281,16 +272,22 @@ def _track(axes: Any, objects: xr.Dataset, number: int, plate: Any, cmap: str) -
     axes.plot(lon, lat, "-", color=LINE, linewidth=0.8, transform=ccrs.Geodetic(), zorder=3)
     size = 6 + 34 * area / area.max()
     axes.scatter(
-        lon, lat, c=np.arange(lon.size), s=size, cmap=cmap, edgecolor=LINE, linewidth=0.4, transform=plate, zorder=4,
-    )  # fmt: skip
+        lon, lat, c=np.arange(lon.size), s=size, cmap=cmap, edgecolor=LINE, linewidth=0.4, transform=plate, zorder=4
+    )
     times = to_datetime64(objects["day_time"].values[rows])
     for k, align in ((0, "bottom"), (-1, "top")):
         if np.isfinite(lon[k]):
             axes.annotate(
-                _day(times[k], year=False), (lon[k], lat[k]), xycoords=plate._as_mpl_transform(axes), fontsize=SMALL,
-                xytext=(5, 5 if align == "bottom" else -5), textcoords="offset points", va=align, zorder=5,
+                _day(times[k], year=False),
+                (lon[k], lat[k]),
+                xycoords=plate._as_mpl_transform(axes),
+                fontsize=SMALL,
+                xytext=(5, 5 if align == "bottom" else -5),
+                textcoords="offset points",
+                va=align,
+                zorder=5,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.8},
-            )  # fmt: skip
+            )
 
 
 def _day(time: np.datetime64, year: bool = True) -> str:

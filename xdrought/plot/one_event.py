@@ -22,6 +22,7 @@ from xdrought.plot.style import (
     inches_below,
     label,
     legend_below,
+    literal,
     message,
     new_axes,
     one_series,
@@ -61,7 +62,7 @@ def plot_event(
     pad : int, optional
         Days shown before the onset and after the end; a third of the event, at least 20, by default.
     legend : bool
-        Whether to explain the colours under the picture.
+        Whether to explain the colors under the picture.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
     time : hashable
@@ -166,16 +167,23 @@ def _mark(ax: Axes, dates: np.ndarray, values: np.ndarray, moments: Sequence[np.
         ax.plot(moment, y, "o", color=LINE, markersize=4, markeredgecolor="white", zorder=3)  # type: ignore[arg-type]
         day = pd.Timestamp(moment)
         ax.annotate(
-            f"$t_{name}$ {day.day} {day:%b}", (anchor, y), xytext=shift, textcoords="offset points",  # type: ignore[arg-type]
-            ha=ha, va=va, fontsize=SMALL, path_effects=halo, zorder=4,
-        )  # fmt: skip
+            f"$t_{name}$ {day.day} {day:%b}",
+            (anchor, y),
+            xytext=shift,
+            textcoords="offset points",  # type: ignore[arg-type]
+            ha=ha,
+            va=va,
+            fontsize=SMALL,
+            path_effects=halo,
+            zorder=4,
+        )
 
 
 def _say(ax: Axes, event: xr.Dataset, moments: Sequence[np.datetime64], place: str) -> None:
     """What happened, in two lines: kind and dates; rate, lengths, and what makes the event doubtful."""
     onset, start, end = (pd.Timestamp(moment) for moment in moments)
     kind = "flash drought" if bool(event["is_flash"]) else "normal drought"
-    where = "" if place == "the record" else f"{place}: "
+    where = "" if place == "the record" else f"{literal(place)}: "
     title = f"{where}{kind}, {onset.day} {onset:%b %Y} to {end.day} {end:%b %Y}"
     facts = [f"onset {(start - onset).days} d", f"condition {(end - start).days + 1} d"]
     if "intensification_rate" in event:
@@ -186,9 +194,8 @@ def _say(ax: Axes, event: xr.Dataset, moments: Sequence[np.datetime64], place: s
         facts.append("cut short")
     ax.set_title(title[0].upper() + title[1:], fontsize=TEXT, loc="left", pad=14)
     ax.annotate(
-        ", ".join(facts), (0, 1), xycoords="axes fraction", xytext=(0, 3), textcoords="offset points",
-        fontsize=SMALL,
-    )  # fmt: skip
+        ", ".join(facts), (0, 1), xycoords="axes fraction", xytext=(0, 3), textcoords="offset points", fontsize=SMALL
+    )
 
 
 def _temperature_strip(ax: Axes, soil_temperature: xr.DataArray, time: Hashable) -> Axes:
@@ -206,10 +213,14 @@ def _temperature_strip(ax: Axes, soil_temperature: xr.DataArray, time: Hashable)
     runs = np.flatnonzero(np.diff(np.r_[0, values < 0, 0])).reshape(-1, 2)
     strip.broken_barh(
         [(days[a] - half, days[b - 1] - days[a] + 2 * half) for a, b in runs if left < days[b - 1] and days[a] < right],
-        (0, 1), facecolor="#dbe9f6",
-        edgecolor=FORECAST, hatch="////", linewidth=0, label="frozen soil",
+        (0, 1),
+        facecolor="#dbe9f6",
+        edgecolor=FORECAST,
+        hatch="////",
+        linewidth=0,
+        label="frozen soil",
         transform=strip.get_xaxis_transform(),
-    )  # fmt: skip
+    )
     strip.plot(dates, values, color=LINE, linewidth=0.9)  # type: ignore[arg-type]
     strip.axhline(0, color="#777777", linewidth=0.6)
     clean(strip)

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.plot.scores import COLOURS
-from xdrought.plot.style import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, new_axes
+from xdrought.plot.scores import COLORS
+from xdrought.plot.style import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, new_axes, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,15 +67,21 @@ def plot_reliability(
     _guides(ax, rate)
     handles = []
     for k, (name, one) in enumerate(models.items()):
-        colour = COLOURS[k % len(COLOURS)]
+        color = COLORS[k % len(COLORS)]
         there = one["n_in_bin"].values > 0
         skill = float(one["brier_skill_pooled"]) if "brier_skill_pooled" in one else np.nan
-        text = name.replace("_", " ") + (f", Brier skill {skill:.2f}" if np.isfinite(skill) else "")
+        text = words(name) + (f", Brier skill {skill:.2f}" if np.isfinite(skill) else "")
         handles += ax.plot(
-            one["mean_probability"].values[there], one["observed_frequency"].values[there],
-            marker=MARKERS[k % len(MARKERS)], color=colour, linewidth=1.2, markersize=4.5, label=text, clip_on=False,
-        )  # fmt: skip
-        _days(counts, one, k, len(models), colour)
+            one["mean_probability"].values[there],
+            one["observed_frequency"].values[there],
+            marker=MARKERS[k % len(MARKERS)],
+            color=color,
+            linewidth=1.2,
+            markersize=4.5,
+            label=text,
+            clip_on=False,
+        )
+        _days(counts, one, k, len(models), color)
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.set_xlabel("Forecast probability", fontsize=TEXT)
     ax.set_ylabel("Observed frequency", fontsize=TEXT)
@@ -103,21 +109,35 @@ def _guides(ax: Axes, rate: float) -> None:
     ax.plot(x, no_skill, color=REFERENCE, linewidth=0.7, linestyle=":", zorder=1)
     ax.axhline(rate, color=REFERENCE, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
     ax.annotate(
-        f"no resolution (base rate {rate:.2g})", (1, rate), (0, 3 if rate < 0.85 else -3), textcoords="offset points",
-        ha="right", va="bottom" if rate < 0.85 else "top", fontsize=SMALL, color="#555555",
-    )  # fmt: skip
+        f"no resolution (base rate {rate:.2g})",
+        (1, rate),
+        (0, 3 if rate < 0.85 else -3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom" if rate < 0.85 else "top",
+        fontsize=SMALL,
+        color="#555555",
+    )
     at = 0.98 if rate < 0.5 else 0.3
     ax.text(
-        at, (at + rate) / 2 - 0.015, "no skill", ha="right", va="top", fontsize=SMALL, color="#555555",
-        rotation=np.rad2deg(np.arctan(0.5)), rotation_mode="anchor", transform_rotates_text=True,
-    )  # fmt: skip
+        at,
+        (at + rate) / 2 - 0.015,
+        "no skill",
+        ha="right",
+        va="top",
+        fontsize=SMALL,
+        color="#555555",
+        rotation=np.rad2deg(np.arctan(0.5)),
+        rotation_mode="anchor",
+        transform_rotates_text=True,
+    )
 
 
-def _days(ax: Axes, scores: xr.Dataset, k: int, n_models: int, colour: str) -> None:
+def _days(ax: Axes, scores: xr.Dataset, k: int, n_models: int, color: str) -> None:
     """Bars with the days of each bin, models side by side, on a logarithmic scale."""
     centres = scores["probability_bin"].values
     width = 0.8 / (centres.size * n_models)
-    ax.bar(centres + (k - (n_models - 1) / 2) * width, scores["n_in_bin"].values, width, color=colour, linewidth=0)
+    ax.bar(centres + (k - (n_models - 1) / 2) * width, scores["n_in_bin"].values, width, color=color, linewidth=0)
     ax.set(xlim=(0, 1), yscale="log", ylim=(0.7, None))
     ax.tick_params(labelsize=SMALL, labelbottom=False)
     ax.minorticks_off()
@@ -173,15 +193,20 @@ def plot_economic_value(
     for k, (name, one) in enumerate(models.items()):
         value = one["economic_value"]
         handles += ax.plot(
-            value["cost_loss_ratio"], value, color=COLOURS[k % len(COLOURS)], linewidth=1.2,
-            label=name.replace("_", " "),
-        )  # fmt: skip
+            value["cost_loss_ratio"], value, color=COLORS[k % len(COLORS)], linewidth=1.2, label=words(name)
+        )
     ax.axhline(0, color=LINE, linewidth=0.6)
     ax.axvline(rate, color=REFERENCE, linewidth=0.7, linestyle=":")
     ax.annotate(
-        f"base rate {rate:.2g}", (rate, 1), (3 if rate < 0.7 else -3, 0), textcoords="offset points", va="top",
-        ha="left" if rate < 0.7 else "right", fontsize=SMALL, color="#555555",
-    )  # fmt: skip
+        f"base rate {rate:.2g}",
+        (rate, 1),
+        (3 if rate < 0.7 else -3, 0),
+        textcoords="offset points",
+        va="top",
+        ha="left" if rate < 0.7 else "right",
+        fontsize=SMALL,
+        color="#555555",
+    )
     ax.set(xlim=(0, 1), ylim=(-0.1, 1))
     ax.set_xlabel("Cost of protection over loss avoided", fontsize=TEXT)
     ax.set_ylabel("Relative economic value", fontsize=TEXT)

@@ -21,6 +21,7 @@ from xdrought.plot.style import (
     date_axis,
     label,
     legend_below,
+    literal,
     message,
     new_axes,
     one_series,
@@ -28,6 +29,7 @@ from xdrought.plot.style import (
     require_one_definition,
     to_datetime64,
 )
+from xdrought.verification.paired_days import ensemble_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,13 +67,11 @@ def shade(ax: Axes, spans: Sequence[Span]) -> list[Any]:
     """Shade the spans; the legend handle of each phase that occurs."""
     first: dict[str, Any] = {}
     for span in spans:
-        colour: Any = SHADES[span.phase]
-        # edge and order keep a two-day onset visible in a record of ten years
+        days: Any = (span.start, span.end)
+        # An edge, drawn later, keeps a two-day onset visible in a record of ten years.
         edge, order = (0.8, 0.2) if span.phase.endswith("onset") else (0, 0.1)
-        patch = ax.axvspan(
-            span.start, span.end, facecolor=colour, edgecolor=colour, linewidth=edge, zorder=order,  # type: ignore[arg-type]
-            label=span.phase,
-        )  # fmt: skip
+        color: Any = SHADES[span.phase]
+        patch = ax.axvspan(*days, facecolor=color, edgecolor=color, linewidth=edge, zorder=order, label=span.phase)
         first.setdefault(span.phase, patch)
     return [first[phase] for phase in SHADES if phase in first]
 
@@ -155,7 +155,7 @@ def plot_record(
     forecast : xarray.DataArray, optional
         Predicted soil moisture at its valid time, (time,) or (run, time): the runs' mean and range.
     legend : bool
-        Whether to explain lines and colours under the picture.
+        Whether to explain lines and colors under the picture.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
     time : hashable
@@ -205,20 +205,20 @@ def plot_record(
     ax.set_xlim(dates[0], dates[-1])
     ax.set_ylabel(label(soil_moisture), fontsize=TEXT)
     if (place := place_name(soil_moisture)) != "the record":
-        ax.set_title(place, fontsize=TEXT, loc="left")
+        ax.set_title(literal(place), fontsize=TEXT, loc="left")
     if legend:
         legend_below(ax, handles)
     return ax
 
 
 def forecast_line(ax: Axes, forecast: xr.DataArray, time: Hashable, name: str = "forecast") -> Any:
-    """One line for a forecast; with several runs their mean, and their range as a band."""
+    """One line for a forecast; with several runs the mean of the days that all have, and their range as a band."""
     if "run" in forecast.dims:
         dates, low = one_series(forecast.min("run"), time)
         high = one_series(forecast.max("run"), time)[1]
         ax.fill_between(dates, low, high, color=FORECAST, alpha=0.25, linewidth=0)  # type: ignore[arg-type]
-        forecast, name = forecast.mean("run"), f"{name} (mean of {forecast.sizes['run']} runs)"
-    dates, values = one_series(forecast, time)
+        name = f"{name} (mean of {forecast.sizes['run']} runs)"
+    dates, values = one_series(ensemble_mean(forecast, "run"), time)
     return ax.plot(dates, values, color=FORECAST, linewidth=1, label=name)[0]  # type: ignore[arg-type]
 
 
@@ -260,7 +260,7 @@ def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None
     >>> [text.get_text() for text in ax.texts]
     ['1.00', '0.40', '0.60', '1.00']
     """
-    title = str(table.attrs.get("long_name", "Share of agreement"))
+    title = literal(table.attrs.get("long_name", "Share of agreement"))
     frame: Any = table.to_pandas() if isinstance(table, xr.DataArray) else table
     if getattr(frame, "ndim", 0) != 2 or frame.shape[0] != frame.shape[1]:
         raise ValueError(f"the table must be square, found {table.shape}; choose along others")
@@ -273,12 +273,17 @@ def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, j in np.argwhere(np.isfinite(values)):
         ax.text(
-            j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=SMALL,
+            j,
+            i,
+            f"{values[i, j]:.2f}",
+            ha="center",
+            va="center",
+            fontsize=SMALL,
             color="white" if values[i, j] > 0.6 else LINE,
-        )  # fmt: skip
-    names = [str(name) for name in frame.columns]
+        )
+    names = [literal(name) for name in frame.columns]
     ax.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(count), [str(name) for name in frame.index])
+    ax.set_yticks(range(count), [literal(name) for name in frame.index])
     ax.tick_params(labelsize=TEXT)
     frameless(ax)
     ax.set_title(title[:1].upper() + title[1:], fontsize=TEXT, loc="left")

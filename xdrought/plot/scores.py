@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
@@ -23,20 +24,25 @@ from xdrought.plot.style import (
     date_axis,
     label,
     legend_below,
+    literal,
     message,
     new_axes,
     one_series,
+    words,
 )
+from xdrought.verification import paired_days, persistence_forecast, verify
+from xdrought.verification.paired_days import in_units_of
+from xdrought.verification.references import Lead, single_lead
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-REFERENCES = {  # marker, colour
+REFERENCES = {  # marker and color of each
     "persistence": ("D", REFERENCE),
     "damped_persistence": ("d", "#8c6d9c"),
     "climatology": ("s", "#b5892b"),
 }
-COLOURS = [FORECAST, UPPER, "#007a5a", "#7b3fa0", "#56B4E9"]
+COLORS = [FORECAST, UPPER, "#007a5a", "#7b3fa0", "#56B4E9"]
 DRIVERS = [("s", "#a34a6b"), ("P", "#5b7a3a"), ("X", "#3f7f93")]
 KINDS = ("auto", "rows", "violins")
 CROWD = 40  # sites that still have a row of their own
@@ -53,22 +59,21 @@ def _pick(data: xr.DataArray | xr.Dataset, name: Hashable) -> xr.DataArray:
     raise ValueError(f"{sorted(map(str, data.data_vars))} were given; choose one, ds[name]")
 
 
-def _lead(forecast: xr.DataArray, lead: int | None) -> pd.Timedelta:
-    """How long before its valid time a forecast was made."""
-    if lead is not None:
-        return pd.Timedelta(days=lead)
-    if "lead_time" not in forecast.coords or forecast["lead_time"].size != 1:
-        raise ValueError("the forecast has no single lead_time; give the days ahead, e.g. lead=7")
-    found = forecast["lead_time"].values.ravel()[0]
-    return pd.Timedelta(found) if np.asarray(found).dtype.kind == "m" else pd.Timedelta(days=float(found))
+def _scores(forecast: xr.DataArray, observed: xr.DataArray, lead: Lead, time: Hashable) -> xr.Dataset:
+    """What :func:`xdrought.verify` says of the forecast; beside persistence alone where nothing else has a day."""
+    for references in (paired_days.REFERENCES, ("persistence",)):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "sites .* have forecasts but no day")
+            scores = verify(forecast, observed, references=references, lead=lead, n_boot=1, time=time)
+        if scores["n_days"].any():
+            break
+    return scores
 
 
-def _nse(predicted: xr.DataArray, observed: xr.DataArray) -> float:
-    """Nash-Sutcliffe efficiency over the days that both have; NaN when the observation does not vary."""
-    predicted, observed = xr.align(predicted, observed, join="inner")
-    seen = observed.where(np.isfinite(predicted))
-    spread = float(((seen - seen.mean()) ** 2).sum())
-    return 1 - float(((predicted - seen) ** 2).sum()) / spread if spread > 0 else float("nan")
+def _with_nse(name: str, scores: xr.Dataset, model: str) -> str:
+    """A name with its pooled NSE, where there is one."""
+    nse = float(scores["nse_summary"].sel(model=model, summary="pooled"))
+    return f"{name}, NSE {nse:.2f}" if np.isfinite(nse) else name
 
 
 @public
@@ -76,12 +81,13 @@ def plot_forecast(
     forecast: xr.DataArray | xr.Dataset,
     observed: xr.DataArray,
     *,
-    lead: int | None = None,
+    lead: Lead = None,
+    scores: xr.Dataset | None = None,
     legend: bool = True,
     ax: Axes | None = None,
     time: Hashable = "time",
 ) -> Axes:
-    """Draw a site's forecast beside the observation and beside doing nothing, which is persistence.
+    """Draw a site's forecast beside the observation and beside persistence.
 
     Parameters
     ----------
@@ -89,10 +95,12 @@ def plot_forecast(
         One site's prediction at its valid time, (time,) or (run, time), e.g. from :func:`xdrought.predict`.
     observed : xarray.DataArray
         (time,); may be longer, and should begin `lead` days before the forecast for persistence.
-    lead : int, optional
-        Days ahead; the forecast's `lead_time` by default.
+    lead : int, timedelta64 or Timedelta, optional
+        Days (or time) ahead; by default from the forecast's coordinates.
+    scores : xarray.Dataset, optional
+        From :func:`xdrought.verify` of this site; by default it is called with its own defaults.
     legend : bool
-        Whether to explain the lines, with the Nash-Sutcliffe efficiency (NSE) of each over the days drawn.
+        Whether to explain the lines, with the Nash-Sutcliffe efficiency (NSE) that the scores give to each.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
     time : hashable
@@ -105,7 +113,7 @@ def plot_forecast(
     Raises
     ------
     ValueError
-        When no lead time is known, or the input is not one series.
+        When no single lead time is known, or the input is not one series.
     ModuleNotFoundError
         Without matplotlib.
 
@@ -119,24 +127,21 @@ def plot_forecast(
     >>> [line.get_label() for line in ax.lines][0]
     'observed'
     """
-    predicted = _pick(forecast, observed.name)
-    ahead = _lead(predicted, lead)
     one_series(observed, time)
-    seen = observed.squeeze(drop=True)
-    mean = (predicted.mean("run") if "run" in predicted.dims else predicted).squeeze(drop=True)
-    held = seen.assign_coords({time: seen.indexes[time] + ahead})
-    held = held.reindex({time: mean[time]})
-    truth = seen.reindex({time: mean[time]})
-    both = truth.where(np.isfinite(held) & np.isfinite(mean))  # the same days for both scores
+    seen = observed.squeeze([dim for dim in observed.dims if dim != time], drop=True)
+    predicted = in_units_of(_pick(forecast, observed.name), observed)
+    predicted = predicted.squeeze([dim for dim in predicted.dims if dim not in (time, "run")], drop=True)
+    days = f"{single_lead(predicted, lead, time) / pd.Timedelta(days=1):g}-day"
+    held = persistence_forecast(seen, predicted, lead=lead, time=time)
+    scores = _scores(predicted, seen, lead, time) if scores is None else scores
     ax = new_axes(ax, (7.1, 2.6))
-    dates, values = one_series(truth, time)
+    dates, values = one_series(seen.reindex({time: predicted[time]}), time)
     (line,) = ax.plot(dates, values, color=LINE, linewidth=1.1, label="observed")  # type: ignore[arg-type]
-    days = f"{ahead / pd.Timedelta(days=1):g}-day"
-    model = forecast_line(ax, predicted, time, f"{days} forecast, NSE {_nse(mean, both):.2f}")
-    handles = [line, model]
+    first = str(scores["model"].values[0])
+    handles = [line, forecast_line(ax, predicted, time, _with_nse(f"{days} forecast", scores, first))]
     if np.isfinite(held.values).any():
         dates, values = one_series(held, time)
-        name = f"{days} persistence, NSE {_nse(held, both):.2f}"
+        name = _with_nse(f"{days} persistence", scores, "persistence")
         handles += ax.plot(dates, values, color=REFERENCE, linewidth=0.9, linestyle=(0, (3, 1.5)), label=name)  # type: ignore[arg-type]
     else:
         message(ax, "no observation before the forecast: persistence is not known")
@@ -145,7 +150,7 @@ def plot_forecast(
     ax.set_xlim(dates[0], dates[-1])
     ax.set_ylabel(label(observed), fontsize=TEXT)
     if "site" in observed.coords and observed["site"].size == 1:
-        ax.set_title(str(observed["site"].item()), fontsize=TEXT, loc="left")
+        ax.set_title(literal(observed["site"].item()), fontsize=TEXT, loc="left")
     if legend:
         legend_below(ax, handles)
     return ax
@@ -219,9 +224,9 @@ def plot_scores(
         handles = _rows(ax, frame.sort_values(frame.columns[0]), styles, floor)
     else:
         handles = _violins(ax, frame, styles, floor, _median_intervals(scores, score))
-    short = score.upper() if len(score) < 5 else score.replace("_", " ")
-    title = str(table.attrs.get("long_name") or short)
-    unit = str(table.attrs.get("units", ""))
+    short = score.upper() if len(score) < 5 else words(score)
+    title = literal(table.attrs.get("long_name") or short)
+    unit = literal(table.attrs.get("units", ""))
     title = f"{title} ({unit})" if unit not in ("", "1") else title
     if rows and floor is not None and bool((frame < floor).any(axis=None)):
         title += f"  (◁ below {floor:g})"
@@ -233,11 +238,11 @@ def plot_scores(
 
 
 def _styles(models: Any, references: set[str]) -> dict[Any, tuple[str, str]]:
-    """Marker and colour of each model, references last; drivers are squares of other colours."""
+    """Marker and color of each model, references last; drivers are squares of other colors."""
     ordered = sorted(models, key=lambda name: name in references)
     spare = iter(DRIVERS * len(ordered))
     return {
-        name: REFERENCES.get(str(name)) or (next(spare) if name in references else ("o", COLOURS[i % len(COLOURS)]))
+        name: REFERENCES.get(str(name)) or (next(spare) if name in references else ("o", COLORS[i % len(COLORS)]))
         for i, name in enumerate(ordered)
     }
 
@@ -252,7 +257,7 @@ def _median_intervals(scores: xr.Dataset, score: str) -> Any:
 
 def _medians(frame: pd.DataFrame, styles: dict[Any, Any]) -> list[str]:
     median = "median " if len(frame) > 1 else ""
-    return [f"{name}, {median}{frame[name].median():.2f}".replace("_", " ") for name in styles]
+    return [f"{words(name)}, {median}{frame[name].median():.2f}" for name in styles]
 
 
 def _rows(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | None) -> list[Any]:
@@ -261,11 +266,11 @@ def _rows(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | 
     ax.hlines(rows, 0, 1, transform=ax.get_yaxis_transform(), color="#e4e4e4", linewidth=0.6, zorder=0)
     handles = []
     for name, text in zip(styles, _medians(frame, styles), strict=True):
-        marker, colour = styles[name]
+        marker, color = styles[name]
         values = frame[name].to_numpy()
         inside = values >= floor if floor is not None else np.isfinite(values)
-        face = colour if marker == "o" else "white"
-        look = {"color": colour, "markerfacecolor": face, "markersize": 4.5}
+        face = color if marker == "o" else "white"
+        look = {"color": color, "markerfacecolor": face, "markersize": 4.5}
         handles += ax.plot(values[inside], rows[inside], marker, label=text, **look)
         below = rows[np.isfinite(values) & ~inside]
         if below.size:
@@ -273,7 +278,7 @@ def _rows(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | 
     if floor is not None:
         ax.axvline(0, color=LINE, linewidth=0.6, zorder=0)
         ax.set_xlim(floor, 1)
-    ax.set_yticks(rows, [str(site) for site in frame.index], fontsize=SMALL)
+    ax.set_yticks(rows, [literal(site) for site in frame.index], fontsize=SMALL)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.7, len(frame) - 0.3)
     return handles
@@ -297,7 +302,7 @@ def _violins(
         ax.hlines(np.median(drawn), i - 0.25, i + 0.25, color=LINE, linewidth=1.4)
         if intervals is not None and np.isfinite(intervals.loc[name]).all():
             ax.vlines(i, *intervals.loc[name].clip(lower=floor), color=LINE, linewidth=1.4)
-        names.append(f"{textwrap.fill(str(name).replace('_', ' '), 14)}\nmedian {np.median(values):.2f}")
+        names.append(f"{textwrap.fill(words(name), 14)}\nmedian {np.median(values):.2f}")
         names[-1] += f"\n{below} below {floor:g}" if below else ""
     if floor is not None:
         ax.axhline(0, color=LINE, linewidth=0.6, zorder=0)

@@ -10,8 +10,8 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.plot.maps import plot_map
-from xdrought.plot.scores import COLOURS
-from xdrought.plot.style import LINE, SMALL, TEXT, by_model, clean, legend_below, new_axes
+from xdrought.plot.scores import COLORS
+from xdrought.plot.style import LINE, SMALL, TEXT, by_model, clean, legend_below, new_axes, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def plot_class_scores(
     scores : xarray.Dataset or mapping of str to Dataset
         From :func:`xdrought.class_scores`, of one model or of several by name, all of the same observed days.
     cmap : str
-        Colours of 0 to 1; the paper's is "RdYlGn", which not everybody can read.
+        Colors of 0 to 1; the paper's is "RdYlGn", which not everybody can read.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -78,15 +78,23 @@ def plot_class_scores(
     _shares(ax, first, len(rows))
     for k in range(len(names) + 1):
         ax.axhline(len(METRICS) * k - 0.5, color=LINE, linewidth=0.6)
-    heads = [one.replace("_", "\n", 1).replace("_", " ") for one in classes]
+    heads = [words(one.replace("_", "\n", 1)) for one in classes]
     ax.set_xticks(range(len(classes) + 1), [*(head[:1].upper() + head[1:] for head in heads), "Accuracy"])
     ax.set_yticks([*range(len(rows)), len(rows) + LAST], [METRICS[metric] for _, metric in rows] + ["Share of days"])
     ax.tick_params(labelsize=SMALL, length=0, labeltop=True, labelbottom=False)
     for k, name in enumerate(names):
         ax.annotate(
-            name.replace("_", " "), (0, len(METRICS) * k + 1), (-52, 0), ("axes fraction", "data"), "offset points",
-            ha="right", va="center", fontsize=TEXT, fontweight="bold", annotation_clip=False,
-        )  # fmt: skip
+            words(name),
+            (0, len(METRICS) * k + 1),
+            (-52, 0),
+            ("axes fraction", "data"),
+            "offset points",
+            ha="right",
+            va="center",
+            fontsize=TEXT,
+            fontweight="bold",
+            annotation_clip=False,
+        )
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.set(xlim=(-0.5, len(classes) + 0.5), ylim=(len(rows) + 0.5 + 2 * LAST, -0.5))
@@ -94,7 +102,7 @@ def plot_class_scores(
 
 
 def _cells(ax: Axes, values: np.ndarray, cmap: str) -> None:
-    """Coloured numbers (row, class); a dash without a value."""
+    """Colored numbers (row, class); a dash without a value."""
     rows, columns = values.shape
     ax.imshow(
         values, cmap=cmap, vmin=0, vmax=1, aspect="auto", extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), zorder=0
@@ -193,20 +201,28 @@ def plot_performance(
     _isolines(ax)
     handles = []
     for k, (name, one) in enumerate(models.items()):
-        colour = COLOURS[k % len(COLOURS)]
+        color = COLORS[k % len(COLORS)]
         marker = MARKERS[k % len(MARKERS)]
         if sites and one["pod"].size > 1:
-            ax.plot(1 - one["far"], one["pod"], marker, color=colour, markersize=2.5, alpha=0.5, linestyle="none")
+            ax.plot(1 - one["far"], one["pod"], marker, color=color, markersize=2.5, alpha=0.5, linestyle="none")
         pooled = {part: float(one[f"{part}_pooled"]) for part in ("pod", "far", "csi")}
         if "pod_pooled_interval" in one:
             across = 1 - one["far_pooled_interval"].values, [pooled["pod"]] * 2
             upright = [1 - pooled["far"]] * 2, one["pod_pooled_interval"].values
             for line in (across, upright):
-                ax.plot(*line, color=colour, linewidth=1.4, zorder=3)
+                ax.plot(*line, color=color, linewidth=1.4, zorder=3)
         handles += ax.plot(
-            [1 - pooled["far"]], [pooled["pod"]], marker, color=colour, markersize=7, markeredgecolor="white",
-            label=f"{name.replace('_', ' ')}, CSI {pooled['csi']:.2f}", clip_on=False, zorder=4, linestyle="none",
-        )  # fmt: skip
+            [1 - pooled["far"]],
+            [pooled["pod"]],
+            marker,
+            color=color,
+            markersize=7,
+            markeredgecolor="white",
+            label=f"{words(name)}, CSI {pooled['csi']:.2f}",
+            clip_on=False,
+            zorder=4,
+            linestyle="none",
+        )
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     ax.set_xlabel("Success ratio (1 − false alarm ratio)", fontsize=TEXT)
     ax.set_ylabel("Probability of detection", fontsize=TEXT)
@@ -231,9 +247,16 @@ def _isolines(ax: Axes) -> None:
         text = f"bias {bias:g}" if bias == 1 else f"{bias:g}"
         over = bias > 1
         ax.annotate(
-            text, end, (0, 2) if over else (3, 0), textcoords="offset points", fontsize=SMALL, color="#777777",
-            ha="center" if over else "left", va="bottom" if over else "center", annotation_clip=False,
-        )  # fmt: skip
+            text,
+            end,
+            (0, 2) if over else (3, 0),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color="#777777",
+            ha="center" if over else "left",
+            va="bottom" if over else "center",
+            annotation_clip=False,
+        )
 
 
 @public
@@ -248,7 +271,7 @@ def plot_skill_map(
     ax: Axes | None = None,
     **settings: Any,
 ) -> Axes:
-    """Draw the skill of a model against a named reference at each site on a map, colours centred on zero.
+    """Draw the skill of a model against a named reference at each site on a map, colors centred on zero.
 
     Parameters
     ----------
@@ -259,10 +282,10 @@ def plot_skill_map(
     model : str, optional
         Whose skill; the first model by default.
     limit : float, optional
-        Skill at both ends of the colours; by default the largest one drawn, 1 at most. Sites beyond have the end's
-        colour, and the title counts them.
+        Skill at both ends of the colors; by default the largest one drawn, 1 at most. Sites beyond have the end's
+        color, and the title counts them.
     cmap : str
-        Diverging colour map.
+        Diverging color map.
     title : str, optional
         By default who is compared with whom, at how many sites it is better, and at how many the site's interval
         leaves zero out. A dot marks the sites where it does not.
@@ -327,7 +350,7 @@ def _told_apart(scores: xr.Dataset, chosen: dict[str, str]) -> np.ndarray | None
 
 def _title(skill: xr.DataArray, sure: np.ndarray | None, model: str, reference: str, limit: float) -> str:
     known = skill.values[np.isfinite(skill.values)]
-    text = f"{model} against {reference}: better at {(known > 0).sum()} of {known.size} sites".replace("_", " ")
+    text = f"{words(model)} against {words(reference)}: better at {(known > 0).sum()} of {known.size} sites"
     if sure is not None:
         better = int((sure & (skill.values > 0)).sum())
         text += f"\nclearly better at {better}, clearly worse at {int(sure.sum()) - better} (dot: in doubt)"

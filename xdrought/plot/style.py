@@ -1,4 +1,4 @@
-"""How all pictures are dressed: colours, sizes, labels, dates, legends, and the checks that they share."""
+"""The style of all pictures: colors, sizes, labels, dates and legends, and the checks that they share."""
 
 from __future__ import annotations
 
@@ -45,11 +45,21 @@ def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     return ax
 
 
+def literal(name: object) -> str:
+    """A name as text that matplotlib draws as it is: a dollar sign starts no mathtext."""
+    return str(name).replace("$", r"\$")
+
+
+def words(name: object) -> str:
+    """A name as literal text, with blanks for underscores."""
+    return literal(name).replace("_", " ")
+
+
 def label(da: xr.DataArray, fallback: str = "value") -> str:
     """Axis text "long name (units)", without brackets when there are no units."""
-    name = str(da.attrs.get("long_name") or da.name or fallback).replace("_", " ")
+    name = words(da.attrs.get("long_name") or da.name or fallback)
     unit = str(da.attrs.get("units", ""))
-    unit = UNITS.get(unit, unit)
+    unit = UNITS.get(unit, literal(unit))
     name = name[:1].upper() + name[1:]
     return f"{name} ({unit})" if unit else name
 
@@ -108,10 +118,17 @@ def legend_below(ax: Axes, handles: Sequence[Any], *, under: Axes | None = None,
     entry = 0.45 + 0.05 * max(len(str(handle.get_label())) for handle in handles)
     anchor = (under or ax).transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans)
     ax.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=anchor, frameon=False,
-        ncols=int(np.clip(room / entry, 1, len(handles))), fontsize=SMALL, borderaxespad=0, handlelength=1.8,
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=anchor,
+        frameon=False,
+        ncols=int(np.clip(room / entry, 1, len(handles))),
+        fontsize=SMALL,
+        borderaxespad=0,
+        handlelength=1.8,
         columnspacing=1.2,
-    )  # fmt: skip
+    )
 
 
 def inches_below(ax: Axes) -> Any:
@@ -129,9 +146,15 @@ def inches_below(ax: Axes) -> Any:
 def message(ax: Axes, text: str) -> None:
     """Say on the axes why something is missing."""
     ax.text(
-        0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize=TEXT,
+        0.5,
+        0.97,
+        text,
+        transform=ax.transAxes,
+        ha="center",
+        va="top",
+        fontsize=TEXT,
         bbox={"facecolor": "white", "edgecolor": "#bbbbbb", "linewidth": 0.6},
-    )  # fmt: skip
+    )
 
 
 def by_model(scores: xr.Dataset | Mapping[str, xr.Dataset], needed: str, made_by: str) -> dict[str, xr.Dataset]:

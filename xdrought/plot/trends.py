@@ -74,15 +74,27 @@ def plot_coincidence(
     for a, b in zip(*np.unravel_index(order, above.shape), strict=True):
         if above[a, b] > 0:
             axes.plot(
-                [lon[a], lon[b]], [lat[a], lat[b]], color="#b35806", linewidth=0.4 + 2 * above[a, b], alpha=0.55,
-                transform=ccrs.Geodetic(), zorder=2.5,
-            )  # fmt: skip
+                [lon[a], lon[b]],
+                [lat[a], lat[b]],
+                color="#b35806",
+                linewidth=0.4 + 2 * above[a, b],
+                alpha=0.55,
+                transform=ccrs.Geodetic(),
+                zorder=2.5,
+            )
     sure = (coincidence.adjusted_p_value < alpha).values
     if sure.any():
         axes.plot(
-            lon[sure], lat[sure], "o", markerfacecolor="none", color="#1a1a1a", markersize=8, markeredgewidth=0.9,
-            transform=ccrs.PlateCarree(), zorder=4,
-        )  # fmt: skip
+            lon[sure],
+            lat[sure],
+            "o",
+            markerfacecolor="none",
+            color="#1a1a1a",
+            markersize=8,
+            markeredgewidth=0.9,
+            transform=ccrs.PlateCarree(),
+            zorder=4,
+        )
     rate, expected = (100 * float(coincidence[f"network_{name}"]) for name in ("rate", "expected"))
     days = f"{coincidence.attrs.get('tolerance', 0):g} days"
     first = f"{rate:.0f} % of droughts set in within {days} of one at another site"
@@ -137,11 +149,26 @@ def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True,
     lower, upper = trend.adjusted_lower.values, trend.adjusted_upper.values
     ends = np.clip(np.stack([adjusted - lower, upper - adjusted]), 0, None)
     ax.errorbar(
-        year, adjusted, ends, fmt="o", color=FORECAST, markersize=4, elinewidth=0.8, zorder=3,
+        year,
+        adjusted,
+        ends,
+        fmt="o",
+        color=FORECAST,
+        markersize=4,
+        elinewidth=0.8,
+        zorder=3,
         label="mean of the year, site levels taken off",
-    )  # fmt: skip
-    ax.plot(year, trend.pooled, "o", color=REFERENCE, markersize=4, markerfacecolor="none", zorder=2,
-            label="mean of all events")  # fmt: skip
+    )
+    ax.plot(
+        year,
+        trend.pooled,
+        "o",
+        color=REFERENCE,
+        markersize=4,
+        markerfacecolor="none",
+        zorder=2,
+        label="mean of all events",
+    )
     known = np.isfinite(adjusted)
     if np.isfinite(float(trend.slope)):
         middle = np.average(year[known], weights=count[known])
@@ -150,8 +177,15 @@ def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True,
         _line(ax, reach, middle, height, trend, "slope", FORECAST, "trend within sites")
         pooled = np.average(trend.pooled.values[known], weights=count[known])
         naive = pooled + float(trend.naive_slope) * (reach - middle)
-        ax.plot(reach, naive, color=REFERENCE, linewidth=1, linestyle=(0, (4, 2)), zorder=1,
-                label="regression of all events")  # fmt: skip
+        ax.plot(
+            reach,
+            naive,
+            color=REFERENCE,
+            linewidth=1,
+            linestyle=(0, (4, 2)),
+            zorder=1,
+            label="regression of all events",
+        )
     numbers = f"{float(trend.slope):+.3g} [{float(trend.lower):+.2g}, {float(trend.upper):+.2g}] per year"
     text = f"{numbers}, {p_text(float(trend.p_value))}\nall events: {float(trend.naive_slope):+.3g}, "
     name_panel(ax, title, text + p_text(float(trend.naive_p_value)))
@@ -176,14 +210,14 @@ def _headroom(ax: Axes, *means: np.ndarray) -> None:
 
 
 def _line(
-    ax: Axes, x: np.ndarray, middle: float, height: float, trend: xr.Dataset, name: str, colour: str, text: str
+    ax: Axes, x: np.ndarray, middle: float, height: float, trend: xr.Dataset, name: str, color: str, text: str
 ) -> None:
     """A line through the middle, with the fan of the slope's interval."""
-    ax.plot(x, height + float(trend[name]) * (x - middle), color=colour, linewidth=1.6, zorder=4, label=text)
+    ax.plot(x, height + float(trend[name]) * (x - middle), color=color, linewidth=1.6, zorder=4, label=text)
     ends = np.linspace(x[0], x[-1], 50)
     fan = np.stack([height + float(trend[side]) * (ends - middle) for side in ("lower", "upper")])
     if np.isfinite(fan).all():
-        ax.fill_between(ends, fan.min(axis=0), fan.max(axis=0), color=colour, alpha=0.13, linewidth=0, zorder=1)
+        ax.fill_between(ends, fan.min(axis=0), fan.max(axis=0), color=color, alpha=0.13, linewidth=0, zorder=1)
 
 
 @public
@@ -288,9 +322,16 @@ def plot_synchrony(synchrony: xr.Dataset, *, alpha: float = 0.05, ax: Axes | Non
     sure = (synchrony.p_value < alpha).values
     if sure.any():
         axes.plot(
-            synchrony.lon.values[sure], synchrony.lat.values[sure], "o", markerfacecolor="none", color="#1a1a1a",
-            markersize=8, markeredgewidth=0.9, transform=ccrs.PlateCarree(), zorder=4,
-        )  # fmt: skip
+            synchrony.lon.values[sure],
+            synchrony.lat.values[sure],
+            "o",
+            markerfacecolor="none",
+            color="#1a1a1a",
+            markersize=8,
+            markeredgewidth=0.9,
+            transform=ccrs.PlateCarree(),
+            zorder=4,
+        )
     known, unit = int(np.isfinite(rho.values).sum()), "sites" if dim == "site" else "cells"
     middle, low, high = (f"{100 * float(synchrony[name]):.0f} %" for name in ("share", "lower", "upper"))
     chance = f"by chance {100 * float(synchrony.chance_share):.0f} %"

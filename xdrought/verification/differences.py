@@ -99,8 +99,18 @@ def compare_models(
     chosen = _check_scores(score, correction)
     bootstrap = Bootstrap(n_boot, confidence, block, seed)
     models, beside, truth = paired_days.prepare(
-        forecast, observed, references=references, drivers=drivers, matching=matching, lead=lead,
-        train=train, window=window, site=site, time=time, run=run)  # fmt: skip
+        forecast,
+        observed,
+        references=references,
+        drivers=drivers,
+        matching=matching,
+        lead=lead,
+        train=train,
+        window=window,
+        site=site,
+        time=time,
+        run=run,
+    )
     sums = collect_sums(models, beside, truth, bootstrap)
     pairs = _pairs(sums.names, baseline)
     differ = partial(_differences, centre=sums.centre, pairs=np.array(pairs), scores=chosen)
@@ -110,9 +120,19 @@ def compare_models(
 
 
 COLUMNS = [
-    "score", "summary", "model", "other", "difference", "lower", "upper", "p_value", "adjusted_p_value",
-    "better_sites", "worse_sites", "sites",
-]  # fmt: skip
+    "score",
+    "summary",
+    "model",
+    "other",
+    "difference",
+    "lower",
+    "upper",
+    "p_value",
+    "adjusted_p_value",
+    "better_sites",
+    "worse_sites",
+    "sites",
+]
 
 
 def _check_scores(score: str | Iterable[str], correction: str) -> tuple[str, ...]:

@@ -139,6 +139,14 @@ def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Index:
     return valid - (ahead.to_pytimedelta() if isinstance(valid, xr.CFTimeIndex) else ahead)
 
 
+def single_lead(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Timedelta:
+    """Time from issue to valid time, which is the same for the whole forecast; none for a forecast without days."""
+    ahead = (forecast.indexes[time] - issue_times(forecast, lead, time)).unique()
+    if len(ahead) > 1:
+        raise ValueError("the forecast has several lead times; forecast them one by one")
+    return ahead[0] if len(ahead) else pd.Timedelta(0)
+
+
 @public
 def climatology_forecast(
     observed: xr.DataArray,
@@ -256,15 +264,11 @@ def damped_persistence_forecast(
     >>> damped_persistence_forecast(seen, seen[797:], train=slice(None, "2002"), lead=1).values.round(1)
     array([-1.,  1., -1.])
     """
-    issued = issue_times(forecast, lead, time)
-    ahead = forecast.indexes[time] - issued
-    if len(ahead.unique()) > 1:
-        raise ValueError("the forecast has several lead times; forecast them one by one")
+    issued, ahead = issue_times(forecast, lead, time), single_lead(forecast, lead, time)
     normals = _normals(observed, forecast, train, window, time)
     usable = training_mask(observed, train, time)
     anomaly = (observed - _on_days(normals, observed, time)).compute()
-    before = observed.indexes[time] - ahead[0] if len(ahead) else observed.indexes[time]
-    past = anomaly.where(usable).reindex({time: before}).assign_coords({time: observed[time]})
+    past = anomaly.where(usable).reindex({time: observed.indexes[time] - ahead}).assign_coords({time: observed[time]})
     pairs = anomaly.where(usable) * past
     both = past.where(pairs.notnull())
     spread = (both**2).sum([time])

@@ -124,8 +124,18 @@ def verify(
     """
     bootstrap = Bootstrap(n_boot, confidence, block, seed)
     models, beside, truth = paired_days.prepare(
-        forecast, observed, references=references, drivers=drivers, matching=matching, lead=lead,
-        train=train, window=window, site=site, time=time, run=run)  # fmt: skip
+        forecast,
+        observed,
+        references=references,
+        drivers=drivers,
+        matching=matching,
+        lead=lead,
+        train=train,
+        window=window,
+        site=site,
+        time=time,
+        run=run,
+    )
     found = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
     return found.assign_attrs(settings)
