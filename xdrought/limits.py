@@ -8,7 +8,7 @@ what it is given against this table: at once for arrays in memory, inside the bl
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -17,12 +17,16 @@ from xdrought.quantities import bounds_in, recognise, same_dimension
 
 # Nines in any number, with and without decimals, and the ends of 16-bit integers.
 _CODES = np.unique(
-    [-(10.0**n - 1) - tail for n in range(2, 9) for tail in (0.0, 0.9, 0.99, 0.999)]
-    + [10.0**n - 1 + tail for n in range(4, 9) for tail in (0.0, 0.9, 0.99)]
+    [-(10.0**n - 1) for n in range(2, 9)]
+    + [10.0**n - 1 for n in range(4, 9)]
+    + [sign * (10.0**n - 1 + tail) for sign in (1, -1) for n in (4, 5) for tail in (0.9, 0.99)]
+    + [-(10.0**n - 1 + tail) for n in (2, 3) for tail in (0.9, 0.99)]
     + [-32768.0, -32767.0, -32766.0, -2147483648.0, -2147483647.0]
 )
 _FILL = 1e15  # no quantity of the table is as large; fill values of files are (1e20, 9.96921e36, 3.4e38)
 _LOWEST_CODE, _FIRST_CODE = -99.0, 9999.0
+_ROUNDING = 1e-6  # of the range: 1.0000001 in single precision is 1
+_IN_CACHE = 2**15  # values
 _FEW = 20  # values below which a scale cannot be told from the values
 
 _checking: ContextVar[bool] = ContextVar("check_limits", default=True)
@@ -89,7 +93,9 @@ class Limits:
         return block
 
 
-def check(da: xr.DataArray, *, quantity: str | None = None, name: str | None = None) -> xr.DataArray:
+def check(
+    da: xr.DataArray, *, quantity: str | None = None, name: str | None = None, scale: bool = True
+) -> xr.DataArray:
     """Refuse missing codes and impossible values: at once in memory, inside the blocks for dask.
 
     Parameters
@@ -100,6 +106,8 @@ def check(da: xr.DataArray, *, quantity: str | None = None, name: str | None = N
         What it is by its role in the call, a name of the table; used when name and attributes do not tell.
     name : str, optional
         What the refusal calls it, the variable's own name otherwise.
+    scale : bool
+        Whether percentiles that all lie between 0 and 1 are refused as quantiles; not for a few days alone.
 
     Returns
     -------
@@ -115,6 +123,8 @@ def check(da: xr.DataArray, *, quantity: str | None = None, name: str | None = N
     if not _checking.get() or da.dtype.kind not in "fiu":
         return da
     limits = limits_of(da, quantity=quantity, name=name)
+    if not scale:
+        limits = replace(limits, is_percentile=False)
     if da.chunks is None:
         check_values(da.to_numpy(), limits)
         return da
@@ -167,7 +177,8 @@ def check_values(values: np.ndarray, limits: Limits) -> None:
     low, high = _extremes(values)
     if not low <= high:  # no finite value at all
         return
-    outside = low < limits.lower or high > limits.upper
+    slack = _ROUNDING * (limits.upper - limits.lower)
+    outside = low < limits.lower - slack or high > limits.upper + slack
     coded = low <= _LOWEST_CODE or high >= _FIRST_CODE
     declared = any(low <= code <= high for code in limits.codes)
     if outside or coded or declared:
@@ -179,21 +190,24 @@ def check_values(values: np.ndarray, limits: Limits) -> None:
     if limits.is_percentile and low >= 0 and 0 < high <= 1 and _are_quantiles(values):
         raise ValueError(
             f"{limits.variable!r} lies between {low:g} and {high:g}: these are quantiles (0 to 1), and percentiles go "
-            f"from 0 to 100; multiply by 100, (100 * {limits.variable}).assign_attrs(units='percent')"
+            f"from 0 to 100; multiply by 100, da = (100 * da).assign_attrs(units='percent')"
         )
 
 
 def _extremes(values: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest finite value; (inf, -inf) without any."""
-    if values.dtype.kind != "f":
-        return float(values.min()), float(values.max())
-    low, high = float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
-    if np.isfinite(low) and np.isfinite(high):
-        return low, high
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.inf, -np.inf
-    return float(values[finite].min()), float(values[finite].max())
+    """Smallest and largest finite value, read once in pieces that stay in the cache; (inf, -inf) without any."""
+    flat, low, high = values.ravel(order="K"), np.inf, -np.inf
+    for first in range(0, flat.size, _IN_CACHE):
+        piece = flat[first : first + _IN_CACHE]
+        least, most = float(np.fmin.reduce(piece)), float(np.fmax.reduce(piece))
+        if np.isinf(least) or np.isinf(most):
+            piece = piece[np.isfinite(piece)]
+            least, most = float(piece.min(initial=np.inf)), float(piece.max(initial=-np.inf))
+        if least < low:  # never for a piece without a number
+            low = least
+        if most > high:
+            high = most
+    return low, high
 
 
 def _codes_in(values: np.ndarray, limits: Limits) -> list[float]:
@@ -261,15 +275,16 @@ def _cure(finite: np.ndarray, limits: Limits) -> str:
             return (
                 f"all values fit {unit!r}: if that is what they are, say so with da = da.assign_attrs(units={unit!r})"
             )
+    first = "leave is_percentile=True out" if limits.is_percentile else "correct the units"
     return (
-        f"correct the units, or make these values missing with "
+        f"{first}, or make these values missing with "
         f"da = da.where((da >= {limits.lower:g}) & (da <= {limits.upper:g})); if they are meant, "
         f"call inside `with xdrought.set_options(check_limits=False):`"
     )
 
 
 def _units(limits: Limits) -> str:
-    return f" {limits.units}" if limits.units else ""
+    return f" {limits.units}" if limits.units not in (None, "1") else ""
 
 
 def _number(value: float) -> str:

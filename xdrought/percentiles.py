@@ -7,16 +7,21 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from xdrought import calendars, checks
+from xdrought import alignment, calendars, checks, limits
 from xdrought.checks import public
 
 POOLS = ("record", "dayofyear", "pentad")
 METHODS = ("linear", "hazen", "weibull", "gringorten", "ecdf")
 REFERENCE_TIME = "_reference_time"
 
-Reference = xr.DataArray | slice | tuple | None
+SOIL_MOISTURE = "volumetric soil moisture"
+_THIN = 10  # values in a pool below which percentiles say little
+_MOSTLY = 0.9  # share of a reference period that should be there
+
+Reference = xr.DataArray | slice | tuple | int | str | None
 
 
 @public
@@ -43,9 +48,11 @@ def soil_moisture_percentile(
         Rank against all steps (Tang et al. 2025), or against the same day or pentad of all years.
     window : int
         Half width of the day-of-year or pentad window, in days or pentads; it wraps around the year's end.
-    reference : DataArray, slice or (start, end), optional
-        Rank against this series, or against this period of the record, instead of the whole record. Values between
-        two order statistics get a percentile linear between theirs; outside all of them 0 or 100.
+    reference : DataArray, slice, (start, end) or year, optional
+        Rank against this series, or against this period of the record, instead of the whole record: dates, texts or
+        whole years, ``(1991, 2020)``. A series is aligned by its labels; without a dimension of `soil_moisture` it
+        serves all of that dimension. Values between two order statistics get a percentile linear between theirs;
+        outside all of them 0 or 100.
     time : hashable
         Name of the time dimension.
 
@@ -56,8 +63,17 @@ def soil_moisture_percentile(
 
     Raises
     ------
+    TypeError
+        For something else than numbers in a DataArray, or a reference of another kind.
     ValueError
-        For an unknown method or pool, time split into chunks, or a time axis with missing or repeated steps.
+        For an unknown method or pool, time split into chunks, or a time axis with missing or repeated steps; for
+        physically impossible values and missing codes; for a reference with other labels, units or, where days of the
+        year are compared, another calendar.
+
+    Warns
+    -----
+    UserWarning
+        For a reference period of which the record holds less than nine tenths, and for pools of fewer than ten values.
 
     Examples
     --------
@@ -68,6 +84,7 @@ def soil_moisture_percentile(
     array([ 75. ,   0. ,  37.5,  37.5, 100. ])
     """
     values = prepare(soil_moisture, time)
+    reference = check_reference(values, reference, time)
     ranking, pool_series = make_ranking(values, method, pool, window, reference, time)
     others = [] if pool_series is None else [pool_series]
     out = xr.apply_ufunc(
@@ -95,8 +112,8 @@ def soil_moisture_percentile(
     )
 
 
-def prepare(da: xr.DataArray, time: Hashable) -> xr.DataArray:
-    """Checked values: a regular time axis in one chunk, floating point."""
+def prepare(da: xr.DataArray, time: Hashable, quantity: str = SOIL_MOISTURE, *, scale: bool = True) -> xr.DataArray:
+    """Checked values: a regular time axis in one chunk, floating point, within the limits of `quantity`."""
     if not isinstance(da, xr.DataArray):
         raise TypeError(f"expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['soil_moisture']")
     if da.dtype.kind not in "fiu":
@@ -104,6 +121,7 @@ def prepare(da: xr.DataArray, time: Hashable) -> xr.DataArray:
     checks.require_dim(da, time)
     checks.require_one_chunk(da, time, "the whole record is needed")
     checks.require_regular_steps(da, time)
+    da = limits.check(da, quantity=quantity, scale=scale)
     if da.dtype not in (np.dtype("float32"), np.dtype("float64")):
         return da.astype("float32" if da.dtype == np.dtype("float16") else "float64")
     return da
@@ -121,10 +139,44 @@ class Ranking:
         return ("xdrought.Ranking", self.method, None if self.pools is None else tuple(self.pools), self.label)
 
 
+def check_reference(values: xr.DataArray, reference: Reference, time: Hashable) -> xr.DataArray | slice | None:
+    """A series on the labels of the record, or a period of it."""
+    if reference is None:
+        return None
+    if isinstance(reference, xr.DataArray):
+        checks.require_one_chunk(reference, time, "the whole reference is needed")
+        chosen = prepare(reference, time)
+        _check_same_units(values, chosen)
+        return alignment.align_to(values, chosen, what="reference", skip=(time,))
+    if isinstance(reference, int | np.integer | str) and not isinstance(reference, bool):
+        return slice(_date(reference), _date(reference))
+    if isinstance(reference, tuple | list) and len(reference) == 2:
+        return slice(*(_date(bound) for bound in reference))
+    if isinstance(reference, slice):
+        return slice(_date(reference.start), _date(reference.stop))
+    raise TypeError(
+        f"reference must be a DataArray, a slice, (start, end) or a year, got {type(reference).__name__}; give a "
+        f"period, reference=(1991, 2020), or a series with its dates, e.g. ds['soil_moisture']"
+    )
+
+
+def _date(bound: object) -> object:
+    """A bound of a period; a whole number is a year."""
+    return str(bound) if isinstance(bound, int | np.integer) else bound
+
+
 def make_ranking(
-    values: xr.DataArray, method: str, pool: str, window: int, reference: Reference, time: Hashable
+    values: xr.DataArray,
+    method: str,
+    pool: str,
+    window: int,
+    reference: xr.DataArray | slice | None,
+    time: Hashable,
 ) -> tuple[Ranking, xr.DataArray | None]:
-    """A ranking checked against the labels of `values`, and the series it ranks against when that is not `values`."""
+    """A ranking of `values`, and the series it ranks against when that is not `values`.
+
+    The reference comes from :func:`check_reference`.
+    """
     if method not in METHODS:
         raise ValueError(f"percentile method {method!r} is unknown; choose one of {METHODS}")
     if pool not in POOLS:
@@ -138,25 +190,86 @@ def make_ranking(
         return Ranking(method, None, "whole record"), None
     chosen, label = _pick_reference(values, reference, time)
     n_groups = 1 if pool == "record" else _year_length(values.indexes[time], pool)
+    if pool != "record":
+        _check_year_lengths(values.indexes[time], chosen.indexes[time])
     pools = calendars.make_pools(
         _groups(values.indexes[time], pool), _groups(chosen.indexes[time], pool), n_groups, window
     )
+    _warn_of_thin_pools(pools, pool)
     return Ranking(method, pools, label), chosen.rename({time: REFERENCE_TIME})
 
 
-def _pick_reference(values: xr.DataArray, reference: Reference, time: Hashable) -> tuple[xr.DataArray, str]:
+def _pick_reference(
+    values: xr.DataArray, reference: xr.DataArray | slice | None, time: Hashable
+) -> tuple[xr.DataArray, str]:
     """The reference series, and words for it."""
     if reference is None:
-        chosen, label = values, "whole record"
-    elif isinstance(reference, xr.DataArray):
-        chosen, label = prepare(reference, time), f"series {reference.name!r}"
-        _check_same_units(values, chosen)
-    else:
-        period = reference if isinstance(reference, slice) else slice(*reference)
-        chosen, label = values.sel({time: period}), f"{period.start} to {period.stop}"
+        return values, "whole record"
+    if isinstance(reference, xr.DataArray):
+        return reference, f"series {reference.name!r}"
+    label = f"{reference.start} to {reference.stop}"
+    try:
+        chosen = values.sel({time: reference})
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"the reference {label} is no period of dates; give e.g. reference=(1991, 2020)") from error
     if chosen.sizes[time] == 0:
-        raise ValueError(f"the reference {label} holds no step of the record")
-    return chosen, label
+        index = values.indexes[time]
+        raise ValueError(
+            f"the reference {label} holds no step of the record, which goes from {index[0]} to {index[-1]}"
+        )
+    return chosen, label + _told_share(chosen.indexes[time], reference)
+
+
+def _told_share(index: calendars.TimeIndex, period: slice) -> str:
+    """Nothing when the record holds the period, else what of it is there, with a warning."""
+    share = _share_there(index, period)
+    if share >= _MOSTLY:
+        return ""
+    there = f"{index[0]} to {index[-1]}, {share:.0%} of it".replace(" 00:00:00", "")
+    checks.warn(
+        f"of the reference {period.start} to {period.stop} the record holds {there}; percentiles are of these days "
+        f"only: give a longer record, or name the period that is there"
+    )
+    return f" ({there})"
+
+
+def _share_there(index: calendars.TimeIndex, period: slice) -> float:
+    """Share of a period's days that lie between the first and the last step of its part of the record."""
+    try:
+        first = pd.Period(str(period.start)).asfreq("D", "start") if period.start is not None else None
+        last = pd.Period(str(period.stop)).asfreq("D", "end") if period.stop is not None else None
+    except ValueError:
+        return 1.0
+    there = [pd.Period(year=date.year, month=date.month, day=min(date.day, 28), freq="D") for date in index[[0, -1]]]
+    first, last = there[0] if first is None else first, there[1] if last is None else last
+    days = [(bounds[1] - bounds[0]).n + 1 for bounds in (there, (first, last))]
+    return days[0] / max(days[1], 1)
+
+
+def _check_year_lengths(ours: calendars.TimeIndex, theirs: calendars.TimeIndex) -> None:
+    """Refuse to compare days of the year of calendars whose years have 360 and 365 days."""
+    names = [getattr(index, "calendar", "proleptic_gregorian") for index in (ours, theirs)]
+    if (names[0] == "360_day") == (names[1] == "360_day"):
+        return
+    whole = ")" if names[0] == "360_day" else ', missing=numpy.nan).interpolate_na("time", limit=1)'
+    cftime = ", use_cftime=True" if isinstance(ours, xr.CFTimeIndex) else ""
+    raise ValueError(
+        f"the record has the calendar {names[0]!r} and the reference {names[1]!r}, so that their days of the year are "
+        f'not the same; convert one, reference.convert_calendar({names[0]!r}, align_on="year"{cftime}{whole}'
+    )
+
+
+def _warn_of_thin_pools(pools: calendars.Pools, pool: str) -> None:
+    """Warn where a step is ranked against few values: among one value everything is the 50th percentile."""
+    used = np.diff(pools.member_starts) > 0
+    sizes = np.diff(pools.pool_starts)[used]
+    if not sizes.size or sizes.min() >= _THIN:
+        return
+    window = ", or a wider window=, e.g. window=15" if pool != "record" else ""
+    checks.warn(
+        f"percentiles rest on as few as {sizes.min()} values ({int((sizes < _THIN).sum())} of {sizes.size} pools hold "
+        f"fewer than {_THIN}), and one value alone is always the 50th percentile; give a longer reference{window}"
+    )
 
 
 def _check_same_units(values: xr.DataArray, reference: xr.DataArray) -> None:

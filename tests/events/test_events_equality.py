@@ -70,12 +70,12 @@ def test_a_gap_after_every_dry_day():
 
 def test_dry_spells_are_the_runs_of_xclim():
     """Every event of a day or more is a run of xclim; its other runs have no day above the 40th percentile before."""
-    from xclim.indices import block_length
+    from xclim.indices import run_length
 
     values = np.cumsum(np.random.default_rng(5).standard_normal((20, 801)), axis=1)
     da = record(values)
     p = xd.soil_moisture_percentile(da)
-    runs = block_length.find_events(p < 20, 1, p > 20, 5)
+    runs = run_length.find_events(p < 20, 1, p > 20, 5)
     events = xd.flash_drought_events(da, min_duration=1)
     assert events.sizes["event"] > 60
     n_unseen = 0

@@ -24,15 +24,15 @@ def ds() -> xr.Dataset:
     """Two sites, 400 days: soil moisture with falls, a wet year to rank against, cold soil, two drivers."""
     rng = np.random.default_rng(0)
     time = pd.date_range("2001-01-01", periods=400)
-    moisture = 0.3 + 0.02 * np.cumsum(rng.standard_normal((2, 400)), axis=1)
+    moisture = 0.3 + 0.002 * np.cumsum(rng.standard_normal((2, 400)), axis=1)
     dims = ("site", "time")
     return xr.Dataset(
         {
             "soil_moisture": (dims, moisture, {"units": "m3 m-3"}),
             "wetter": (dims, moisture + 0.05, {"units": "m3 m-3"}),
             "stl1": (dims, np.where(rng.random((2, 400)) < 0.1, -1.0, 5.0), {"units": "degC"}),
-            "t2m": (dims, rng.standard_normal((2, 400)), {"units": "K"}),
-            "tp": (dims, rng.standard_normal((2, 400)), {"units": "m"}),
+            "t2m": (dims, 280 + 5 * rng.standard_normal((2, 400)), {"units": "K"}),
+            "tp": (dims, 0.005 + 0.0005 * rng.standard_normal((2, 400)), {"units": "m"}),
             "summer": (dims, np.tile((time.month > 5) & (time.month < 9), (2, 1))),
         },
         {"site": ["A", "B"], "time": time},

@@ -13,8 +13,8 @@ def random_sites(n_site: int = 3, n_time: int = 60, size: int | None = None, see
     dims, shape = ("site", "time"), (n_site, n_time)
     patch = () if size is None else ("patch_lat", "patch_lon")
     drivers = {
-        name: ((*dims, *patch), rng.standard_normal((*shape, *(size,) * len(patch))), {"units": unit})
-        for name, unit in (("tp", "mm"), ("t2m", "K"))
+        name: ((*dims, *patch), mean + spread * rng.standard_normal((*shape, *(size,) * len(patch))), {"units": unit})
+        for name, mean, spread, unit in (("tp", 5.0, 0.5, "mm"), ("t2m", 280.0, 4.0, "K"))
     }
     target = {"soil_moisture": (dims, rng.random(shape), {"units": "m3 m-3", "long_name": "soil moisture"})}
     return xr.Dataset(
@@ -31,8 +31,11 @@ def random_sites(n_site: int = 3, n_time: int = 60, size: int | None = None, see
 def random_grid(n_lat: int = 6, n_lon: int = 5, n_time: int = 30, seed: int = 0) -> xr.Dataset:
     """Two drivers and a target on a grid with falling latitudes."""
     rng, dims = np.random.default_rng(seed), ("time", "lat", "lon")
-    units = {"tp": "mm", "t2m": "K", "swvl1": "m3 m-3"}
-    data = {name: (dims, rng.standard_normal((n_time, n_lat, n_lon)), {"units": unit}) for name, unit in units.items()}
+    scales = {"tp": (5.0, 0.5, "mm"), "t2m": (280.0, 4.0, "K"), "swvl1": (0.3, 0.03, "m3 m-3")}
+    data = {
+        name: (dims, mean + spread * rng.standard_normal((n_time, n_lat, n_lon)), {"units": unit})
+        for name, (mean, spread, unit) in scales.items()
+    }
     coords = {
         "time": pd.date_range("2001-01-01", periods=n_time),
         "lat": 50 - 0.25 * np.arange(n_lat),

@@ -56,7 +56,7 @@ def world(dress: Dress) -> xr.Dataset:
     rain = rng.exponential(1.0, (SITES, DAYS)) * (rng.random((SITES, DAYS)) < 0.2)
     soil = np.zeros((SITES, DAYS))
     for t in range(1, DAYS):
-        soil[:, t] = 0.93 * soil[:, t - 1] + rain[:, t]
+        soil[:, t] = 0.93 * soil[:, t - 1] + rain[:, t] / 64
     values = {"tp": rain, "t2m": 280 + rng.standard_normal((SITES, DAYS)), TARGET: soil}
     values = {name: array.astype("float32").astype("float64") for name, array in values.items()}
     values[TARGET] = with_gaps(values[TARGET], dress.gaps, rng)

@@ -6,20 +6,22 @@ A :class:`Detector` holds plain arrays and settings, so it travels to dask worke
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from xdrought import calendars, checks, units
+from xdrought import alignment, calendars, checks, limits, units
 from xdrought.definitions import Definition
 from xdrought.percentiles import (
     REFERENCE_TIME,
+    SOIL_MOISTURE,
     Ranking,
     Reference,
     as_rows,
+    check_reference,
     make_ranking,
     prepare,
     rank_rows,
@@ -27,8 +29,12 @@ from xdrought.percentiles import (
 )
 
 FROZEN = ("flag", "mask", "ignore")
-# What a result calls its own dimensions and variables.
-_OWN_NAMES = {"event", "definition", "onset_time", "start_time", "end_time", "duration", "severity"}
+# What the table of events calls its own dimensions and variables.
+COLUMNS = frozenset(
+    {"event", "definition", "onset_time", "start_time", "end_time", "onset_percentile", "start_percentile"}
+    | {"onset_length", "duration", "intensification_rate", "severity", "is_flash", "is_censored", "is_provisional"}
+    | {"frozen_fraction", "is_frozen"}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +43,7 @@ class Inputs:
 
     values: xr.DataArray
     temperature: xr.DataArray | None  # degC, same time axis
-    reference: Reference
+    reference: xr.DataArray | slice | None
     is_percentile: bool
     frozen: str
     time: Hashable
@@ -51,25 +57,21 @@ class Inputs:
         is_percentile: bool,
         frozen: str,
         time: Hashable,
+        own: Collection[str] = COLUMNS,
     ) -> Inputs:
-        """Check what the labels tell; values are not looked at."""
+        """Check labels, and values in the blocks; coordinates called as the result's `own` names get other ones."""
         if frozen not in FROZEN:
             raise ValueError(f"frozen={frozen!r} is unknown; choose one of {FROZEN}")
         if frozen == "mask" and soil_temperature is None:
             raise ValueError('frozen="mask" needs soil_temperature=')
-        values = prepare(soil_moisture, time)
-        taken = [d for d in values.dims if d in _OWN_NAMES]
-        if taken:
-            raise ValueError(
-                f"{values.name!r} has a dimension {taken[0]!r}, a name that the result uses itself; "
-                f"use .rename({{{taken[0]!r}: ...}})"
-            )
-        unit = values.attrs.get("units", "percent")
-        if is_percentile and unit not in ("percent", "%"):
-            raise ValueError(f"is_percentile=True, but {values.name!r} has units {unit!r}; expected percent (0 to 100)")
+        if is_percentile and isinstance(soil_moisture, xr.DataArray):
+            _check_percent(soil_moisture)
+        values = prepare(soil_moisture, time, "percentile" if is_percentile else SOIL_MOISTURE)
+        values = _free_names(values, own)
         if is_percentile and reference is not None:
             raise ValueError("is_percentile=True leaves nothing to rank; drop reference=, or give soil moisture")
         temperature = None if soil_temperature is None else _match(values, soil_temperature, time)
+        reference = check_reference(values, reference, time)
         return cls(values, temperature, reference, is_percentile, frozen, time)
 
     def bind(self, definition: Definition) -> tuple[Detector, list[xr.DataArray], list[list[Hashable]]]:
@@ -104,6 +106,25 @@ class Inputs:
         )
 
 
+def _free_names(values: xr.DataArray, own: Collection[str]) -> xr.DataArray:
+    """The record without coordinates that a result would take for its own variables."""
+    if dims := [dim for dim in values.dims if dim in own]:
+        raise ValueError(
+            f"{values.name!r} has a dimension {dims[0]!r}, a name that the result uses itself; "
+            f"use .rename({{{dims[0]!r}: ...}})"
+        )
+    taken = [name for name in values.coords if name in own]
+    for name in taken:
+        checks.warn(f"the coordinate {name!r} of the record is called 'series_{name}' in the result, which has its own")
+    return values.rename({name: f"series_{name}" for name in taken})
+
+
+def _check_percent(da: xr.DataArray) -> None:
+    unit = da.attrs.get("units", "percent")
+    if unit not in ("percent", "%"):
+        raise ValueError(f"is_percentile=True, but {da.name!r} has units {unit!r}; expected percent (0 to 100)")
+
+
 def run_block(values: np.ndarray, *others: np.ndarray, move: str, detector: Detector, has_temperature: bool) -> Any:
     """One move of a detector (``classes`` or ``summary``) on a block (..., time)."""
     temperature, reference = split_others(values, others, has_temperature)
@@ -123,18 +144,13 @@ def split_others(
 
 
 def _match(values: xr.DataArray, temperature: xr.DataArray, time: Hashable) -> xr.DataArray:
-    """Soil temperature in degC on exactly the steps of the record."""
-    celsius = units.convert(temperature, "degC")
-    if time not in celsius.dims or not values.indexes[time].equals(celsius.indexes[time]):
-        raise ValueError(
-            f"soil_temperature has other steps than {values.name!r} along {time!r}; "
-            f"use xarray.align or .reindex_like first"
-        )
-    checks.require_one_chunk(celsius, time, "the whole record is needed")
-    extra = set(celsius.dims) - set(values.dims)
-    if extra:
-        raise ValueError(f"soil_temperature has dimensions {sorted(map(str, extra))} that the record lacks")
-    return celsius
+    """Soil temperature in degC on the labels of the record."""
+    aligned = alignment.align_to(values, temperature, what="soil_temperature")
+    checks.require_one_chunk(aligned, time, "the whole record of soil_temperature is needed")
+    if time not in aligned.dims:
+        raise ValueError(f"soil_temperature has no dimension {time!r}; it needs the steps of the record")
+    aligned = limits.check(aligned, quantity="soil or surface temperature", name="soil_temperature")
+    return units.convert(aligned, "degC")
 
 
 FREEZING = 0.0  # degC
@@ -217,8 +233,6 @@ class Detector:
             rows = np.where(temperature < FREEZING, rows.dtype.type(np.nan), rows)
         if self.blocks is not None:
             rows = block_means(rows, self.blocks)
-        if self.ranking is None:
-            require_percentiles(rows)
         rules = self._rules()
         rule = self.definition.rule
         direct = rule == "threshold" and (self.ranking is None or self.ranking.pools is None)
@@ -265,12 +279,18 @@ def make_detector(
     definition: Definition,
     *,
     is_percentile: bool,
-    reference: Reference,
+    reference: xr.DataArray | slice | None,
     mask_frozen: bool,
     time: Hashable,
 ) -> tuple[Detector, xr.DataArray | None]:
     """Bind a definition to the time axis of `values`, with the series it ranks against if that is another one."""
     step_days = checks.require_regular_steps(values, time)
+    if step_days > 5 or 1 < step_days < 5:
+        raise ValueError(
+            f"{time!r} has steps of {checks.step_text(step_days)}; expected daily or 5-day (pentad) values, because an "
+            f"onset may take no longer: give daily values, or draw lines between yours, which adds days but no "
+            f'information, da.resample({time}="1D").interpolate("linear")'
+        )
     if step_days not in (1.0, 5.0):
         raise ValueError(
             f"{time!r} has steps of {checks.step_text(step_days)}; expected daily or 5-day (pentad) values: "
@@ -292,19 +312,6 @@ def make_detector(
             pool = None
     days = checks.days_since_start(stepped, time)
     return Detector(definition, days, step_days, blocks, ranking, mask_frozen), pool
-
-
-def require_percentiles(rows: np.ndarray) -> None:
-    """Raise when a block (rows, steps) of percentiles holds anything outside 0 to 100; NaN and inf are missing."""
-    low, high = (extreme.reduce(rows, axis=None, initial=0) for extreme in (np.fmin, np.fmax))
-    if not np.isfinite([low, high]).all():
-        finite = rows[np.isfinite(rows)]
-        low, high = finite.min(initial=0), finite.max(initial=0)
-    if low < 0 or high > 100:
-        raise ValueError(
-            f"is_percentile=True, but the values reach {low:g} to {high:g}; percentiles go from 0 to 100: leave "
-            f"is_percentile out to rank soil moisture, or correct the percentiles"
-        )
 
 
 def block_means(rows: np.ndarray, blocks: calendars.Blocks) -> np.ndarray:
@@ -329,7 +336,7 @@ def pentad_means(da: xr.DataArray, blocks: calendars.Blocks, time: Hashable) -> 
     return means.rename({"_pentad": time}).assign_coords({time: starts}).assign_attrs(da.attrs)
 
 
-def _as_pentads(reference: Reference, time: Hashable) -> Reference:
+def _as_pentads(reference: xr.DataArray | slice | None, time: Hashable) -> xr.DataArray | slice | None:
     """A daily reference series averaged to pentads as the record is, without those cut by its ends."""
     if not isinstance(reference, xr.DataArray) or reference.sizes[time] < 2:
         return reference

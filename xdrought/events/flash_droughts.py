@@ -173,7 +173,8 @@ def drought_classes(
     array([0, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0, 0, 0, 0,
            0], dtype=int8)
     """
-    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time)
+    own = {"definition", "drought_class"}
+    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, own)
 
     def one(d: Definition) -> xr.DataArray:
         out = inputs.apply("classes", d, [[time]], [np.int8])
@@ -227,7 +228,8 @@ def drought_summary(
     >>> float(drought_summary(da, is_percentile=True).drought_fraction)
     0.6
     """
-    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time)
+    own = {"definition", *_SUMMARY}
+    inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, own)
 
     def one(d: Definition) -> xr.Dataset:
         maps = inputs.apply("summary", d, [[]] * len(_SUMMARY), [np.float64] * len(_SUMMARY))

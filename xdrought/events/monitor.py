@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import calendars, checks
+from xdrought import alignment, calendars, checks
 from xdrought.definitions import Definition
-from xdrought.events.detection import Detector, block_means, require_percentiles
+from xdrought.events.detection import Detector, block_means
 from xdrought.events.flash_droughts import CLASSES, _settings
 from xdrought.events.monitor_store import FixedReference
 from xdrought.events.table import _block_slices, _label, _place
-from xdrought.percentiles import prepare
+from xdrought.percentiles import SOIL_MOISTURE, prepare
 
 _CELLS_AT_ONCE = 4096
 
@@ -95,8 +95,9 @@ class DroughtMonitor:
         --------
         See :func:`start_monitor`.
         """
-        values = prepare(new_days, self.time)
-        _require_same_cells(self.cells, values, self.time)
+        quantity = "percentile" if self.reference is None else SOIL_MOISTURE
+        # On a dry day all percentiles may lie below 1, which tells nothing of their scale.
+        values = _on_cells(self.cells, prepare(new_days, self.time, quantity, scale=False), self.time)
         if (found := values.attrs.get("units")) != self.units:
             raise ValueError(
                 f"the new days have units {found!r}, the record {self.units!r}; convert them first, "
@@ -278,26 +279,19 @@ class DroughtMonitor:
             first, length, complete = (part[steps] for part in detector.blocks)
             rows = block_means(rows, calendars.Blocks(first - first[0], length, complete))
         if self.reference is None:
-            require_percentiles(rows)
             return rows.astype(np.float64)
         return self.reference.rank(rows, cells, index, self.definition)
 
 
-def _require_same_cells(cells: xr.DataArray, values: xr.DataArray, time: Hashable) -> None:
+def _on_cells(cells: xr.DataArray, values: xr.DataArray, time: Hashable) -> xr.DataArray:
+    """New days on the cells of the record, whatever their order; never fewer cells and never more."""
     dims = [d for d in values.dims if d != time]
     if set(dims) != set(cells.dims):
         raise ValueError(
             f"the new days have dimensions {tuple(values.dims)}, the record "
             f"{(*cells.dims, time)}; bring them to the same, e.g. with .expand_dims or .isel"
         )
-    for d in dims:
-        ours, theirs = cells.indexes.get(d), values.indexes.get(d)
-        same = values.sizes[d] == cells.sizes[d] and (ours is None) == (theirs is None)
-        if not same or (ours is not None and not ours.equals(theirs)):
-            raise ValueError(
-                f"the new days have other cells along {d!r} ({values.sizes[d]}) than the record "
-                f"({cells.sizes[d]}); use .reindex_like(monitor.cells), or start another monitor"
-            )
+    return alignment.align_to(cells, values, what="new_days", exact=True, extra_dims=True)
 
 
 def joined(old: calendars.TimeIndex, new: calendars.TimeIndex) -> calendars.TimeIndex:

@@ -91,8 +91,8 @@ def start_monitor(
             "no reference; percentiles of a growing record change with every day: "
             'give a period, e.g. reference=("1991", "2020"), or a series'
         )
-    if not is_percentile and not isinstance(reference, xr.DataArray):
-        _require_finished(values.indexes[time], reference, chosen)
+    if isinstance(inputs.reference, slice):
+        _require_finished(values.indexes[time], inputs.reference, chosen)
     _, arrays, _ = inputs.bind(chosen)
     space = [d for d in values.dims if d != time]
     sizes = {d: values.sizes[d] for d in space}
@@ -121,14 +121,13 @@ def start_monitor(
     return empty._advance(values)
 
 
-def _require_finished(index: calendars.TimeIndex, period: Any, definition: Definition) -> None:
+def _require_finished(index: calendars.TimeIndex, chosen: slice, definition: Definition) -> None:
     """Raise when days to come would belong to the reference period."""
     labels, over = index, len(index)
     if definition.step == "pentad" and _is_daily(index):
         blocks = calendars.pentad_blocks(index)
         labels = index[blocks.first]
         over = blocks.first.size - (not blocks.complete[-1])
-    chosen = period if isinstance(period, slice) else slice(*period)
     if over == len(labels):
         labels = joined(labels, labels[-1:] + pd.Timedelta(days=1))
     picked = labels.slice_indexer(chosen.start, chosen.stop)

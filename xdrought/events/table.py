@@ -13,6 +13,7 @@ from xdrought.events.detection import FREEZING, Detector, Inputs, split_others
 from xdrought.percentiles import as_rows
 
 _MOSTLY_FROZEN = 0.5
+_OTHER_NAME: dict[Hashable, str] = {"cell": "series_cell"}
 
 
 def build_events(inputs: Inputs, definition: Definition) -> xr.Dataset:
@@ -153,7 +154,10 @@ def _whole(days: np.ndarray) -> np.ndarray:
 
 
 def _place(values: xr.DataArray, space: list[Hashable], shape: tuple[int, ...], cell: np.ndarray) -> dict:
-    """Coordinates of each event: its series' index among all, and every coord of the series."""
+    """Coordinates of each event: its series' index among all, and every coord of the series.
+
+    Of stacked dimensions the levels stay, which files can hold; a dimension called cell leaves that name to the index.
+    """
     where = dict(zip(space, np.unravel_index(cell, shape), strict=True)) if space else {}
     shape_text = " ".join(f"{d}: {n}" for d, n in zip(space, shape, strict=True))
     coords: dict = {
@@ -167,12 +171,18 @@ def _place(values: xr.DataArray, space: list[Hashable], shape: tuple[int, ...], 
             },
         )
     }
+    stacked = {d for d in space if isinstance(values.indexes.get(d), pd.MultiIndex)}
     for name, coord in values.coords.items():
-        if set(coord.dims) <= set(space):
+        if set(coord.dims) <= set(space) and name not in stacked:
             picked = coord.values[tuple(where[d] for d in coord.dims)] if coord.dims else coord.values
-            coords[name] = ("event", np.broadcast_to(picked, cell.shape).copy(), dict(coord.attrs))
+            coords[_OTHER_NAME.get(name, name)] = (
+                "event",
+                np.broadcast_to(picked, cell.shape).copy(),
+                dict(coord.attrs),
+            )
     for d in space:
-        coords.setdefault(d, ("event", where[d], {"long_name": f"index along {d}"}))
+        if d not in stacked:
+            coords.setdefault(_OTHER_NAME.get(d, d), ("event", where[d], {"long_name": f"index along {d}"}))
     return coords
 
 
