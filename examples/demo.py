@@ -45,7 +45,7 @@ def main(folder: Path) -> None:
     with stage("3/7 causality: which drivers left their mark on soil moisture"):
         map_causes(towers, save)
     with stage("4/7 windows: 15 days of drivers, and soil moisture 7 days later"):
-        windows = towers.xdrought.patches("soil_moisture", features=DRIVERS, size=1)
+        windows = towers.xdrought.patches("soil_moisture", drivers=DRIVERS, size=1)
         print(f"   {len(windows)} windows at {towers.sizes['site']} site(s)")
     with stage("5/7 networks: ResAttCauRec, small, trained on the first 70 % of each site"):
         forecasters = {name: train(towers, name, save) for name in NETWORKS}
@@ -153,8 +153,8 @@ def train(towers: xr.Dataset, name: str, save: Outputs) -> xdrought.Forecaster:
     forecaster = towers.xdrought.fit_resattcaurec("soil_moisture", DRIVERS, epochs=epochs, **SMALL, **NETWORKS[name])
     path = save.folder / f"{name.replace(' ', '_')}.xdrought"
     forecaster.save(path)
-    save.written.append((path, f"the trained network, {name}; xdrought.load reads it"))
-    return xdrought.load(path)
+    save.written.append((path, f"the trained network, {name}; xdrought.load_forecaster reads it"))
+    return xdrought.load_forecaster(path)
 
 
 def score(

@@ -23,7 +23,7 @@ drivers = ["TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS", "soil_
 # A window holds 15 days of drivers; its target is soil moisture seven days after the last of them. Windows that meet a
 # gap do not exist. One of them, labelled:
 
-windows = tower.xdrought.patches("soil_moisture", features=drivers)
+windows = tower.xdrought.patches("soil_moisture", drivers=drivers)
 print(windows)
 windows[0]
 
@@ -112,5 +112,5 @@ import tempfile
 
 path = f"{tempfile.mkdtemp()}/us_ar1.xdrought"
 forecaster.save(path)
-again = tower.xdrought.predict(xdrought.load(path))
+again = tower.xdrought.predict(xdrought.load_forecaster(path))
 again.soil_moisture.identical(forecast.soil_moisture)

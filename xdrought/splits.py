@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.windows.patches import Patches
+from xdrought.windows.labelled import Patches
 
 __all__ = ["PARTS", "Splits", "chronological", "spatial_monte_carlo"]
 

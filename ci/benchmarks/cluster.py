@@ -121,7 +121,7 @@ def forecaster_of(path: Path, ds: xr.Dataset) -> xd.Forecaster:
             part, "soil_moisture", DRIVERS, variant="ResAttRec", size=PATCH, window=WINDOW, lead=LEAD,
             widths=(4, 8), epochs=2, batch_size=512, learning_rate=2e-3, device="cpu", progress=False,
         ).save(path)  # fmt: skip
-    return xd.load(path)
+    return xd.load_forecaster(path)
 
 
 # --- the calls ------------------------------------------------------------------------------------------------

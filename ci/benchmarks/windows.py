@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from xbatcher.loaders.torch import MapDataset
 
 from xdrought.models.training import runs
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 N_SITES, N_DAYS, N_DRIVERS, SIZE, WINDOW, BATCH = 20, 1000, 12, 10, 15, 512
 SETTING = """{n_sites} sites x {n_days} days x {n_drivers} drivers x {size} x {size} cells, float32 numpy; windows of

@@ -55,7 +55,7 @@ def main(source: str, out: str, network: str | None = None) -> None:
             events.to_netcdf(table.with_suffix(".part"), engine="h5netcdf")
             table.with_suffix(".part").replace(table)  # whole or not there
     if network is not None:
-        forecaster = xdrought.load(network)
+        forecaster = xdrought.load_forecaster(network)
         halo = forecaster.size // 2
         band_by_band(lambda part: part.xdrought.predict(forecaster), ds, out / "forecast.zarr", rows, halo)
 

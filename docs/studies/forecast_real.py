@@ -24,7 +24,7 @@ import xarray as xr
 import xdrought
 from xdrought.data import open_dataset, screen_sites
 from xdrought.splits import Splits, chronological
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 WINDOW, LEAD, SEEDS = 15, 7, 5
 DOCS = Path(__file__).parents[2] / "docs"
@@ -68,7 +68,7 @@ class Configuration:
 
     name: str
     variant: str
-    features: list[str]
+    drivers: list[str]
     target: str = "soil_moisture"
     widths: tuple[int, ...] = (32,)
     options: dict = field(default_factory=dict)
@@ -97,7 +97,7 @@ def prepared(network: Network) -> tuple[xr.Dataset, Splits]:
     ds = kept[["soil_moisture", *network.names]].rename(network.names).transpose("site", "time")
     ds = ds.drop_vars([name for name in ds.coords if name not in ("site", "time")]).compute()
     ds["rain"] = np.log1p(ds.rain)  # long tail
-    splits = chronological(patches(ds, "soil_moisture", features=DRIVERS, window=WINDOW, lead=LEAD))
+    splits = chronological(patches(ds, "soil_moisture", drivers=DRIVERS, window=WINDOW, lead=LEAD))
     train = splits.training_days(ds.time).drop_vars("part", errors="ignore")
     mean, std = (getattr(ds.soil_moisture.where(train), f)("time") for f in ("mean", "std"))
     ds["standardised"] = (ds.soil_moisture - mean) / std
@@ -111,7 +111,7 @@ def prepared(network: Network) -> tuple[xr.Dataset, Splits]:
 def trained(ds: xr.Dataset, splits: Splits, one: Configuration, epochs: int) -> xr.DataArray:
     """Forecasts of five seeds, in the units of the observation."""
     forecaster = xdrought.fit_resattcaurec(
-        ds, one.target, one.features, variant=one.variant, widths=one.widths, window=WINDOW, lead=LEAD, split=splits,
+        ds, one.target, one.drivers, variant=one.variant, widths=one.widths, window=WINDOW, lead=LEAD, split=splits,
         epochs=epochs, learning_rate=2e-3, sampler="independent", runs=SEEDS, device="cpu", progress=False,
         **one.options,
     )  # fmt: skip
@@ -120,10 +120,10 @@ def trained(ds: xr.Dataset, splits: Splits, one: Configuration, epochs: int) -> 
 
 
 def ridge(
-    ds: xr.Dataset, splits: Splits, target: str, features: list[str], *, change: bool = False, by_site: bool = False
+    ds: xr.Dataset, splits: Splits, target: str, drivers: list[str], *, change: bool = False, by_site: bool = False
 ) -> xr.DataArray:
     """Linear regression on every number of the window; its penalty is chosen on the validation part."""
-    p = patches(ds, target, features=features, window=WINDOW, lead=LEAD, require_target=True)
+    p = patches(ds, target, drivers=drivers, window=WINDOW, lead=LEAD, require_target=True)
     cube = p.to_torch()
     x = cube.gather(torch.arange(len(p))).flatten(1).double().numpy()
     last = ds[target].transpose("site", "time").values[p.cell, p.start + WINDOW - 1] * change

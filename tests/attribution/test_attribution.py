@@ -18,7 +18,7 @@ from xdrought.attribution import explained_windows as attribution_inputs
 from xdrought.attribution.expected_gradients import attributions
 from xdrought.forecast.fitting import fit_resattcaurec, predict
 from xdrought.models.expected_gradients import Inputs, balanced_draws, expected_gradients, frozen
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 TARGET = "soil_moisture"
 FEW = {"n_background": 6, "n_draws": 12, "progress": False, "device": "cpu"}
@@ -59,7 +59,7 @@ def test_each_window_has_its_own_numbers_at_its_valid_time(sites, causal, some):
     assert list(found.window) == [-4, -3, -2, -1, 0]
     np.testing.assert_array_equal(found.prediction.notnull(), [[False, False, True], [True, True, True]])
 
-    p = patches(causal.scaling.apply(sites), features=causal.features, window=5, lead=2)
+    p = patches(causal.scaling.apply(sites), drivers=causal.features, window=5, lead=2)
     train = causal.splits.windows(p, "train")
     background = attribution_inputs.background_windows(p, causal, 6, 0)
     assert set(background) <= set(train)
@@ -94,7 +94,7 @@ def test_the_forecast_is_predicts_and_the_base_is_the_training_mean(sites, causa
     forecast = forecast.sel(site=found.site, time=found.time).where(found.prediction.notnull())
     np.testing.assert_allclose(found.prediction, forecast, atol=1e-6)
     everything = attributions(sites, causal, where=some, **(FEW | {"n_background": 10**6}))
-    p = patches(sites, features=causal.features, window=5, lead=2)
+    p = patches(sites, drivers=causal.features, window=5, lead=2)
     train = p.to_labels(np.isin(np.arange(len(p)), causal.splits.windows(p, "train")))
     mean = float(predict(sites, causal, device="cpu")[TARGET].where(train).mean())
     assert float(everything.base_value) == pytest.approx(mean, abs=1e-6)
@@ -290,7 +290,7 @@ def test_other_weights_have_other_reasons(trained):
 def test_deleting_what_counts_moves_the_forecast_most(trained):
     """Days and drivers put to the training mean, those of largest share first, against a random order."""
     ds, forecaster = trained
-    p = patches(forecaster.scaling.apply(ds), features=["tp", "t2m"], window=10, lead=1)
+    p = patches(forecaster.scaling.apply(ds), drivers=["tp", "t2m"], window=10, lead=1)
     windows = forecaster.splits.windows(p, "test")[::5]
     where = p.to_labels(np.isin(np.arange(len(p)), windows))
     found = attributions(ds, forecaster, where=where.astype(bool), reduce=["patch_lat", "patch_lon"], **FEW)

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from xdrought.forecast.fitting import Forecaster, fit_resattcaurec, load
+from xdrought.forecast.fitting import Forecaster, fit_resattcaurec, load_forecaster
 from xdrought.models.checkpoint import read
 
 
@@ -102,7 +102,7 @@ def main() -> None:
         _, status = os.waitpid(start(ds, folder), 0)
         if status:
             sys.exit(f"kill_training: the last process failed with status {status}")
-        found = load(folder / "result")
+        found = load_forecaster(folder / "result")
 
     for run in range(expected.runs):
         for key, value in expected.weights[run].items():

@@ -21,7 +21,7 @@ import xdrought
 from xdrought.data import open_dataset
 from xdrought.simulation import twin
 from xdrought.splits import chronological, spatial_monte_carlo
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"epochs": 1, "widths": (4, 4), "device": "cpu", "progress": False}
@@ -52,7 +52,7 @@ def set_ups(windows: xdrought.Patches) -> Iterator[tuple[str, dict]]:
 def clean_rows() -> Iterator[str]:
     for name, ds, drivers in worlds():
         size = 2 if "lat" in ds.dims else None
-        windows = patches(ds, "soil_moisture", features=drivers, size=size)
+        windows = patches(ds, "soil_moisture", drivers=drivers, size=size)
         for title, options in set_ups(windows):
             forecaster = xdrought.fit_resattcaurec(ds, "soil_moisture", drivers, size=size, **QUICK, **options)
             found = forecaster.certificate(ds, device="cpu")

@@ -14,9 +14,9 @@ import xarray as xr
 from tests.support.helpers import unchanged
 from tests.support.towers import forced_soil, random_grid, random_sites
 from xdrought.causality import causality_degree
-from xdrought.forecast.fitting import fit_resattcaurec, load, predict
+from xdrought.forecast.fitting import fit_resattcaurec, load_forecaster, predict
 from xdrought.splits import chronological
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 TARGET, DRIVERS = "soil_moisture", ["tp", "t2m"]
 QUICK = {
@@ -61,7 +61,7 @@ def test_it_beats_climatology_on_a_known_process():
     """Soil keeps 90 % a day of what fell: 20 days of rain tell all but the last day's, 19 % of variance."""
     ds = forced_soil(2, 600)
     forecaster = quick(ds, window=20, lead=1, epochs=15, learning_rate=0.02, widths=(16,), batch_size=32)
-    windows = patches(ds, TARGET, features=DRIVERS, window=20, lead=1)
+    windows = patches(ds, TARGET, drivers=DRIVERS, window=20, lead=1)
     test = windows.to_labels(np.isin(np.arange(len(windows)), forecaster.splits.windows(windows, "test")))
     observed = ds[TARGET].where(test)
     error = float(((predict(ds, forecaster)[TARGET] - observed) ** 2).mean())
@@ -96,7 +96,7 @@ def test_scaling_and_causality_are_of_the_training_part(sites, causal):
 
 def test_validation_loss_of_the_kept_weights_is_the_best(sites):
     forecaster = quick(sites, epochs=6, learning_rate=0.05)
-    p = patches(sites, TARGET, features=DRIVERS, window=5, lead=2)
+    p = patches(sites, TARGET, drivers=DRIVERS, window=5, lead=2)
     val = p.to_labels(np.isin(np.arange(len(p)), forecaster.splits.windows(p, "val")))
     scaled = forecaster.scaling.apply(xr.Dataset({TARGET: predict(sites, forecaster)[TARGET]}))[TARGET]
     errors = ((scaled - forecaster.scaling.apply(sites)[TARGET]) ** 2).where(val)
@@ -283,7 +283,7 @@ def saved(causal, tmp_path):
 
 
 def test_a_file_gives_the_same_forecaster(sites, causal, saved):
-    again = load(saved)
+    again = load_forecaster(saved)
     xr.testing.assert_identical(predict(sites, again), predict(sites, causal))
     for name in ("architecture", "features", "target", "units", "target_attrs", "lead", "settings"):
         assert getattr(again, name) == getattr(causal, name)
@@ -299,7 +299,7 @@ def test_a_file_without_causality(sites, tmp_path):
     forecaster = quick(sites, "ResRec", fractions=(0.7, 0.25, 0.05))
     assert np.isnat(forecaster.splits.ranges.start.sel(part="test")).all()  # emptied by the embargo: NaT in the file
     forecaster.save(tmp_path / "m")
-    again = load(tmp_path / "m")
+    again = load_forecaster(tmp_path / "m")
     assert again.causality is None
     xr.testing.assert_equal(again.splits.ranges, forecaster.splits.ranges)
     xr.testing.assert_identical(predict(sites, again), predict(sites, forecaster))
@@ -375,13 +375,13 @@ def resigned(change):
 def test_a_changed_file_is_refused(saved, change, match):
     rewrite(saved, change)
     with pytest.raises(ValueError, match=match):
-        load(saved)
+        load_forecaster(saved)
 
 
 def test_a_foreign_or_damaged_file_is_refused(saved, tmp_path):
     content = saved.read_bytes()
     with pytest.raises(FileNotFoundError, match="there is no file"):
-        load(tmp_path / "none")
+        load_forecaster(tmp_path / "none")
     for name, foreign in {
         "a": b"",
         "b": b"hello",
@@ -390,11 +390,11 @@ def test_a_foreign_or_damaged_file_is_refused(saved, tmp_path):
     }.items():
         (tmp_path / name).write_bytes(foreign)
         with pytest.raises(ValueError, match="not a whole saved forecaster"):
-            load(tmp_path / name)
+            load_forecaster(tmp_path / name)
     with zipfile.ZipFile(tmp_path / "e", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("forecaster.json", "0" * 10**6)
     with pytest.raises(ValueError, match="its members are compressed"):
-        load(tmp_path / "e")
+        load_forecaster(tmp_path / "e")
 
 
 def test_flipped_bits_never_pass_unseen(sites, causal, saved):
@@ -405,7 +405,7 @@ def test_flipped_bits_never_pass_unseen(sites, causal, saved):
         broken[position] ^= 1 << rng.integers(8)
         saved.write_bytes(broken)
         try:
-            found = load(saved)
+            found = load_forecaster(saved)
         except ValueError:
             continue
         xr.testing.assert_identical(predict(sites, found), expected)  # a bit that no value hangs on, e.g. a date

@@ -20,7 +20,7 @@ import xarray as xr
 from tests.forecast.test_forecast import resigned, rewrite
 from tests.support.forecasters import untrained
 from tests.support.towers import random_sites
-from xdrought.forecast.fitting import load, predict
+from xdrought.forecast.fitting import load_forecaster, predict
 
 CODE = {"pickle.find_class", "exec", "compile", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen"}
 CODE |= {"marshal.loads", "ctypes.dlopen", "code.__new__"}
@@ -40,7 +40,7 @@ def load_watched(path):
     global _seen
     _seen = []
     try:
-        return load(path)
+        return load_forecaster(path)
     finally:
         seen, _seen = _seen, None
         assert not seen
@@ -70,7 +70,7 @@ def forecaster(sites):
 def saved(forecaster, tmp_path):
     path = tmp_path / "model.xdrought"
     forecaster.save(path)
-    load(path)  # whatever is imported late is imported now
+    load_forecaster(path)  # whatever is imported late is imported now
     return path
 
 
@@ -247,7 +247,7 @@ def test_foreign_files(saved, tmp_path):
             load_watched(tmp_path / name)
     for folder_or_none in (tmp_path, tmp_path / "none"):
         with pytest.raises(FileNotFoundError, match="there is no file"):
-            load(folder_or_none)
+            load_forecaster(folder_or_none)
 
 
 def test_weights_of_the_wrong_kind(saved):

@@ -199,7 +199,7 @@ def test_the_history_is_a_driver_on_the_whole_patch():
     assert forecaster.features == ("tp", "t2m", "soil_moisture_history")
     assert forecaster.drivers == ("tp", "t2m")
     by_hand = ds.assign(soil_moisture_history=ds[TARGET].shift(time=2).expand_dims(patch_lat=2, patch_lon=2))
-    plain = untrained(by_hand, "ResRec", features=("tp", "t2m", "soil_moisture_history"))
+    plain = untrained(by_hand, "ResRec", drivers=("tp", "t2m", "soil_moisture_history"))
     xr.testing.assert_allclose(predict(ds, forecaster)[TARGET], predict(by_hand, plain)[TARGET])
 
 

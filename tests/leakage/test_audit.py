@@ -18,11 +18,11 @@ from xdrought.causality import causality_degree
 from xdrought.data import open_dataset
 from xdrought.events import soil_moisture_percentile
 from xdrought.forecast import Certificate, Finding, fitting
-from xdrought.forecast.fitting import fit_resattcaurec, load
+from xdrought.forecast.fitting import fit_resattcaurec, load_forecaster
 from xdrought.leakage.data_checks import pairwise_correlation
 from xdrought.scaling import fit_scaling
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 TARGET, DRIVERS = "soil_moisture", ["tp", "t2m"]
 SMALL = {"window": 5, "lead": 2, "epochs": 1, "batch_size": 256, "device": "cpu", "progress": False, "widths": (4, 4)}
@@ -48,16 +48,16 @@ def eight_towers() -> xr.Dataset:
     return made.assign_coords(lat=("site", np.linspace(-40.0, 60.0, 8)), lon=("site", np.linspace(-100.0, 120.0, 8)))
 
 
-def fit(ds: xr.Dataset, features=DRIVERS, variant: str = "Rec", **options):
-    return fit_resattcaurec(ds, options.pop("target", TARGET), features, variant=variant, **(SMALL | options))
+def fit(ds: xr.Dataset, drivers=DRIVERS, variant: str = "Rec", **options):
+    return fit_resattcaurec(ds, options.pop("target", TARGET), drivers, variant=variant, **(SMALL | options))
 
 
 def splits_of(ds: xr.Dataset, **options) -> Splits:
-    return chronological(patches(ds, TARGET, features=DRIVERS, window=5, lead=2), **options)
+    return chronological(patches(ds, TARGET, drivers=DRIVERS, window=5, lead=2), **options)
 
 
 def spatial(ds: xr.Dataset, **options) -> Splits:
-    return spatial_monte_carlo(patches(ds, TARGET, features=DRIVERS, window=5, lead=2), **options)
+    return spatial_monte_carlo(patches(ds, TARGET, drivers=DRIVERS, window=5, lead=2), **options)
 
 
 def train_days(ds: xr.Dataset) -> xr.DataArray:
@@ -95,7 +95,7 @@ def test_clusters_grids_patches_and_ensembles_pass(ds, tmp_path):
     forecaster = fit(patch, variant="ResAttCauRec", runs=2)
     forecaster.save(tmp_path / "it.xdrought")
     with unchanged(patch):
-        first, second = forecaster.certificate(patch), load(tmp_path / "it.xdrought").certificate(patch)
+        first, second = forecaster.certificate(patch), load_forecaster(tmp_path / "it.xdrought").certificate(patch)
     assert first.clean
     assert first == second
 
@@ -119,8 +119,8 @@ def test_what_is_prepared_from_the_training_part_passes(ds):
         day=xr.zeros_like(ds.tp) + np.arange(ds.sizes["time"]),
         wet=ds[TARGET].rolling(time=30, min_periods=1).mean(),
     )  # fmt: skip
-    features = [*DRIVERS, "percentile", "departure", "height", "season", "unit", "day", "wet"]
-    found = fit(ready, features).certificate(ready)
+    drivers = [*DRIVERS, "percentile", "departure", "height", "season", "unit", "day", "wet"]
+    found = fit(ready, drivers).certificate(ready)
     assert found.clean, found
     assert found["site statistics"].verdict == "passed"
 

@@ -16,12 +16,12 @@ from torch import nn
 from tests.forecast.test_forecast import DRIVERS, TARGET, quick, weights_of
 from tests.support.towers import random_grid, random_sites
 from xdrought.causality import causality_degree
-from xdrought.forecast.fitting import load, predict
+from xdrought.forecast.fitting import load_forecaster, predict
 from xdrought.models import checkpoint as files
 from xdrought.models.batches import Batch, cut
 from xdrought.models.training import Plan, Training, consecutive, independent
 from xdrought.splits import spatial_monte_carlo
-from xdrought.windows.patches import Patches
+from xdrought.windows.labelled import Patches
 
 ROOT = Path(__file__).parents[2]
 
@@ -431,7 +431,10 @@ def test_two_processes_give_what_one_gives(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     for variant in ("ResAttCauRec", "UNet"):
         assert sum(line.startswith(f"{variant}: 0batch") for line in done.stderr.split("\n")) == 1  # one bar, not two
-        alone, first, second = fit_together(variant), *(load(tmp_path / f"{variant}.{rank}") for rank in (0, 1))
+        alone, first, second = (
+            fit_together(variant),
+            *(load_forecaster(tmp_path / f"{variant}.{rank}") for rank in (0, 1)),
+        )
         np.testing.assert_array_equal(weights_of(first), weights_of(second))
         np.testing.assert_allclose(first.history.train_loss, alone.history.train_loss, rtol=1e-5)
         # a bias before batch normalisation has no gradient but rounding error, which Adam takes for a slope; the

@@ -13,7 +13,7 @@ import torch
 from tests.support.forecasters import untrained
 from tests.support.interruptions import Writer, contents, fill_the_disk, kill_while_writing, limits_below
 from tests.support.towers import random_sites
-from xdrought.forecast.fitting import load
+from xdrought.forecast.fitting import load_forecaster
 from xdrought.models import checkpoint
 from xdrought.simulation import twin
 
@@ -70,7 +70,7 @@ def test_killed_at_any_moment_one_of_both_is_whole(tmp_path, make):
 def test_after_it_all_the_file_can_be_read(tmp_path):
     writer = forecaster_file(tmp_path)
     kill_while_writing(writer, 3, seed=1)
-    assert load(writer.path).lead in (2, 5)
+    assert load_forecaster(writer.path).lead in (2, 5)
 
 
 def test_a_writer_that_writes_in_place_is_caught(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.towers import random_grid, random_sites
 from xdrought.splits import PARTS, chronological, spatial_monte_carlo
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 
 def mask(n_time: int, holes=()) -> xr.DataArray:

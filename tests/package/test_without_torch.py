@@ -53,7 +53,7 @@ assert "torch" not in str(found.attrs.get("engine", ""))
 assert np.isfinite(xdrought.causality_degree(ds[["tp", "t2m"]], soil, train=slice(None, "2002-06")).rho).all()
 """,
     "windows": """
-windows = xdrought.patches(ds, "soil_moisture", features=["tp", "t2m"])
+windows = xdrought.patches(ds, "soil_moisture", drivers=["tp", "t2m"])
 assert windows[0].sizes["time"] == 15
 """,
     "verification": """
@@ -74,9 +74,9 @@ assert tutorial.open_dataset("us-ar1").sizes["time"] > 1000
 }
 REFUSED = {
     "fit_resattcaurec": 'xdrought.fit_resattcaurec(ds, "soil_moisture", ["tp", "t2m"], variant="Rec")',
-    "to_torch": 'xdrought.patches(ds, "soil_moisture", features=["tp"]).to_torch()',
+    "to_torch": 'xdrought.patches(ds, "soil_moisture", drivers=["tp"]).to_torch()',
     "ccm": 'xdrought.ccm(ds.tp.isel(patch_lat=0, patch_lon=0), soil, engine="torch")',
-    "load": 'xdrought.load("{file}")',
+    "load_forecaster": 'xdrought.load_forecaster("{file}")',
 }
 
 

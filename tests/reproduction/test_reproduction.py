@@ -117,7 +117,7 @@ def test_a_file_of_sites_with_maps_is_a_source(tmp_path):
     ds.to_netcdf(tmp_path / "sites.nc", engine="h5netcdf")
     source = open_source(tmp_path / "sites.nc")
     assert source.size == 2
-    assert source.features[:3] == ("d2m", "t2m", "mx2t")
+    assert source.drivers[:3] == ("d2m", "t2m", "mx2t")
     assert not source.lacking
 
 

@@ -14,7 +14,7 @@ from xdrought.splits import PARTS, chronological
 from xdrought.study import paired_differences, spatial, spatial_folds, spatial_validation
 from xdrought.study.comparison import score_members
 from xdrought.study.keeping import Member
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 SMALL = {"epochs": 1, "widths": (4, 4), "learning_rate": 1e-2, "device": "cpu"}
 NETWORKS = {"variant": "CauRec", "without": "Rec"}
@@ -187,7 +187,7 @@ def test_a_fold_by_hand(soil, found):
     out = splits.ranges.start.sel(part="test", drop=True).notnull()
     np.testing.assert_array_equal(out, found.fold == 1)
     train = later.training_days(soil.time)
-    own = causality_degree(soil[list(windows.features)], soil.soil_moisture, train=train)[["rho", "p_value"]].compute()
+    own = causality_degree(soil[list(windows.drivers)], soil.soil_moisture, train=train)[["rho", "p_value"]].compute()
     forecaster = fit_resattcaurec(
         soil, "soil_moisture", variant="CauRec", causality=own, split=splits, runs=2, progress=False, **SMALL
     )

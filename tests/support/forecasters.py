@@ -24,7 +24,7 @@ def untrained(
     variant: str = "Rec",
     *,
     target: str = "soil_moisture",
-    features: tuple[str, ...] = ("tp", "t2m"),
+    drivers: tuple[str, ...] = ("tp", "t2m"),
     window: int = 5,
     lead: int = 2,
     size: int | None = None,
@@ -36,14 +36,14 @@ def untrained(
 ) -> Forecaster:
     """What a training of `ds` would give, with the initial weights."""
     past = make_past(history, change, latency)
-    windows = training_windows(ds, target, features, size, window, lead, "time", past)
+    windows = training_windows(ds, target, drivers, size, window, lead, "time", past)
     splits = chronological(windows)
-    names = [*windows.features, target]
+    names = [*windows.drivers, target]
     degree, n_causal = None, 0
     if VARIANTS[variant].causal:
         degree = training_causality(windows, splits)
         n_causal = causality_of_places(windows, degree).shape[1]
-    spec = architecture(variant, len(windows.features), n_causal, windows.size, window, "paper", widths, None)
+    spec = architecture(variant, len(windows.drivers), n_causal, windows.size, window, "paper", widths, None)
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         weights = tuple(build_architecture(spec).state_dict() for _ in range(runs))
@@ -51,7 +51,7 @@ def untrained(
     return Forecaster(
         architecture=spec,
         weights=weights,
-        features=windows.features,
+        features=windows.drivers,
         target=target,
         units={name: windows.data[name].attrs.get("units") for name in names},
         target_attrs=dict(windows.data[target].attrs),

@@ -123,7 +123,7 @@ def attribution(ds: xr.Dataset) -> xr.Dataset:
 
 
 def windows(ds: xr.Dataset) -> xr.Dataset:
-    made = xdrought.patches(ds, TARGET, features=DRIVERS, size=1, window=5, lead=2)
+    made = xdrought.patches(ds, TARGET, drivers=DRIVERS, size=1, window=5, lead=2)
     return xr.Dataset({"inputs": made.inputs, "targets": made.to_labels(made.targets)})
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from tests.support.towers import random_grid, random_sites
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 TARGET = "soil_moisture"
 
@@ -39,7 +39,7 @@ def test_which_windows_exist():
 
 def test_windows_without_target_reach_the_last_day():
     ds = holed_sites()
-    p = patches(ds, features=["tp", "t2m"])
+    p = patches(ds, drivers=["tp", "t2m"])
     assert max(p.start) == 60 - 15
     labelled = p.to_labels(np.arange(len(p)))
     assert labelled.time[-1] == ds.time[-1] + np.timedelta64(7, "D")
@@ -73,7 +73,7 @@ def test_window_holds_the_days_and_the_target(size):
 def test_xbatcher_and_gathered_windows_are_equal(make):
     ds = make()
     target = TARGET if TARGET in ds else "swvl1"
-    p = patches(ds, target, features=["t2m", "tp"], size=None if TARGET in ds else 4, window=5, lead=2)
+    p = patches(ds, target, drivers=["t2m", "tp"], size=None if TARGET in ds else 4, window=5, lead=2)
     gathered = p.to_torch().gather(torch.arange(len(p)))
     labelled = [p[i] for i in range(len(p))]
     assert len(p) > 20
@@ -84,7 +84,7 @@ def test_xbatcher_and_gathered_windows_are_equal(make):
 @pytest.mark.parametrize("size", [1, 3, 4])
 def test_grid_windows_have_their_centre(size):
     ds, window, lead = random_grid(6, 5, 9), 3, 2
-    p = patches(ds, "swvl1", features=["tp"], size=size, window=window, lead=lead)
+    p = patches(ds, "swvl1", drivers=["tp"], size=size, window=window, lead=lead)
     assert len(p) == (6 - size + 1) * (5 - size + 1) * (9 - 3 - 2 + 1)
     before = {1: 0, 3: 1, 4: 1}[size]  # size / 2 - 1 cells north and west of the centre for even sizes
     for i in (0, len(p) // 2, len(p) - 1):
@@ -101,7 +101,7 @@ def test_grid_window_with_a_missing_cell_does_not_exist():
     ds = random_grid(5, 5, 9)
     tp = ds.tp.values.copy()
     tp[4, 2, 2] = np.nan
-    p = patches(ds.assign(tp=(ds.tp.dims, tp)), "swvl1", features=["tp"], size=2, window=3, lead=2)
+    p = patches(ds.assign(tp=(ds.tp.dims, tp)), "swvl1", drivers=["tp"], size=2, window=3, lead=2)
     # 16 centres x 5 starts; the 4 patches around the cell lose the starts 2, 3, 4
     assert len(p) == 16 * 5 - 4 * 3
 
@@ -149,14 +149,14 @@ def test_cftime_calendars():
 def test_default_drivers():
     ds = random_sites(1, 40, 2)
     more = {name: ds[TARGET] for name in ("soil_moisture_qc", "truth_soil_moisture", "soil_temperature")}
-    assert patches(ds.assign(more), TARGET).features == ("tp", "t2m")  # those with a patch
+    assert patches(ds.assign(more), TARGET).drivers == ("tp", "t2m")  # those with a patch
     towers = random_sites(1, 40).assign(more)
-    assert patches(towers, TARGET).features == ("tp", "t2m", "soil_temperature")
+    assert patches(towers, TARGET).drivers == ("tp", "t2m", "soil_temperature")
 
 
 def test_driver_without_a_patch_is_the_same_in_every_cell():
     ds = random_sites(1, 40, 3)
-    one = patches(ds.assign(flat=ds[TARGET] * 2), TARGET, features=["tp", "flat"])[0]
+    one = patches(ds.assign(flat=ds[TARGET] * 2), TARGET, drivers=["tp", "flat"])[0]
     assert (one.inputs.sel(variable="flat") == one.inputs.sel(variable="flat")[:, 1, 1]).all()
 
 
@@ -229,14 +229,14 @@ def weekly(ds):
         (None, {"lead": -7}, ValueError, "lead=-7"),
         (None, {"window": 100}, ValueError, "a window of 100 days"),
         (None, {"window": 2.5}, ValueError, "window=2.5"),
-        (None, {"features": "tp"}, TypeError, r"one name; give a list, \['tp'\]"),
-        (None, {"features": []}, ValueError, "no drivers"),
-        (None, {"features": ["tp", "tp"]}, ValueError, r"\['tp'\] is named twice"),
-        (None, {"features": ["tp", TARGET]}, ValueError, "the target is no driver"),
+        (None, {"drivers": "tp"}, TypeError, r"one name; give a list, \['tp'\]"),
+        (None, {"drivers": []}, ValueError, "no drivers"),
+        (None, {"drivers": ["tp", "tp"]}, ValueError, r"\['tp'\] is named twice"),
+        (None, {"drivers": ["tp", TARGET]}, ValueError, "the target is no driver"),
         (None, {"target": None, "require_target": True}, ValueError, "=True without a target"),
         (lambda ds: ds.tp, {"target": None}, TypeError, "expected a Dataset.*DataArray"),
-        (lambda ds: ds.assign(tp=ds.tp.astype(str)), {"features": ["tp"]}, TypeError, "windows need numbers"),
-        (lambda ds: ds.assign(tp=ds.tp.isel(time=0)), {"features": ["tp"]}, ValueError, "no dimension"),
+        (lambda ds: ds.assign(tp=ds.tp.astype(str)), {"drivers": ["tp"]}, TypeError, "windows need numbers"),
+        (lambda ds: ds.assign(tp=ds.tp.isel(time=0)), {"drivers": ["tp"]}, ValueError, "no dimension"),
         (lambda ds: ds.expand_dims(level=[1]), {}, ValueError, "has dimensions.*collocate"),
         (time_backwards, {}, ValueError, "goes backwards"),
         (weekly, {"window": 2, "lead": 1}, ValueError, "shortest step of 'time' is 7 days.*resample"),
@@ -264,12 +264,12 @@ def test_refusals_of_patches():
     with pytest.raises(ValueError, match=r"\(3,\) values for 19 windows"):
         p.to_labels(np.zeros(3))
     with pytest.raises(ValueError, match="these windows have no target"):
-        patches(ds, features=["tp"]).targets  # noqa: B018
+        patches(ds, drivers=["tp"]).targets  # noqa: B018
 
 
 def test_no_window_at_all_has_a_reason():
     ds = random_sites(1, 40)
-    with pytest.raises(ValueError, match=r"demo: there is no complete window; \['tp'\] has no finite value"):
+    with pytest.raises(ValueError, match=r"there is no complete window; \['tp'\] has no finite value"):
         patches(ds.assign(tp=ds.tp * np.nan), TARGET).require_windows()
     holes = ds.tp.where(np.arange(40) % 10 > 0)
     with pytest.raises(ValueError, match="no 15 days in a row hold every driver and a target"):

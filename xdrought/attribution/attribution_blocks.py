@@ -22,7 +22,7 @@ from xdrought.forecast.blocks import (
     with_neighbours,
 )
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.windows.patches import Patches
+from xdrought.windows.labelled import Patches
 from xdrought.windows.selection import GRID, PATCH, SITE, whole_windows
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Labels:
     def dims(self) -> dict[str, int]:
         """What is kept of the inputs, in their order."""
         window, size = self.windows.window, self.windows.size
-        sizes = {"window": window, "variable": len(self.windows.features), PATCH[0]: size, PATCH[1]: size}
+        sizes = {"window": window, "variable": len(self.windows.drivers), PATCH[0]: size, PATCH[1]: size}
         return {name: n for name, n in sizes.items() if name not in self.reduce}
 
     def require_room(self, n_values: int, what: str) -> None:
@@ -107,7 +107,7 @@ class Labels:
     def _placed(self, name: str, values: Any, coords: Mapping[Any, Any]) -> xr.DataArray:
         """An array with its labels, and its dimensions in the order of the result."""
         places = GRID if self.windows.on_grid else (SITE,)
-        time, features = self.windows.time, list(self.windows.features)
+        time, drivers = self.windows.time, list(self.windows.drivers)
         extra: list[str] = []
         if name == ATTRIBUTION:
             extra = list(self.dims)
@@ -115,9 +115,9 @@ class Labels:
             extra = ["quantity", "variable", "cell"][: values.ndim - len(places) - 1]
         placed = xr.DataArray(values, coords, (*places, time, *extra))
         if name == CAUSALITY:  # the target's own past is no cause: NaN
-            placed = placed.assign_coords(variable=list(self.forecaster.drivers)).reindex(variable=features)
+            placed = placed.assign_coords(variable=list(self.forecaster.drivers)).reindex(variable=drivers)
         elif name == ATTRIBUTION:
-            placed = placed.assign_coords(variable=features)
+            placed = placed.assign_coords(variable=drivers)
             extra = [dim for dim in ("variable", "window", *PATCH) if dim in extra]
         return placed.transpose(*((time, *places) if self.windows.on_grid else (*places, time)), *extra)
 

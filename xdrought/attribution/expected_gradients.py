@@ -61,7 +61,7 @@ def attributions(
         chunk of places; only the windows tried for the background are then read at once, those of `background` or,
         without it, of `ds`.
     forecaster : Forecaster
-        From :func:`xdrought.fit_resattcaurec` or :func:`xdrought.load`.
+        From :func:`xdrought.fit_resattcaurec` or :func:`xdrought.load_forecaster`.
     where : boolean xarray.DataArray, optional
         True on the valid times to explain, e.g. ``classes.isin([1, 3])`` for onsets; on any of the places and
         `time`. By default every complete window. Of a large grid let it be lazy too: in memory it travels with the

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xdrought.forecast import driver_inputs as forecast_inputs
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.windows.patches import Patches, make_patches
+from xdrought.windows.labelled import Patches, make_patches
 from xdrought.windows.selection import GRID, SITE, corner
 
 if TYPE_CHECKING:

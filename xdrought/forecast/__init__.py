@@ -2,7 +2,7 @@
 
 from xdrought.forecast.fitting import fit_resattcaurec
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.forecaster_file import load
+from xdrought.forecast.forecaster_file import load_forecaster
 from xdrought.forecast.onset import Boosting, Logistic, OnsetModel, fit_onset, load_onset, predict_onset
 from xdrought.forecast.prediction import predict
 from xdrought.leakage import Certificate, Finding
@@ -16,7 +16,7 @@ __all__ = [
     "OnsetModel",
     "fit_onset",
     "fit_resattcaurec",
-    "load",
+    "load_forecaster",
     "load_onset",
     "predict",
     "predict_onset",

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xdrought import checks, units
 from xdrought.splits import Splits
-from xdrought.windows.patches import Patches, make_patches
+from xdrought.windows.labelled import Patches, make_patches
 from xdrought.windows.selection import GRID, PATCH, SITE
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _days_later(da: xr.DataArray, days: int, time: Hashable) -> pd.Index:
 def training_windows(
     ds: xr.Dataset,
     target: Hashable,
-    features: Sequence[Hashable] | None,
+    drivers: Sequence[Hashable] | None,
     size: int | None,
     window: int,
     lead: int,
@@ -119,20 +119,20 @@ def training_windows(
     def cut(data: xr.Dataset, names: Sequence[Hashable] | None) -> Patches:
         return make_patches(data, target, names, size, window, lead, True, time)
 
-    windows = cut(ds, features)
-    features, data = windows.features, windows.data
+    windows = cut(ds, drivers)
+    drivers, data = windows.drivers, windows.data
     observed = data[target]
     if past.history:
-        data, features = with_history(data, target, past, time), (*features, history_name(target))
+        data, drivers = with_history(data, target, past, time), (*drivers, history_name(target))
     if past.change:
         last = known_before(observed, windows.lead + past.latency, time)
         data = data.assign({target: (observed - last).assign_attrs(observed.attrs)})
     if past.is_used:
-        windows = cut(data, features)
+        windows = cut(data, drivers)
     windows.require_windows()
     kept = _warn_of_places_without_windows(windows)
     if not windows.on_grid and kept.size < windows.data.sizes[SITE]:
-        windows, observed = cut(windows.data.isel({SITE: kept}), features), observed.isel({SITE: kept})
+        windows, observed = cut(windows.data.isel({SITE: kept}), drivers), observed.isel({SITE: kept})
     return windows.with_data(windows.data.assign({_observed_name(target): observed})) if past.change else windows
 
 
@@ -155,13 +155,13 @@ def _warn_of_places_without_windows(windows: Patches) -> np.ndarray:
     return kept
 
 
-def in_known_units(ds: xr.Dataset, features: Sequence[Hashable], known: Mapping[Hashable, str | None]) -> xr.Dataset:
+def in_known_units(ds: xr.Dataset, drivers: Sequence[Hashable], known: Mapping[Hashable, str | None]) -> xr.Dataset:
     """The drivers in the units that the network was trained with; others are converted or refused."""
-    missing = [name for name in features if name not in ds.data_vars]
+    missing = [name for name in drivers if name not in ds.data_vars]
     if missing:
-        raise KeyError(f"no variable {missing} in the Dataset; the forecaster needs {list(features)}")
+        raise KeyError(f"no variable {missing} in the Dataset; the forecaster needs {list(drivers)}")
     changed = {}
-    for name in features:
+    for name in drivers:
         wanted = known.get(name)
         if wanted is not None and ds[name].attrs.get("units") != wanted:
             changed[name] = units.convert(ds[name], wanted)
@@ -244,7 +244,7 @@ def with_mean_where_held_out(degree: xr.Dataset, splits: Splits) -> xr.Dataset:
 
 def _drivers(windows: Patches) -> list[Hashable]:
     """The drivers without the target's own past, which is no cause."""
-    return [name for name in windows.features if name != history_name(windows.target)]
+    return [name for name in windows.drivers if name != history_name(windows.target)]
 
 
 def _central_cells(da: xr.DataArray, size: int) -> xr.DataArray:
@@ -303,6 +303,6 @@ def without_degree(where: str) -> str:
     """Words for places that need a causality degree and have none."""
     return (
         f"no causality degree for {where}; give "
-        f"causality=xdrought.causality_degree(ds[features], ds[target], train=...), which needs "
+        f"causality=xdrought.causality_degree(ds[drivers], ds[target], train=...), which needs "
         f'observations, or fit a variant without causality, e.g. variant="ResAttRec"'
     )

@@ -15,20 +15,20 @@ from xdrought.forecast import driver_inputs
 from xdrought.forecast.driver_inputs import make_past
 from xdrought.forecast.ensemble import history_of, join_processes, train_members
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.forecaster_file import load
+from xdrought.forecast.forecaster_file import load_forecaster
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.shards import Shards
 from xdrought.scaling import fit_scaling
 from xdrought.splits import PARTS, Splits, resolve_splits
 
-__all__ = ["Forecaster", "fit_resattcaurec", "load", "predict"]
+__all__ = ["Forecaster", "fit_resattcaurec", "load_forecaster", "predict"]
 
 
 @public
 def fit_resattcaurec(
     ds: xr.Dataset,
     target: Hashable,
-    features: Sequence[Hashable] | None = None,
+    drivers: Sequence[Hashable] | None = None,
     *,
     variant: str = "ResAttCauRec",
     equations: str = "paper",
@@ -68,7 +68,7 @@ def fit_resattcaurec(
         with `sites_in_memory` some sites at a time.
     target : hashable
         The variable to forecast.
-    features : sequence of hashable, optional
+    drivers : sequence of hashable, optional
         The drivers; see :func:`xdrought.patches` for the default.
     variant : str
         "ResAttCauRec", or an ablation of it: "ResAttRec", "ResRec", "ResCauRec", "CauRec", "Rec", "AttRec",
@@ -157,7 +157,7 @@ def fit_resattcaurec(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.forecast.fitting import fit_resattcaurec, predict
+    >>> from xdrought import fit_resattcaurec, predict
     >>> rng = np.random.default_rng(0)
     >>> rain = rng.random((1, 400))
     >>> soil = np.apply_along_axis(np.convolve, 1, rain, 0.95 ** np.arange(60))[:, :400]
@@ -184,14 +184,14 @@ def fit_resattcaurec(
     architecture(variant, 1, 1, 64, 64, equations, widths, dropout)  # refuse before long work
     device = resolve_device(device)
     past = make_past(target_history, predict_change, latency)
-    windows = driver_inputs.training_windows(ds, target, features, size, window, lead, time, past)
+    windows = driver_inputs.training_windows(ds, target, drivers, size, window, lead, time, past)
     if embargo is None and split == "chronological":
         embargo = windows.window + windows.lead + past.latency
     splits = driver_inputs.splits_on_places(resolve_splits(split, windows, fractions, embargo, seed), windows.data)
     parts = {part: splits.windows(windows, part) for part in PARTS}
     _check_parts(parts, splits)
 
-    names = [*windows.features, target]
+    names = [*windows.drivers, target]
     scaling = fit_scaling(windows.data, names, train=splits.training_days(windows.data[time]))
     degree, vectors = None, None
     if VARIANTS[variant].causal:
@@ -199,7 +199,7 @@ def fit_resattcaurec(
         vectors = driver_inputs.causality_of_places(windows, degree)
     n_causal = 0 if vectors is None else vectors.shape[1]
     spec = architecture(
-        variant, len(windows.features), n_causal, windows.size, windows.window, equations, widths, dropout
+        variant, len(windows.drivers), n_causal, windows.size, windows.window, equations, widths, dropout
     )
 
     plan = Plan(
@@ -215,7 +215,7 @@ def fit_resattcaurec(
     return Forecaster(
         architecture=spec,
         weights=tuple(course.weights for course in courses),
-        features=windows.features,
+        features=windows.drivers,
         target=target,
         units={name: windows.data[name].attrs.get("units") for name in names},
         target_attrs=dict(windows.data[target].attrs),

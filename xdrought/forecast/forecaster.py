@@ -111,7 +111,7 @@ class Forecaster:
 
         See Also
         --------
-        xdrought.load
+        xdrought.load_forecaster
         """
         from xdrought.forecast.forecaster_file import write
 

@@ -22,7 +22,7 @@ from xdrought.forecast.forecaster import Forecaster
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
 
-__all__ = ["load"]
+__all__ = ["load_forecaster"]
 
 
 def check_forecaster(forecaster: Forecaster) -> None:
@@ -131,7 +131,7 @@ def write(forecaster: Forecaster, path: str | Path) -> None:
 
 
 @public
-def load(path: str | Path) -> Forecaster:
+def load_forecaster(path: str | Path) -> Forecaster:
     """Read a forecaster that :meth:`Forecaster.save` wrote; nothing in the file is ever run.
 
     Parameters
@@ -153,8 +153,8 @@ def load(path: str | Path) -> Forecaster:
 
     Examples
     --------
-    >>> from xdrought.forecast.fitting import load
-    >>> forecaster = load("soil_moisture.xdrought")  # doctest: +SKIP
+    >>> from xdrought.forecast.fitting import load_forecaster
+    >>> forecaster = load_forecaster("soil_moisture.xdrought")  # doctest: +SKIP
     """
     path = Path(path)
     if not path.is_file():
@@ -211,7 +211,7 @@ def _check_sums(members: Mapping[str, bytes], path: Path) -> None:
 
 def _not_ours(path: Path, reason: str) -> ValueError:
     return ValueError(
-        f"load: {path} is not a whole saved forecaster ({reason}); take a fresh copy, or write one with Forecaster.save"
+        f"{path} is not a whole saved forecaster ({reason}); take a fresh copy, or write one with Forecaster.save"
     )
 
 

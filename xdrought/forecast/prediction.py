@@ -16,7 +16,7 @@ from xdrought.forecast.blocks import Members, forecast_block, lazy_forecast
 from xdrought.forecast.driver_inputs import known_on
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.onset_probability import flash_onset_probability, onset_rule, require_ensemble
-from xdrought.windows.patches import Patches, make_patches
+from xdrought.windows.labelled import Patches, make_patches
 from xdrought.windows.selection import GRID, SITE
 
 __all__ = ["predict"]
@@ -44,7 +44,7 @@ def predict(
         the day of issue. Dask is welcome, with time in one chunk: the forecast is then lazy too, chunk by chunk
         of sites or cells, and equal to the last bit on the same kind of machine.
     forecaster : Forecaster
-        From :func:`xdrought.fit_resattcaurec` or :func:`xdrought.load`.
+        From :func:`xdrought.fit_resattcaurec` or :func:`xdrought.load_forecaster`.
     causality : xarray.Dataset, optional
         Causality degrees of places that the forecaster does not know.
     probability : str or Definition, optional

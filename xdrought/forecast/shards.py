@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xdrought.windows.patches import Patches
+from xdrought.windows.labelled import Patches
 
 if TYPE_CHECKING:
     from torch import Tensor, device

@@ -14,7 +14,7 @@ import xarray as xr
 
 from xdrought.forecast.driver_inputs import in_known_units, splits_on_places, training_windows
 from xdrought.splits import Splits
-from xdrought.windows.patches import Patches, make_patches
+from xdrought.windows.labelled import Patches, make_patches
 from xdrought.windows.selection import GRID, PATCH, SITE
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ OPTIONS = ("embedding_dim", "tau", "exclusion_radius", "lag", "engine")  # of cc
 def check_scaling(evidence: Evidence) -> Finding:
     """Means and spreads of the training days, or of more?"""
     scaling, data = evidence.forecaster.scaling, evidence.windows.data
-    names = [*evidence.windows.features, evidence.target]
+    names = [*evidence.windows.drivers, evidence.target]
     looked_at = f"mean and standard deviation of {len(names)} variables"
     held = np.stack([scaling.mean.sel(variable=names).to_numpy(), scaling.std.sel(variable=names).to_numpy()])
     apart = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from xdrought.forecast import Forecaster, load
+from xdrought.forecast import Forecaster, load_forecaster
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Workshop:
         checkpoint = self.folder / f"{name}-{_digest({**self.common, **settings})}.ckpt"
         path = self._made(name, ".xdrought", settings, lambda path: make(checkpoint).save(path))
         checkpoint.unlink(missing_ok=True)
-        return load(path)
+        return load_forecaster(path)
 
     def folder_for(self, name: str, settings: Mapping[str, Any]) -> Path:
         """A folder for results that keep themselves, another one for other settings."""

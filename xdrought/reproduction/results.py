@@ -37,7 +37,7 @@ class Source:
 
     name: str
     ds: xr.Dataset
-    features: tuple[Hashable, ...]
+    drivers: tuple[Hashable, ...]
     sites: pd.DataFrame
     is_simulated: bool = False
 
@@ -53,7 +53,7 @@ class Source:
     @property
     def lacking(self) -> list[str]:
         """Drivers of the paper that are not there."""
-        return [name for name in DRIVERS if name not in self.features]
+        return [name for name in DRIVERS if name not in self.drivers]
 
 
 def open_source(data: str | Path | None, target: str = "soil_moisture") -> Source:
@@ -72,8 +72,8 @@ def open_source(data: str | Path | None, target: str = "soil_moisture") -> Sourc
             f"{tuple(ds.sizes)}; xdrought.data.collocate.collocate makes such data of a grid and sites"
         )
     kept, report = _screened(ds)
-    features = tuple(str(v) for v in kept.data_vars if v != target and "time" in kept[v].dims)
-    named = tuple(name for name in DRIVERS if name in features) or features
+    drivers = tuple(str(v) for v in kept.data_vars if v != target and "time" in kept[v].dims)
+    named = tuple(name for name in DRIVERS if name in drivers) or drivers
     return Source(path.name, kept, named, report)
 
 
@@ -89,8 +89,8 @@ def _towers(folder: Path) -> Source:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # files without soil moisture are in the report
         kept, report = _screened(open_fluxnet(inner if inner.is_dir() else folder))
-    features = tuple(name for name in TOWER_DRIVERS if name in kept)
-    return Source(f"FLUXNET2015 towers of {folder.name}", kept, features, report)
+    drivers = tuple(name for name in TOWER_DRIVERS if name in kept)
+    return Source(f"FLUXNET2015 towers of {folder.name}", kept, drivers, report)
 
 
 def _screened(ds: xr.Dataset) -> tuple[xr.Dataset, pd.DataFrame]:
@@ -212,7 +212,7 @@ class Material:
     @cached_property
     def splits(self) -> Splits:
         s = self.settings
-        windows = patches(self.source.ds, self.target, features=self.source.features, window=s.window, lead=s.lead)
+        windows = patches(self.source.ds, self.target, drivers=self.source.drivers, window=s.window, lead=s.lead)
         return chronological(windows)
 
     @cached_property
@@ -235,7 +235,7 @@ class Material:
 
         def train(checkpoint: Path) -> Forecaster:
             return fit_resattcaurec(
-                self.source.ds, self.target, self.source.features, checkpoint=checkpoint, progress=False, **how
+                self.source.ds, self.target, self.source.drivers, checkpoint=checkpoint, progress=False, **how
             )
 
         named = {name: value for name, value in how.items() if name != "split"}

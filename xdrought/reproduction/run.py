@@ -116,7 +116,7 @@ def _summary(source: Source, chapters: list[Chapter]) -> str:
 
 def _fingerprint(source: Source) -> dict[str, Any]:
     """What makes kept results those of these data."""
-    return {"source": source.name, "data": digest(source.ds[[*source.features, "soil_moisture"]])}
+    return {"source": source.name, "data": digest(source.ds[[*source.drivers, "soil_moisture"]])}
 
 
 def _versions() -> dict[str, str]:

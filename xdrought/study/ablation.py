@@ -25,13 +25,13 @@ FACTORIAL: dict[str, dict[str, Any]] = {
 
 @public
 def ablation(
-    ds: xr.Dataset, target: Hashable, features: Sequence[Hashable] | None = None, **settings: Any
+    ds: xr.Dataset, target: Hashable, drivers: Sequence[Hashable] | None = None, **settings: Any
 ) -> xr.Dataset:
     """Train the eight networks that are the recurrence with or without residual encoder, attention and causality.
 
     Parameters
     ----------
-    ds, target, features, **settings
+    ds, target, drivers, **settings
         As in :func:`xdrought.study.compare`.
 
     Returns
@@ -60,7 +60,7 @@ def ablation(
     >>> list(FACTORIAL)
     ['Rec', 'CauRec', 'AttRec', 'AttCauRec', 'ResRec', 'ResCauRec', 'ResAttRec', 'ResAttCauRec']
     """
-    return compare(ds, target, features, configurations=FACTORIAL, **settings)
+    return compare(ds, target, drivers, configurations=FACTORIAL, **settings)
 
 
 @public

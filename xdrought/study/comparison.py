@@ -28,7 +28,7 @@ LADDER: dict[str, dict[str, Any]] = {
 def compare(
     ds: xr.Dataset,
     target: Hashable,
-    features: Sequence[Hashable] | None = None,
+    drivers: Sequence[Hashable] | None = None,
     *,
     configurations: Mapping[str, Mapping[str, Any]],
     runs: int = 5,
@@ -45,7 +45,7 @@ def compare(
     ----------
     ds : xarray.Dataset
         Daily data of sites, as :func:`xdrought.fit_resattcaurec` takes them.
-    target, features
+    target, drivers
         As in :func:`xdrought.fit_resattcaurec`.
     configurations : mapping of str to mapping
         Name and keywords of :func:`xdrought.fit_resattcaurec`; those given here win over `settings`. `LADDER` holds
@@ -91,11 +91,11 @@ def compare(
         raise ValueError("no configuration was given; give e.g. configurations=xdrought.study.LADDER")
     from tqdm.auto import tqdm
 
-    folder = open_folder(keep, ds, target, features)
+    folder = open_folder(keep, ds, target, drivers)
     members: dict[str, Member] = {}
     for name, own in tqdm(configurations.items(), desc="compare", unit="configuration", disable=not progress):
         keywords = {**settings, **own}
-        members[name] = trained(folder, name, ds, target, features, runs=runs, seed=seed, time=time, **keywords)
+        members[name] = trained(folder, name, ds, target, drivers, runs=runs, seed=seed, time=time, **keywords)
         first = next(iter(members.values()))
         if not members[name].splits.ranges.equals(first.splits.ranges) or members[name].lead != first.lead:
             raise ValueError(f"configuration {name!r} has other splits than the first; compare them apart")

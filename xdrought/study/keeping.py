@@ -72,7 +72,7 @@ def open_folder(
     keep: str | Path | None,
     ds: xr.Dataset,
     target: Hashable,
-    features: Sequence[Hashable] | None,
+    drivers: Sequence[Hashable] | None,
     **common: Any,
 ) -> Folder:
     """The folder of one comparison; `common` are settings of all its members."""
@@ -80,8 +80,8 @@ def open_folder(
         return Folder(None, {})
     from xdrought import __version__
 
-    names = list(ds.data_vars) if features is None else [*features, target]
-    data = {"xdrought": __version__, "target": str(target), "features": [str(name) for name in features or ["default"]]}
+    names = list(ds.data_vars) if drivers is None else [*drivers, target]
+    data = {"xdrought": __version__, "target": str(target), "drivers": [str(name) for name in drivers or ["default"]]}
     data |= {"data": digest(ds[names]), **{key: plain(value) for key, value in common.items()}}
     return Folder(Path(keep), data)
 
@@ -91,7 +91,7 @@ def trained(
     name: str,
     ds: xr.Dataset,
     target: Hashable,
-    features: Sequence[Hashable] | None,
+    drivers: Sequence[Hashable] | None,
     *,
     runs: int,
     seed: int,
@@ -108,7 +108,7 @@ def trained(
     def make(checkpoint: Path | None) -> Member:
         own = {"checkpoint": checkpoint, **keywords}
         forecaster = fit_resattcaurec(
-            ds, target, features, runs=runs, seed=seed, time=time, **{"progress": False, **own}
+            ds, target, drivers, runs=runs, seed=seed, time=time, **{"progress": False, **own}
         )  # fmt: skip
         device = keywords.get("device", "auto")
         if degrees is None:

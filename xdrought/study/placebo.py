@@ -15,7 +15,7 @@ from xdrought.checks import public
 from xdrought.splits import chronological
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.comparison import compare, usable_table
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 CONTROLS = ("zeros", "shuffled", "random", "surrogate", "identity", "embedding", "statics")
 
@@ -109,7 +109,7 @@ def causality_controls(
 def placebo(
     ds: xr.Dataset,
     target: Hashable,
-    features: Sequence[Hashable] | None = None,
+    drivers: Sequence[Hashable] | None = None,
     *,
     controls: Sequence[str] = CONTROLS,
     variant: str = "CauRec",
@@ -126,7 +126,7 @@ def placebo(
 
     Parameters
     ----------
-    ds, target, features
+    ds, target, drivers
         Daily data of sites with `lat` and `lon`; see :func:`xdrought.fit_resattcaurec`.
     controls : sequence of str
         See :func:`causality_controls`.
@@ -150,17 +150,17 @@ def placebo(
     --------
     The command behind the documentation's table is ``python docs/studies/placebo_real.py``.
     """
-    windows = patches(ds, target, features=features, size=size, window=window, lead=lead, time=time)
+    windows = patches(ds, target, drivers=drivers, size=size, window=window, lead=lead, time=time)
     windows.require_windows()
     splits = chronological(windows)
     train = splits.training_days(windows.data[time])
-    drivers, moisture = windows.data[list(windows.features)], windows.data[target]
-    degree = causality_degree(drivers, moisture, train=train, time=time)[["rho", "p_value"]].compute()
+    weather, moisture = windows.data[list(windows.drivers)], windows.data[target]
+    degree = causality_degree(weather, moisture, train=train, time=time)[["rho", "p_value"]].compute()
     found = {"causality": degree}
-    found |= causality_controls(degree, drivers, moisture, train=train, controls=controls, seed=seed, time=time)
+    found |= causality_controls(degree, weather, moisture, train=train, controls=controls, seed=seed, time=time)
     configurations = {name: {"causality": matrix.fillna(0.0)} for name, matrix in found.items()}
     return compare(
-        ds, target, windows.features, configurations=configurations, variant=variant, size=size, window=window,
+        ds, target, windows.drivers, configurations=configurations, variant=variant, size=size, window=window,
         lead=lead, runs=runs, seed=seed, keep=keep, time=time, **settings,
     )  # fmt: skip
 

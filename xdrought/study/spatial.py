@@ -15,7 +15,7 @@ from xdrought.checks import public
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.study.comparison import score_members
 from xdrought.study.keeping import Member, open_folder, trained
-from xdrought.windows.patches import patches
+from xdrought.windows.labelled import patches
 
 PENALTIES = 10.0 ** np.arange(-3, 4)  # of the ridge regression, times the number of sites
 
@@ -117,7 +117,7 @@ KINDS = ("own", "predicted", "mean", "none")
 def spatial_validation(
     ds: xr.Dataset,
     target: Hashable,
-    features: Sequence[Hashable] | None = None,
+    drivers: Sequence[Hashable] | None = None,
     *,
     causality: Sequence[str] = KINDS,
     variant: str = "ResAttCauRec",
@@ -139,7 +139,7 @@ def spatial_validation(
 
     Parameters
     ----------
-    ds, target, features
+    ds, target, drivers
         Daily data of sites; see :func:`xdrought.fit_resattcaurec`.
     causality : sequence of str
         What the network is told about a held-out site:
@@ -194,17 +194,17 @@ def spatial_validation(
         raise ValueError(f"known={known!r}; it is a share of the days, above 0 and below 1")
     from tqdm.auto import tqdm
 
-    windows = patches(ds, target, features=features, size=size, window=window, lead=lead, time=time)
+    windows = patches(ds, target, drivers=drivers, size=size, window=window, lead=lead, time=time)
     windows.require_windows()
     has_target = windows.to_labels(np.ones(len(windows), dtype=bool))
     later = chronological(windows, fractions=(known, 0.0, 1 - known))
     told = [kind for kind in causality if kind != "none"]
-    drivers, observed = windows.data[list(windows.features)], windows.data[target]
+    weather, observed = windows.data[list(windows.drivers)], windows.data[target]
     own = None
     if told:
         train = later.training_days(observed[time])
-        own = causality_degree(drivers, observed, train=train, time=time)[["rho", "p_value"]].compute()
-    folder = open_folder(keep, ds, target, features)
+        own = causality_degree(weather, observed, train=train, time=time)[["rho", "p_value"]].compute()
+    folder = open_folder(keep, ds, target, drivers)
     common = {"size": size, "window": window, "lead": lead, "runs": runs, "seed": seed, "time": time, **settings}
     found: dict[str, list[xr.DataArray]] = {kind: [] for kind in causality}
     fold = xr.full_like(has_target.isel({time: 0}, drop=True), -1, dtype=int)
@@ -213,16 +213,16 @@ def spatial_validation(
         out = splits.ranges.start.sel(part="test", drop=True).notnull()
         fold = fold.where(~out, k)
         if own is not None:
-            degrees = {kind: _told(kind, own, drivers, ~out, time) for kind in told}
+            degrees = {kind: _told(kind, own, weather, ~out, time) for kind in told}
             member = trained(
-                folder, f"fold {k} told", ds, target, windows.features, variant=variant, split=splits,
+                folder, f"fold {k} told", ds, target, windows.drivers, variant=variant, split=splits,
                 causality=own, degrees=degrees, **common,
             )  # fmt: skip
             for kind in told:
                 found[kind].append(member.forecast.sel(degree=kind, drop=True).where(out))
         if "none" in causality:
             member = trained(
-                folder, f"fold {k} none", ds, target, windows.features, variant=without, split=splits, **common
+                folder, f"fold {k} none", ds, target, windows.drivers, variant=without, split=splits, **common
             )
             found["none"].append(member.forecast.where(out))
     whole = {kind: Member(reduce(_beside, of_folds), later, windows.lead) for kind, of_folds in found.items()}

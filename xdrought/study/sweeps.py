@@ -19,7 +19,7 @@ from xdrought.splits import Splits, resolve_splits
 from xdrought.study.comparison import score_members
 from xdrought.study.keeping import Member, open_folder, trained
 from xdrought.verification import class_scores, climatology_forecast, damped_persistence_forecast, persistence_forecast
-from xdrought.windows.patches import Patches, patches
+from xdrought.windows.labelled import Patches, patches
 
 # "window" is the days of input here, not a definition's day-of-year window
 NO_THRESHOLDS = ("name", "source", "note", "window")
@@ -36,7 +36,7 @@ LONG_NAMES = {"lead": ("lead", "days"), "window": ("input window", "days"), "bat
 def sweep(
     ds: xr.Dataset,
     target: Hashable,
-    features: Sequence[Hashable] | None = None,
+    drivers: Sequence[Hashable] | None = None,
     *,
     over: Mapping[str, Sequence[Any]],
     configurations: Mapping[str, Mapping[str, Any]] | None = None,
@@ -53,7 +53,7 @@ def sweep(
 
     Parameters
     ----------
-    ds, target, features
+    ds, target, drivers
         Daily data of sites; see :func:`xdrought.fit_resattcaurec`.
     over : mapping of one str to a sequence
         The setting and its values: a keyword of :func:`xdrought.fit_resattcaurec`, e.g. ``{"lead": range(1, 15)}``
@@ -102,13 +102,13 @@ def sweep(
     of_definition = name == "definition" or name in THRESHOLDS
     definitions = [_changed(base, name, value) if of_definition else base for value in values]
     longest = {key: max(values) if name == key else settings.get(key, usual) for key, usual in USUAL.items()}
-    windows = patches(ds, target, features=features, size=settings.get("size"), time=time, **longest)
+    windows = patches(ds, target, drivers=drivers, size=settings.get("size"), time=time, **longest)
     windows.require_windows()
     splits = _common_splits(windows, settings, seed)
     common = {**settings, "runs": runs, "seed": seed, "time": time, "split": splits}
     for key in ("fractions", "embargo"):
         common.pop(key, None)
-    folder = open_folder(keep, ds, target, features)
+    folder = open_folder(keep, ds, target, drivers)
     from tqdm.auto import tqdm
 
     members: list[dict[str, Member]] = []
@@ -120,7 +120,7 @@ def sweep(
         stem = "all" if of_definition else f"{name}={value}"
         members.append(
             {
-                label: trained(folder, f"{label} {stem}", ds, target, features, **{**common, **keywords, **own})
+                label: trained(folder, f"{label} {stem}", ds, target, drivers, **{**common, **keywords, **own})
                 for label, keywords in configurations.items()
             }
         )

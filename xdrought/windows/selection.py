@@ -59,22 +59,22 @@ class Arranged:
     """The variables on their final dimensions and daily axis; `size` is the width of a patch."""
 
     data: xr.Dataset
-    features: tuple[Hashable, ...]
+    drivers: tuple[Hashable, ...]
     size: int
     on_grid: bool
 
 
 def arrange(
-    ds: xr.Dataset, target: Hashable | None, features: Sequence[Hashable] | None, size: int | None, time: Hashable
+    ds: xr.Dataset, target: Hashable | None, drivers: Sequence[Hashable] | None, size: int | None, time: Hashable
 ) -> Arranged:
     """Choose and check the variables, order their dimensions, insert missing days, crop the patch."""
     if not isinstance(ds, xr.Dataset):
         raise TypeError(f"expected a Dataset of drivers, got {type(ds).__name__}; use .to_dataset()")
-    if isinstance(features, str):
-        raise TypeError(f"features={features!r} is one name; give a list, [{features!r}]")
-    names = tuple(features) if features is not None else default_features(ds, target, time)
+    if isinstance(drivers, str):
+        raise TypeError(f"drivers={drivers!r} is one name; give a list, [{drivers!r}]")
+    names = tuple(drivers) if drivers is not None else default_drivers(ds, target, time)
     if not names:
-        raise ValueError(f"no drivers with dimension {time!r} in {list(ds.data_vars)}; name features=[...]")
+        raise ValueError(f"no drivers with dimension {time!r} in {list(ds.data_vars)}; name drivers=[...]")
     wanted = [*names] if target is None else [*names, target]
     _check_names(ds, wanted)
     picked = ds[wanted].drop_vars([c for c in ds.coords if time in ds[c].dims and c != time])
@@ -90,7 +90,7 @@ def arrange(
     return Arranged(_every_day(data, time), names, size, on_grid)
 
 
-def default_features(ds: xr.Dataset, target: Hashable | None, time: Hashable) -> tuple[Hashable, ...]:
+def default_drivers(ds: xr.Dataset, target: Hashable | None, time: Hashable) -> tuple[Hashable, ...]:
     """Numbers over time but the target, quality flags and simulated truths; those with a patch if any has."""
     names = [
         name

@@ -27,8 +27,8 @@ def data(m: Material) -> Chapter:
     cells = f"maps of {source.size} x {source.size} cells" if source.has_maps else "one series at each site, no maps"
     chapter.say(
         f"{source.name}: {ds.sizes['site']} of {len(source.sites)} sites kept (at most 10 % invalid days, at least one "
-        f"year), {days:,} days with soil moisture, {len(source.features)} drivers "
-        f"({', '.join(map(str, source.features))}), {cells}."
+        f"year), {days:,} days with soil moisture, {len(source.drivers)} drivers "
+        f"({', '.join(map(str, source.drivers))}), {cells}."
     )
     if source.lacking:
         chapter.say(f"Drivers of the paper that these data lack: {', '.join(source.lacking)}.")
@@ -160,7 +160,7 @@ def causes(m: Material) -> Chapter:
 
 
 def _map(m: Material):
-    drivers = m.source.ds[list(m.source.features)]
+    drivers = m.source.ds[list(m.source.drivers)]
     if m.source.has_maps:
         centre = m.source.size // 2 - 1
         drivers = drivers.isel(patch_lat=centre, patch_lon=centre)

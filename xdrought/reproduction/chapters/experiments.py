@@ -39,7 +39,7 @@ def controls(m: Material) -> Chapter:
 
 def _placebo(m: Material, chapter: Chapter) -> None:
     s, how = m.settings, m.experiment("placebo")
-    scores = placebo(m.source.ds, m.target, m.source.features, variant=s.variant, window=s.window, lead=s.lead, **how)
+    scores = placebo(m.source.ds, m.target, m.source.drivers, variant=s.variant, window=s.window, lead=s.lead, **how)
     over = paired_differences(scores, "zeros")
     names = [str(name) for name in scores["model"].values if name != "zeros"]
     chapter.tabulate(
@@ -85,7 +85,7 @@ def _differences(frame: pd.DataFrame, names: Sequence[str], baseline: str) -> pd
 def _spatial(m: Material, chapter: Chapter) -> None:
     s, how = m.settings, m.experiment("spatial")
     scores = spatial_validation(
-        m.source.ds, m.target, m.source.features, variant=s.variant, without=WITHOUT.get(s.variant, "ResAttRec"),
+        m.source.ds, m.target, m.source.drivers, variant=s.variant, without=WITHOUT.get(s.variant, "ResAttRec"),
         folds=s.folds, window=s.window, lead=s.lead, **how,
     )  # fmt: skip
     against = paired_differences(scores, "none")
@@ -105,7 +105,7 @@ def _spatial(m: Material, chapter: Chapter) -> None:
 
 def _ablation(m: Material, chapter: Chapter) -> None:
     s, how = m.settings, m.experiment("ablation")
-    scores = ablation(m.source.ds, m.target, m.source.features, window=s.window, lead=s.lead, **how)
+    scores = ablation(m.source.ds, m.target, m.source.drivers, window=s.window, lead=s.lead, **how)
     caption = "Each piece by itself and together: effects on NSE over all eight networks."
     chapter.tabulate(factorial_effects(scores), caption, digits=3)
 
@@ -146,7 +146,7 @@ def _swept(m: Material, name: str, values: Sequence[Any]) -> xr.Dataset:
     s, how = m.settings, m.experiment(f"sweep_{name}")
     how |= {"variant": s.variant, "window": s.window, "lead": s.lead}
     how.pop(name, None)
-    return sweep(m.source.ds, m.target, m.source.features, over={name: values}, **how)
+    return sweep(m.source.ds, m.target, m.source.drivers, over={name: values}, **how)
 
 
 def _table(found: xr.Dataset, name: str) -> pd.DataFrame:

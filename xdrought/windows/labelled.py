@@ -36,7 +36,7 @@ def patches(
     ds: xr.Dataset,
     target: Hashable | None = None,
     *,
-    features: Sequence[Hashable] | None = None,
+    drivers: Sequence[Hashable] | None = None,
     size: int | None = None,
     window: int = 15,
     lead: int = 7,
@@ -53,7 +53,7 @@ def patches(
         complete is a centre. Dask is welcome, with time in one chunk.
     target : hashable, optional
         The variable to forecast; None for windows without a target.
-    features : sequence of hashable, optional
+    drivers : sequence of hashable, optional
         The drivers, in the order of the `variable` dimension. By default all numeric variables over time
         except the target, quality flags (``*_qc``) and simulated truths (``truth_*``); only those with a
         patch if any has.
@@ -87,7 +87,7 @@ def patches(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.windows.patches import patches
+    >>> from xdrought import patches
     >>> values = np.arange(30.0).reshape(1, 30)
     >>> ds = xr.Dataset({name: (("site", "time"), values) for name in ("tp", "t2m", "soil_moisture")})
     >>> ds = ds.assign_coords(site=["A"], time=pd.date_range("2001-01-01", periods=30))
@@ -95,13 +95,13 @@ def patches(
     >>> len(windows), dict(windows[0].inputs.sizes), windows[0].target.item()
     (9, {'time': 15, 'variable': 2, 'patch_lat': 1, 'patch_lon': 1}, 21.0)
     """
-    return make_patches(ds, target, features, size, window, lead, require_target, time)
+    return make_patches(ds, target, drivers, size, window, lead, require_target, time)
 
 
 def make_patches(
     ds: xr.Dataset,
     target: Hashable | None,
-    features: Sequence[Hashable] | None,
+    drivers: Sequence[Hashable] | None,
     size: int | None,
     window: int,
     lead: int,
@@ -112,7 +112,7 @@ def make_patches(
     require_target = target is not None if require_target is None else require_target
     if require_target and target is None:
         raise ValueError("require_target=True without a target; name the target variable")
-    arranged = arrange(ds, target, features, size, time)
+    arranged = arrange(ds, target, drivers, size, time)
     window, lead = check_lengths(window, lead, arranged.data.sizes[time], require_target)
     return Patches(arranged, target, window, lead, require_target, time)
 
@@ -127,7 +127,7 @@ class Patches:
     ----------
     data : xarray.Dataset
         Drivers and target on the dimensions and the daily axis that the windows are cut from.
-    features, target, size, window, lead, time
+    drivers, target, size, window, lead, time
         As given to :func:`patches`.
     """
 
@@ -140,7 +140,7 @@ class Patches:
         require_target: bool,
         time: Hashable,
     ):
-        self.data, self.features, self.size = arranged.data, arranged.features, arranged.size
+        self.data, self.drivers, self.size = arranged.data, arranged.drivers, arranged.size
         self.on_grid, self.target, self.window, self.lead = arranged.on_grid, target, window, lead
         self.require_target, self.time = require_target, time
 
@@ -151,9 +151,9 @@ class Patches:
         where = " x ".join(map(str, self._shape)) + (" cells" if self.on_grid else " sites")
         return (
             f"<xdrought.Patches of {where}, {self.data.sizes[self.time]} days>\n"
-            f"  inputs  {self.window} days x {len(self.features)} drivers x {self.size} x {self.size} cells\n"
+            f"  inputs  {self.window} days x {len(self.drivers)} drivers x {self.size} x {self.size} cells\n"
             f"  target  {self.target!r}, {self.lead} days after the last input day\n"
-            f"  drivers {', '.join(map(str, self.features))}"
+            f"  drivers {', '.join(map(str, self.drivers))}"
         )
 
     def __iter__(self) -> Iterator[xr.Dataset]:
@@ -219,8 +219,8 @@ class Patches:
         """All drivers in one float32 array on (site, time, variable, patch_lat, patch_lon) or
         (time, variable, lat, lon); lazy for dask."""
         cube = xr.concat(
-            [self.data[name].astype("float32").drop_attrs() for name in self.features],
-            pd.Index(self.features, name="variable"),
+            [self.data[name].astype("float32").drop_attrs() for name in self.drivers],
+            pd.Index(self.drivers, name="variable"),
         )
         order = (self.time, "variable", *GRID) if self.on_grid else (SITE, self.time, "variable", *PATCH)
         return cube.transpose(*order).rename("inputs")
@@ -231,7 +231,7 @@ class Patches:
         from xbatcher import BatchGenerator
 
         width: dict[Hashable, int] = dict.fromkeys(GRID if self.on_grid else PATCH, self.size)
-        sizes: dict[Hashable, int] = {self.time: self.window, **width, "variable": len(self.features)}
+        sizes: dict[Hashable, int] = {self.time: self.window, **width, "variable": len(self.drivers)}
         sliding = (self.time, *GRID) if self.on_grid else (self.time,)
         overlap = {dim: sizes[dim] - 1 for dim in sliding}
         sites = {} if self.on_grid else {SITE: 1}
@@ -298,7 +298,7 @@ class Patches:
         """Raise, with the reason, when there is no complete window."""
         if len(self):
             return
-        empty = [n for n in (*self.features, self.target) if n is not None and not self._finite(n).any()]
+        empty = [n for n in (*self.drivers, self.target) if n is not None and not self._finite(n).any()]
         reason = (
             f"{empty} has no finite value: leave it out or fill it"
             if empty
@@ -313,7 +313,7 @@ class Patches:
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray]:
         """(cell, start) of every complete window, by cell and day."""
-        day_ok = np.logical_and.reduce([self._finite(name) for name in self.features])
+        day_ok = np.logical_and.reduce([self._finite(name) for name in self.drivers])
         target_ok = self._finite(self.target) if self.require_target and self.target is not None else None
         return window_starts(day_ok, target_ok, self.window, self.lead)
 
