@@ -10,10 +10,11 @@ from scipy.stats import pearsonr
 
 from tests.causality.test_causality import BACKWARD, FORWARD, patches, weather
 from tests.support.helpers import raise_if_dask_computes, unchanged
-from xdrought.causality import causality_degree, ccm, degree_vector, gccm
+from xdrought.causality import causality_degree, ccm, degree_vector, driver_gain, gccm
 from xdrought.causality.methods import PROVIDERS
 
 OWN_GRID = {"gccm"}
+ONE_WAY = {"driver_gain"}
 
 
 def grid(n_time=60, seed=0) -> tuple[xr.Dataset, xr.DataArray]:
@@ -64,7 +65,7 @@ def test_every_provider_takes_towers_and_is_lazy(provider):
     xr.testing.assert_allclose(lazy.compute(), eager)
 
 
-@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+@pytest.mark.parametrize("provider", sorted(set(PROVIDERS) - ONE_WAY))
 def test_every_provider_knows_both_directions(provider):
     drivers, soil = grid()
     both = causality_degree(drivers, soil, train=slice(None), provider=provider, direction="both")
@@ -100,6 +101,42 @@ def test_spatial_mapping_is_that_of_the_training_means():
     with raise_if_dask_computes():
         lazy = causality_degree(drivers.chunk(lat=6), soil.chunk(lat=6), train=train, provider="gccm", embedding_dim=2)
     xr.testing.assert_allclose(lazy.compute().rho, degree.rho)
+
+
+def planted() -> tuple[xr.Dataset, xr.DataArray]:
+    """Patches of 2 x 2 cells at two sites, 1200 days: t2m and tp drive the soil, noise does not."""
+    rng = np.random.default_rng(0)
+    region = rng.standard_normal((3, 2, 1200, 1, 1))
+    cells = region + 0.3 * rng.standard_normal((3, 2, 1200, 2, 2))
+    values = dict(zip(("t2m", "noise", "tp"), cells, strict=True))
+    push = 0.3 * values["tp"].mean(axis=(2, 3)) - 0.2 * values["t2m"].mean(axis=(2, 3))
+    soil = np.zeros((2, 1200))
+    for day in range(1, 1200):
+        soil[:, day] = 0.9 * soil[:, day - 1] + push[:, day] + 0.1 * rng.standard_normal(2)
+    time = pd.date_range("2001-01-01", periods=1200)
+    dims = ("site", "time", "patch_lat", "patch_lon")
+    drivers = xr.Dataset({name: (dims, value) for name, value in values.items()}, {"time": time})
+    return drivers, xr.DataArray(soil, {"time": time}, ("site", "time"), name="sm")
+
+
+def test_the_gain_is_that_of_each_cell_and_groups_share_theirs():
+    drivers, soil = planted()
+    degree = causality_degree(drivers, soil, train=slice(None), provider="driver_gain", lags=2)
+    assert degree.rho.dims == ("site", "variable", "cell")
+    expected = driver_gain(drivers.isel(patch_lat=1, patch_lon=0), soil, lags=2)
+    mine = degree.isel(cell=2)
+    np.testing.assert_allclose(mine.p_value, expected.p_value.transpose(*mine.p_value.dims))
+    np.testing.assert_allclose(mine.rho**2, expected.gain.clip(min=0).transpose(*mine.rho.dims))
+    assert (degree.p_value.sel(variable=["t2m", "tp"]) == 0.001).all()
+    assert (degree.p_value.sel(variable="noise") > 0.05).all()
+    options = {"train": slice(None), "provider": "driver_gain", "groups": {"weather": ["t2m", "tp"]}}
+    grouped = causality_degree(drivers, soil, **options)
+    assert grouped["variable"].values.tolist() == ["t2m", "noise", "tp"]
+    np.testing.assert_array_equal(grouped.rho.sel(variable="t2m"), grouped.rho.sel(variable="tp"))
+    assert (grouped.rho.sel(variable="t2m") > degree.rho.sel(variable="t2m")).all()
+    with raise_if_dask_computes():
+        lazy = causality_degree(drivers.chunk(site=1), soil.chunk(site=1), **options)
+    xr.testing.assert_allclose(lazy.compute(), grouped)
 
 
 def test_lagged_correlation_finds_the_lead_of_the_driver():
@@ -184,6 +221,7 @@ def other_order(drivers, target, *, direction, time):
         ({"provider": "lagged_correlation", "max_lag": -1}, ValueError, "max_lag=-1; it must be"),
         ({"provider": "mutual_information", "bins": 1}, ValueError, "bins=1; it must be"),
         ({"provider": "gccm"}, ValueError, "no dimension 'lat' in"),
+        ({"provider": "driver_gain", "direction": "both"}, ValueError, "direction='both'; the gain is of drivers"),
     ],
 )
 def test_wrong_providers_are_refused(options, error, text):

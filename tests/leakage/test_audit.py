@@ -105,6 +105,8 @@ def test_causality_of_other_settings_is_computed_again_with_them(ds):
     assert fit(ds, variant="CauRec", causality=degree).certificate(ds).clean
     degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), provider="lagged_correlation")
     assert fit(ds, variant="CauRec", causality=degree).certificate(ds).clean
+    degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), provider="driver_gain", lags=2, seed=1)
+    assert fit(ds, variant="CauRec", causality=degree).certificate(ds).clean
 
 
 def test_what_is_prepared_from_the_training_part_passes(ds):

@@ -39,11 +39,13 @@ def causality_degree(
     train : slice, (start, end) or boolean xarray.DataArray
         The training part: dates, or True on the target's training days (time and any of its other dimensions).
         Nothing outside is used. ``slice(None)`` takes the whole record, which leaks the test part.
-    provider : {"ccm", "gccm", "lagged_correlation", "mutual_information"} or callable
+    provider : {"ccm", "gccm", "driver_gain", "lagged_correlation", "mutual_information"} or callable
         What fills the matrix. "ccm" is the paper's. "gccm" maps the training means of a grid on each other and gives
-        all cells the region's value. "lagged_correlation" is that at the lead of the driver where it is strongest
-        (option `max_lag`, 30 steps); "mutual_information" is given as the correlation of normal variables that has it
-        (options `bins`, 8, and `lag`, 0). For a function see Notes.
+        all cells the region's value. "driver_gain" is the root of what each driver adds to the prediction of the
+        daily change given the others, with its p-value (options `groups`, `lags`, `flips`, `seed`).
+        "lagged_correlation" is that at the lead of the driver where it is strongest (option `max_lag`, 30 steps);
+        "mutual_information" is given as the correlation of normal variables that has it (options `bins`, 8, and `lag`,
+        0). For a function see Notes.
     direction : {"cause_to_effect", "effect_to_cause", "both"}
         The paper's is the first: weather drives soil moisture.
     time : hashable

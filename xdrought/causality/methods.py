@@ -14,6 +14,8 @@ import xarray as xr
 
 from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import ccm
+from xdrought.causality.gain import driver_gain
+from xdrought.causality.gain_inputs import Groups
 from xdrought.causality.spatial_mapping import gccm
 
 Provider = Callable[..., xr.Dataset]
@@ -36,6 +38,33 @@ def by_spatial_mapping(
     found = gccm(means, target.mean([time]), direction=direction, lat=lat, lon=lon, **options)  # type: ignore[arg-type]
     place = xr.ones_like(target.isel({time: 0}, drop=True), dtype=bool).drop_attrs()
     return found.broadcast_like(place).assign_coords({dim: place[dim] for dim in (lat, lon) if dim in place.coords})
+
+
+def by_driver_gain(
+    drivers: Drivers,
+    target: xr.DataArray,
+    *,
+    direction: str,
+    time: Hashable,
+    groups: Groups | None = None,
+    lags: int = 5,
+    flips: int = 999,
+    seed: int = 0,
+) -> xr.Dataset:
+    """What each driver adds to the prediction of soil moisture, given the others: :func:`xdrought.driver_gain`.
+
+    `rho` is the root of the gain, which is like a partial correlation out of sample, and 0 where there is none. The
+    members of a group share its numbers. Asked of drivers only: "cause_to_effect".
+    """
+    if direction != pairs.FORWARD:
+        raise ValueError(
+            f'direction={direction!r}; the gain is of drivers, given all the others: use direction="{pairs.FORWARD}"'
+        )
+    found = driver_gain(drivers, target, groups=groups, lags=lags, flips=flips, seed=seed, time=time, fdr=False)
+    test_of = {member: name for name, members in (groups or {}).items() for member in members}
+    degree = found[["gain", "p_value", "redundancy", "n_days"]].sel(variable=[test_of.get(v, v) for v in drivers])
+    degree = degree.assign_coords(variable=list(drivers), direction=direction)
+    return degree.assign(rho=np.sqrt(degree["gain"].clip(min=0)))
 
 
 def by_lagged_correlation(
@@ -151,6 +180,7 @@ def _rank_classes(values: np.ndarray, bins: int) -> np.ndarray:
 PROVIDERS: dict[str, Provider] = {
     "ccm": ccm,
     "gccm": by_spatial_mapping,
+    "driver_gain": by_driver_gain,
     "lagged_correlation": by_lagged_correlation,
     "mutual_information": by_mutual_information,
 }

@@ -58,7 +58,10 @@ def _losses(evidence: Evidence, part: str, batch_size: int, device: Any) -> np.n
 
 
 SAME = 1e-6  # of a standard deviation, or of a correlation: the same number computed again, not a similar one
-OPTIONS = ("embedding_dim", "tau", "exclusion_radius", "lag", "engine")  # of ccm, told in the attributes
+OPTIONS = {  # of a method of the degree, told in its attributes
+    "ccm": ("embedding_dim", "tau", "exclusion_radius", "lag", "engine"),
+    "driver_gain": ("lags", "flips", "seed"),
+}
 
 
 def check_scaling(evidence: Evidence) -> Finding:
@@ -120,7 +123,7 @@ def check_causality(evidence: Evidence) -> Finding:
 def _settings_of(degree: xr.Dataset) -> dict:
     """How a degree says that it was computed."""
     provider = degree.attrs.get("provider", "ccm")
-    chosen = {name: degree.attrs[name] for name in OPTIONS if provider == "ccm" and name in degree.attrs}
+    chosen = {name: degree.attrs[name] for name in OPTIONS.get(provider, ()) if name in degree.attrs}
     direction = degree.coords["direction"].item() if "direction" in degree.coords else "cause_to_effect"
     return {"provider": provider, "direction": direction, **chosen}
 
