@@ -91,7 +91,7 @@ def out_of_fold(y, weights, table, penalty) -> np.ndarray:
 
 
 def gains(drivers, soil, where, years, groups, lags=5):
-    """For each group its gain and the sums of daily gains in blocks of 30 days."""
+    """For each group its gain and the sums of daily gains in blocks of 15 days."""
     days, y, weights, table, penalty, owner = model(drivers, soil, where, years, lags)
     full = y - out_of_fold(y, weights, table, penalty)
     c = limit(full)
@@ -103,7 +103,7 @@ def gains(drivers, soil, where, years, groups, lags=5):
         d = losses - np.array([huber(e, c) for e in full])
         blocks: dict[int, float] = {}
         for t, value in zip(days, d, strict=True):
-            blocks[(t - days[0]) // 30] = blocks.get((t - days[0]) // 30, 0.0) + value
+            blocks[(t - days[0]) // 15] = blocks.get((t - days[0]) // 15, 0.0) + value
         result.append((d.sum() / losses.sum(), np.array([blocks[k] for k in sorted(blocks)])))
     return result
 

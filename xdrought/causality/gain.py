@@ -107,7 +107,7 @@ def driver_gain(
     harmonics of the year. The change of a day is predicted by a ridge regression with Huber's weights on the season,
     powers of the wetness of the day before, both together, and the anomaly of each driver at each lag, alone and times
     that wetness, and its means over lags times the season. Ten folds of days in a row are predicted by the model of the
-    other nine, with and without each driver. The gains, differences of Huber's losses, are summed over blocks of 30
+    other nine, with and without each driver. The gains, differences of Huber's losses, are summed over blocks of 15
     days; the sum of their signed ranks is compared with those under random signs. A driver whose gain is not positive
     has the p-value 1.
 

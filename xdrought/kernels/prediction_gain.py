@@ -19,7 +19,7 @@ from xdrought.kernels.surrogates import HARMONICS, harmonics, remove_annual_cycl
 BASE_RIDGE = 1e-6  # of the base columns, as a share of the number of days: keeps the matrix invertible, no more
 HUBER = 1.5  # scales of the errors (1.4826 times the median absolute deviation) beyond which a loss grows linearly
 ROUNDS = 3  # of reweighting
-BLOCK_DAYS = 30  # days whose gains keep their sign together in the test
+BLOCK_DAYS = 15  # days whose gains keep their sign together in the test
 LEAST_DAYS = 300  # with fewer usable days there is no test
 SPANS = ((0, 0), (1, 1), (0, 2), (2, 5))  # first and last lag of the means whose effect may change with the season
 
