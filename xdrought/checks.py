@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -49,6 +49,38 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def require_integer(value: object, name: str, least: int = 1, of: str = "") -> int:
+    """Return `value` as an int, or raise unless it is a whole number of at least `least`.
+
+    Integers of numpy count, booleans and floats do not. `of` says what is counted, e.g. ``"days"``.
+    """
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
+        unit = f" of {of}" if of else ""
+        raise ValueError(f"{name}={value!r}; it must be a whole number{unit}, {least} or more")
+    return int(value)
+
+
+def require_integers(**counts: object) -> None:
+    """Raise unless every keyword is a whole number of at least 1."""
+    for name, count in counts.items():
+        require_integer(count, name)
+
+
+def require_share(value: float, name: str, example: float = 0.95) -> float:
+    """Return `value`, or raise unless it lies between 0 and 1, ends excluded."""
+    if isinstance(value, str | bool) or not 0 < value < 1:
+        raise ValueError(f"{name}={value!r}; it must be a share between 0 and 1, e.g. {example}")
+    return float(value)
+
+
+def require_choice(value: _T, name: str, choices: Iterable[_T]) -> _T:
+    """Return `value`, or raise unless it is one of `choices`."""
+    choices = list(choices)
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} is unknown; choose one of {choices}")
+    return value
 
 
 def require_dim(da: xr.DataArray, dim: Hashable) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from xdrought import checks
 from xdrought.checks import public
 
 RELAPSES = ("event", "drop", "merge")
@@ -112,10 +113,7 @@ class Definition:
 
     def _check_choices(self) -> None:
         for field, choices in (("relapse", RELAPSES), ("rule", RULES), ("step", ("day", "pentad"))):
-            if getattr(self, field) not in choices:
-                raise ValueError(
-                    f"definition {self.name!r}: {field}={getattr(self, field)!r} is unknown; choose one of {choices}"
-                )
+            checks.require_choice(getattr(self, field), f"definition {self.name!r}: {field}", choices)
 
 
 DEFINITIONS: dict[str, Definition] = {
@@ -216,7 +214,7 @@ def get_definition(definition: str | Definition, **changes: Any) -> Definition:
     if isinstance(definition, str):
         if definition not in DEFINITIONS:
             raise ValueError(
-                f"definition {definition!r} is unknown; choose one of {sorted(DEFINITIONS)} or pass a Definition"
+                f"definition={definition!r} is unknown; choose one of {sorted(DEFINITIONS)} or pass a Definition"
             )
         definition = DEFINITIONS[definition]
     if not isinstance(definition, Definition):

@@ -177,10 +177,8 @@ def make_ranking(
 
     The reference comes from :func:`check_reference`.
     """
-    if method not in METHODS:
-        raise ValueError(f"percentile method {method!r} is unknown; choose one of {METHODS}")
-    if pool not in POOLS:
-        raise ValueError(f"pool {pool!r} is unknown; choose one of {POOLS}")
+    checks.require_choice(method, "percentile method", METHODS)
+    checks.require_choice(pool, "pool", POOLS)
     if window < 0 or (window and pool == "record"):
         raise ValueError(
             f"window={window} with pool={pool!r}; a window is 0 or more days or pentads and needs "

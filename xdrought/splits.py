@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 from xdrought.windows.labelled import Patches
 
@@ -127,8 +128,7 @@ def chronological(
     shares = _shares(fractions)
     if embargo is None:
         embargo = data.window + data.lead if isinstance(data, Patches) else 22
-    if isinstance(embargo, bool) or not isinstance(embargo, int | np.integer) or embargo < 0:
-        raise ValueError(f"embargo={embargo!r}; it is a whole number of days, 0 or more")
+    embargo = checks.require_integer(embargo, "embargo", 0, of="days")
     has_target, time = _target_days(data, time)
     masks, days = _by_place(has_target, time)
     bounds = np.full((2, len(PARTS), len(masks)), np.datetime64("NaT"), dtype=days.dtype)
@@ -311,6 +311,4 @@ def _shares(fractions: Sequence[float]) -> tuple[float, ...]:
 
 
 def _known(part: str) -> str:
-    if part not in PARTS:
-        raise ValueError(f"Splits: part {part!r} is unknown; choose one of {list(PARTS)}")
-    return part
+    return checks.require_choice(part, "part", PARTS)

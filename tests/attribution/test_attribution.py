@@ -322,7 +322,7 @@ def test_refusals(sites, causal, some):
         with pytest.raises(error, match=match):
             attributions(options.pop("ds", sites), causal, **(FEW | {"where": some} | options))
 
-    refused("n_draws=0; it is a whole number of at least 1", n_draws=0)
+    refused("n_draws=0; it must be a whole number, 1 or more", n_draws=0)
     refused("n_background=1.5", n_background=1.5)
     refused("method='lime' is unknown; choose one of", method="lime")
     refused("memory_limit='much' is no size", memory_limit="much")

@@ -176,11 +176,11 @@ def test_lazy_data_give_the_same(sites):
 
 def test_refusals(sites):
     forecaster = untrained(sites, "Rec")
-    with pytest.raises(ValueError, match="n_windows=0; it is a whole number of at least 1"):
+    with pytest.raises(ValueError, match="n_windows=0; it must be a whole number, 1 or more"):
         weight_randomisation(sites, forecaster, n_windows=0)
-    with pytest.raises(ValueError, match="randomisations=0.5; it is a whole number"):
+    with pytest.raises(ValueError, match="randomisations=0.5; it must be a whole number"):
         weight_randomisation(sites, forecaster, randomisations=0.5)
-    with pytest.raises(ValueError, match="steps=0; it is a whole number"):
+    with pytest.raises(ValueError, match="steps=0; it must be a whole number"):
         deletion_curve(sites, forecaster, steps=0)
     with pytest.raises(ValueError, match="confidence=95; it is a share"):
         deletion_curve(sites, forecaster, confidence=95)

@@ -246,7 +246,7 @@ def test_constant_and_empty_fields_are_nan_with_a_count():
         ({"library_size": 2}, ValueError, "library_size=2; sides of windows are whole numbers from 4 to"),
         ({"library_size": 5, "library_samples": 0}, ValueError, "library_samples=0; it must be"),
         ({"surrogates": -1}, ValueError, "surrogates=-1; it must be"),
-        ({"direction": "up"}, ValueError, "direction 'up' is unknown; choose one of"),
+        ({"direction": "up"}, ValueError, "direction='up' is unknown; choose one of"),
         (
             {"cause": grid(np.zeros((2, 7, 8)), "x", direction=2)},
             ValueError,

@@ -207,7 +207,7 @@ def other_order(drivers, target, *, direction, time):
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"provider": "magic"}, ValueError, "provider 'magic' is unknown; choose one of"),
+        ({"provider": "magic"}, ValueError, "provider='magic' is unknown; choose one of"),
         ({"provider": lambda *_, **__: 5}, TypeError, "the provider gave a int; it must give an"),
         ({"provider": no_rho}, ValueError, r"the provider gave no \['rho'\]; it gave \['p_value'\]"),
         ({"provider": no_cell}, ValueError, r"the provider's rho has no dimension \['cell'\]"),
@@ -216,7 +216,7 @@ def other_order(drivers, target, *, direction, time):
             ValueError,
             r"the provider gave the variables \['tp', 't2m'\], not the drivers \['t2m', 'tp'\]",
         ),
-        ({"direction": "up"}, ValueError, "direction 'up' is unknown; choose one of"),
+        ({"direction": "up"}, ValueError, "direction='up' is unknown; choose one of"),
         ({"max_lag": 3}, TypeError, "unexpected keyword argument 'max_lag'"),
         ({"provider": "lagged_correlation", "max_lag": -1}, ValueError, "max_lag=-1; it must be"),
         ({"provider": "mutual_information", "bins": 1}, ValueError, "bins=1; it must be"),

@@ -216,7 +216,7 @@ def test_wrong_families_are_refused():
         false_discovery_control([0.1])
     with pytest.raises(ValueError, match=r"no dimension \['lat'\] among the tests"):
         false_discovery_control(p, dim="lat")
-    with pytest.raises(ValueError, match="dependence 'none' is unknown"):
+    with pytest.raises(ValueError, match="dependence='none' is unknown"):
         false_discovery_control(p, dependence="none")
     with pytest.raises(ValueError, match="`ps` must include only numbers between 0 and 1"):
         false_discovery_control(p * 9)

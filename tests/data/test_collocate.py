@@ -325,7 +325,7 @@ def test_sites_that_cannot_be_used(sites, error, text):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"size": 0}, "size=0; expected a whole number"),
+        ({"size": 0}, "size=0; it must be a whole number"),
         ({"size": 2.0}, "size=2.0"),
         ({"size": True}, "size=True"),
         ({"wrap": "yes"}, "wrap='yes'; expected True, False or \"auto\""),

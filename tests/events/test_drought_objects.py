@@ -354,7 +354,7 @@ CLASSES = grid(np.random.default_rng(5).random((4, 3, 8)) < 0.4)
         (
             lambda c: c,
             {"connectivity": "corner"},
-            r"connectivity='corner' is unknown; choose one of \('full', 'face'\)",
+            r"connectivity='corner' is unknown; choose one of \['full', 'face'\]",
         ),
         (lambda c: c.astype("int8"), {"kinds": ["dry"]}, r"kinds=\('dry',\) names no or unknown classes"),
         (lambda c: c.astype("int8"), {"kinds": []}, r"kinds=\(\) names no or unknown classes"),

@@ -505,7 +505,7 @@ DAY = series(np.arange(100.0))
     ("error", "match", "call"),
     [
         (ValueError, r"'time' has 4 chunks.*chunk\(\{'time': -1\}\)", lambda: xd.drought_classes(DAY.chunk(time=25))),
-        (ValueError, "definition 'tang' is unknown", lambda: xd.drought_classes(DAY, definition="tang")),
+        (ValueError, "definition='tang' is unknown", lambda: xd.drought_classes(DAY, definition="tang")),
         (TypeError, r"unknown threshold\(s\) \['uper'\]", lambda: xd.drought_classes(DAY, uper=30)),
         (TypeError, "expected a name or a Definition", lambda: get_definition(3)),
         (ValueError, "lower=50 and upper=40", lambda: xd.drought_classes(DAY, lower=50)),
@@ -513,8 +513,8 @@ DAY = series(np.arange(100.0))
         (ValueError, "recovery=0", lambda: xd.drought_classes(DAY, recovery=0)),
         (ValueError, "max_onset=-1", lambda: xd.drought_classes(DAY, max_onset=-1)),
         (ValueError, "min_rate=-1", lambda: xd.drought_classes(DAY, min_rate=-1)),
-        (ValueError, "percentile method 'x'", lambda: xd.soil_moisture_percentile(DAY, method="x")),
-        (ValueError, "pool 'x'", lambda: xd.soil_moisture_percentile(DAY, pool="x")),
+        (ValueError, "percentile method='x'", lambda: xd.soil_moisture_percentile(DAY, method="x")),
+        (ValueError, "pool='x'", lambda: xd.soil_moisture_percentile(DAY, pool="x")),
         (ValueError, "window=3", lambda: xd.soil_moisture_percentile(DAY, window=3)),
         (ValueError, "holds no step", lambda: xd.soil_moisture_percentile(DAY, reference=("1990", "1991"))),
         (ValueError, "reference has units 'mm'", lambda: xd.soil_moisture_percentile(

@@ -287,7 +287,7 @@ def test_refusals_of_the_past():
     for given, match in (
         ({"target_history": "yes"}, "target_history='yes'; it is True or False"),
         ({"predict_change": 1}, "predict_change=1; it is True or False"),
-        ({"latency": -1, "target_history": True}, "latency=-1; it is a whole number of days, 0 or more"),
+        ({"latency": -1, "target_history": True}, "latency=-1; it must be a whole number of days, 0 or more"),
         ({"latency": 2}, "latency=2 says how late observations arrive, but none are used"),
     ):
         with pytest.raises(ValueError, match=match):

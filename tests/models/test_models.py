@@ -82,7 +82,7 @@ def test_any_size_of_the_unet(size, window):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"variant": "LSTM"}, r"variant 'LSTM' is unknown; choose one of \['ResAttCauRec'"),
+        ({"variant": "LSTM"}, r"variant='LSTM' is unknown; choose one of \['ResAttCauRec'"),
         ({"equations": "tang"}, "equations='tang' is unknown"),
         ({"n_features": 0}, "{'n_features': 0}"),
         ({"n_causal": 0}, "{'n_causal': 0}"),

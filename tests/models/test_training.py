@@ -258,7 +258,7 @@ def test_data_larger_than_memory_are_read_in_shards(tmp_path, monkeypatch, varia
 def test_shards_of_a_grid_are_refused():
     with pytest.raises(ValueError, match="sites_in_memory is for sites; a grid is trained as a whole"):
         quick(random_grid(4, 4, 60), "Rec", "swvl1", size=2, sites_in_memory=2)
-    with pytest.raises(ValueError, match="sites_in_memory=0; it is a whole number of at least 1"):
+    with pytest.raises(ValueError, match="sites_in_memory=0; it must be a whole number, 1 or more"):
         quick(random_sites(2, 120), sites_in_memory=0)
 
 

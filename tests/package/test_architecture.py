@@ -22,7 +22,7 @@ FOREIGN = {
     "xdrought.models": {"numpy", "torch", "safetensors"},
 }
 # Checks of values and labels, units and time axes, which every room may use.
-SHARED = {f"xdrought.{name}" for name in ("checks", "units", "calendars", "limits", "quantities", "alignment")}
+SHARED = {f"xdrought.{name}" for name in ("checks", "files", "units", "calendars", "limits", "quantities", "alignment")}
 # What a room may import of xdrought.
 OWN = {
     "xdrought.kernels": {"xdrought.kernels", "xdrought.statistics"},

@@ -13,6 +13,7 @@ import torch
 from tests.support.forecasters import untrained
 from tests.support.interruptions import Writer, contents, fill_the_disk, kill_while_writing, limits_below
 from tests.support.towers import random_sites
+from xdrought import files
 from xdrought.forecast.fitting import load_forecaster
 from xdrought.models import checkpoint
 from xdrought.simulation import twin
@@ -28,7 +29,12 @@ def forecaster_file(folder: Path) -> Writer:
 
 def checkpoint_file(folder: Path) -> Writer:
     path = folder / "it.ckpt"
-    return Writer(path, lambda which: checkpoint.write(path, {"a": torch.full((4000,), float(which))}, {"k": which}))
+
+    def write(which: int) -> None:
+        with files.replacing(path) as part:
+            part.write_bytes(checkpoint.to_bytes({"a": torch.full((4000,), float(which))}, {"k": which}))
+
+    return Writer(path, write)
 
 
 def netcdf_file(folder: Path) -> Writer:
@@ -62,9 +68,12 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, make):
 
 @pytest.mark.parametrize("make", WRITERS, ids=lambda one: one.__name__)
 def test_killed_at_any_moment_one_of_both_is_whole(tmp_path, make):
-    found = kill_while_writing(make(tmp_path), 6)
+    writer = make(tmp_path)
+    found = kill_while_writing(writer, 6)
     assert found["half"] == 0, found
     assert found.total() == 6
+    writer.write(1)
+    assert list(tmp_path.rglob(".part-*")) == []  # the next write removes what the killed ones left
 
 
 def test_after_it_all_the_file_can_be_read(tmp_path):

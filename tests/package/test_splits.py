@@ -128,7 +128,7 @@ def test_grids_are_split_by_cell():
         (mask(50), {"fractions": (0.7, 0.3)}, ValueError, "three shares that add up to 1"),
         (mask(50), {"fractions": (0.7, 0.2, 0.2)}, ValueError, "three shares that add up to 1"),
         (mask(50), {"fractions": (0, 0.5, 0.5)}, ValueError, "three shares"),
-        (mask(50), {"embargo": -1}, ValueError, "embargo=-1; it is a whole number of days"),
+        (mask(50), {"embargo": -1}, ValueError, "embargo=-1; it must be a whole number of days"),
         (mask(50).astype(float), {}, TypeError, r"boolean DataArray.*\.notnull\(\)"),
         (mask(50).drop_vars("time"), {}, ValueError, "'time' has no numpy dates"),
     ],
@@ -139,7 +139,7 @@ def test_refusals(data, options, error, match):
 
 
 def test_unknown_part():
-    with pytest.raises(ValueError, match="part 'dev' is unknown"):
+    with pytest.raises(ValueError, match="part='dev' is unknown"):
         chronological(mask(50)).mask("dev", mask(50).time)
 
 

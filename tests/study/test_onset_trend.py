@@ -224,5 +224,5 @@ def test_refusals():
         onset_trend(rate, events, time="start_time")
     with pytest.raises(ValueError, match="confidence=95; it is a share"):
         onset_trend(rate, events, confidence=95)
-    with pytest.raises(ValueError, match="n_boot=0; it is a whole number"):
+    with pytest.raises(ValueError, match="n_boot=0; it must be a whole number"):
         onset_trend(rate, events, n_boot=0)

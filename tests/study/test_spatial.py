@@ -81,7 +81,7 @@ def test_sites_without_a_target_are_in_no_part():
 
 
 def test_wrong_folds_are_refused():
-    with pytest.raises(ValueError, match="folds=2; it is a whole number of at least 3"):
+    with pytest.raises(ValueError, match="folds=2; it must be a whole number, 3 or more"):
         spatial_folds(observed(6), folds=2)
     with pytest.raises(ValueError, match="7 folds of 6 sites leave one empty"):
         spatial_folds(observed(6), folds=7)

@@ -381,7 +381,7 @@ def test_table_has_a_row_per_model_and_every_interval():
     assert pooled.loc["forecast", "bias"].startswith(f"{scores.bias_summary.sel(summary='pooled')[0].item():.2f} (")
     bare = to_table(verify(forecast.isel(site=[0]), seen, n_boot=5, block=300), names=["rmse"])
     assert "(" not in bare.loc["forecast", "rmse"]
-    with pytest.raises(ValueError, match="summary 'mean' is unknown; choose one of"):
+    with pytest.raises(ValueError, match="summary='mean' is unknown; choose one of"):
         to_table(scores, summary="mean")
     with pytest.raises(ValueError, match="no score 'r2'; choose from"):
         to_table(scores, names=["r2"])
@@ -403,8 +403,8 @@ def test_scores_can_be_drawn():
     [
         ({"references": ()}, ValueError, r"references=\(\); a score needs at least one of"),
         ({"references": ["chance"]}, ValueError, r"references=\('chance',\); a score needs at least one"),
-        ({"n_boot": 0}, ValueError, "n_boot=0, block=None, confidence=0.95; the first two must be 1 or more"),
-        ({"confidence": 95}, ValueError, "n_boot=1000, block=None, confidence=95"),
+        ({"n_boot": 0}, ValueError, "n_boot=0; it must be a whole number, 1 or more"),
+        ({"confidence": 95}, ValueError, "confidence=95; it must be a share between 0 and 1"),
         ({"observed": np.zeros(3)}, TypeError, "the observation is a ndarray; pick a variable"),
         ({"observed": world(2)[1].isel(time=0)}, ValueError, "no dimension 'time' in 'soil_moisture'"),
         ({"observed": world(2)[1].astype(str)}, TypeError, "'soil_moisture' has dtype <U32; expected numbers"),

@@ -225,7 +225,7 @@ def weekly(ds):
         (lambda ds: ds.isel(time=slice(5)), {"target": None}, ValueError, "has 5 days.* needs 15"),
         (lambda ds: ds.isel(time=slice(0)), {}, ValueError, "'time' is empty"),
         (lambda ds: ds.drop_vars(TARGET), {}, KeyError, r"no variable \['soil_moisture'\]"),
-        (None, {"lead": 0}, ValueError, "lead=0; it is a whole number of at least 1"),
+        (None, {"lead": 0}, ValueError, "lead=0; it must be a whole number, 1 or more"),
         (None, {"lead": -7}, ValueError, "lead=-7"),
         (None, {"window": 100}, ValueError, "a window of 100 days"),
         (None, {"window": 2.5}, ValueError, "window=2.5"),

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 
 __all__ = ["driver_importance", "drought_complexity", "event_importance", "importance_by_rate"]
@@ -123,8 +124,7 @@ def drought_complexity(
     >>> drought_complexity(shares, events, quantile=0.5).values
     array([1.5])
     """
-    if not 0 < quantile < 1:
-        raise ValueError(f"quantile={quantile!r}; it is a share between 0 and 1, e.g. 0.8")
+    checks.require_share(quantile, "quantile", 0.8)
     daily = abs(_by_driver(attributions, time))
     daily = daily.mean("run") if "run" in daily.dims else daily
     kept = {
@@ -132,8 +132,7 @@ def drought_complexity(
         "variable": ("variable",),
         "place": tuple(d for d in daily.dims if d not in (time, "variable")),
     }
-    if threshold not in kept:
-        raise ValueError(f"threshold={threshold!r} is unknown; choose one of {list(kept)}")
+    checks.require_choice(threshold, "threshold", kept)
     over = [dim for dim in daily.dims if dim not in kept[threshold]]
     limit = daily.quantile(quantile, over).drop_vars("quantile")
     count = (daily > limit).sum("variable").where(daily.notnull().any("variable"))
@@ -230,8 +229,7 @@ def driver_importance(
     array([3., 1.])
     """
     _check_events(importance, events, ("is_flash",))
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence!r}; it is a share between 0 and 1, e.g. 0.95")
+    checks.require_share(confidence, "confidence")
     values = importance.transpose("event", ...).to_numpy()
     known = np.isfinite(values).all(axis=1)
     values, is_flash = values[known], events.is_flash.to_numpy()[known]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.attribution import explained_windows
 from xdrought.attribution.attribution_blocks import (
     CALLER,
@@ -146,9 +147,8 @@ def attributions(
     >>> dict(shares.attribution.sizes)
     {'site': 1, 'time': 31, 'variable': 1, 'window': 15}
     """
-    explained_windows.check_counts(n_background=n_background, n_draws=n_draws)
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown; choose one of {list(METHODS)}")
+    checks.require_integers(n_background=n_background, n_draws=n_draws)
+    checks.require_choice(method, "method", METHODS)
     limit = explained_windows.as_bytes(memory_limit)
     summed = check_reduce(reduce)
     explained = explained_windows.windows_of(ds, forecaster, causality, time)

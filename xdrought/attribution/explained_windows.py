@@ -228,12 +228,6 @@ def _n_starts(windows: Patches) -> int:
     return windows.data.sizes[windows.time] - windows.window + 1
 
 
-def check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"{name}={count!r}; it is a whole number of at least 1")
-
-
 def as_bytes(limit: str | int) -> int:
     """A number of bytes, from words such as "256 MiB"."""
     from dask.utils import parse_bytes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.attribution import explained_windows
 from xdrought.attribution.expected_gradients import attributions
 from xdrought.checks import public
@@ -102,9 +103,8 @@ def deletion_curve(
     >>> bool(curves.area.sel(order="largest first") > curves.area.sel(order="smallest first"))
     True
     """
-    explained_windows.check_counts(n_windows=n_windows, steps=steps, n_random=n_random, n_boot=n_boot)
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence!r}; it is a share between 0 and 1, e.g. 0.95")
+    checks.require_integers(n_windows=n_windows, steps=steps, n_random=n_random, n_boot=n_boot)
+    checks.require_share(confidence, "confidence")
     ds, place_on = ds.compute(), resolve_device(device)
     explained, chosen, few = draw_windows(ds, forecaster, where, n_windows, causality, seed, time)
     shares = attributions(
@@ -294,7 +294,7 @@ def weight_randomisation(
     >>> found.layer.values.tolist()
     ['none, other draws', 'head.1', 'head.0', 'recurrence.cells.1', 'recurrence.cells.0']
     """
-    explained_windows.check_counts(n_windows=n_windows, randomisations=randomisations)
+    checks.require_integers(n_windows=n_windows, randomisations=randomisations)
     ds = ds.compute()
     _, _, few = draw_windows(ds, forecaster, where, n_windows, settings.get("causality"), seed, time)
     settings = {"progress": False, **settings, "reduce": SUMMED, "where": few, "time": time}

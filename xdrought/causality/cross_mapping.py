@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import false_discovery_control, family_dims
@@ -312,13 +313,13 @@ def ccm(
     pairs.check_same_labels(causes.arrays, effect)
     if where is not None:
         pairs.check_where(where, (effect, *causes.arrays), time)
-    directions = pairs.DIRECTIONS[pairs.check_choice(direction, "direction", pairs.DIRECTIONS)]
+    directions = pairs.DIRECTIONS[checks.require_choice(direction, "direction", pairs.DIRECTIONS)]
     dims = pairs.per_direction(embedding_dim, "embedding_dim", directions)
     taus = pairs.per_direction(tau, "tau", directions)
     for one in zip(dims, taus, strict=True):
         pairs.check_embedding(*one, effect.sizes[time])
     sizes = pairs.library_sizes(library_size, max(dims) + 2, effect.sizes[time])
-    pairs.check_choice(surrogate_kind, "surrogate_kind", pairs.SURROGATES)
+    checks.require_choice(surrogate_kind, "surrogate_kind", pairs.SURROGATES)
     needs_dates = bool(surrogates) and (deseasonalize or surrogate_kind == "seasonal")
     _check_engine(engine, exclusion_radius != 0 or where is not None, bool(sizes) or surrogates > 0)
 
@@ -327,8 +328,8 @@ def ccm(
     common = Settings(
         radius=pairs.check_radius(exclusion_radius),
         library_sizes=sizes,
-        samples=pairs.check_count(library_samples, "library_samples", 1),
-        surrogates=pairs.check_count(surrogates, "surrogates", 0),
+        samples=checks.require_integer(library_samples, "library_samples", 1),
+        surrogates=checks.require_integer(surrogates, "surrogates", 0),
         surrogate_kind=surrogate_kind,
         seed=int(seed),
         years=pairs.time_in_years(effect, time) if needs_dates else None,
@@ -359,7 +360,7 @@ def _adjusted(result: xr.Dataset, dim: Hashable | Iterable[Hashable] | None) -> 
 
 def _check_engine(engine: str, has_options: bool, has_draws: bool) -> None:
     """Own search does all; `has_options`: a window or days to leave out, `has_draws`: libraries or surrogates."""
-    pairs.check_choice(engine, "engine", pairs.ENGINES)
+    checks.require_choice(engine, "engine", pairs.ENGINES)
     if engine == "kdtree":
         return
     if engine == "torch" and has_draws:

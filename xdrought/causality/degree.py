@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.calendars import Period, as_slice, check_mask
 from xdrought.causality import pairs
 from xdrought.causality.methods import Provider, check_degree, find_provider
@@ -94,7 +95,7 @@ def causality_degree(
     >>> dict(degree.rho.sizes), dict(degree_vector(degree).sizes)
     ({'site': 1, 'variable': 1, 'cell': 4}, {'site': 1, 'causal': 8})
     """
-    pairs.check_choice(direction, "direction", pairs.DIRECTIONS)
+    checks.require_choice(direction, "direction", pairs.DIRECTIONS)
     causes = pairs.collect_causes(drivers)
     names = causes.names or (causes.arrays[0].name or "driver",)
     for da in (target, *causes.arrays):

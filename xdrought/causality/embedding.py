@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.checks import public
 
@@ -75,9 +76,9 @@ def choose_embedding(
     from xdrought.kernels.cross_map import Settings, worth_compiling
 
     pairs.check_series(da, time)
-    max_dim = pairs.check_count(max_dim, "max_dim", 1)
-    lead = pairs.check_count(lead, "lead", 1)
-    taus = [pairs.check_count(one, "tau", 1) for one in np.atleast_1d(np.asarray(tau)).tolist()]
+    max_dim = checks.require_integer(max_dim, "max_dim", 1)
+    lead = checks.require_integer(lead, "lead", 1)
+    taus = [checks.require_integer(one, "tau", 1) for one in np.atleast_1d(np.asarray(tau)).tolist()]
     pairs.check_embedding(max_dim, max(taus), da.sizes[time] - lead)
     radius = pairs.check_radius(exclusion_radius)
     table = ["tau", "embedding_dim"]

@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
-from xdrought.causality import pairs
 from xdrought.causality.gain_inputs import GainPlan, Groups, make_plan, warn_of_drivers
 from xdrought.causality.pairs import Cause
 from xdrought.causality.significance import false_discovery_control, family_dims
@@ -138,8 +137,8 @@ def driver_gain(
 
     settings = GainSettings(
         lags=plan.lags,
-        flips=pairs.check_count(flips, "flips", 19),
-        seed=pairs.check_count(seed, "seed", 0),
+        flips=checks.require_integer(flips, "flips", 19),
+        seed=checks.require_integer(seed, "seed", 0),
     )
     warn_of_drivers(plan, where, time)
     result = _map(plan, settings, time)

@@ -75,7 +75,7 @@ def make_plan(
             f"the steps of {time!r} are {checks.step_text(float(np.median(np.diff(days))))}; the change from "
             f'one day to the next is predicted: use .resample({time}="1D").mean() (rain: .sum())'
         )
-    lags = pairs.check_count(lags, "lags", 0)
+    lags = checks.require_integer(lags, "lags", 0)
     if days.size < lags + 3:
         raise ValueError(f"{days.size} steps are too few for lags={lags}; give years of daily values")
     given = (soil_moisture, *(() if where is None else (where,)), *causes.arrays)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Mapping
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import ccm
 from xdrought.causality.gain import driver_gain
@@ -75,7 +76,7 @@ def by_lagged_correlation(
     "effect_to_cause" lets the target lead. The p-value is Bonferroni's over the lags tried, and takes days as
     independent; `lag` is the lead that was chosen.
     """
-    max_lag = pairs.check_count(max_lag, "max_lag", 0)
+    max_lag = checks.require_integer(max_lag, "max_lag", 0)
     return _by_pairs(drivers, target, direction, time, _strongest_lag, ("rho", "p_value", "lag"), max_lag=max_lag)
 
 
@@ -88,7 +89,7 @@ def by_mutual_information(
     which takes days as independent. The driver leads by `lag` steps ("effect_to_cause": the target does). Equal values
     share a class, so half a year of zero rain makes classes of unequal size.
     """
-    bins, lag = (pairs.check_count(v, n, least) for v, n, least in ((bins, "bins", 2), (lag, "lag", 0)))
+    bins, lag = (checks.require_integer(v, n, least) for v, n, least in ((bins, "bins", 2), (lag, "lag", 0)))
     names = ("rho", "p_value", "mutual_information")
     return _by_pairs(drivers, target, direction, time, _binned_information, names, bins=bins, lag=lag)
 
@@ -191,7 +192,7 @@ def find_provider(provider: str | Provider) -> Provider:
     if callable(provider):
         return provider
     if provider not in PROVIDERS:
-        raise ValueError(f"provider {provider!r} is unknown; choose one of {list(PROVIDERS)} or give a function")
+        raise ValueError(f"provider={provider!r} is unknown; choose one of {list(PROVIDERS)} or give a function")
     return PROVIDERS[provider]
 
 

@@ -98,8 +98,7 @@ def _range(da: xr.DataArray, dim: Hashable) -> str:
 def check_embedding(embedding_dim: int, tau: int, n_steps: int) -> None:
     """Positive, and short enough for the record to hold E + 1 neighbours."""
     for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name}={value!r}; it must be a positive whole number")
+        checks.require_integer(value, name)
     needed = (embedding_dim - 1) * tau + embedding_dim + 2
     if n_steps < needed:
         raise ValueError(
@@ -144,18 +143,11 @@ def check_radius(exclusion_radius: int | str) -> int | None:
     return int(exclusion_radius)
 
 
-def check_count(value: int, name: str, least: int) -> int:
-    """A whole number of at least `least`."""
-    if not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name}={value!r}; it must be a whole number, {least} or more")
-    return int(value)
-
-
 def lags(lag: int | Iterable[int], n_steps: int) -> tuple[int, ...]:
     """Whole numbers of steps, of either sign, inside the record."""
     found = np.atleast_1d(np.asarray(lag))
     if found.dtype.kind not in "iu" or not found.size or np.abs(found).max() >= n_steps:
-        raise ValueError(f"lag={lag!r}; it is a whole number of steps, less than the record's {n_steps}")
+        raise ValueError(f"lag={lag!r}; it must be a whole number of steps, less than the record's {n_steps}")
     if np.unique(found).size < found.size:
         raise ValueError(f"lag={lag!r} has repeated lags; give each once")
     return tuple(int(one) for one in found)
@@ -164,13 +156,6 @@ def lags(lag: int | Iterable[int], n_steps: int) -> tuple[int, ...]:
 def is_one(value: object) -> bool:
     """Whether a number was given, not a sequence of numbers: then the result needs no dimension for it."""
     return np.ndim(np.asarray(value)) == 0
-
-
-def check_choice(value: str, name: str, choices: Iterable[str]) -> str:
-    """One of `choices`."""
-    if value not in tuple(choices):
-        raise ValueError(f"{name} {value!r} is unknown; choose one of {list(choices)}")
-    return value
 
 
 def library_sizes(library_size: int | Iterable[int] | None, least: int, n_steps: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 
 METHODS = {"independent": "bh", "any": "by"}
@@ -62,8 +63,7 @@ def false_discovery_control(
     """
     if not isinstance(p_value, xr.DataArray):
         raise TypeError(f"expected a DataArray of p-values, got {type(p_value).__name__}; pick a variable")
-    if dependence not in METHODS:
-        raise ValueError(f"dependence {dependence!r} is unknown; choose one of {list(METHODS)}")
+    checks.require_choice(dependence, "dependence", METHODS)
     dims = family_dims(dim, p_value.dims)
     whole = p_value.chunk(dict.fromkeys(dims, -1)) if p_value.chunks is not None else p_value
     adjusted = xr.apply_ufunc(

@@ -130,14 +130,14 @@ def gccm(
         _check_field(da, (lat, lon))
     pairs.check_same_labels(causes.arrays, effect)
     for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
-        pairs.check_count(value, name, 1)
+        checks.require_integer(value, name, 1)
     shortest = min(effect.sizes[lat], effect.sizes[lon])
     if (embedding_dim - 1) * tau >= shortest:
         raise ValueError(
             f"the grid of {effect.sizes[lat]} x {effect.sizes[lon]} cells is too small for "
             f"embedding_dim={embedding_dim}, tau={tau}; the outer ring reaches {(embedding_dim - 1) * tau} cells"
         )
-    neighbours = embedding_dim + 1 if neighbours is None else pairs.check_count(neighbours, "neighbours", 1)
+    neighbours = embedding_dim + 1 if neighbours is None else checks.require_integer(neighbours, "neighbours", 1)
     sizes = _window_sizes(library_size, shortest, neighbours)
 
     from xdrought.kernels.spatial_cross_map import SpatialSettings
@@ -146,11 +146,11 @@ def gccm(
         dim=int(embedding_dim),
         tau=int(tau),
         neighbours=int(neighbours),
-        radius=pairs.check_count(exclusion_radius, "exclusion_radius", 0),
-        directions=pairs.DIRECTIONS[pairs.check_choice(direction, "direction", pairs.DIRECTIONS)],
+        radius=checks.require_integer(exclusion_radius, "exclusion_radius", 0),
+        directions=pairs.DIRECTIONS[checks.require_choice(direction, "direction", pairs.DIRECTIONS)],
         window_sizes=sizes,
-        samples=pairs.check_count(library_samples, "library_samples", 1),
-        surrogates=pairs.check_count(surrogates, "surrogates", 0),
+        samples=checks.require_integer(library_samples, "library_samples", 1),
+        surrogates=checks.require_integer(surrogates, "surrogates", 0),
         detrend=bool(detrend),
         wrap=_goes_around(effect, lon) if wrap is None else bool(wrap),
         seed=int(seed),

@@ -228,8 +228,7 @@ def collocate(
 def _check_settings(grid: xr.Dataset, size: int, wrap: bool | str, outside: str) -> None:
     if not isinstance(grid, xr.Dataset):
         raise TypeError(f"expected a Dataset, got {type(grid).__name__}; use da.to_dataset(name=...)")
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-        raise ValueError(f"size={size!r}; expected a whole number of cells, 1 or more")
+    checks.require_integer(size, "size", of="cells")
     if not isinstance(wrap, bool) and wrap != "auto":
         raise ValueError(f'wrap={wrap!r}; expected True, False or "auto"')
     if outside not in _OUTSIDE:

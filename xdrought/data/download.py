@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
+
+from xdrought import files
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -73,24 +74,21 @@ def fetch(
     require_https(url)
     download = HTTPDownloader(timeout=timeout, hooks={"response": _refuse_insecure_redirect()})
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A folder of its own on the same disk: the move is atomic and the file gets the usual permissions.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as folder:
-        part = Path(folder) / target.name
-        for attempt in range(retries + 1):
-            try:
+    for attempt in range(retries + 1):
+        try:
+            with files.replacing(target) as part:
                 with part.open("wb") as stream:
                     download(url, _Limited(stream, limit), None)
                 check(part)
-                os.replace(part, target)
-                return
-            except requests.HTTPError as error:
-                if error.response is not None and error.response.status_code == 404:
-                    raise FileNotFoundError(f"{url} does not exist") from error
-                problem: Exception = error
-            except (requests.RequestException, ValueError) as error:
-                problem = error
-            if attempt < retries:
-                time.sleep(wait * 2**attempt)
+            return
+        except requests.HTTPError as error:
+            if error.response is not None and error.response.status_code == 404:
+                raise FileNotFoundError(f"{url} does not exist") from error
+            problem: Exception = error
+        except (requests.RequestException, ValueError) as error:
+            problem = error
+        if attempt < retries:
+            time.sleep(wait * 2**attempt)
     raise ConnectionError(
         f"{url} could not be had in {retries + 1} tries; the last one: {problem}. Nothing was "
         f"kept: try again later, or get the file by hand and give its path"

@@ -60,8 +60,7 @@ class Inputs:
         own: Collection[str] = COLUMNS,
     ) -> Inputs:
         """Check labels, and values in the blocks; coordinates called as the result's `own` names get other ones."""
-        if frozen not in FROZEN:
-            raise ValueError(f"frozen={frozen!r} is unknown; choose one of {FROZEN}")
+        checks.require_choice(frozen, "frozen", FROZEN)
         if frozen == "mask" and soil_temperature is None:
             raise ValueError('frozen="mask" needs soil_temperature=')
         if is_percentile and isinstance(soil_moisture, xr.DataArray):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
@@ -118,8 +119,7 @@ def flash_drought_events(
     >>> float(events.intensification_rate[0]), int(events.duration[0]), bool(events.is_flash[0])
     (22.5, 20, True)
     """
-    if censored not in ("keep", "drop"):
-        raise ValueError(f'censored={censored!r} is unknown; choose "keep" or "drop"')
+    checks.require_choice(censored, "censored", ("keep", "drop"))
     inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time)
     chosen, several = _definitions(definition, relapse=relapse, **thresholds)
     tables = [build_events(inputs, d).assign_attrs(_settings(d)) for d in chosen]

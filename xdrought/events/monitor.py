@@ -129,8 +129,7 @@ class DroughtMonitor:
         --------
         See :func:`start_monitor`.
         """
-        if censored not in ("keep", "drop"):
-            raise ValueError(f'censored={censored!r} is unknown; choose "keep" or "drop"')
+        checks.require_choice(censored, "censored", ("keep", "drop"))
         open_events = self._open_events()
         cell = np.concatenate([self.settled_cells, open_events["row"].astype(np.int64)])
         table = np.concatenate([self.settled, open_events])

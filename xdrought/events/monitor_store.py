@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import secrets
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import calendars
+from xdrought import calendars, files
 from xdrought.definitions import Definition
 from xdrought.percentiles import REFERENCE_TIME, _groups, _year_length
 
@@ -104,8 +102,8 @@ def write_monitor(monitor: DroughtMonitor, folder: Path) -> None:
         if found["reference_key"] != key:
             raise ValueError(f"{folder} holds another monitor, with a reference of its own; choose another folder")
     if monitor.reference is not None and not (folder / _reference_name(key)).is_file():
-        _in_one_move(_reference_groups(monitor.reference), folder / _reference_name(key))
-    _in_one_move(_state_groups(monitor), folder / STATE)
+        _write_groups(_reference_groups(monitor.reference), folder / _reference_name(key))
+    _write_groups(_state_groups(monitor), folder / STATE)
 
 
 def read_monitor(folder: Path) -> dict[str, Any]:
@@ -131,18 +129,10 @@ def _reference_name(key: str) -> str:
     return f"reference-{key}.nc"
 
 
-def _in_one_move(groups: dict[str, xr.Dataset], path: Path) -> None:
-    """Write beside `path` and move into place, so that there is never half a file."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
+def _write_groups(groups: dict[str, xr.Dataset], path: Path) -> None:
+    with files.replacing(path) as part:
         for k, (group, ds) in enumerate(groups.items()):
             ds.to_netcdf(part, mode="a" if k else "w", group=group, engine="h5netcdf")
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _reference_groups(reference: FixedReference) -> dict[str, xr.Dataset]:

@@ -306,8 +306,7 @@ def drought_objects(
     (1, [-45.0, -22.5, 0.0])
     """
     mask = _mask_of(classes, kinds, (time, lat, lon))
-    if connectivity not in CONNECTIVITY:
-        raise ValueError(f"connectivity={connectivity!r} is unknown; choose one of {CONNECTIVITY}")
+    checks.require_choice(connectivity, "connectivity", CONNECTIVITY)
     checks.require_regular_steps(mask, time)
     lon_degrees, round_the_world = _longitudes(mask[lon].values)
     lat_degrees = _latitudes(mask[lat].values)

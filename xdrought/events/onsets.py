@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Detector, block_means, make_detector
@@ -111,14 +112,13 @@ def onset_label(
     >>> begins.time[begins == 1].dt.strftime("%m-%d").values.tolist()
     ['03-19', '03-20', '03-21']
     """
-    if isinstance(lead, bool) or not isinstance(lead, int | np.integer) or lead < 1:
-        raise ValueError(f"lead={lead!r}; it is a whole number of days, at least 1")
+    lead = checks.require_integer(lead, "lead", of="days")
     d = get_definition(definition, **thresholds)
-    options = {"lead": int(lead), "confirm": confirming_days(d, label)}
+    options = {"lead": lead, "confirm": confirming_days(d, label)}
     out = _apply(soil_moisture, label, train, d, time, _label_block, np.float32, options)
     what = "a flash drought begins" if label == "path" else "a flash drought that lasts begins"
     return out.rename("onset").assign_attrs(
-        long_name=f"{what} within {lead} days", units="1", label=label, lead=int(lead), definition=d.name
+        long_name=f"{what} within {lead} days", units="1", label=label, lead=lead, definition=d.name
     )
 
 
@@ -138,8 +138,7 @@ def _apply(
     options: dict[str, int] | None = None,
 ) -> xr.DataArray:
     """Bind the definition to the labels and run a block function over all series."""
-    if label not in LABELS:
-        raise ValueError(f"label={label!r} is unknown; choose one of {LABELS}")
+    checks.require_choice(label, "label", LABELS)
     if label == "path" and d.rule != "threshold":
         raise ValueError(
             f'definition {d.name!r} has the rule {d.rule!r}; the label "path" needs one that falls from a threshold '

@@ -57,9 +57,7 @@ def make_past(history: bool, change: bool, latency: int) -> TargetPast:
     for name, value in (("target_history", history), ("predict_change", change)):
         if not isinstance(value, bool | np.bool_):
             raise ValueError(f"{name}={value!r}; it is True or False")
-    if isinstance(latency, bool) or not isinstance(latency, int | np.integer) or latency < 0:
-        raise ValueError(f"latency={latency!r}; it is a whole number of days, 0 or more")
-    past = TargetPast(bool(history), bool(change), int(latency))
+    past = TargetPast(bool(history), bool(change), checks.require_integer(latency, "latency", 0, of="days"))
     if past.latency and not past.is_used:
         raise ValueError(
             f"latency={latency} says how late observations arrive, but none are used; "

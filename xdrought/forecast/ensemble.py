@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought import files
 from xdrought.forecast.shards import Shards
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Checkpoint:
         """Replace the file."""
         if self.path is None:
             return
-        from xdrought.models.checkpoint import course_state, state_of, write
+        from xdrought.models.checkpoint import course_state, state_of, to_bytes
         from xdrought.models.norm import rank
 
         tensors, under_way = ({}, None) if training is None else state_of(training)
@@ -94,7 +95,9 @@ class Checkpoint:
             tensors |= more
             notes.append(note)
         if rank() == 0:
-            write(self.path, tensors, {"settings": self.settings, "courses": notes, "under_way": under_way})
+            labels = {"settings": self.settings, "courses": notes, "under_way": under_way}
+            with files.replacing(self.path) as part:
+                part.write_bytes(to_bytes(tensors, labels))
 
 
 CALLER = "fit_resattcaurec"

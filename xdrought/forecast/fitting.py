@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device
 from xdrought.forecast import driver_inputs
@@ -174,13 +175,12 @@ def fit_resattcaurec(
     from xdrought.models.training import SAMPLERS, Plan
     from xdrought.models.zoo import VARIANTS, architecture
 
-    _check_counts(epochs=epochs, batch_size=batch_size, block_length=block_length, runs=runs)
+    checks.require_integers(epochs=epochs, batch_size=batch_size, block_length=block_length, runs=runs)
     if sites_in_memory is not None:
-        _check_counts(sites_in_memory=sites_in_memory)
+        checks.require_integer(sites_in_memory, "sites_in_memory")
     if not learning_rate > 0:
         raise ValueError(f"learning_rate={learning_rate!r}; it must be above 0")
-    if sampler not in SAMPLERS:
-        raise ValueError(f"sampler={sampler!r} is unknown; choose one of {list(SAMPLERS)}")
+    checks.require_choice(sampler, "sampler", SAMPLERS)
     architecture(variant, 1, 1, 64, 64, equations, widths, dropout)  # refuse before long work
     device = resolve_device(device)
     past = make_past(target_history, predict_change, latency)
@@ -228,12 +228,6 @@ def fit_resattcaurec(
         past=past,
         steps=driver_inputs.grid_steps(windows),
     )
-
-
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"{name}={count!r}; it is a whole number of at least 1")
 
 
 def _check_parts(parts: dict[str, np.ndarray], splits: Splits) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import files
 from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.forecast.driver_inputs import TargetPast, history_name, make_past
@@ -104,7 +103,7 @@ LABELS, CHECKSUMS = "forecaster.json", "checksums.json"
 
 
 def write(forecaster: Forecaster, path: str | Path) -> None:
-    """Write beside `path` and move into place, so that there is never half a file."""
+    """Write the file whole or not at all."""
     from safetensors.torch import save
 
     path = Path(path)
@@ -116,18 +115,9 @@ def write(forecaster: Forecaster, path: str | Path) -> None:
         members[_weights_name(run)] = save({name: tensor.contiguous() for name, tensor in weights.items()})
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
     members[CHECKSUMS] = json.dumps(sums, indent=1).encode()
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with part.open("xb") as stream:
-            with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-                for name, content in members.items():
-                    archive.writestr(zipfile.ZipInfo(name), content)  # no clock: equal forecasters, equal files
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with files.replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # no clock: equal forecasters, equal files
 
 
 @public

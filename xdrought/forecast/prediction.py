@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 from xdrought.definitions import Definition
 from xdrought.devices import resolve_device
@@ -89,8 +90,7 @@ def predict(
     --------
     See :func:`xdrought.fit_resattcaurec`.
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r}; it is a whole number of at least 1")
+    checks.require_integer(batch_size, "batch_size")
     if probability is not None:
         onset_rule(probability)
         require_ensemble(forecaster)

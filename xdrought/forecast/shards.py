@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdrought import files
 from xdrought.windows.labelled import Patches
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ class Shards(Sequence["SiteShard"]):
         places = np.concatenate([self.windows.cell, self.windows.start])
         chosen = [getattr(self[k], part).numpy() for k in n_shards for part in ("train", "val")]
         return {
-            "drivers": _sum(self.cube(k).cube.cpu().numpy() for k in n_shards),
-            "targets": _sum([self.windows.targets]),
-            "split": _sum([places, *chosen]),
-            "causality": _sum([] if self.vectors is None else [self.vectors.cpu().numpy()]),
+            "drivers": files.digest(self.cube(k).cube.cpu().numpy() for k in n_shards),
+            "targets": files.digest(self.windows.targets),
+            "split": files.digest(places, *chosen),
+            "causality": files.digest("" if self.vectors is None else self.vectors.cpu().numpy()),
         }
 
     def _blocks(self, sites_in_memory: int | None) -> Iterator[slice | None]:
@@ -115,12 +115,3 @@ class SiteShard:
         index = index.to(cube.start.device)
         causality = None if vectors is None else vectors[cube.cell[index] + self.first_cell]
         return Batch(*cube.days(index), causality, cube.target[index])
-
-
-def _sum(arrays: Iterable[np.ndarray]) -> str:
-    """Of shapes and values."""
-    found = hashlib.blake2b(digest_size=8)
-    for array in arrays:
-        found.update(repr(array.shape).encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()

@@ -1,10 +1,9 @@
-"""A training on disk: safetensors with plain text beside, replaced as a whole; nothing in it is ever run."""
+"""A training on disk: safetensors with plain text beside; nothing in it is ever run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,29 +16,17 @@ from xdrought.models.training import Course, Training
 FORMAT, VERSION = "xdrought.checkpoint", 1
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
-    """Write beside `path`, wait for the disk, and move into place: there is never half a checkpoint."""
+def to_bytes(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> bytes:
+    """The content of a checkpoint file."""
     from safetensors.torch import save
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     labels = {"format": FORMAT, "version": VERSION, "sum": _sum(plain), **notes}
-    content = save(plain, {"xdrought": json.dumps(labels)})
-    part = path.with_name(f"{path.name}.part")  # one name: a killed write leaves one file, which the next replaces
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(part, path)
-    if os.name == "posix":  # the new name, too, is on the disk
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    return save(plain, {"xdrought": json.dumps(labels)})
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and notes of :func:`write`.
+    """Tensors and notes of a file with the content of :func:`to_bytes`.
 
     Raises
     ------

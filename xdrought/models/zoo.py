@@ -162,7 +162,7 @@ def architecture(
 ) -> Architecture:
     """The arguments of `build` as a checked value, with the published widths where none are given."""
     if variant not in VARIANTS:
-        raise ValueError(f"variant {variant!r} is unknown; choose one of {list(VARIANTS)}")
+        raise ValueError(f"variant={variant!r} is unknown; choose one of {list(VARIANTS)}")
     widths = VARIANTS[variant].widths if widths is None else tuple(widths)
     spec = Architecture(variant, n_features, n_causal, size, window, equations, widths, dropout)
     check_architecture(spec)

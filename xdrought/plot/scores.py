@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 from xdrought.plot.records import forecast_line
 from xdrought.plot.style import (
@@ -208,8 +209,7 @@ def plot_scores(
     """
     if score not in scores:
         raise ValueError(f"no score {score!r}; choose one of {sorted(map(str, scores.data_vars))}")
-    if kind not in KINDS:
-        raise ValueError(f"kind={kind!r} is unknown; choose one of {KINDS}")
+    checks.require_choice(kind, "kind", KINDS)
     table = scores[score]
     if set(table.dims) != {"model", "site"}:
         raise ValueError(

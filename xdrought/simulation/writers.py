@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
-from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -13,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import files
 from xdrought.checks import public
 from xdrought.simulation.observation import DRIVER_ATTRS, SIMULATED, columns_of, nearest_mean, space_of
 from xdrought.simulation.soil import PATHS
@@ -148,10 +145,11 @@ def to_era5(
     taken = [str(target) for target in parts if target.exists() and not overwrite]
     if taken:
         raise FileExistsError(f"to_era5: {taken} is there already; choose another path or overwrite=True")
-    for target, part in parts.items():
+    for target, data in parts.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        era5 = _shape(_bare(part[names]), step)
-        _write_whole(target, partial(_write, era5, format=format))
+        era5 = _shape(_bare(data[names]), step)
+        with files.replacing(target) as part:
+            _write(era5, part, format)
     return list(parts)
 
 
@@ -289,19 +287,5 @@ def _write(ds: xr.Dataset, path: Path, format: str) -> None:
 
 
 def _write_csv(table: pd.DataFrame, target: Path) -> None:
-    _write_whole(target, lambda temporary: table.to_csv(temporary, index=False, float_format="%.6g"))
-
-
-def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
-    """Write beside `target`, then put it in place in one step; on failure leave nothing."""
-    temporary = target.with_name(f".{os.getpid()}-{target.name}")
-    try:
-        write(temporary)
-        if target.is_dir():  # a directory cannot be replaced by another one in one step
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+    with files.replacing(target) as part:
+        table.to_csv(part, index=False, float_format="%.6g")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.statistics.correlation import correlation, drawn_sites, ranks, site_sums
@@ -23,10 +24,8 @@ class Resampling:
     seed: int
 
     def checked(self) -> Resampling:
-        if not 0 < self.confidence < 1:
-            raise ValueError(f"confidence={self.confidence!r}; it is a share between 0 and 1, e.g. 0.95")
-        if self.n_boot < 1:
-            raise ValueError(f"n_boot={self.n_boot!r}; it is a whole number of at least 1")
+        checks.require_share(self.confidence, "confidence")
+        checks.require_integer(self.n_boot, "n_boot")
         return self
 
     def rng(self, *more: int) -> np.random.Generator:

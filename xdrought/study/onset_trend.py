@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 from xdrought.statistics import trends
 from xdrought.statistics.correlation import drawn_sites
@@ -87,8 +88,7 @@ def onset_trend(
     (0.0, 1.09)
     """
     how = Resampling(confidence, n_boot, seed).checked()
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown; choose one of {list(METHODS)}")
+    checks.require_choice(method, "method", METHODS)
     require_fit(events, values=values)
     if time not in events.variables:
         raise ValueError(f"the events have no {time!r}; take them from xdrought.flash_drought_events")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.causality import causality_degree
 from xdrought.checks import public
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
@@ -274,8 +275,7 @@ def spatial_folds(
     >>> [int(part.sum()) for part in tested]
     [2, 2, 2]
     """
-    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 3:
-        raise ValueError(f"folds={folds!r}; it is a whole number of at least 3: train, validate, test")
+    checks.require_integer(folds, "folds", 3)  # one tests, one validates, the others train
     days = chronological(has_target, fractions=(1.0, 0.0, 0.0), embargo=0, time=time).ranges.sel(
         part="train", drop=True
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
 from xdrought.calendars import Period
 from xdrought.checks import public
 from xdrought.kernels import score_sums as kernel
@@ -139,8 +140,7 @@ def _check_scores(score: str | Iterable[str], correction: str) -> tuple[str, ...
     chosen = (score,) if isinstance(score, str) else tuple(score)
     if not chosen or not set(chosen) <= set(HIGHER_IS_BETTER):
         raise ValueError(f"score={chosen}; choose from {list(HIGHER_IS_BETTER)}")
-    if correction not in CORRECTIONS:
-        raise ValueError(f"correction={correction!r} is unknown; choose one of {CORRECTIONS}")
+    checks.require_choice(correction, "correction", CORRECTIONS)
     return chosen
 
 

@@ -27,12 +27,10 @@ class Bootstrap:
     seed: int
 
     def __post_init__(self) -> None:
-        wrong_block = self.block is not None and self.block < 1
-        if self.n_boot < 1 or wrong_block or not 0 < self.confidence < 1:
-            raise ValueError(
-                f"n_boot={self.n_boot}, block={self.block}, confidence={self.confidence}; the first two "
-                f"must be 1 or more, confidence between 0 and 1"
-            )
+        checks.require_integer(self.n_boot, "n_boot")
+        if self.block is not None:
+            checks.require_integer(self.block, "block")
+        checks.require_share(self.confidence, "confidence")
 
     @property
     def blocks(self) -> str:

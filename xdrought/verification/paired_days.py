@@ -122,8 +122,7 @@ def prepare(
 ) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray], xr.DataArray]:
     """Models, references and observation, all (site, time) on the models' sites and valid times."""
     chosen = check_references(references)
-    if matching not in MATCHINGS:
-        raise ValueError(f"matching={matching!r} is unknown; choose one of {MATCHINGS}")
+    checks.require_choice(matching, "matching", MATCHINGS)
     if not isinstance(observed, xr.DataArray):
         raise TypeError(f"the observation is a {type(observed).__name__}; pick a variable, ds['soil_moisture']")
     truth = by_site(observed, site, time)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
 from xdrought.calendars import Period
 from xdrought.checks import public
 from xdrought.verification import paired_days
@@ -237,8 +238,7 @@ def to_table(
     model
     net    0.62 (0.55 to 0.70)
     """
-    if summary not in scores["summary"].values:
-        raise ValueError(f"summary {summary!r} is unknown; choose one of {scores['summary'].values.tolist()}")
+    checks.require_choice(summary, "summary", scores["summary"].values.tolist())
     columns = {}
     for name in names:
         if f"{name}_summary" not in scores:

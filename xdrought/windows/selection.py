@@ -140,7 +140,7 @@ def _check_dims(da: xr.DataArray, on_grid: bool, is_target: bool, time: Hashable
 
 
 def _grid_size(ds: xr.Dataset, size: int | None) -> int:
-    size = 10 if size is None else _whole(size, "size")
+    size = 10 if size is None else checks.require_integer(size, "size")
     for dim in GRID:
         if ds.sizes[dim] < size:
             raise ValueError(
@@ -161,7 +161,7 @@ def _site_patches(
     if len(widths) > 1:
         raise ValueError(f"patches are square, found {lengths}; crop them with .isel")
     width = widths.pop()
-    size = width if size is None else _whole(size, "size")
+    size = width if size is None else checks.require_integer(size, "size")
     if size > width or (width - size) % 2:
         raise ValueError(
             f"size={size} cannot be cut from patches of {width} x {width} around the same centre; "
@@ -199,16 +199,9 @@ def _every_day(ds: xr.Dataset, time: Hashable) -> xr.Dataset:
     return ds.reindex({time: daily_index(index[0], index, int(days[-1]) + 1)})
 
 
-def _whole(value: int, name: str) -> int:
-    """A whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}={value!r}; it is a whole number of at least 1")
-    return int(value)
-
-
 def check_lengths(window: int, lead: int, n_days: int, require_target: bool) -> tuple[int, int]:
     """Window and lead in days, short enough for the record."""
-    window, lead = _whole(window, "window"), _whole(lead, "lead")
+    window, lead = checks.require_integer(window, "window"), checks.require_integer(lead, "lead")
     needed = window + lead if require_target else window
     if n_days < needed:
         raise ValueError(
