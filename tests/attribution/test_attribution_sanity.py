@@ -182,7 +182,7 @@ def test_refusals(sites):
         weight_randomisation(sites, forecaster, randomisations=0.5)
     with pytest.raises(ValueError, match="steps=0; it must be a whole number"):
         deletion_curve(sites, forecaster, steps=0)
-    with pytest.raises(ValueError, match="confidence=95; it is a share"):
+    with pytest.raises(ValueError, match="confidence=95; it must be a share"):
         deletion_curve(sites, forecaster, confidence=95)
     with pytest.raises(ValueError, match="where is True on 0 of its values"):
         deletion_curve(sites, forecaster, where=sites.soil_moisture < -99)

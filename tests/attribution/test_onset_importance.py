@@ -176,7 +176,7 @@ def test_refusals(daily):
         event_importance(daily, rows.drop_vars("onset_time"))
     with pytest.raises(ValueError, match=r"the events lack \['site'\]"):
         drought_complexity(daily, rows.drop_vars("site"))
-    with pytest.raises(ValueError, match="quantile=80; it is a share"):
+    with pytest.raises(ValueError, match="quantile=80; it must be a share"):
         drought_complexity(daily, rows, quantile=80)
     with pytest.raises(ValueError, match="threshold='day' is unknown; choose one of"):
         drought_complexity(daily, rows, threshold="day")
@@ -185,7 +185,7 @@ def test_refusals(daily):
         driver_importance(found, rows.drop_vars("is_flash"))
     with pytest.raises(ValueError, match="importance on .* does not fit 2 events"):
         driver_importance(found, events([("A", 0, 2), ("B", 0, 2)], is_flash=[True, True]))
-    with pytest.raises(ValueError, match="confidence=95; it is a share"):
+    with pytest.raises(ValueError, match="confidence=95; it must be a share"):
         driver_importance(found, rows, confidence=95)
     with pytest.raises(ValueError, match="bins=5 for 1 events with importance"):
         importance_by_rate(found, rows)

@@ -521,7 +521,7 @@ def broken(**change) -> dict:
         ({"tau": 1.5}, ValueError, "tau=1.5; it must be a whole number, 1 or more"),
         ({"tau": 300}, ValueError, "300 steps are too few for embedding_dim=2, tau=300; at least 304 are needed"),
         ({"direction": "x->y"}, ValueError, "direction='x->y' is unknown; choose one of"),
-        ({"exclusion_radius": -1}, ValueError, 'ccm: exclusion_radius=-1; give a number of steps .* or "auto"'),
+        ({"exclusion_radius": -1}, ValueError, 'exclusion_radius=-1; give a number of steps .* or "auto"'),
         ({"lag": 300}, ValueError, "lag=300; it must be a whole number of steps, less than the record's 300"),
         ({"library_size": [3, 50]}, ValueError, r"library_size=\[3, 50\]; sizes are whole numbers from 4"),
         ({"library_samples": 0}, ValueError, "library_samples=0; it must be a whole number, 1 or more"),

@@ -145,7 +145,7 @@ def test_refusals():
         skill_by_degree(rho, score.expand_dims(model=["a"]))
     with pytest.raises(ValueError, match="degree and score share no site"):
         skill_by_degree(rho, score.assign_coords(site=np.arange(40)).astype(float))
-    with pytest.raises(ValueError, match="confidence=0; it is a share"):
+    with pytest.raises(ValueError, match="confidence=0; it must be a share"):
         skill_by_degree(rho, score, confidence=0)
     relation = skill_by_degree(rho, score, **FEW)
     with pytest.raises(ValueError, match=r"relation and importance share the drivers \['v0'\]"):

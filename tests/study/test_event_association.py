@@ -194,7 +194,7 @@ def test_refusals():
         event_association(x, x[:2], events)
     with pytest.raises(ValueError, match="the events have no 'onset_time'"):
         event_association(x, x, events.drop_vars("onset_time"))
-    with pytest.raises(ValueError, match="confidence=2; it is a share"):
+    with pytest.raises(ValueError, match="confidence=2; it must be a share"):
         event_association(x, x, events, confidence=2)
     with pytest.raises(ValueError, match="min_events=2; a rank correlation needs 3"):
         site_synchrony(x, x, events, min_events=2)

@@ -222,7 +222,7 @@ def test_refusals():
         onset_trend(rate, events.drop_vars("site"))
     with pytest.raises(ValueError, match="the events have no 'start_time'"):
         onset_trend(rate, events, time="start_time")
-    with pytest.raises(ValueError, match="confidence=95; it is a share"):
+    with pytest.raises(ValueError, match="confidence=95; it must be a share"):
         onset_trend(rate, events, confidence=95)
     with pytest.raises(ValueError, match="n_boot=0; it must be a whole number"):
         onset_trend(rate, events, n_boot=0)

@@ -107,7 +107,7 @@ def linear_degree(n: int) -> tuple[xr.Dataset, xr.Dataset]:
 def test_a_linear_degree_is_predicted_and_known_sites_keep_theirs():
     degree, rain = linear_degree(20)
     known = degree.site.isin(degree.site[5:])
-    found = spatial(degree, rain, known=known)
+    found = spatial.predicted_degree(degree, rain, known=known)
     np.testing.assert_array_equal(found.rho[5:], degree.rho[5:])
     np.testing.assert_allclose(found.rho[:5], degree.rho[:5], atol=0.02)
     np.testing.assert_allclose(found.p_value[:5], degree.p_value[:5], atol=0.02)
@@ -117,13 +117,15 @@ def test_nothing_of_an_unknown_site_but_its_weather_and_place_is_used():
     degree, rain = linear_degree(12)
     known = degree.site != degree.site[2]
     spoiled = degree.where(known, 99.0)
-    xr.testing.assert_identical(spatial(spoiled, rain, known=known), spatial(degree, rain, known=known))
+    xr.testing.assert_identical(
+        spatial.predicted_degree(spoiled, rain, known=known), spatial.predicted_degree(degree, rain, known=known)
+    )
 
 
 def test_expected_values_stay_in_their_range():
     degree, rain = linear_degree(12)
     rain["tp"] = rain.tp.where(rain.site != rain.site[0], 100.0)
-    found = spatial(degree, rain, known=degree.site != degree.site[0])
+    found = spatial.predicted_degree(degree, rain, known=degree.site != degree.site[0])
     assert found.rho.isel(site=0).item() <= 1
     assert found.p_value.isel(site=0).item() >= 0
 
@@ -133,7 +135,7 @@ def test_a_degree_that_weather_does_not_tell_is_expected_near_its_mean():
     rng = np.random.default_rng(3)
     degree["rho"] = degree.rho.copy(data=rng.random(degree.rho.shape))
     known = degree.site.isin(degree.site[10:])
-    found = spatial(degree, rain, known=known)
+    found = spatial.predicted_degree(degree, rain, known=known)
     assert float(found.rho[:10].std()) < 0.5 * float(degree.rho[10:].std())
 
 
@@ -164,9 +166,9 @@ def test_the_penalty_is_that_of_leaving_sites_out_one_by_one():
 def test_what_cannot_be_predicted_is_refused():
     degree, rain = linear_degree(6)
     with pytest.raises(ValueError, match="2 known sites; a regression needs at least three"):
-        spatial(degree, rain, known=degree.site.isin(degree.site[:2]))
+        spatial.predicted_degree(degree, rain, known=degree.site.isin(degree.site[:2]))
     with pytest.raises(ValueError, match="the sites have no lat and lon"):
-        spatial(degree.drop_vars(["lat", "lon"]), rain, known=degree.site != "S0")
+        spatial.predicted_degree(degree.drop_vars(["lat", "lon"]), rain, known=degree.site != "S0")
 
 
 # --- the validation ---------------------------------------------------------------------------------------

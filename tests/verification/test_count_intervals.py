@@ -104,7 +104,7 @@ def test_intervals_need_sites_and_days():
     lat = [da.expand_dims(lat=2) for da in (said, seen)]
     with pytest.raises(ValueError, match=r"dimensions \['lat'\] beside 'site' and 'time'; intervals need"):
         class_scores(*lat, n_boot=10)
-    with pytest.raises(ValueError, match="n_boot=5, block=0"):
+    with pytest.raises(ValueError, match="block=0; it must be a whole number, 1 or more"):
         occurrence_scores(said, seen, n_boot=5, block=0)
     renamed = class_scores(said.rename(time="day"), seen.rename(time="day"), n_boot=10, time="day")
     assert np.isfinite(renamed.accuracy_interval).all()
