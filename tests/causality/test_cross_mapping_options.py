@@ -100,7 +100,9 @@ def test_a_mask_may_differ_by_site_and_by_a_dimension_of_the_cause_only():
     ds = weather(n_time=120)
     cause = ds["t2m"].expand_dims(cell=2) * xr.DataArray([1.0, -2.0], dims="cell") + ds["tp"]
     rng = np.random.default_rng(0)
-    where = xr.DataArray(rng.random((3, 120, 2)) > 0.4, dims=("site", "time", "cell")).assign_coords(time=ds["time"])
+    where = xr.DataArray(rng.random((3, 120, 2)) > 0.4, dims=("site", "time", "cell")).assign_coords(
+        time=ds["time"], site=ds["site"]
+    )
     found = ccm(cause, ds["sm"], where=where, exclusion_radius=2)
     for site, cell in itertools.product(range(3), range(2)):
         one = ccm(
@@ -209,6 +211,26 @@ def test_sizes_in_any_order_and_repeated_ones():
     assert "convergence" not in ccm(x, y, library_size=50, library_samples=5)
 
 
+def test_a_library_larger_than_the_record_s_valid_days_is_capped_and_said():
+    t = np.arange(200)
+    x, y = np.sin(t / 7.0) + 0.1 * np.sin(t), np.cos(t / 7.0)
+    x[[5, 6, 12]] = np.nan
+    y[[10, 11, 17]] = np.nan
+    pair = xr.DataArray(y, dims="time"), xr.DataArray(x, dims="time")
+    options = {"lag": 5, "direction": FORWARD}
+    with pytest.warns(UserWarning, match="library_size=195 is more than the .* the library holds all of these"):
+        capped = ccm(*pair, library_size=[10, 100, 195], **options)
+    whole = ccm(*pair, **options)
+    assert capped.rho.sel(library_size=195).item() == pytest.approx(whole.rho.item())
+    assert np.isfinite([capped.convergence, capped.fisher_p_value]).all()
+
+
+def test_nothing_in_common_is_said():
+    x, y = logistic(100)
+    with pytest.warns(UserWarning, match="no skill could be computed: .* no day on which"):
+        ccm(x.where(x.time < 50), y.where(y.time >= 50))
+
+
 def test_unrelated_noise_does_not_converge():
     rng = np.random.default_rng(0)
     pair = [xr.DataArray(rng.standard_normal((20, 300)), dims=("site", "time"), name=name) for name in "ab"]
@@ -240,7 +262,7 @@ def test_unrelated_noise_does_not_converge():
             ValueError,
             r"where has the dimensions \['run'\], which no series has; choose along them first",
         ),
-        ({"where": season(weather(299))}, ValueError, "'where' and 'sm' differ along 'time'"),
+        ({"where": season(weather(299))}, ValueError, "where lacks 1 of the record's 300 labels along 'time'"),
         ({"embedding_dim": {FORWARD: 3}}, ValueError, r"embedding_dim has no entry for \['effect_to_cause'\]"),
         (
             {"embedding_dim": {FORWARD: 3, BACKWARD: 2, "x": 1}},

@@ -532,11 +532,11 @@ def test_records_that_cannot_be_used_are_refused(error, match, change):
 
 def test_drivers_of_other_days_or_sites_are_refused():
     ds = world(2, 400)
-    with pytest.raises(ValueError, match="differ along 'site'"):
-        driver_gain([ds["rain"], ds["heat"].assign_coords(site=["S1", "S0"])], ds["soil"])
+    with pytest.raises(ValueError, match="'heat' lacks 1 of the record's 2 labels along 'site'"):
+        driver_gain([ds["rain"], ds["heat"].assign_coords(site=["S1", "S2"])], ds["soil"])
     with pytest.raises(ValueError, match="no cause was given"):
         driver_gain([], ds["soil"])
-    with pytest.raises(ValueError, match="differ along 'cell'"):
+    with pytest.raises(ValueError, match="'heat' lacks 1 of the record's 2 labels along 'cell'"):
         driver_gain([ds["rain"].expand_dims(cell=[0, 1]), ds["heat"].expand_dims(cell=[1, 2])], ds["soil"])
 
 

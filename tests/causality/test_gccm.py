@@ -237,7 +237,7 @@ def test_constant_and_empty_fields_are_nan_with_a_count():
             ValueError,
             "the steps of 'lat' differ; rings need a regular grid",
         ),
-        ({"effect": grid(np.zeros((6, 8)), "y")}, ValueError, "'x' and 'y' differ along 'lat'"),
+        ({"effect": grid(np.zeros((6, 8)), "y")}, ValueError, "'x' .* along 'lat'"),
         ({"embedding_dim": 0}, ValueError, "embedding_dim=0; it must be a whole number, 1 or more"),
         ({"embedding_dim": 8}, ValueError, "the grid of 7 x 8 cells is too small for embedding_dim=8, tau=1"),
         ({"neighbours": 0}, ValueError, "neighbours=0; it must be"),

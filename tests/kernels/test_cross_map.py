@@ -356,14 +356,17 @@ def test_skill_by_library_size_equals_the_slow_reference_on_the_same_days():
     assert found["n_pairs"].tolist() == [[37, 37]]
 
 
-def test_a_library_beyond_the_valid_days_is_nan():
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_library_beyond_the_valid_days_holds_all_of_them_and_says_so(compiled):
     rng = np.random.default_rng(2)
     series, target = rng.standard_normal((2, 40))
-    target[20:] = np.nan
-    samples = cross_map.library_skill(series, target[None], Settings(library_sizes=(10, 30), samples=2), 0)
-    found = summarise(samples, (10, 30))
-    assert np.isfinite(found["rho"][0, 0])
-    assert np.isnan(found["rho"][0, 1])
+    target[20:] = np.nan  # 19 days have a whole delay vector and a value
+    chosen = Settings(library_sizes=(10, 30), samples=2, compiled=compiled)
+    with pytest.warns(UserWarning, match="library_size=30 is more than the 19 days that have a whole delay vector"):
+        samples = cross_map.library_skill(series, target[None], chosen, 0)
+    whole = cross_map.cross_map(series, target[None], Settings(), 0)
+    np.testing.assert_allclose(summarise(samples, (10, 30))["rho"][0, 1], whole.rho[0])
+    assert samples.n_pairs[0, 1].tolist() == [19, 19]
 
 
 # surrogates

@@ -240,7 +240,8 @@ def ccm(
         vectors are those of the whole record. Surrogates too.
     library_size : int or sequence of int, optional
         Learn from random libraries of these sizes instead of the whole record; skill that grows and levels off
-        with size is the sign of causation. `rho` is then the mean over libraries.
+        with size is the sign of causation. `rho` is then the mean over libraries. A size beyond the days that have
+        values takes all of them, with a warning.
     library_samples : int
         Random libraries per size. They are nested: a sample's larger libraries contain its smaller ones.
     surrogates : int
@@ -279,7 +280,8 @@ def ccm(
     TypeError
         For anything but numbers in DataArrays, or a mask that is not boolean.
     ValueError
-        For axes that differ, time in chunks, irregular or too few steps, or settings out of range.
+        For labels that differ, time in chunks, irregular or too few steps, settings out of range, missing codes and
+        physically impossible values.
     ModuleNotFoundError
         When the engine's package is not installed.
 
@@ -310,9 +312,9 @@ def ccm(
     causes = pairs.collect_causes(cause)
     for da in (effect, *causes.arrays):
         pairs.check_series(da, time)
-    pairs.check_same_labels(causes.arrays, effect)
+    causes, effect = pairs.match(causes, effect)
     if where is not None:
-        pairs.check_where(where, (effect, *causes.arrays), time)
+        where = pairs.match_where(where, (effect, *causes.arrays), time)
     directions = pairs.DIRECTIONS[checks.require_choice(direction, "direction", pairs.DIRECTIONS)]
     dims = pairs.per_direction(embedding_dim, "embedding_dim", directions)
     taus = pairs.per_direction(tau, "tau", directions)
@@ -344,6 +346,7 @@ def ccm(
     keep_sizes = library_size is not None and not pairs.is_one(library_size)
     plan = Plan(variants, directions, lags, keep_lag=not pairs.is_one(lag), keep_sizes=keep_sizes)
     result = map_labelled(causes, effect, where, plan, time)
+    pairs.warn_without_skill(result["rho"], (effect, *causes.arrays))
     if fdr is not False:
         result = _adjusted(result, None if fdr is True else fdr)
     return result.assign_attrs(describe(plan, exclusion_radius, deseasonalize))

@@ -100,7 +100,7 @@ def causality_degree(
     names = causes.names or (causes.arrays[0].name or "driver",)
     for da in (target, *causes.arrays):
         pairs.check_series(da, time)
-    pairs.check_same_labels(causes.arrays, target)
+    causes, target = pairs.match(causes, target)
     cells = [_nearest_cells(da, patch_dims) for da in causes.arrays]
     if not any("cell" in da.dims for da in cells):
         cells = [da.expand_dims("cell", axis=-1) for da in cells]

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import checks, limits
 from xdrought.causality import pairs
 from xdrought.checks import public
 
@@ -76,6 +76,7 @@ def choose_embedding(
     from xdrought.kernels.cross_map import Settings, worth_compiling
 
     pairs.check_series(da, time)
+    da = limits.check(da)
     max_dim = checks.require_integer(max_dim, "max_dim", 1)
     lead = checks.require_integer(lead, "lead", 1)
     taus = [checks.require_integer(one, "tau", 1) for one in np.atleast_1d(np.asarray(tau)).tolist()]

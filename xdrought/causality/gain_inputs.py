@@ -65,10 +65,9 @@ def make_plan(
     names = causes.names or (causes.arrays[0].name or "driver",)
     for da in (soil_moisture, *causes.arrays):
         pairs.check_series(da, time)
-    pairs.check_same_labels(causes.arrays, soil_moisture)
-    pairs.check_same_labels(causes.arrays[1:], causes.arrays[0])
+    causes, soil_moisture = pairs.match(causes, soil_moisture)
     if where is not None:
-        pairs.check_where(where, (soil_moisture, *causes.arrays), time)
+        where = pairs.match_where(where, (soil_moisture, *causes.arrays), time)
     days = checks.days_since_start(soil_moisture, time)
     if days.size > 1 and np.median(np.diff(days)) < 1:
         raise ValueError(

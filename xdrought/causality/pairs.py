@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks, limits
 
 FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
 DIRECTIONS = {"both": (FORWARD, BACKWARD), FORWARD: (FORWARD,), BACKWARD: (BACKWARD,)}
@@ -74,25 +74,39 @@ def _check_steps(da: xr.DataArray, time: Hashable) -> None:
         checks.require_regular_steps(da, time)
 
 
-def check_same_labels(arrays: Iterable[xr.DataArray], reference: xr.DataArray) -> None:
-    """Shared dimensions must have the same length and labels: nothing is cut or shifted silently."""
-    for da in arrays:
-        for dim in set(da.dims) & set(reference.dims):
-            ours, theirs = da.indexes.get(dim), reference.indexes.get(dim)
-            both = ours is not None and theirs is not None
-            if da.sizes[dim] == reference.sizes[dim] and (not both or ours.equals(theirs)):  # type: ignore[union-attr]
-                continue
-            raise ValueError(
-                f"{da.name!r} and {reference.name!r} differ along {dim!r} ({_range(da, dim)} against "
-                f'{_range(reference, dim)}); use xarray.align(..., join="inner") or .reindex_like first'
-            )
+def match(causes: Causes, effect: xr.DataArray) -> tuple[Causes, xr.DataArray]:
+    """Causes on the labels of the effect along the dimensions that they share, in any order, and within their limits.
+
+    Labels must be the same: nothing is cut or shifted silently. Dimensions of their own broadcast; causes that share
+    one have the same labels there.
+    """
+    arrays: list[xr.DataArray] = []
+    for da in causes.arrays:
+        aligned = alignment.align_to(effect, da, what=_name(da, "the cause"), exact=True, extra_dims=True)
+        for other in arrays:
+            if set(aligned.dims) & set(other.dims) - set(effect.dims):
+                skip = tuple(effect.dims)
+                aligned = alignment.align_to(
+                    other, aligned, what=_name(da, "the cause"), exact=True, extra_dims=True, skip=skip
+                )
+        arrays.append(aligned)
+    checked = [limits.check(da) for da in (effect, *arrays)]
+    return Causes(tuple(checked[1:]), causes.names), checked[0]
 
 
-def _range(da: xr.DataArray, dim: Hashable) -> str:
-    index = da.indexes.get(dim)
-    if index is None or not index.size:
-        return f"{da.sizes[dim]} steps"
-    return f"{index.size} steps from {index[0]} to {index[-1]}"
+def warn_without_skill(rho: xr.DataArray, given: Iterable[xr.DataArray]) -> None:
+    """Say why a result is all NaN although the arrays hold values; lazy results are not looked at."""
+    if rho.chunks is not None or bool(rho.notnull().any()) or not rho.size:
+        return
+    if all(bool(da.notnull().any()) for da in given):
+        checks.warn(
+            "no skill could be computed: there is no day on which both have a value and a whole delay vector, or one "
+            "of them is constant; look at da.notnull().sum() of both on the same days"
+        )
+
+
+def _name(da: xr.DataArray, otherwise: str) -> str:
+    return otherwise if da.name is None else repr(da.name)
 
 
 def check_embedding(embedding_dim: int, tau: int, n_steps: int) -> None:
@@ -119,8 +133,8 @@ def per_direction(value: int | Mapping[str, int], name: str, directions: Iterabl
     return tuple(value[one] for one in directions)
 
 
-def check_where(where: xr.DataArray, series: Iterable[xr.DataArray], time: Hashable) -> None:
-    """A boolean mask on dimensions that the series have, time among them, with their labels."""
+def match_where(where: xr.DataArray, series: Iterable[xr.DataArray], time: Hashable) -> xr.DataArray:
+    """A boolean mask on dimensions that the series have, time among them, on their labels."""
     if not isinstance(where, xr.DataArray):
         raise TypeError(f"where is a {type(where).__name__}; give a boolean DataArray, e.g. time.dt.month == 7")
     if where.dtype.kind != "b":
@@ -131,7 +145,8 @@ def check_where(where: xr.DataArray, series: Iterable[xr.DataArray], time: Hasha
     if foreign := [dim for dim in where.dims if not any(dim in da.dims for da in series)]:
         raise ValueError(f"where has the dimensions {foreign}, which no series has; choose along them first")
     for da in series:
-        check_same_labels([where.rename("where")], da)
+        where = alignment.align_to(da, where, what="where", extra_dims=True)
+    return where
 
 
 def check_radius(exclusion_radius: int | str) -> int | None:

@@ -128,7 +128,7 @@ def gccm(
     causes = pairs.collect_causes(cause)
     for da in (effect, *causes.arrays):
         _check_field(da, (lat, lon))
-    pairs.check_same_labels(causes.arrays, effect)
+    causes, effect = pairs.match(causes, effect)
     for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
         checks.require_integer(value, name, 1)
     shortest = min(effect.sizes[lat], effect.sizes[lon])
@@ -156,6 +156,7 @@ def gccm(
         seed=int(seed),
     )
     result = _map_labelled(causes, effect, settings, [lat, lon])
+    pairs.warn_without_skill(result["rho"], (effect, *causes.arrays))
     if library_size is not None and pairs.is_one(library_size):
         result = result.isel(library_size=0)
     return result.assign_attrs(_describe(settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -184,7 +185,8 @@ def library_skill(series: np.ndarray, targets: np.ndarray, settings: Settings, r
     """Skill (k, sizes, samples) of random libraries.
 
     Libraries are nested: one permutation of the days per sample, of which each size takes the first valid ones.
-    The permutations depend on the seed and the length of the record only. Sizes beyond the valid days are NaN.
+    The permutations depend on the seed and the length of the record only. A size beyond the valid days takes all of
+    them, with a warning.
     """
     shape = (len(targets), len(settings.library_sizes), settings.samples)
     rho, tied = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -192,15 +194,14 @@ def library_skill(series: np.ndarray, targets: np.ndarray, settings: Settings, r
     rng = np.random.default_rng(settings.seed)
     order = [rng.permutation(series.size) for _ in range(settings.samples)]
     for chosen, days, vectors in patterns(series, targets, settings):
+        sizes = at_most(settings.library_sizes, int(days.sum()))
         if settings.compiled:
-            found = _compiled_library_skill(vectors, days, targets[chosen], order, settings, radius)
+            found = _compiled_library_skill(vectors, days, targets[chosen], order, sizes, radius)
             rho[chosen], n[chosen], tied[chosen] = found
             continue
         for sample, permutation in enumerate(order):
             candidates = permutation[days[permutation]]
-            for at, size in enumerate(settings.library_sizes):
-                if size > candidates.size:
-                    continue
+            for at, size in enumerate(sizes):
                 library = np.zeros(series.size, bool)
                 library[candidates[:size]] = True
                 operator = build_operator(vectors, days, library, radius)
@@ -209,18 +210,28 @@ def library_skill(series: np.ndarray, targets: np.ndarray, settings: Settings, r
     return Skill(rho, n, tied)
 
 
+def at_most(sizes: tuple[int, ...], n_days: int) -> np.ndarray:
+    """Library sizes that a record of so many valid days can give."""
+    if n_days and max(sizes) > n_days:
+        warnings.warn(
+            f"library_size={max(sizes)} is more than the {n_days} days that have a whole delay vector and a value to "
+            f"estimate; the library holds all of these",
+            stacklevel=2,
+        )
+    return np.minimum(sizes, n_days)
+
+
 def _compiled_library_skill(
     vectors: np.ndarray,
     days: np.ndarray,
     targets: np.ndarray,
     order: list[np.ndarray],
-    settings: Settings,
+    sizes: np.ndarray,
     radius: int,
 ) -> Skill:
     """:func:`library_skill` of targets (k, time) that share the gaps."""
     from xdrought.kernels.kdtree.libraries import library_skills
 
-    sizes = np.array(settings.library_sizes)
     descending = np.argsort(-sizes, kind="stable")
     valid = np.stack([permutation[days[permutation]] for permutation in order])
     rho, mapped, tied = library_skills(vectors, days, np.ascontiguousarray(targets), valid, sizes[descending], radius)

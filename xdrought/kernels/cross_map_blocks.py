@@ -77,7 +77,7 @@ def fisher_difference(high: float, n_high: int, low: float, n_low: int) -> tuple
     return z, ndtr(-z)
 
 
-ENGINES = {"kdtree": cross_map.cross_map, "causal-ccm": cross_map.cross_map}
+ENGINES = {"kdtree": cross_map.cross_map, "causal-ccm": cross_map.cross_map_by_causal_ccm}
 SIZED = ("rho", "p_value", "n_pairs", "tied_fraction")  # on library_size where sizes are asked for
 
 
