@@ -43,7 +43,16 @@ from xdrought.forecast import (
     predict_onset,
 )
 from xdrought.limits import set_options
-from xdrought.verification import class_scores, match_events, occurrence_scores, probability_scores, to_table, verify
+from xdrought.verification import (
+    alarms,
+    class_scores,
+    match_events,
+    occurrence_scores,
+    onset_skill,
+    probability_scores,
+    to_table,
+    verify,
+)
 from xdrought.windows import Patches, patches
 
 __version__ = "0.1.0"
@@ -55,6 +64,7 @@ __all__ = [
     "OnsetModel",
     "Patches",
     "XdroughtAccessor",
+    "alarms",
     "attributions",
     "causality_degree",
     "ccm",
@@ -81,6 +91,7 @@ __all__ = [
     "occurrence_scores",
     "onset_days",
     "onset_label",
+    "onset_skill",
     "patches",
     "predict",
     "predict_onset",

@@ -1,5 +1,6 @@
 """Scores of forecasts, never alone: values, classes, occurrences and events, beside their references."""
 
+from xdrought.verification.alarms import alarms
 from xdrought.verification.differences import compare_models
 from xdrought.verification.event_matching import match_events
 from xdrought.verification.probability import occurrence_scores, probability_scores
@@ -10,8 +11,10 @@ from xdrought.verification.references import (
     persistence_forecast,
 )
 from xdrought.verification.scores import class_scores, generalization_ability, to_table, verify
+from xdrought.verification.warning_scores import onset_skill
 
 __all__ = [
+    "alarms",
     "class_scores",
     "climatology_forecast",
     "compare_models",
@@ -20,6 +23,7 @@ __all__ = [
     "match_events",
     "mean_variance_matching",
     "occurrence_scores",
+    "onset_skill",
     "persistence_forecast",
     "probability_scores",
     "to_table",

@@ -6,7 +6,7 @@ scikit-learn is ever stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -135,6 +135,10 @@ class Boosting:
     min_leaf: int = 200
     l2: float = 5.0
 
+    def like(self, fitted: TreeEnsemble) -> Boosting:
+        """The settings that give as many trees as a fitted classifier has."""
+        return replace(self, n_trees=fitted.roots.size)
+
     def fit(self, rows: np.ndarray, begins: np.ndarray, val: tuple[np.ndarray, np.ndarray], seed: int) -> TreeEnsemble:
         """Trees of the training rows, as many as serve the validation rows best."""
         from sklearn.ensemble import HistGradientBoostingClassifier
@@ -166,6 +170,10 @@ class Logistic:
     """
 
     c: float = 1.0
+
+    def like(self, fitted: LinearClassifier) -> Logistic:
+        """These settings; nothing of them was chosen on the validation part."""
+        return self
 
     def fit(
         self, rows: np.ndarray, begins: np.ndarray, val: tuple[np.ndarray, np.ndarray], seed: int

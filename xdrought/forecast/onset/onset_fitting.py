@@ -29,6 +29,8 @@ from xdrought.forecast.onset.predictors import (
 )
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 
+FOLDS = 4  # of the training part, for calibration
+
 
 @public
 def fit_onset(
@@ -89,7 +91,9 @@ def fit_onset(
         What percentiles and means of the sites are computed from; by default each site's training days. Needed where
         whole sites are held out.
     calibrate : bool
-        Whether slope and intercept of the log odds are fitted to the validation part.
+        Whether slope and intercept of the log odds are fitted to days that the classifier has not learned from: the
+        validation part, and the training part as seen by classifiers of the other places (of other years where there
+        are few places). The validation part alone is too short: its weather is not that of the years to come.
     max_days : int
         Most site-days that are read for training. Of larger grids, cells are drawn at random, and the season's
         frequency is that of all cells together.
@@ -116,7 +120,7 @@ def fit_onset(
     Notes
     -----
     Days whose label cannot be told are left out. The number of trees is the one of the smallest log loss on the
-    validation part, which also calibrates; the test part is not looked at.
+    validation part; the test part is not looked at.
 
     Examples
     --------
@@ -149,9 +153,7 @@ def fit_onset(
     counts = days.counts()
     _require_both_classes(counts, target, calibrate)
     classifier = settings.fit(*days.rows("train"), days.rows("val"), seed)
-    calibration = (
-        _calibration(classifier.margins(days.rows("val")[0]), days.rows("val")[1]) if calibrate else (1.0, 0.0)
-    )
+    calibration = _calibration(*_margins_not_learned(days, classifier, settings, seed)) if calibrate else (1.0, 0.0)
     season = _season(days, data[target], drawn is None, time)
     table = percentile_frequency(days.rows("train")[1], days.inputs["percentile"][days.parts["train"]])
     centres = (np.arange(BINS) + 0.5) * 100 / BINS
@@ -181,6 +183,13 @@ class TrainingDays:
         """Inputs (n, inputs) and labels (n,) of a part; with members, those of the first."""
         chosen = self.parts[part]
         return stacked_rows(tuple(values[chosen] for values in self.inputs.values())), self.begins[chosen]
+
+    def folds(self) -> np.ndarray:
+        """A number from 0 to 3 for each training day: of its place, or of its quarter where places are few."""
+        place, _ = np.nonzero(self.parts["train"])
+        if np.unique(place).size >= FOLDS:
+            return np.unique(place, return_inverse=True)[1] % FOLDS
+        return np.concatenate([np.arange(n) * FOLDS // n for n in np.bincount(place) if n])
 
     def counts(self) -> dict[str, int]:
         """Days of each part, and how many of them stand before an onset."""
@@ -299,6 +308,25 @@ def _require_both_classes(counts: dict[str, int], target: Hashable, calibrate: b
                 f"the {name} part of {target!r} has {days} days, {positive} of them before an onset; both kinds are "
                 f"needed: {cure}"
             )
+
+
+def _margins_not_learned(
+    days: TrainingDays, classifier: Any, settings: Settings, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log odds and outcomes of days from which the classifier that gives them has not learned."""
+    (rows, begins), val = days.rows("train"), days.rows("val")
+    fold = days.folds()
+    margins = np.full(begins.size, np.nan)
+    for k in range(FOLDS):
+        others = fold != k
+        if 0 < begins[others].sum() < others.sum() and not others.all():
+            fitted = settings.like(classifier).fit(rows[others], begins[others], (val[0][:0], val[1][:0]), seed)
+            margins[~others] = fitted.margins(rows[~others])
+    there = np.isfinite(margins)
+    return (
+        np.concatenate([margins[there], classifier.margins(val[0])]),
+        np.concatenate([begins[there], val[1]]),
+    )
 
 
 def _calibration(margins: np.ndarray, begins: np.ndarray) -> tuple[float, float]:
