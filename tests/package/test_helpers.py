@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.support.helpers import raise_if_dask_computes, unchanged
+from tests.support.helpers import follow, raise_if_dask_computes, unchanged
 
 
 def lazy() -> xr.DataArray:
@@ -59,3 +59,10 @@ def test_an_input_that_stays_is_fine_and_missing_values_are_the_same():
     da = xr.DataArray([1.0, np.nan], dims="x", attrs={"units": "K"})
     with unchanged(da, lazy()):
         da + 1
+
+
+def test_follow_runs_the_cure_and_fails_where_it_does_not_work():
+    da = xr.DataArray([1.0], dims="x")
+    assert follow("da = da * factor;", da=da, factor=2.0)["da"].item() == 2.0
+    with pytest.raises(NameError, match="nothing"):
+        follow("da = nothing(da)", da=da)

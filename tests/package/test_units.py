@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.support.helpers import raise_if_dask_computes, unchanged
-from xdrought.units import convert
+from tests.support.helpers import follow, raise_if_dask_computes, unchanged
+from xdrought.units import convert, converts
 
 
 def one(value: float, units: str | None, dtype: str = "float64") -> xr.DataArray:
@@ -39,6 +39,16 @@ def one(value: float, units: str | None, dtype: str = "float64") -> xr.DataArray
         (98.0665, "m**2 s**-2", "m2 s-2", 98.0665),
         (5.0, "gpm", "m", 5.0),
         (36.0, "km h-1", "m s**-1", 10.0),
+        (2.0, "mm of water equivalent per day", "m d-1", 0.002),
+        (2.0, "mm w.e.", "m", 0.002),
+        (86400.0, "kg.m-2.s-1", "kg/m2/d", 86400.0**2),
+        (1.0, "kg·m⁻²·s⁻¹", "kg m^{-2} d^{-1}", 86400.0),
+        (1.0, "l/m²", "mm", 1.0),
+        (2.0, "mm/m", "m3 m-3", 0.002),
+        (8.0, "g kg-1", "kg kg-1", 0.008),
+        (8.0, "g kg-1", "1", 0.008),
+        (1000.0, "mb", "hPa", 1000.0),
+        (1.0, "1/d", "s-1", 1 / 86400),
     ],
 )
 def test_converted_as_by_hand(value, source, target, expected):
@@ -58,18 +68,100 @@ def test_no_units_are_refused_with_the_cure(units):
 
 @pytest.mark.parametrize(
     ("source", "target"),
-    [("Pa", "K"), ("mm", "K"), ("mm", "mm d-1"), ("kg m-2", "mm"), ("C", "K"), ("m", "m3 m-3"), ("degC", "%")],
+    [
+        *[("Pa", "K"), ("mm", "K"), ("mm", "mm d-1"), ("kg m-2", "mm"), ("C", "K"), ("m", "m3 m-3"), ("degC", "%")],
+        *[("degree", "m3 m-3"), ("degree", "%"), ("bit", "1"), ("mol kg-1", "%")],
+    ],
 )
 def test_other_quantities_are_refused(source, target):
     """A coulomb is no degree, a depth is no rate, and a mass of something is not a depth of water."""
-    with pytest.raises(ValueError, match=f"'v' has units '{source}', which cannot be converted to '{target}'"):
+    with pytest.raises(ValueError, match=f"'v' has units '{source}', .*which cannot be converted to '{target}'"):
         convert(one(1.0, source), target)
+    assert not converts(one(1.0, source), target)
+
+
+@pytest.mark.parametrize("source", ["kg kg-1", "g/g", "g kg-1", "kg/kg", "mg kg-1"])
+@pytest.mark.parametrize("target", ["m3 m-3", "%"])
+def test_a_ratio_of_masses_is_no_share_of_the_volume(source, target):
+    """Gravimetric soil moisture needs the bulk density, and specific humidity is no relative one."""
+    da = one(0.2, source)
+    with pytest.raises(ValueError, match=f"'v' has units '{source}', a ratio of masses, which is not '{target}'") as e:
+        convert(da, target)
+    cure = str(e.value).rpartition(": ")[2]
+    made = follow(cure, da=da, bulk_density=1300.0)["da"]
+    assert convert(made, "m3 m-3").item() == pytest.approx(0.26)
+
+
+@pytest.mark.parametrize("source", ["delta_degC", "Δ°C", "delta_degF"])
+@pytest.mark.parametrize("target", ["K", "degC"])
+def test_a_difference_of_temperatures_is_no_temperature(source, target):
+    da = one(10.0, source)
+    with pytest.raises(ValueError, match=f"'v' has units '{source}', and a difference of temperatures is no") as e:
+        convert(da, target)
+    made = follow(str(e.value).rpartition("e.g. ")[2], da=da, reference=280.0)["da"]
+    assert convert(made, target).item() == 290.0
+    assert convert(one(18.0, "delta_degF"), "delta_degC").item() == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        "9**9**9**9 K",
+        "K^9^9^9",
+        "K**(9**9)",
+        "(9)**(9) K",
+        "1e400 K",
+        "9 K",
+        "K" * 5000,
+        "m " * 2000,
+        "(" * 3000,
+        "__import__('os').system('true')",
+        "K**99999999",
+        "lambda: K",
+        "K;K",
+        "K\nK = 1",
+    ],
+    ids=lambda text: text[:16],
+)
+def test_texts_that_are_no_units_never_reach_the_parser(units, monkeypatch):
+    """A number to the power of numbers would never end, and a long text takes quadratic time."""
+    monkeypatch.setattr("xdrought.units._registry", lambda: pytest.fail("the parser was asked"))
+    with pytest.raises(ValueError, match=r"are not understood; set what they are.*ds\['v'\]") as e:
+        convert(one(1.0, units), "K")
+    assert len(str(e.value)) < 300
 
 
 @pytest.mark.parametrize("units", ["fraction", "vol. %", "unitless", "~", "K K K ("])
 def test_unknown_words_are_refused_with_the_cure(units):
     with pytest.raises(ValueError, match=r"not understood; .*ds\['v'\].attrs\[\"units\"\] = '%'"):
         convert(one(1.0, units), "%")
+
+
+def test_the_cure_of_missing_units_works():
+    ds = one(300.0, None).to_dataset()
+    with pytest.raises(ValueError, match="Set them, e.g. ds") as e:
+        convert(ds.v, "K")
+    follow(str(e.value).rpartition("e.g. ")[2], ds=ds)
+    assert convert(ds.v, "K").item() == 300.0
+    da = one(300.0, None).rename(None)
+    with pytest.raises(ValueError, match="Set them, e.g. da.attrs") as e:
+        convert(da, "K")
+    follow(str(e.value).rpartition("e.g. ")[2], da=da)
+    assert convert(da, "K").item() == 300.0
+
+
+def test_packing_of_the_file_is_not_kept(tmp_path):
+    """int16 with the scale of degC cannot hold Kelvin: 303 K was written as 0.7 K."""
+    packed = {"dtype": "int16", "scale_factor": 50 / 65000, "add_offset": 5.0, "_FillValue": -32767}
+    da = one(29.85, "degC")
+    da.encoding = packed
+    for units in ("K", "degC"):
+        made = convert(da, units)
+        assert made.encoding == {}
+        made.to_netcdf(tmp_path / "it.nc", engine="h5netcdf")
+        with xr.open_dataarray(tmp_path / "it.nc") as written:
+            assert written.item() == pytest.approx(303.0 if units == "K" else 29.85)
+    assert da.encoding == packed
 
 
 def test_the_same_units_keep_the_values_as_they_are():

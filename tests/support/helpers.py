@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dask
+import numpy as np
+import pandas as pd
 import xarray as xr
 
 
@@ -27,3 +29,10 @@ def unchanged(*objects: xr.DataArray | xr.Dataset) -> Iterator[None]:
     yield
     for old, new in zip(before, objects, strict=True):
         xr.testing.assert_identical(old, new)
+
+
+def follow(cure: str, **names: object) -> dict[str, object]:
+    """Do literally what an error says: run its line of code on the given names; the names as they are afterwards."""
+    known = dict(names)
+    exec(cure.rstrip(" ;.").split(" # ")[0], {"xarray": xr, "pandas": pd, "numpy": np}, known)
+    return known

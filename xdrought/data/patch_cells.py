@@ -9,9 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.data.axes import LATITUDES, LONGITUDES, find_axis
 
-LATITUDES = ("lat", "latitude")
-LONGITUDES = ("lon", "longitude")
 LAT_ATTRS = {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north"}
 LON_ATTRS = {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east"}
 
@@ -65,31 +64,20 @@ def require_distinct(labels: np.ndarray, dim: Hashable) -> None:
         )
 
 
-def find_axis(ds: xr.Dataset, names: tuple[str, ...]) -> str:
-    """Which of `names` is a dimension of `ds`."""
-    found = [name for name in names if name in ds.dims]
-    if len(found) != 1:
-        raise ValueError(
-            f"expected one dimension called {' or '.join(names)}, found {found or 'none'} among "
-            f"{tuple(map(str, ds.dims))}; a regular latitude-longitude grid is needed: rename its "
-            f"dimensions, or regrid"
-        )
-    return found[0]
-
-
-def standard_grid(ds: xr.Dataset) -> xr.Dataset:
+def standard_grid(ds: xr.Dataset, lat: Hashable | None = None, lon: Hashable | None = None) -> xr.Dataset:
     """The same cells on ``lat`` from north to south and ``lon`` from -180 to below 180, west to east; lazy.
 
     Labels are wrapped first, then values and labels are sorted together, so that no value changes its place.
     """
-    lat_name, lon_name = find_axis(ds, LATITUDES), find_axis(ds, LONGITUDES)
-    lat = grid_labels(ds, lat_name, (-90.0, 90.0))
-    lon = wrap_longitude(grid_labels(ds, lon_name, (-180.0, 360.0)))
-    require_distinct(lat, lat_name)
-    require_distinct(lon, lon_name)
+    lat_name = find_axis(ds, LATITUDES, "latitude", lat)
+    lon_name = find_axis(ds, LONGITUDES, "longitude", lon)
+    rows = grid_labels(ds, lat_name, (-90.0, 90.0))
+    columns = wrap_longitude(grid_labels(ds, lon_name, (-180.0, 360.0)))
+    require_distinct(rows, lat_name)
+    require_distinct(columns, lon_name)
     named = ds.rename({old: new for old, new in ((lat_name, "lat"), (lon_name, "lon")) if old != new})
-    labelled = named.assign_coords(lat=("lat", lat, LAT_ATTRS), lon=("lon", lon, LON_ATTRS))
-    return _reorder(_reorder(labelled, "lat", np.argsort(-lat)), "lon", np.argsort(lon))
+    labelled = named.assign_coords(lat=("lat", rows, LAT_ATTRS), lon=("lon", columns, LON_ATTRS))
+    return _reorder(_reorder(labelled, "lat", np.argsort(-rows)), "lon", np.argsort(columns))
 
 
 def _reorder(ds: xr.Dataset, dim: str, order: np.ndarray) -> xr.Dataset:

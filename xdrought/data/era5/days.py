@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks
+from xdrought.checks import step_text
+from xdrought.data.era5.accumulation import refuse_totals
 
 DAY = pd.Timedelta(days=1)
 HOUR = pd.Timedelta(hours=1)
@@ -32,39 +35,68 @@ class Stamps:
         return self.step / HOUR
 
 
+@dataclass(frozen=True)
+class Days:
+    """Daily values without a gap, the days among them that have hours enough, and all days that have any."""
+
+    values: xr.DataArray
+    usable: pd.DatetimeIndex
+    seen: pd.DatetimeIndex
+
+
+def time_name(da: xr.DataArray) -> str:
+    """What the user calls the time dimension, for the cures in error texts."""
+    return str(da.attrs.get("time_name", "time"))
+
+
+def as_given(da: xr.DataArray, when: pd.Timestamp) -> pd.Timestamp:
+    """A time as it stands in the file, before local days were asked for."""
+    return when - pd.Timedelta(hours=da.attrs.get("utc_offset", 0.0))
+
+
 def read_stamps(da: xr.DataArray) -> Stamps:
     """Check that the times ascend in steps that divide the day; gaps are allowed here."""
     index = pd.DatetimeIndex(da.indexes["time"])
+    dim = time_name(da)
     if index.hasnans:
-        raise ValueError(f"{da.name!r} has missing times (NaT); drop those steps")
+        raise ValueError(f"{da.name!r} has missing times (NaT); drop those steps, ds.isel({dim}=ds[{dim!r}].notnull())")
     if index.size < 2:
         raise ValueError(f"{da.name!r} has {index.size} time(s); at least two are needed to tell hours from days")
     gaps = index[1:] - index[:-1]
     if (gaps < pd.Timedelta(0)).any():
         first = index[1:][gaps < pd.Timedelta(0)][0]
-        raise ValueError(f'the times of {da.name!r} go backwards at {first}; use .sortby("time")')
+        raise ValueError(f"the times of {da.name!r} go backwards at {as_given(da, first)}; use ds.sortby({dim!r})")
     if (gaps == pd.Timedelta(0)).any():
-        first = index[1:][gaps == pd.Timedelta(0)][0]
+        repeated = index[1:][gaps == pd.Timedelta(0)]
         raise ValueError(
-            f"{da.name!r} has {int((gaps == pd.Timedelta(0)).sum())} repeated time(s), first "
-            f"{first}; "
-            f'use .drop_duplicates("time")'
+            f"{da.name!r} has {repeated.size} repeated time(s), first {as_given(da, repeated[0])}; "
+            f"use ds.drop_duplicates({dim!r})"
         )
     step = gaps.min()
     if step > DAY or DAY % step != pd.Timedelta(0):
         raise ValueError(
-            f"the times of {da.name!r} are {step} apart; daily values or a step that divides the "
-            f"day "
+            f"the times of {da.name!r} are {step_text(step / DAY)} apart; daily values or a step that divides the day "
             f"(1, 3, 6 hours) are needed"
         )
+    offset = pd.Timedelta(hours=da.attrs.get("utc_offset", 0.0))
+    if offset and (step == DAY or offset % step != pd.Timedelta(0)):
+        fits = (
+            "daily values have no hours to count anew: give hours, or utc_offset=0"
+            if step == DAY
+            else f"it must be a multiple of their step, e.g. utc_offset={round(offset / step) * (step / HOUR):g}"
+        )
+        raise ValueError(f"utc_offset={offset / HOUR:g} does not fit the times of {da.name!r}; {fits}")
     since = (index - index.normalize()) % step
     if (since != since[0]).any() or (step < DAY and since[0] != pd.Timedelta(0)):
         odd = index[since != (since[0] if step == DAY else pd.Timedelta(0))][0]
-        raise ValueError(f"{da.name!r} has a time off the {step / HOUR:g}-hourly steps of the day: {odd}")
+        raise ValueError(
+            f"{da.name!r} has a time off the {step / HOUR:g}-hourly steps of the day: {odd}; leave such times out, or "
+            f"name the hours that they stand for, ds.assign_coords({dim}=ds[{dim!r}].dt.floor('h'))"
+        )
     return Stamps(index, step)
 
 
-def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: float | None) -> xr.DataArray:
+def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: float | None) -> Days | None:
     """Mean, maximum or sum of each whole day, (time, ...) on a gapless daily axis.
 
     Parameters
@@ -80,24 +112,21 @@ def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: 
 
     Returns
     -------
-    xarray.DataArray
-        Days with fewer hours are missing; those at both ends of the record are left out. Counts of both in
-        attrs.
+    Days or None
+        Days with fewer hours are missing; those at both ends of the record are left out. None when no day is whole.
     """
     stamps = read_stamps(da)
     if stamps.step == DAY:
-        return _on_every_day(da, stamps.index.normalize(), 0)
+        return on_every_day(da, stamps.index.normalize(), stamps.index.normalize())
     n = stamps.per_day
     need = n if min_hours is None else int(np.ceil(min_hours / stamps.hours))
     shift = stamps.step if ends else pd.Timedelta(0)
-    days, counts = np.unique((stamps.index - shift).normalize(), return_counts=True)
+    of_day = (stamps.index - shift).normalize()
+    days, counts = np.unique(of_day, return_counts=True)
+    _refuse_coarser_days(da, stamps, of_day, days, counts, need)
     usable = np.flatnonzero(counts >= need)
     if not usable.size:
-        raise ValueError(
-            f"{da.name!r} has no day with {need * stamps.hours:g} hours "
-            f"({stamps.index[0]} to {stamps.index[-1]}, every {stamps.hours:g} h"
-            f"{'; a stamp is the end of its step' if ends else ''}); give whole days"
-        )
+        return None
     first, last = (pd.Timestamp(days[usable[k]]) for k in (0, -1))
     expected = pd.date_range(first + shift, last + shift + DAY - stamps.step, freq=stamps.step).as_unit(
         stamps.index.unit
@@ -105,31 +134,105 @@ def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: 
     whole = _on_stamps(da, stamps.index, expected)
     made = _reduce(whole, statistic, n, need)
     every = pd.date_range(first, last, freq="D").as_unit(stamps.index.unit)
-    report = {"days_left_out_at_the_ends": int(days.size - (usable[-1] - usable[0] + 1))}
-    return _report(made.assign_coords(time=every), every.difference(pd.DatetimeIndex(days[usable])), report, da.name)
+    return Days(made.assign_coords(time=every), pd.DatetimeIndex(days[usable]), pd.DatetimeIndex(days))
 
 
-def total_since_midnight(da: xr.DataArray) -> xr.DataArray:
+def tell_no_whole_day(da: xr.DataArray, *, ends: bool, min_hours: float | None) -> str:
+    """Why no day could be made."""
+    stamps = read_stamps(da)
+    need = 24.0 if min_hours is None else min_hours
+    return (
+        f"{da.name!r} has no day with {need:g} hours ({stamps.index[0]} to {stamps.index[-1]}, every "
+        f"{step_text(stamps.step / DAY)}{'; a stamp is the end of its step' if ends else ''}); give whole days"
+    )
+
+
+def _refuse_coarser_days(
+    da: xr.DataArray, stamps: Stamps, of_day: pd.DatetimeIndex, days: np.ndarray, counts: np.ndarray, need: int
+) -> None:
+    """Refuse a record of two steps: days of evenly spaced, fewer stamps are no days that lack hours."""
+    starts = np.searchsorted(of_day, days)
+    gaps = np.diff(stamps.index.to_numpy())
+    coarse = np.zeros(days.size, bool)
+    for k in np.flatnonzero((counts < need) & (stamps.per_day % counts == 0)):
+        inside = gaps[starts[k] : starts[k] + counts[k] - 1]
+        coarse[k] = bool((inside == (DAY / counts[k]).to_timedelta64()).all())
+    # One such day is a day that lacks hours, as the last midnight of a month is; neighbours alike are another step.
+    alike = coarse[:-1] & coarse[1:] & (counts[:-1] == counts[1:]) & (np.diff(days) == np.timedelta64(1, "D"))
+    if not alike.any():
+        return
+    run = int(np.flatnonzero(alike)[0])
+    same = coarse & (counts == counts[run])
+    last = run
+    while last + 1 < days.size and same[last + 1]:
+        last += 1
+    dim = time_name(da)
+    # The part is cut where its days begin or end, so that both sides keep the stamps of their days.
+    after = starts[run] if starts[run] > 0 else starts[last] + counts[last]
+    cut = (as_given(da, stamps.index[after - 1]), as_given(da, stamps.index[after]))
+    raise ValueError(
+        f"{da.name!r} comes every {24 / counts[run]:g} h on {int(same.sum())} day(s), first "
+        f"{pd.Timestamp(days[run]):%Y-%m-%d}, and every {step_text(stamps.step / DAY)} on others; give the parts by "
+        f"themselves, daily_drivers([ds.sel({dim}=slice(None, '{cut[0]}')), ds.sel({dim}=slice('{cut[1]}', None))], ...)"
+    )
+
+
+def total_since_midnight(da: xr.DataArray) -> Days | None:
     """Daily totals of a field accumulated from 00 UTC on: the value at 00 UTC is that of the day before."""
-    read_stamps(da)
-    index = pd.DatetimeIndex(da.indexes["time"])
+    index = read_stamps(da).index
     at_midnight = np.flatnonzero(index == index.normalize())
     if not at_midnight.size:
-        raise ValueError(
-            f"{da.name!r} has no value at 00 UTC, where a total since midnight is that of the day "
-            f"before; "
-            f"add these times"
-        )
-    later = index[index > index[at_midnight[-1]]]
-    left_out = int(later.normalize().nunique())
-    return _on_every_day(da.isel(time=at_midnight), index[at_midnight] - DAY, left_out)
+        return None
+    days = index[at_midnight] - DAY
+    return on_every_day(da.isel(time=at_midnight), days, days.union(index[index > days[-1] + DAY].normalize()))
 
 
-def _on_every_day(da: xr.DataArray, days: pd.DatetimeIndex, left_out: int) -> xr.DataArray:
+def amounts_of_steps(da: xr.DataArray) -> xr.DataArray:
+    """Amounts of each step of a field accumulated from 00 UTC on; NaN where the step before is not there."""
+    stamps = read_stamps(da)
+    every = pd.date_range(stamps.index[0], stamps.index[-1], freq=stamps.step).as_unit(stamps.index.unit)
+    whole = _on_stamps(da, stamps.index, every)
+    before = whole.shift(time=1)
+    begins = (every - stamps.step) == (every - stamps.step).normalize()
+    made = whole - before.where(~xr.DataArray(begins, {"time": every}, "time"), 0.0)
+    return made.rename(da.name).assign_attrs(da.attrs)
+
+
+def on_every_day(da: xr.DataArray, days: pd.DatetimeIndex, seen: pd.DatetimeIndex) -> Days:
     """Daily values on every day from the first to the last."""
     every = pd.date_range(days[0], days[-1], freq="D").as_unit(days.unit)
-    made = _on_stamps(da.assign_coords(time=days), days, every)
-    return _report(made, every.difference(days), {"days_left_out_at_the_ends": left_out}, da.name)
+    return Days(_on_stamps(da.assign_coords(time=days), days, every), days, seen)
+
+
+def join_days(parts: Sequence[Days], name: object) -> xr.DataArray:
+    """One gapless daily record of parts that were made of different steps, with counts of what is missing."""
+    if len(parts) == 1:
+        values, usable, seen = parts[0].values, parts[0].usable, parts[0].seen
+    else:
+        usable = pd.DatetimeIndex(np.concatenate([part.usable for part in parts])).sort_values()
+        if usable.has_duplicates:
+            twice = usable[usable.duplicated()]
+            raise ValueError(
+                f"{name!r} has {twice.size} day(s) in parts of different steps, first {twice[0]:%Y-%m-%d}; leave them "
+                f"out of one of the parts"
+            )
+        seen = pd.DatetimeIndex(np.concatenate([part.seen for part in parts])).unique()
+        # Only the days that are usable: the gap of one part may be filled by another.
+        alone = [part.values.sel(time=part.usable) for part in parts]
+        alone.sort(key=lambda da: da.indexes["time"][0])
+        joined = xr.concat(
+            alone, "time", coords="minimal", compat="override", join="override", combine_attrs="override"
+        ).sortby("time")
+        values = on_every_day(joined, pd.DatetimeIndex(joined.indexes["time"]), seen).values
+    every = values.indexes["time"]
+    gaps = every.difference(usable)
+    if gaps.size:
+        checks.warn(
+            f"{name!r} lacks times on {gaps.size} day(s) inside its record, first {gaps[0]:%Y-%m-%d}; "
+            f"they are missing in the result"
+        )
+    outside = seen[(seen < every[0]) | (seen > every[-1])]
+    return values.assign_attrs(days_missing_inside=int(gaps.size), days_left_out_at_the_ends=int(outside.size))
 
 
 def _on_stamps(da: xr.DataArray, have: pd.DatetimeIndex, wanted: pd.DatetimeIndex) -> xr.DataArray:
@@ -141,17 +244,24 @@ def _on_stamps(da: xr.DataArray, have: pd.DatetimeIndex, wanted: pd.DatetimeInde
 
 def _reduce(da: xr.DataArray, statistic: str, n: int, need: int) -> xr.DataArray:
     hours = da.drop_vars("time").coarsen(time=n).construct(time=("time", "_step"))
+    if statistic == "sum":
+        hours = _refuse_totals(hours)
     reduce = {"mean": hours.mean, "maximum": hours.max, "sum": hours.sum}[statistic]
     if need == n:
         return reduce("_step", skipna=False, keep_attrs=True)
     return reduce("_step", skipna=True, keep_attrs=True).where(hours.notnull().sum("_step") >= need)
 
 
-def _report(made: xr.DataArray, gaps: pd.DatetimeIndex, counts: dict[str, int], name: object) -> xr.DataArray:
-    if gaps.size:
-        checks.warn(
-            f"{name!r} lacks times on {gaps.size} day(s) inside its record, first "
-            f"{gaps[0]:%Y-%m-%d}; "
-            f"they are missing in the result"
-        )
-    return made.assign_attrs(days_missing_inside=int(gaps.size), **counts)
+def _refuse_totals(hours: xr.DataArray) -> xr.DataArray:
+    """Steps of days (time, _step, ...) that are amounts; totals since midnight are refused, in blocks for dask."""
+    axis = hours.get_axis_num("_step")
+    if hours.chunks is None:
+        refuse_totals(np.moveaxis(hours.to_numpy(), axis, 1), hours.name)
+        return hours
+    whole = hours.chunk({"_step": -1})
+
+    def check(block: np.ndarray) -> np.ndarray:
+        refuse_totals(np.moveaxis(block, axis, 1), hours.name)
+        return block
+
+    return whole.copy(data=whole.data.map_blocks(check, dtype=whole.dtype, meta=whole.data._meta))

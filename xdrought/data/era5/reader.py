@@ -3,93 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.data.era5.drivers import DRIVERS, inputs_of, make_driver, relative_humidity, require_inputs
-from xdrought.data.era5.fields import gather_inputs, shared_attrs
-
-__all__ = ["DRIVERS", "daily_drivers", "open_era5", "relative_humidity"]
-
-_SUFFIXES = (".nc", ".nc4", ".cdf", ".grib", ".grb", ".grib2", ".zarr")
-_MAGIC = {b"CDF": "scipy", b"\x89HDF": "h5netcdf", b"GRIB": "cfgrib"}
-HOME = "https://cds.climate.copernicus.eu"
-
-
-def open_all(paths: str | PathLike | Iterable[str | PathLike], chunks: Any) -> list[xr.Dataset]:
-    """Open every file or store lazily; a GRIB file may give several Datasets."""
-    return [ds for path in _expand(paths) for ds in _open(path, chunks)]
-
-
-def _expand(paths: str | PathLike | Iterable[str | PathLike]) -> list[str]:
-    given = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    found = [one for path in given for one in _of_path(fspath(path))]
-    if not found:
-        raise FileNotFoundError(f"no path was given; ERA5 is had from {HOME}")
-    return found
-
-
-def _of_path(path: str) -> list[str]:
-    if "://" in path:  # a store elsewhere; zarr and fsspec know how
-        if path.partition("://")[0].lower() in ("http", "ftp"):
-            raise ValueError(f"{path!r} is not encrypted and could be changed on its way; give an https address")
-        return [path]
-    here = Path(path)
-    if not here.exists():
-        raise FileNotFoundError(f"{path} does not exist; ERA5 is had from {HOME}")
-    if here.is_file() or _is_zarr(here):
-        return [path]
-    inside = sorted(str(one) for one in here.iterdir() if one.suffix.lower() in _SUFFIXES and one.name[0] != ".")
-    if not inside:
-        raise FileNotFoundError(f"no file or store in {path} ends with {', '.join(_SUFFIXES)}; ERA5 is had from {HOME}")
-    return inside
-
-
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
-
-
-def _open(path: str, chunks: Any) -> list[xr.Dataset]:
-    engine = _engine(path)
-    try:
-        if engine == "cfgrib":
-            return _open_grib(path, chunks)
-        return [xr.open_dataset(path, engine=engine, chunks=chunks, decode_timedelta=True)]  # type: ignore[arg-type]
-    except ImportError as error:
-        raise ImportError(f"{path} needs the package {engine!r} to be read; pip install {engine}") from error
-    except (OSError, ValueError, TypeError, EOFError, KeyError, RuntimeError) as error:  # HDF5 raises all of them
-        raise OSError(f"{path} cannot be read ({error}); it may be cut short: get it again") from error
-
-
-def _open_grib(path: str, chunks: Any) -> list[xr.Dataset]:
-    from cfgrib import open_datasets
-
-    return [ds.chunk(chunks) if chunks is not None else ds for ds in open_datasets(path)]
-
-
-def _engine(path: str) -> str:
-    here = Path(path)
-    if "://" in path or here.is_dir():
-        return "zarr"
-    with here.open("rb") as file:
-        begin = file.read(8)
-    if begin[:2] == b"PK":
-        raise ValueError(
-            f"{path} is a zip archive, as the Climate Data Store sends when a request holds "
-            f"instantaneous and accumulated variables; unpack it and give the files inside"
-        )
-    engine = next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), None)
-    if engine is None:
-        raise ValueError(
-            f"{path} is neither NetCDF, GRIB nor a zarr store (it begins with {begin!r}); "
-            f"it may be empty or an error page: get it again"
-        )
-    return engine
-
+from xdrought.data.era5.drivers import make_driver
+from xdrought.data.era5.fields import Settings, gather_inputs, shared_attrs
+from xdrought.data.era5.names import DRIVERS, KNOWN, inputs_of, require_inputs
+from xdrought.data.era5.opening import open_all
 
 _ACCUMULATIONS = ("hourly", "since_midnight", "step")
 
@@ -99,9 +23,12 @@ def open_era5(
     paths: str | PathLike | Iterable[str | PathLike],
     *,
     drivers: Sequence[str] | None = None,
-    accumulation: str = "hourly",
+    accumulation: str | None = None,
     min_hours: float | None = None,
+    utc_offset: float = 0.0,
     time: Hashable | None = None,
+    lat: Hashable | None = None,
+    lon: Hashable | None = None,
     chunks: Any = "auto",
 ) -> xr.Dataset:
     """Open ERA5 files or stores and make the daily drivers of them.
@@ -109,9 +36,9 @@ def open_era5(
     Parameters
     ----------
     paths : path or iterable of paths
-        NetCDF (3 or 4), GRIB (with the package cfgrib) or zarr, or folders of such. Several files may hold
-        different variables, or the same ones at other times, in any order.
-    drivers, accumulation, min_hours, time
+        NetCDF (3 or 4), GRIB (with the package cfgrib) or zarr, folders of such, or patterns (``era5/*_2003*.nc``).
+        Several files may hold different variables, or the same ones at other times, in any order and of any step.
+    drivers, accumulation, min_hours, utc_offset, time, lat, lon
         See :func:`daily_drivers`.
     chunks : int, dict, "auto" or None
         As for :func:`xarray.open_dataset`. None reads into memory.
@@ -124,13 +51,19 @@ def open_era5(
     Raises
     ------
     FileNotFoundError
-        A path does not exist, or a folder holds nothing that can be opened.
+        A path does not exist, a pattern fits nothing, or a folder holds nothing that can be opened.
     ImportError
         The package that reads such a file is not installed.
     OSError
         A file is damaged or cut short.
     ValueError
-        A zip archive, a file of another kind, or anything :func:`daily_drivers` refuses.
+        A zip archive, a file of another kind; a file that could run code, leads to other files or promises far more
+        than it holds (the page on security lists them); or anything :func:`daily_drivers` refuses.
+
+    Notes
+    -----
+    Each file is looked through once before any value is read. Nothing is written beside it, and no index of GRIB
+    files is read: cfgrib would unpickle it.
 
     References
     ----------
@@ -146,8 +79,8 @@ def open_era5(
     >>> era5.open_era5(stores, drivers=["t2m", "tp"]).tp.shape
     (5, 2, 3)
     """
-    opened = open_all(paths, chunks)
-    return _make(opened, drivers, accumulation, min_hours, time)
+    settings = Settings(accumulation, min_hours, utc_offset, time, lat, lon)
+    return _make(open_all(paths, chunks), drivers, settings)
 
 
 @public
@@ -155,9 +88,12 @@ def daily_drivers(
     ds: xr.Dataset | Sequence[xr.Dataset],
     *,
     drivers: Sequence[str] | None = None,
-    accumulation: str = "hourly",
+    accumulation: str | None = None,
     min_hours: float | None = None,
+    utc_offset: float = 0.0,
     time: Hashable | None = None,
+    lat: Hashable | None = None,
+    lon: Hashable | None = None,
 ) -> xr.Dataset:
     """Make the daily drivers of Tang et al. (2025) of hourly or daily ERA5 fields.
 
@@ -167,26 +103,34 @@ def daily_drivers(
         Variables on (time, latitude, longitude), or on (time, step, latitude, longitude) with ``valid_time``
         as cfgrib gives them, with units. Names may be ECMWF's short ones (``t2m``, ``2t``), the long ones
         (``2m_temperature``), those of GRIB table 128 (``var167``) or CF's (``tas``). Parts may differ in
-        variables and times; the grid must be the same. Daily fields pass through, labelled by their date.
+        variables, times and steps (a month of days, a month of hours); the grid must be the same. Daily fields pass
+        through, labelled by their date.
     drivers : sequence of str, optional
-        Which of ``d2m t2m mx2t cape tp e sp r z500 ws10 stl1 swvl1``; None: all.
-    accumulation : {"hourly", "since_midnight", "step"}
+        Which of ``d2m t2m mx2t cape tp e sp r z500 ws10 stl1 swvl1``; None: all of these. Deeper layers of the soil
+        are ``stl2 stl3 stl4 swvl2 swvl3 swvl4``; their attrs say from which depth to which.
+    accumulation : {"hourly", "since_midnight", "step"}, optional
         What a value of ``tp`` or ``e`` is the amount of, ending at its stamp: the hour before (ERA5), the
-        time since 00 UTC (ERA5-Land; 00 UTC gives the total of the day before, and is the only stamp used),
-        or the time since the stamp before (ERA5's 3-hourly ensemble). Never guessed; daily values pass
-        through under the first and the last. ``mx2t`` is held to the same, but for ``"since_midnight"``,
-        where it is hourly. Rates (``mm d-1``, ``kg m-2 s-1``) are means over such a step and are turned to
-        amounts.
+        time since 00 UTC (ERA5-Land; 00 UTC gives the total of the day before), or the time since the stamp before
+        (ERA5's 3-hourly ensemble). None is ``"hourly"``, but is refused for what seems to be ERA5-Land by its grid of
+        0.1 degree, its attributes or its file name. Hours that rise all day and fall back after 00 UTC are refused in
+        either case. Daily values pass through under the first and the last. ``mx2t`` is held to the same, but for
+        ``"since_midnight"``, where it is hourly. Rates (``mm d-1``, ``kg m-2 s-1``) are means over such a step and
+        are turned to amounts.
     min_hours : float, optional
         Hours of a day, over 0 to 24, that a mean or maximum needs. None: all. A sum needs all whatever is
         given.
-    time : hashable, optional
-        The dimension of the valid time; None: ``valid_time`` when it is there, else ``time`` (plus ``step``).
+    utc_offset : float
+        Hours from UTC to the time by which days are counted, -12 to 14: 10 makes the days of eastern Australia, -6
+        those of central North America, as towers and stations count them. A multiple of the step of the times; daily
+        values have none and are refused.
+    time, lat, lon : hashable, optional
+        The dimensions of the valid time, latitude and longitude. None: ``valid_time`` when it is there, else ``time``
+        (plus ``step``), ``lat`` or ``latitude``, ``lon`` or ``longitude``, else what has their CF attributes.
 
     Returns
     -------
     xarray.Dataset
-        Drivers on (time, lat, lon), lazy for dask. ``time``: every UTC day from the first to the last that is
+        Drivers on (time, lat, lon), lazy for dask. ``time``: every day from the first to the last that is
         whole for any driver; ``lat`` from north to south; ``lon`` from -180 to below 180, values moved with
         their labels. Units: K, J kg-1, m (``tp e``, a day's sum; ``e`` is negative for evaporation, as ECMWF
         has it), Pa, %, m (``z500``), m s-1, m3 m-3. A day that lacks hours, or a cell that lacks one, is NaN.
@@ -195,9 +139,10 @@ def daily_drivers(
     Raises
     ------
     ValueError
-        A driver without its inputs, units missing or wrong, times out of order, repeated or off the steps, no
-        whole day, a grid that is not regular in labels or not the same for all, or an accumulation that
-        contradicts the forecast steps or the step of the times.
+        A driver without its inputs; units missing or wrong; codes of missing values, impossible values or packed
+        numbers (the table of physical limits; of dask data when they are computed); times out of order, repeated or
+        off the steps; two steps in one Dataset; no whole day; a grid that is not regular in labels or not the same for
+        all; an accumulation that contradicts the forecast steps, the step of the times or the values.
     TypeError
         `ds` is not Datasets.
 
@@ -238,40 +183,43 @@ def daily_drivers(
     (array([0.001, 0.   ]), array([-0.25,  0.  ]))
     """
     parts = [ds] if isinstance(ds, xr.Dataset) else list(ds)
-    return _make(parts, drivers, accumulation, min_hours, time)
+    return _make(parts, drivers, Settings(accumulation, min_hours, utc_offset, time, lat, lon))
 
 
-def _make(
-    parts: Sequence[xr.Dataset],
-    drivers: Sequence[str] | None,
-    accumulation: str,
-    min_hours: float | None,
-    time: Hashable | None,
-) -> xr.Dataset:
-    names = _check_settings(drivers, accumulation, min_hours)
+def _make(parts: Sequence[xr.Dataset], drivers: Sequence[str] | None, settings: Settings) -> xr.Dataset:
+    names = _check_settings(drivers, settings)
     for part in parts:
         if not isinstance(part, xr.Dataset):
-            raise TypeError(f"expected a Dataset, or several, got {type(part).__name__}")
-    inputs, there = gather_inputs(parts, inputs_of(names), accumulation, time)
+            raise TypeError(f"expected a Dataset, or several, got {type(part).__name__}; use da.to_dataset(name=...)")
+    inputs, there = gather_inputs(parts, inputs_of(names), settings)
     require_inputs(names, inputs, there)
-    made = [make_driver(name, inputs, accumulation, min_hours) for name in names]
+    made = [make_driver(name, inputs, settings) for name in names]
     aligned = xr.align(*made, join="outer")  # a day that is whole for some drivers only is NaN in others
-    days = aligned[0]["time"].assign_attrs(standard_name="time", long_name="day (UTC)")
-    settings = {"accumulation": accumulation, "min_hours": 24 if min_hours is None else min_hours}
+    offset = settings.utc_offset
+    zone = f"UTC{offset:+g} h" if offset else "UTC"
+    days = aligned[0]["time"].assign_attrs(standard_name="time", long_name=f"day ({zone})")
+    told = {
+        "accumulation": settings.accumulation or "hourly",
+        "min_hours": 24 if settings.min_hours is None else settings.min_hours,
+        "utc_offset": float(offset),
+    }
     return xr.Dataset(
         {str(da.name): da for da in aligned},
         {"time": days, "lat": made[0]["lat"], "lon": made[0]["lon"]},
-        {**shared_attrs(parts), "title": "daily drivers", **settings},
-    )
+        {**shared_attrs(parts), "title": "daily drivers", **told},
+    ).drop_encoding()
 
 
-def _check_settings(drivers: Sequence[str] | None, accumulation: str, min_hours: float | None) -> tuple[str, ...]:
+def _check_settings(drivers: Sequence[str] | None, settings: Settings) -> tuple[str, ...]:
     names = tuple(DRIVERS) if drivers is None else (drivers,) if isinstance(drivers, str) else tuple(drivers)
-    unknown = [name for name in names if name not in DRIVERS]
+    unknown = [name for name in names if name not in KNOWN]
     if unknown or not names or len(set(names)) < len(names):
-        raise ValueError(f"drivers={list(names)}; choose from {list(DRIVERS)}, each once")
-    if accumulation not in _ACCUMULATIONS:
-        raise ValueError(f"accumulation={accumulation!r}; choose from {list(_ACCUMULATIONS)}")
-    if min_hours is not None and not 0 < min_hours <= 24:
-        raise ValueError(f"min_hours={min_hours}; expected over 0, up to 24, or None for all")
+        raise ValueError(f"drivers={list(names)}; choose from {list(KNOWN)}, each once")
+    if settings.accumulation not in (None, *_ACCUMULATIONS):
+        raise ValueError(f"accumulation={settings.accumulation!r}; choose from {list(_ACCUMULATIONS)}")
+    if settings.min_hours is not None and not 0 < settings.min_hours <= 24:
+        raise ValueError(f"min_hours={settings.min_hours}; expected over 0, up to 24, or None for all")
+    offset = settings.utc_offset
+    if isinstance(offset, bool) or not isinstance(offset, int | float | np.number) or not -12 <= offset <= 14:
+        raise ValueError(f"utc_offset={offset!r}; expected hours from UTC, -12 to 14")
     return names
