@@ -169,11 +169,11 @@ def _refuse_coarser_days(
     dim = time_name(da)
     # The part is cut where its days begin or end, so that both sides keep the stamps of their days.
     after = starts[run] if starts[run] > 0 else starts[last] + counts[last]
-    cut = (as_given(da, stamps.index[after - 1]), as_given(da, stamps.index[after]))
+    end, begin = (as_given(da, stamps.index[k]) for k in (after - 1, after))
     raise ValueError(
         f"{da.name!r} comes every {24 / counts[run]:g} h on {int(same.sum())} day(s), first "
         f"{pd.Timestamp(days[run]):%Y-%m-%d}, and every {step_text(stamps.step / DAY)} on others; give the parts by "
-        f"themselves, daily_drivers([ds.sel({dim}=slice(None, '{cut[0]}')), ds.sel({dim}=slice('{cut[1]}', None))], ...)"
+        f"themselves, daily_drivers([ds.sel({dim}=slice(None, '{end}')), ds.sel({dim}=slice('{begin}', None))], ...)"
     )
 
 
