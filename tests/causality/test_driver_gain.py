@@ -67,13 +67,13 @@ def holes(ds: xr.Dataset, seed: int = 5) -> tuple[xr.Dataset, np.ndarray]:
     return gappy, (np.arange(ds.sizes["time"]) % 365) > 40
 
 
-@pytest.mark.parametrize("lags", [1, 5])
-def test_gains_are_those_of_models_fitted_anew(lags):
+@pytest.mark.parametrize(("lags", "frozen"), [(1, None), (5, None), (5, (1, -0.5, -2.5))])
+def test_gains_are_those_of_models_fitted_anew(lags, frozen):
     ds, mask = holes(world(1, 700))
     drivers, soil, years, days = as_arrays(ds)
-    settings = kernel.GainSettings(lags=lags, flips=99)
+    settings = kernel.GainSettings(lags=lags, flips=99, freezing=(frozen,) if frozen else ())
     mine = kernel.driver_gain(drivers, soil, mask, years, days, GROUPS, settings)
-    expected = slow.gains(drivers, soil, mask, years, GROUPS, lags)
+    expected = slow.gains(drivers, soil, mask, years, GROUPS, lags, frozen)
     np.testing.assert_allclose(mine.gain, [gain for gain, _ in expected], rtol=1e-8, atol=1e-10)
     for i, (gain, sums) in enumerate(expected):
         signs = np.random.default_rng(0).integers(0, 2, (99, sums.size)) * 2 - 1
@@ -85,7 +85,7 @@ def test_gains_are_those_of_models_fitted_anew(lags):
 def test_leaving_out_in_closed_form_is_refitting():
     ds, mask = holes(world(1, 600, seed=2))
     drivers, soil, years, days = as_arrays(ds)
-    usable = kernel.usable_days(drivers, soil, mask, years, days, 5)
+    usable = kernel.usable_days(drivers, soil, mask, years, days, kernel.GainSettings())
     columns = kernel.columns_of(usable)
     penalty = columns.penalty(0.1)
     _, without = kernel.fold_predictions(usable.change, columns, GROUPS, penalty, 10)
@@ -471,6 +471,23 @@ def test_frozen_soil_is_said_unless_its_days_are_left_out(kind):
     assert "freezes" not in messages(lambda: driver_gain(drivers, ds["soil"], where=ds["heat"] > -9))
 
 
+def test_frost_in_the_soil_is_part_of_what_a_soil_temperature_says():
+    """A sensor that loses water below 0 degC: found with the units that tell where that is, the same in all units."""
+    ds = world(3, 1400, seed=8)
+    season = -9 * np.cos(2 * np.pi * np.arange(1400) / 365.25)
+    cold = ds["wind"] + xr.DataArray(season, dims="time") + 5
+    soil = ds["soil"] - 3 * np.clip(-cold / 2, 0, 1)
+    gains = {}
+    for units, values in {"degC": cold, "K": cold + 273.15, "degF": 1.8 * cold + 32, None: cold}.items():
+        told = values.assign_attrs({} if units is None else {"units": units})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gains[units] = driver_gain({"rain": ds["rain"], "heat": ds["heat"], "stl1": told}, soil).gain
+    np.testing.assert_allclose(gains["K"], gains["degC"], atol=1e-8)
+    np.testing.assert_allclose(gains["degF"], gains["degC"], atol=1e-8)
+    assert (gains["degC"] > gains[None] + 0.03).sel(variable="stl1").all()
+
+
 def test_a_soil_temperature_is_known_by_its_standard_name():
     ds = world(1)
     told = {"rain": ds["rain"], "x": ds["heat"].assign_attrs(standard_name="soil_temperature", units="degC")}
@@ -522,6 +539,11 @@ def test_settings_out_of_range_are_refused(error, match, change):
         (ValueError, "7 steps are too few for lags=5", lambda ds: ds.isel(time=slice(0, 7))),
         (ValueError, r"the input has dimensions \['driver'\]", lambda ds: ds.rename(site="driver")),
         (TypeError, "needs numbers", lambda ds: ds.assign(rain=ds["rain"].astype(str))),
+        (
+            ValueError,
+            "has units 'degC', which cannot be converted to 'mm'",
+            lambda ds: ds.assign(rain=ds["rain"].assign_attrs(standard_name="soil_temperature", units="mm")),
+        ),
     ],
 )
 def test_records_that_cannot_be_used_are_refused(error, match, change):

@@ -19,7 +19,7 @@ def wave(t: float) -> list[float]:
     return [1.0, *np.cos(angles), *np.sin(angles)]
 
 
-def columns(drivers, soil, where, years, lags):
+def columns(drivers, soil, where, years, lags, frozen=None):
     """Days, changes, base columns and the list of columns of each driver, day by day."""
     a = [anomaly(x, years) for x in drivers]
     days = [
@@ -41,6 +41,11 @@ def columns(drivers, soil, where, years, lags):
             lagged = [x[t - lag] for lag in range(lags + 1)]
             means = [np.mean(lagged[a:b]) for a, b in ((0, 1), (1, 2), (0, 3), (2, 6)) if a < len(lagged)]
             rows.append([*lagged, *(s * v for v in lagged), *(m * w[k] for m in means for k in (1, 5))])
+    if frozen is not None:  # a soil temperature, and where it freezes
+        number, start, end = frozen
+        for t, s, rows in zip(days, state, own[number], strict=True):
+            shares = [min(max((start - drivers[number][t - lag]) / (start - end), 0), 1) for lag in (0, 1, 2)]
+            rows.extend([*shares, *(s * v for v in shares)])
     change = np.array([soil[t] - soil[t - 1] for t in days])
     return np.array(days), change, scaled(np.array(base)), [scaled(np.array(rows)) for rows in own]
 
@@ -63,9 +68,9 @@ def huber(error: float, c: float) -> float:
     return error**2 / 2 if abs(error) <= c else c * (abs(error) - c / 2)
 
 
-def model(drivers, soil, where, years, lags, ridge=0.1):
+def model(drivers, soil, where, years, lags, frozen=None, ridge=0.1):
     """Days, changes, weights, and the whole table with its ridge and the owner of each column (-1 for the base)."""
-    days, y, base, own = columns(drivers, soil, where, years, lags)
+    days, y, base, own = columns(drivers, soil, where, years, lags, frozen)
     table = np.hstack([base, *own])
     owner = np.repeat([-1, *range(len(own))], [base.shape[1], *(part.shape[1] for part in own)])
     penalty = np.where(owner < 0, 1e-6, ridge)
@@ -90,9 +95,9 @@ def out_of_fold(y, weights, table, penalty) -> np.ndarray:
     return predicted
 
 
-def gains(drivers, soil, where, years, groups, lags=5):
-    """For each group its gain and the sums of daily gains in blocks of 15 days."""
-    days, y, weights, table, penalty, owner = model(drivers, soil, where, years, lags)
+def gains(drivers, soil, where, years, groups, lags=5, frozen=None):
+    """For each group its gain and the sums of daily gains in blocks of 30 days."""
+    days, y, weights, table, penalty, owner = model(drivers, soil, where, years, lags, frozen)
     full = y - out_of_fold(y, weights, table, penalty)
     c = limit(full)
     result = []
@@ -103,7 +108,7 @@ def gains(drivers, soil, where, years, groups, lags=5):
         d = losses - np.array([huber(e, c) for e in full])
         blocks: dict[int, float] = {}
         for t, value in zip(days, d, strict=True):
-            blocks[(t - days[0]) // 15] = blocks.get((t - days[0]) // 15, 0.0) + value
+            blocks[(t - days[0]) // 30] = blocks.get((t - days[0]) // 30, 0.0) + value
         result.append((d.sum() / losses.sum(), np.array([blocks[k] for k in sorted(blocks)])))
     return result
 

@@ -105,10 +105,11 @@ def driver_gain(
     Days with any missing value are left out and nothing is glued. Anomalies are departures from a mean and four
     harmonics of the year. The change of a day is predicted by a ridge regression with Huber's weights on the season,
     powers of the wetness of the day before, both together, and the anomaly of each driver at each lag, alone and times
-    that wetness, and its means over lags times the season. Ten folds of days in a row are predicted by the model of the
-    other nine, with and without each driver. The gains, differences of Huber's losses, are summed over blocks of 15
-    days; the sum of their signed ranks is compared with those under random signs. A driver whose gain is not positive
-    has the p-value 1.
+    that wetness, and its means over lags times the season; a soil temperature (by name or ``standard_name``, with
+    units) also by how far it lies between 0 and -2 degC, since frozen soil reads dry. Ten folds of days in a row are
+    predicted by the model of the other nine, with and without each driver. The gains, differences of Huber's losses,
+    are summed over blocks of 30 days; the sum of their signed ranks is compared with those under random signs. A driver
+    whose gain is not positive has the p-value 1.
 
     The test is conservative: it calls well under 5 % of unrelated drivers. "Not found" is not "no cause". Where a
     driver is missing on some days, all drivers lose those days: leave out one with long gaps.
@@ -139,6 +140,7 @@ def driver_gain(
         lags=plan.lags,
         flips=checks.require_integer(flips, "flips", 19),
         seed=checks.require_integer(seed, "seed", 0),
+        freezing=plan.freezing,
     )
     warn_of_drivers(plan, where, time)
     result = _map(plan, settings, time)
@@ -211,7 +213,7 @@ def driver_contributions(
     result = xr.apply_ufunc(
         _contributions_of_blocks,
         *plan.arrays,
-        kwargs=_block_options(plan, GainSettings(lags=plan.lags)),
+        kwargs=_block_options(plan, GainSettings(lags=plan.lags, freezing=plan.freezing)),
         input_core_dims=[[time]] * len(plan.arrays),
         output_core_dims=[["variable", time]],
         dask="parallelized",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import checks, units
 from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import without_repeated_coordinates
 from xdrought.causality.pairs import Cause
@@ -16,7 +16,7 @@ from xdrought.causality.pairs import Cause
 Groups = Mapping[str, Sequence[Hashable]]
 
 SHORT_RECORD = 3 * 365  # days; with two to three years of them the test finds a third of the planted causes
-FREEZING = {"degC": 0.0, "K": 273.15}
+FREEZING = (0.0, -2.0)  # degC: where the water of a soil begins to freeze, and where most of what can has frozen
 # Names, in small letters, and standard names of variables that follow from soil moisture instead of driving it.
 RESPONSES = {
     *("e", "evaporation", "et", "le", "le_f_mds", "le_corr", "latent_heat", "slhf", "mslhf"),
@@ -35,7 +35,10 @@ SOIL_TEMPERATURES = ("stl", "ts_f_mds", "soil_temp", "tsoil")
 
 @dataclass(frozen=True)
 class GainPlan:
-    """What is tested: the soil, the mask if there is one, and the drivers, as arrays; names of drivers and of tests."""
+    """What is tested: the soil, the mask if there is one, and the drivers, as arrays; names of drivers and of tests.
+
+    `freezing` holds the number of each soil temperature with units, and the values of `FREEZING` in these.
+    """
 
     arrays: tuple[xr.DataArray, ...]
     masked: bool
@@ -45,6 +48,7 @@ class GainPlan:
     lags: int
     years: np.ndarray
     days: np.ndarray
+    freezing: tuple[tuple[int, float, float], ...]
 
     @property
     def driver_arrays(self) -> tuple[xr.DataArray, ...]:
@@ -84,7 +88,10 @@ def make_plan(
     tests, members = _tests(tuple(names), groups)
     arrays = tuple(without_repeated_coordinates(given, own))
     years = pairs.time_in_years(soil_moisture, time)
-    return GainPlan(arrays, where is not None, tuple(names), tests, members, lags, years, days)
+    soils = [i for i, da in enumerate(causes.arrays) if _is_soil_temperature(names[i], da)]
+    known = [(i, limits) for i in soils if (limits := _freezing_limits(causes.arrays[i]))]
+    freezing = tuple((i, *limits) for i, limits in known)
+    return GainPlan(arrays, where is not None, tuple(names), tests, members, lags, years, days, freezing)
 
 
 def _tests(
@@ -139,9 +146,15 @@ def _is_soil_temperature(name: Hashable, da: xr.DataArray) -> bool:
     return str(name).lower().startswith(SOIL_TEMPERATURES) or da.attrs.get("standard_name") == "soil_temperature"
 
 
+def _freezing_limits(da: xr.DataArray) -> tuple[float, float] | None:
+    """The values of `FREEZING` in the units of a soil temperature; None where it has none."""
+    if "units" not in da.attrs:
+        return None
+    start, end = units.convert(xr.DataArray(list(FREEZING), attrs={"units": "degC"}), da.attrs["units"]).values.tolist()
+    return start, end
+
+
 def _may_freeze(da: xr.DataArray) -> bool:
     """Whether a soil temperature reaches freezing; True where that is not known without computing or without units."""
-    if da.chunks is not None:
-        return True
-    limit = FREEZING.get(str(da.attrs.get("units")))
-    return limit is None or bool((da <= limit).any())
+    limits = _freezing_limits(da)
+    return da.chunks is not None or limits is None or bool((da <= limits[0]).any())

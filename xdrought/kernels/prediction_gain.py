@@ -19,20 +19,26 @@ from xdrought.kernels.surrogates import HARMONICS, harmonics, remove_annual_cycl
 BASE_RIDGE = 1e-6  # of the base columns, as a share of the number of days: keeps the matrix invertible, no more
 HUBER = 1.5  # scales of the errors (1.4826 times the median absolute deviation) beyond which a loss grows linearly
 ROUNDS = 3  # of reweighting
-BLOCK_DAYS = 15  # days whose gains keep their sign together in the test
+BLOCK_DAYS = 30  # days whose gains keep their sign together in the test
 LEAST_DAYS = 300  # with fewer usable days there is no test
+FROST_LAG = 2  # days before the change, 0 to this one, on which frost in the soil acts
 SPANS = ((0, 0), (1, 1), (0, 2), (2, 5))  # first and last lag of the means whose effect may change with the season
 
 
 @dataclass(frozen=True)
 class GainSettings:
-    """How the gain is measured: days of memory, ridge on the drivers' columns, folds, and the draws of the test."""
+    """How the gain is measured: days of memory, ridge on the drivers' columns, folds, and the draws of the test.
+
+    `freezing` names the drivers that are soil temperatures, by number, with the values at which water begins to freeze
+    and at which most of it is frozen.
+    """
 
     lags: int = 5
     ridge: float = 0.1
     folds: int = 10
     flips: int = 999
     seed: int = 0
+    freezing: tuple[tuple[int, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Days:
     `used` (drivers,) says which drivers vary, `day` (n,) which days of the record these are, `change` (n,) is the soil
     moisture of each less that of the day before, `state` and `earlier` (n,) are the standardised wetness of one and of
     two days before, `lagged` (lag, used drivers, n) the anomalies, `cycle` (n, 9) a mean and four harmonics of the
-    year.
+    year, and `frost` holds, for each soil temperature that freezes, its number and the share of frozen water (lag, n).
     """
 
     used: np.ndarray
@@ -52,6 +58,7 @@ class Days:
     earlier: np.ndarray
     lagged: np.ndarray
     cycle: np.ndarray
+    frost: tuple[tuple[int, np.ndarray], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ def driver_gain(
     `drivers` (drivers, time) and `soil` (time,) may hold NaN; `where` (time,) is True on the days whose change is
     predicted; `years` and `days` (time,) tell the time; `groups` are the drivers that are tested together.
     """
-    usable = usable_days(drivers, soil, where, years, days, settings.lags)
+    usable = usable_days(drivers, soil, where, years, days, settings)
     gain, p_value, redundancy = np.full((3, len(groups)), np.nan)
     members = [[j for j in group if usable.used[j]] for group in groups]
     tested = [i for i, group in enumerate(members) if group]
@@ -127,7 +134,7 @@ def contributions(
 
     Each day's is that of the model of the other folds; NaN on days that are not usable, and for groups without data.
     """
-    usable = usable_days(drivers, soil, where, years, days, settings.lags)
+    usable = usable_days(drivers, soil, where, years, days, settings)
     result = np.full((len(groups), soil.size), np.nan)
     if not can_be_tested(usable):
         return result
@@ -145,14 +152,19 @@ def contributions(
 
 
 def usable_days(
-    drivers: np.ndarray, soil: np.ndarray, where: np.ndarray | None, years: np.ndarray, days: np.ndarray, lags: int
+    drivers: np.ndarray,
+    soil: np.ndarray,
+    where: np.ndarray | None,
+    years: np.ndarray,
+    days: np.ndarray,
+    settings: GainSettings,
 ) -> Days:
     """The days on which the drivers that vary, of this and of the days before, and the soil are known."""
     anomalies = remove_annual_cycle(drivers.astype(np.float64), years)
     used = np.isfinite(anomalies).any(axis=-1)
     anomalies = anomalies[used]
     anomalies /= np.nanstd(anomalies, axis=-1, keepdims=True) if used.any() else 1.0
-    lagged = np.stack([delayed(anomalies, lag) for lag in range(lags + 1)])
+    lagged = np.stack([delayed(anomalies, lag) for lag in range(settings.lags + 1)])
     before, earlier = delayed(soil, 1), delayed(soil, 2)
     known = np.isfinite(soil) & np.isfinite(before) & np.isfinite(earlier) & np.isfinite(lagged).all(axis=(0, 1))
     if where is not None:
@@ -161,8 +173,20 @@ def usable_days(
     since = years[day] - years[day[:1]]  # the season is counted from the first usable day
     return Days(
         used, day, (soil - before)[day], standardised(before[day]), standardised(earlier[day]), lagged[..., day],
-        harmonics(since, HARMONICS),
+        harmonics(since, HARMONICS), tuple(_frost(drivers, used, day, settings)),
     )  # fmt: skip
+
+
+def _frost(
+    drivers: np.ndarray, used: np.ndarray, day: np.ndarray, settings: GainSettings
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Soil temperatures that freeze, by number, and about which share of the water is frozen (lag, n)."""
+    for number, start, end in settings.freezing:
+        if used[number]:
+            share = np.clip((start - drivers[number]) / (start - end), 0.0, 1.0)
+            frozen = np.stack([delayed(share, lag)[day] for lag in range(min(FROST_LAG, settings.lags) + 1)])
+            if frozen.any():
+                yield number, frozen
 
 
 def can_be_tested(usable: Days) -> bool:
@@ -182,10 +206,11 @@ def driver_columns(lagged: np.ndarray, state: np.ndarray, cycle: np.ndarray) -> 
 def columns_of(usable: Days, build: Builder = driver_columns) -> Columns:
     """All columns, each of root mean square one; `build` makes those of one driver."""
     lagged, state, cycle = usable.lagged, usable.state, usable.cycle
-    base = base_columns(state, usable.earlier, cycle)
-    parts = [build(lagged[:, j], state, cycle) for j in range(lagged.shape[1])]
-    owner = np.repeat([-1, *np.flatnonzero(usable.used)], [part.shape[1] for part in (base, *parts)])
-    return Columns(unit_size(np.hstack([base, *parts])), owner)
+    parts = [(-1, base_columns(state, usable.earlier, cycle))]
+    parts += [(j, build(lagged[:, i], state, cycle)) for i, j in enumerate(np.flatnonzero(usable.used).tolist())]
+    parts += [(j, np.hstack([frozen.T, (frozen * state).T])) for j, frozen in usable.frost]
+    owner = np.repeat([j for j, _ in parts], [part.shape[1] for _, part in parts])
+    return Columns(unit_size(np.hstack([part for _, part in parts])), owner)
 
 
 def base_columns(state: np.ndarray, earlier: np.ndarray, cycle: np.ndarray) -> np.ndarray:
