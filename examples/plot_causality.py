@@ -80,7 +80,7 @@ ax.legend(frameon=False)
 
 tower = open_dataset("us-ar1").isel(site=0)
 drivers = ["TA_F", "VPD_F", "SW_IN_F", "P_F", "PA_F", "WS_F"]
-causes = tower.xdrought.ccm(drivers, "soil_moisture", exclusion_radius="auto", surrogates=499, fdr="variable")
+causes = tower.xdrought.ccm(drivers, "soil_moisture", exclusion_radius="auto", surrogates=499, fdr="bh")
 plot_causality(causes)
 
 # %%

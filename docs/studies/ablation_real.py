@@ -24,14 +24,14 @@ def effects_as_markdown(table: pd.DataFrame) -> list[str]:
     for name, row in table.iterrows():
         lines.append(
             f"| {name} | {row.effect:+.3f} ({row.lower:+.3f} to {row.upper:+.3f}) | {int(row.better_sites)} of "
-            f"{int(row.sites)} | {row.adjusted_p_value:.3f} |"
+            f"{int(row.sites)} | {row.p_value_adjusted:.3f} |"
         )
     return lines
 
 
 def verdict(table: pd.DataFrame) -> str:
     """What holds, in a sentence: effects whose adjusted p is below 0.05, and the others."""
-    holds = table.adjusted_p_value < 0.05
+    holds = table.p_value_adjusted < 0.05
     better = [f"{name} ({row.effect:+.2f})" for name, row in table[holds & (table.effect > 0)].iterrows()]
     worse = [f"{name} ({row.effect:+.2f})" for name, row in table[holds & (table.effect <= 0)].iterrows()]
     rest = [str(name) for name in table.index[~holds]]

@@ -62,7 +62,7 @@ def labelled(x: np.ndarray, y: np.ndarray, names: list[str]) -> tuple[dict[Hasha
 
 def by_gain(x: np.ndarray, y: np.ndarray, names: list[str], *, groups: dict[str, list[str]] | None = None) -> Answer:
     """`xdrought.driver_gain` as it is; a group's answer is that of each of its members."""
-    result = xdrought.driver_gain(*labelled(x, y, names), fdr=False, groups=groups)
+    result = xdrought.driver_gain(*labelled(x, y, names), fdr=None, groups=groups)
     test_of = {member: name for name, members in (groups or {}).items() for member in members}
     tests = [test_of.get(name, name) for name in names]
     return result.gain.sel(variable=tests).values, result.p_value.sel(variable=tests).values

@@ -150,7 +150,7 @@ def degree(one: Explained, out: Path) -> list[str]:
         row, other = relation.sel(variable=name), persistence.sel(variable=name)
         lines.append(
             f"| {name} | {interval(row, 'spearman', ('lower', 'upper'))} | {small(float(row.p_value))} | "
-            f"{small(float(row.adjusted_p_value))} | {interval(other, 'spearman', ('lower', 'upper'))} |"
+            f"{small(float(row.p_value_adjusted))} | {interval(other, 'spearman', ('lower', 'upper'))} |"
         )
     said = (
         f"Median NSE over {relation.sizes['site']} stations: {float(nse.sel(model='forecast').median()):.2f} "
@@ -231,7 +231,7 @@ def coincidence(one: Explained, out: Path) -> list[str]:
     found = onset_coincidence(one.events, one.ds[TARGET])
     save(plot_coincidence(found).figure, out, "coincidence")
     rate, expected = (100 * float(found[f"network_{name}"]) for name in ("rate", "expected"))
-    sure = int((found.adjusted_p_value < 0.05).sum())
+    sure = int((found.p_value_adjusted < 0.05).sum())
     text = (
         f"{rate:.0f} % of droughts set in within 15 days of one at another station, in the mean over pairs; with years "
         f"shifted {expected:.0f} %, p {small(float(found.network_p_value))}. Above that after adjustment: {sure} of "

@@ -55,7 +55,7 @@ def differences_as_markdown(table: pd.DataFrame, baseline: str, first_column: st
     for name, row in table.iterrows():
         lines.append(
             f"| {str(name).replace('_', ' ')} | {row['median']:.3f} | {row.difference:+.3f} ({row.lower:+.3f} to "
-            f"{row.upper:+.3f}) | {int(row.better_sites)} of {int(row.sites)} | {row.adjusted_p_value:.3f} |"
+            f"{row.upper:+.3f}) | {int(row.better_sites)} of {int(row.sites)} | {row.p_value_adjusted:.3f} |"
         )
     return lines
 

@@ -25,10 +25,10 @@ def verdict(scores: xr.Dataset) -> str:
     lines = []
     for kind in ("own", "predicted", "mean"):
         row = over_none.loc[kind]
-        word = "no different from" if row.adjusted_p_value >= 0.05 else "ahead of" if row.difference > 0 else "behind"
+        word = "no different from" if row.p_value_adjusted >= 0.05 else "ahead of" if row.difference > 0 else "behind"
         lines.append(f"{kind} causality ({row.difference:+.2f}) is {word} none")
     row = over_own.loc["predicted"]
-    word = "no different from" if row.adjusted_p_value >= 0.05 else "ahead of" if row.difference > 0 else "behind"
+    word = "no different from" if row.p_value_adjusted >= 0.05 else "ahead of" if row.difference > 0 else "behind"
     lines.append(f"predicted ({row.difference:+.2f}) is {word} own")
     text = f"By NSE, at adjusted p below 0.05: {'; '.join(lines)}."
     ahead = [name for name in ("persistence", "climatology") if over_own.loc[name, "lower"] > 0]

@@ -16,7 +16,8 @@ OPTIONS = {
     "lag": [-1, 0],
     "surrogates": 19,
     "deseasonalize": False,
-    "fdr": ("site", "variable"),
+    "fdr": "bh",
+    "fdr_dim": ("site", "variable"),
 }
 
 

@@ -275,7 +275,7 @@ def test_the_order_of_drivers_and_of_sites_changes_nothing(small):
     back = ds.isel(site=[2, 0, 1])
     same(
         found.isel(site=[2, 0, 1]),
-        driver_gain(back[DRIVERS], back["soil"], fdr=False).assign(
+        driver_gain(back[DRIVERS], back["soil"], fdr=None).assign(
             p_value_adjusted=found.p_value_adjusted.isel(site=[2, 0, 1])
         ),
     )
@@ -354,7 +354,7 @@ def test_the_seed_draws_signs_only(noisy):
 
 
 def test_what_loses_is_never_significant(noisy):
-    found = driver_gain(noisy[DRIVERS], noisy["soil"], fdr=False)
+    found = driver_gain(noisy[DRIVERS], noisy["soil"], fdr=None)
     assert (found.gain <= 0).any()
     assert (found.p_value.where(found.gain <= 0, 1) == 1).all()
 
@@ -372,10 +372,10 @@ def test_the_input_is_not_changed_and_single_precision_is_mapped_in_double(small
 def test_adjusting_is_over_the_dimensions_asked(noisy):
     found = driver_gain(noisy[DRIVERS], noisy["soil"])
     xr.testing.assert_equal(found.p_value_adjusted, false_discovery_control(found.p_value))
-    by_site = driver_gain(noisy[DRIVERS], noisy["soil"], fdr="variable")
+    by_site = driver_gain(noisy[DRIVERS], noisy["soil"], fdr_dim="variable")
     xr.testing.assert_equal(by_site.p_value_adjusted, false_discovery_control(found.p_value, dim="variable"))
     assert not by_site.p_value_adjusted.equals(found.p_value_adjusted)
-    assert "p_value_adjusted" not in driver_gain(noisy[DRIVERS], noisy["soil"], fdr=False)
+    assert "p_value_adjusted" not in driver_gain(noisy[DRIVERS], noisy["soil"], fdr=None)
 
 
 def test_contributions_add_up_and_have_the_units_of_the_soil(small):
@@ -513,7 +513,7 @@ def test_redundant_drivers_are_named_when_dask_computes():
         (ValueError, "lags=-1; it must be a whole number, 0 or more", {"lags": -1}),
         (ValueError, "flips=5; it must be a whole number, 19 or more", {"flips": 5}),
         (ValueError, "seed=-2; it must be a whole number, 0 or more", {"seed": -2}),
-        (ValueError, r"no dimension \['cell'\] among the tests", {"fdr": "cell"}),
+        (ValueError, r"no dimension \['cell'\] among the tests", {"fdr_dim": "cell"}),
         (ValueError, "no dimension 'day'", {"time": "day"}),
         (TypeError, "where has dtype float64; a mask is boolean", {"where": world(1)["rain"]}),
     ],

@@ -10,7 +10,7 @@ import xarray as xr
 
 from tests.support import oracles_gccm as slow
 from tests.support.helpers import raise_if_dask_computes, unchanged
-from xdrought.causality import gccm
+from xdrought.causality import false_discovery_control, gccm
 from xdrought.kernels import spatial_cross_map as kernel
 from xdrought.kernels.spatial_cross_map import SpatialSettings
 
@@ -258,3 +258,12 @@ def test_wrong_input_is_refused(change, error, text):
     x, y = random_fields()
     with pytest.raises(error, match=text):
         gccm(**({"cause": grid(x, "x"), "effect": grid(y, "y")} | change))
+
+
+def test_p_values_of_fields_are_adjusted_on_request():
+    rng = np.random.default_rng(0)
+    fields = {name: xr.DataArray(rng.random((12, 14)), dims=("lat", "lon")) for name in ("a", "b", "c")}
+    found = gccm(fields, fields["a"] + fields["b"], fdr="holm", fdr_dim="variable")
+    expected = false_discovery_control(found.p_value, dim="variable", fdr="holm")
+    np.testing.assert_array_equal(found.p_value_adjusted, expected)
+    assert "p_value_adjusted" not in gccm(fields, fields["a"])

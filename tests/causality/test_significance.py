@@ -172,8 +172,11 @@ def test_benjamini_hochberg_by_hand():
     found = false_discovery_control(p)
     np.testing.assert_allclose(found, [0.04, 0.04, 0.04, 0.9])  # 4/1 p1, 4/2 p2, 4/3 p3, 4/4 p4, made monotone
     assert found.attrs["long_name"] == "raw p, adjusted for the number of tests over site"
-    any_kind = false_discovery_control(p, dependence="any")
+    any_kind = false_discovery_control(p, fdr="by")
     np.testing.assert_allclose(any_kind, np.minimum(np.array([0.04, 0.04, 0.04, 0.9]) * (1 + 1 / 2 + 1 / 3 + 1 / 4), 1))
+    holm = false_discovery_control(p, fdr="holm")
+    np.testing.assert_allclose(holm, [0.04, 0.06, 0.06, 0.9])  # 4 p1, 3 p2, 2 p3, 1 p4, made monotone
+    np.testing.assert_array_equal(false_discovery_control(p, fdr=None), p)
 
 
 def test_families_are_the_named_dimensions_and_nan_is_no_test():
@@ -201,11 +204,11 @@ def test_control_is_lazy_and_leaves_its_input():
 
 def test_cross_mapping_adjusts_on_request():
     ds = weather()
-    found = ccm(ds[["t2m", "tp"]], ds["sm"], surrogates=19, deseasonalize=False, fdr=("site", "variable"))
+    found = ccm(ds[["t2m", "tp"]], ds["sm"], surrogates=19, deseasonalize=False, fdr="bh", fdr_dim=("site", "variable"))
     for name in ("p_value", "surrogate_p_value"):
         expected = false_discovery_control(found[name], dim=("site", "variable"))
         xr.testing.assert_identical(found[f"{name}_adjusted"], expected.rename(f"{name}_adjusted"))
-    everything = ccm(ds["t2m"], ds["sm"], fdr=True)
+    everything = ccm(ds["t2m"], ds["sm"], fdr="bh")
     xr.testing.assert_allclose(everything.p_value_adjusted, false_discovery_control(everything.p_value))
     assert "p_value_adjusted" not in ccm(ds["t2m"], ds["sm"])
 
@@ -216,13 +219,15 @@ def test_wrong_families_are_refused():
         false_discovery_control([0.1])
     with pytest.raises(ValueError, match=r"no dimension \['lat'\] among the tests"):
         false_discovery_control(p, dim="lat")
-    with pytest.raises(ValueError, match="dependence='none' is unknown"):
-        false_discovery_control(p, dependence="none")
+    with pytest.raises(ValueError, match="fdr='none' is unknown"):
+        false_discovery_control(p, fdr="none")
     with pytest.raises(ValueError, match="`ps` must include only numbers between 0 and 1"):
         false_discovery_control(p * 9)
     ds = weather(n_time=60)
     with pytest.raises(ValueError, match=r"no dimension \['cell'\] among the tests; they are on \['site', 'dir"):
-        ccm(ds["t2m"], ds["sm"], fdr="cell")
+        ccm(ds["t2m"], ds["sm"], fdr="bh", fdr_dim="cell")
+    with pytest.raises(ValueError, match=r"fdr_dim='site', but fdr=None adjusts nothing; give fdr=\"bh\""):
+        ccm(ds["t2m"], ds["sm"], fdr_dim="site")
 
 
 def test_directions_are_tested_apart():

@@ -153,7 +153,9 @@ def test_a_cluster_gives_the_skills_of_one_process_with_all_options(client):
     summer = ds["time"].dt.month.isin([3, 4]) | (ds["site"] != "S1")
 
     def skills(ds, where):
-        return ccm(ds[["t2m", "tp"]], ds["sm"], where=where, lag=[-1, 0], fdr=("site", "variable"), **DRAWS)
+        return ccm(
+            ds[["t2m", "tp"]], ds["sm"], where=where, lag=[-1, 0], fdr="bh", fdr_dim=("site", "variable"), **DRAWS
+        )
 
     def degree(ds):
         return causality_degree(ds[["t2m", "tp"]], ds["sm"], train=slice(None), provider="mutual_information")

@@ -73,9 +73,9 @@ def test_intervals_cover_the_planted_effect_and_small_p_values_are_its_own():
     table = factorial_effects(planted(Cau=0.2, noise=0.3), n_boot=500)
     row = table.loc["causality"]
     assert row.lower < 0.2 < row.upper
-    assert row.adjusted_p_value < 0.05
-    assert (table.drop("causality").adjusted_p_value > 0.05).all()
-    assert (table.adjusted_p_value >= table.p_value).all()
+    assert row.p_value_adjusted < 0.05
+    assert (table.drop("causality").p_value_adjusted > 0.05).all()
+    assert (table.p_value_adjusted >= table.p_value).all()
 
 
 def test_sites_without_a_score_are_left_out():

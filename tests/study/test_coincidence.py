@@ -117,7 +117,7 @@ def test_sites_that_share_are_told_from_one_that_does_not():
         [events.isel(event=(events.site != "S8").values), alone.isel(event=(alone.site == "S8").values)], "event"
     )
     found = onset_coincidence(mixed, record, n_boot=400)
-    assert (found.adjusted_p_value[:8] < 0.05).all()
+    assert (found.p_value_adjusted[:8] < 0.05).all()
     assert float(found.p_value[8]) > 0.05
     assert float(found.network_rate) > float(found.network_expected) + 0.1
 

@@ -74,7 +74,7 @@ def test_paired_differences_by_hand():
     same = table.loc["same"]
     assert (same.difference, same.lower, same.upper, same.better_sites) == (0, 0, 0, 0)
     assert same.p_value == 1
-    assert (table.adjusted_p_value >= table.p_value).all()
+    assert (table.p_value_adjusted >= table.p_value).all()
 
 
 def test_paired_intervals_cover_a_known_difference_and_leave_out_undefined_sites():
@@ -91,7 +91,7 @@ def test_paired_intervals_cover_a_known_difference_and_leave_out_undefined_sites
     assert paired_differences(scores(base, holed, names=["a", "b"]), "a", n_boot=10).loc["b", "sites"] == 24
     none = paired_differences(scores(base, other * np.nan, names=["a", "b"]), "a", n_boot=10).loc["b"]
     assert none.sites == 0
-    assert np.isnan([none.difference, none.p_value, none.adjusted_p_value]).all()
+    assert np.isnan([none.difference, none.p_value, none.p_value_adjusted]).all()
 
 
 def test_paired_differences_of_unknown_things_are_refused():

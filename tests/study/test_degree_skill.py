@@ -48,8 +48,8 @@ def test_p_values_are_scipys_and_adjusted_over_the_drivers_only():
     expected = [spearmanr(mean[k], score).pvalue for k in range(4)]
     np.testing.assert_allclose(found.p_value[:4], expected, atol=0.012)
     adjusted = false_discovery_control(xr.DataArray(found.p_value.values[:4], dims="variable"))
-    np.testing.assert_allclose(found.adjusted_p_value[:4], adjusted)
-    assert float(found.adjusted_p_value[4]) == float(found.p_value[4])
+    np.testing.assert_allclose(found.p_value_adjusted[:4], adjusted)
+    assert float(found.p_value_adjusted[4]) == float(found.p_value[4])
 
 
 def test_sites_are_matched_by_name_and_runs_averaged():

@@ -242,18 +242,18 @@ def test_many_tests_are_corrected_for():
 
     forecast, seen = world(6)
     models = {f"m{k}": forecast + 0.02 * k for k in range(3)}
-    tables = {way: compare_models(models, seen, correction=way, n_boot=200) for way in ("none", "fdr", "holm")}
+    tables = {way: compare_models(models, seen, fdr=way, n_boot=200) for way in (None, "bh", "holm")}
     for summary in ("median", "pooled"):
         raw, fdr, holm = (table[table.summary == summary] for table in tables.values())
         p = raw.p_value.to_numpy()
-        np.testing.assert_allclose(raw.adjusted_p_value, p)
-        np.testing.assert_allclose(fdr.adjusted_p_value, false_discovery_control(p))
+        np.testing.assert_allclose(raw.p_value_adjusted, p)
+        np.testing.assert_allclose(fdr.p_value_adjusted, false_discovery_control(p))
         expected = []  # Holm 1979: the k-th smallest of n times n - k + 1, never below a smaller one's, at most 1
         for own in p:
             ranked = sorted(p)
             steps = [min(1.0, (p.size - k) * one) for k, one in enumerate(ranked) if one <= own]
             expected.append(max(steps))
-        np.testing.assert_allclose(holm.adjusted_p_value, expected)
+        np.testing.assert_allclose(holm.p_value_adjusted, expected)
 
 
 def test_a_single_site_is_compared_in_its_blocks_of_days():
@@ -262,14 +262,14 @@ def test_a_single_site_is_compared_in_its_blocks_of_days():
     median, pooled = (table.loc[(name, "forecast")] for name in ("median", "pooled"))
     assert (median.lower, median.upper, median.p_value) == (pooled.lower, pooled.upper, pooled.p_value)
     nothing = compare_models(forecast, seen, baseline="climatology", n_boot=10, block=300)
-    assert nothing[["lower", "upper", "p_value", "adjusted_p_value"]].isna().all(axis=None)
+    assert nothing[["lower", "upper", "p_value", "p_value_adjusted"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
         ({"score": "bias"}, r"score=\('bias',\); choose from \['rmse', 'mse'"),
-        ({"correction": "bonferroni"}, "correction='bonferroni' is unknown; choose one of"),
+        ({"fdr": "bonferroni"}, r"fdr='bonferroni' is unknown; choose one of \['bh', 'by', 'holm', None\]"),
         ({"baseline": "luck"}, "no model or reference 'luck'; choose one of"),
         ({"n_boot": 0}, "n_boot=0"),
     ],

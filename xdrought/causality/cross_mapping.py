@@ -13,7 +13,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.pairs import Cause, Causes
-from xdrought.causality.significance import false_discovery_control, family_dims
+from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device
 
@@ -208,7 +208,8 @@ def ccm(
     surrogates: int = 0,
     surrogate_kind: str = "phase",
     deseasonalize: bool = True,
-    fdr: bool | Hashable | Iterable[Hashable] = False,
+    fdr: str | None = None,
+    fdr_dim: Hashable | Iterable[Hashable] | None = None,
     seed: int = 0,
     engine: str = "kdtree",
     time: Hashable = "time",
@@ -252,9 +253,10 @@ def ccm(
     deseasonalize : bool
         Remove the annual cycle of mean (four harmonics) and spread (two) from both series before the test, and that of
         the mean from the surrogates; not for "seasonal", which keeps it in both. `rho` is of the raw series.
-    fdr : bool, hashable or iterable of hashable
-        Adjust the p-values for many tests (Benjamini and Hochberg) over these dimensions of the result, True for
-        all; see :func:`xdrought.false_discovery_control`.
+    fdr : {"bh", "by", "holm"}, optional
+        Also adjust the p-values for the number of tests, as :func:`xdrought.false_discovery_control` does.
+    fdr_dim : hashable or iterable of hashable, optional
+        Dimensions of the result that form one family of tests; by default all.
     seed : int
         For libraries and surrogates; the draws do not depend on chunks.
     engine : {"kdtree", "torch", "causal-ccm"}
@@ -347,18 +349,7 @@ def ccm(
     plan = Plan(variants, directions, lags, keep_lag=not pairs.is_one(lag), keep_sizes=keep_sizes)
     result = map_labelled(causes, effect, where, plan, time)
     pairs.warn_without_skill(result["rho"], (effect, *causes.arrays))
-    if fdr is not False:
-        result = _adjusted(result, None if fdr is True else fdr)
-    return result.assign_attrs(describe(plan, exclusion_radius, deseasonalize))
-
-
-def _adjusted(result: xr.Dataset, dim: Hashable | Iterable[Hashable] | None) -> xr.Dataset:
-    """With the p-values adjusted for the number of tests."""
-    kinds = [name for name in ("p_value", "surrogate_p_value") if name in result]
-    for name in kinds:
-        family_dims(dim, result[name].dims)
-        result[f"{name}_adjusted"] = false_discovery_control(result[name], dim=dim)
-    return result
+    return with_adjusted(result, fdr, fdr_dim).assign_attrs(describe(plan, exclusion_radius, deseasonalize))
 
 
 def _check_engine(engine: str, has_options: bool, has_draws: bool) -> None:

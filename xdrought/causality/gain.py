@@ -11,7 +11,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.causality.gain_inputs import GainPlan, Groups, make_plan, warn_of_drivers
 from xdrought.causality.pairs import Cause
-from xdrought.causality.significance import false_discovery_control, family_dims
+from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def driver_gain(
     groups: Groups | None = None,
     lags: int = 5,
     where: xr.DataArray | None = None,
-    fdr: bool | Hashable | Iterable[Hashable] = True,
+    fdr: str | None = "bh",
+    fdr_dim: Hashable | Iterable[Hashable] | None = None,
     flips: int = 999,
     seed: int = 0,
     time: Hashable = "time",
@@ -63,9 +64,10 @@ def driver_gain(
     where : boolean xarray.DataArray, optional
         True on the days whose change is predicted, e.g. soil above freezing; time and any dimensions of the series.
         What the drivers did on the days before is taken from the whole record.
-    fdr : bool, hashable or iterable of hashable
-        Dimensions of the result over which p-values are adjusted for many tests (Benjamini and Hochberg), True for
-        all, False for none; see :func:`xdrought.false_discovery_control`.
+    fdr : {"bh", "by", "holm", None}
+        How p-values are adjusted for the number of tests; see :func:`xdrought.false_discovery_control`.
+    fdr_dim : hashable or iterable of hashable, optional
+        Dimensions of the result that form one family of tests; by default all.
     flips : int
         Random signs of the test, 19 or more; the smallest p-value is ``1 / (flips + 1)``.
     seed : int
@@ -78,7 +80,7 @@ def driver_gain(
     xarray.Dataset
         On `variable` (groups and single drivers, in the order given) and the broadcast dimensions without time:
         `gain`, the share of the error that the driver removes, below zero where it only adds noise; `p_value`,
-        one-sided; `p_value_adjusted`, unless `fdr` is False; `n_days`, the days used; `redundancy`, the share of the
+        one-sided; `p_value_adjusted`, unless `fdr` is None; `n_days`, the days used; `redundancy`, the share of the
         variance of the driver's anomaly that the others explain on the same day; and `conditioned_on` with a further
         dimension `driver`, True for the drivers that the model held beside the tested one. Gain, p-value and
         redundancy are NaN where a driver has less than a year of values, is constant, or where fewer than 300 days are
@@ -144,10 +146,7 @@ def driver_gain(
     )
     warn_of_drivers(plan, where, time)
     result = _map(plan, settings, time)
-    if fdr is not False:
-        dim = None if fdr is True else fdr
-        family_dims(dim, result.p_value.dims)
-        result["p_value_adjusted"] = false_discovery_control(result.p_value, dim=dim)
+    result = with_adjusted(result, fdr, fdr_dim)
     order = [name for name in ("gain", "p_value", "p_value_adjusted", *LABELS) if name in result]
     return result[list(dict.fromkeys(order))].assign_attrs(
         lags=plan.lags, flips=settings.flips, seed=settings.seed, source="xdrought.driver_gain"

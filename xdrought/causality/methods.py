@@ -61,7 +61,7 @@ def by_driver_gain(
         raise ValueError(
             f'direction={direction!r}; the gain is of drivers, given all the others: use direction="{pairs.FORWARD}"'
         )
-    found = driver_gain(drivers, target, groups=groups, lags=lags, flips=flips, seed=seed, time=time, fdr=False)
+    found = driver_gain(drivers, target, groups=groups, lags=lags, flips=flips, seed=seed, time=time, fdr=None)
     test_of = {member: name for name, members in (groups or {}).items() for member in members}
     degree = found[["gain", "p_value", "redundancy", "n_days"]].sel(variable=[test_of.get(v, v) for v in drivers])
     degree = degree.assign_coords(variable=list(drivers), direction=direction)

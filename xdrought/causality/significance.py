@@ -9,8 +9,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
-
-METHODS = {"independent": "bh", "any": "by"}
+from xdrought.statistics.multiple_tests import FDR, adjusted
 
 
 @public
@@ -18,9 +17,9 @@ def false_discovery_control(
     p_value: xr.DataArray,
     *,
     dim: Hashable | Iterable[Hashable] | None = None,
-    dependence: str = "independent",
+    fdr: str | None = "bh",
 ) -> xr.DataArray:
-    """Adjusted p-values: rejecting those below 0.05 keeps the expected share of false discoveries below 5 %.
+    """Adjust p-values for the number of tests, so that rejecting those below 0.05 keeps false discoveries in check.
 
     Parameters
     ----------
@@ -28,9 +27,10 @@ def false_discovery_control(
         p-values in [0, 1], any shape; NaN is no test. With dask the result is lazy.
     dim : hashable or iterable of hashable, optional
         Dimensions that form one family of tests, e.g. ``("site", "variable")``; all by default.
-    dependence : {"independent", "any"}
-        "independent": Benjamini and Hochberg, valid also under positive dependence. "any": Benjamini and Yekutieli,
-        valid under any dependence, with less power.
+    fdr : {"bh", "by", "holm", None}
+        "bh" (Benjamini and Hochberg) keeps the expected share of false discoveries below the level, and is valid under
+        positive dependence of the tests. "by" (Benjamini and Yekutieli) does so under any dependence, with less power.
+        "holm" keeps the chance of any false discovery below the level, under any dependence. None adjusts nothing.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def false_discovery_control(
     TypeError
         When `p_value` is no DataArray.
     ValueError
-        For dimensions that are not there, or an unknown dependence; when computed, for values outside [0, 1].
+        For dimensions that are not there, or an unknown `fdr`; when computed, for values outside [0, 1].
 
     Notes
     -----
@@ -51,25 +51,26 @@ def false_discovery_control(
 
     References
     ----------
-    Benjamini and Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x; :func:`scipy.stats.false_discovery_control`.
+    Benjamini and Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x. Benjamini and Yekutieli 2001,
+    doi:10.1214/aos/1013699998. Holm 1979, Scand. J. Statist. 6, 65-70.
 
     Examples
     --------
     >>> import xarray as xr
-    >>> from xdrought.causality.significance import false_discovery_control
+    >>> import xdrought
     >>> p = xr.DataArray([0.01, 0.04, 0.03, 0.5], dims="site")
-    >>> false_discovery_control(p).values.round(4)
+    >>> xdrought.false_discovery_control(p).values.round(4)
     array([0.04  , 0.0533, 0.0533, 0.5   ])
     """
     if not isinstance(p_value, xr.DataArray):
         raise TypeError(f"expected a DataArray of p-values, got {type(p_value).__name__}; pick a variable")
-    checks.require_choice(dependence, "dependence", METHODS)
+    checks.require_choice(fdr, "fdr", FDR)
     dims = family_dims(dim, p_value.dims)
     whole = p_value.chunk(dict.fromkeys(dims, -1)) if p_value.chunks is not None else p_value
-    adjusted = xr.apply_ufunc(
+    result = xr.apply_ufunc(
         _adjust,
         whole,
-        kwargs={"n_dims": len(dims), "method": METHODS[dependence]},
+        kwargs={"n_dims": len(dims), "fdr": fdr},
         input_core_dims=[dims],
         output_core_dims=[dims],
         dask="parallelized",
@@ -78,7 +79,7 @@ def false_discovery_control(
     )
     name = str(p_value.attrs.get("long_name") or p_value.name or "p-value")
     text = f"{name}, adjusted for the number of tests over {', '.join(map(str, dims)) or 'nothing'}"
-    return adjusted.transpose(*p_value.dims).assign_attrs(long_name=text, units="1")
+    return result.transpose(*p_value.dims).assign_attrs(long_name=text, units="1")
 
 
 def family_dims(dim: Hashable | Iterable[Hashable] | None, present: Iterable[Hashable]) -> tuple[Hashable, ...]:
@@ -92,12 +93,23 @@ def family_dims(dim: Hashable | Iterable[Hashable] | None, present: Iterable[Has
     return dims
 
 
-def _adjust(p_value: np.ndarray, *, n_dims: int, method: str) -> np.ndarray:
-    """Adjust the last `n_dims` axes together."""
-    from xdrought.statistics.multiple_tests import adjusted
+def with_adjusted(result: xr.Dataset, fdr: str | None, fdr_dim: Hashable | Iterable[Hashable] | None) -> xr.Dataset:
+    """Add the adjusted values of `p_value` and `surrogate_p_value`, where they are, under ``..._adjusted``."""
+    checks.require_choice(fdr, "fdr", FDR)
+    if fdr is None:
+        if fdr_dim is not None:
+            raise ValueError(f'fdr_dim={fdr_dim!r}, but fdr=None adjusts nothing; give fdr="bh", or leave fdr_dim out')
+        return result
+    kinds = [name for name in ("p_value", "surrogate_p_value") if name in result]
+    return result.assign(
+        {f"{name}_adjusted": false_discovery_control(result[name], dim=fdr_dim, fdr=fdr) for name in kinds}
+    )
 
+
+def _adjust(p_value: np.ndarray, *, n_dims: int, fdr: str | None) -> np.ndarray:
+    """Adjust the last `n_dims` axes together."""
     rows = np.asarray(p_value, dtype=np.float64).reshape(*p_value.shape[: p_value.ndim - n_dims], -1)
     out = np.empty(rows.shape)
     for index in np.ndindex(rows.shape[:-1]):
-        out[index] = adjusted(rows[index], method)
+        out[index] = adjusted(rows[index], fdr)
     return out.reshape(p_value.shape)

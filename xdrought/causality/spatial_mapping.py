@@ -12,6 +12,7 @@ from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import CAUSE_DIM, LABELS
 from xdrought.causality.pairs import Cause, Causes
+from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def gccm(
     library_size: int | Iterable[int] | None = None,
     library_samples: int = 30,
     surrogates: int = 0,
+    fdr: str | None = None,
+    fdr_dim: Hashable | Iterable[Hashable] | None = None,
     detrend: bool = False,
     wrap: bool | None = None,
     seed: int = 0,
@@ -72,6 +75,10 @@ def gccm(
         Windows per size, those with at least half of their cells; all when there are fewer.
     surrogates : int
         Phase-randomised copies of the mapped field to test the whole field's skill against; 0 for no test.
+    fdr : {"bh", "by", "holm"}, optional
+        Also adjust the p-values for the number of tests, as :func:`xdrought.false_discovery_control` does.
+    fdr_dim : hashable or iterable of hashable, optional
+        Dimensions of the result that form one family of tests; by default all.
     detrend : bool
         Remove a plane in row and column from both fields first.
     wrap : bool, optional
@@ -86,7 +93,7 @@ def gccm(
     xarray.Dataset
         On the broadcast dimensions without lat and lon, `variable` for several causes, `direction` for both and
         `library_size` where a sequence is given: `rho`; `p_value`, raw and two-sided; `n_pairs`, the number of cells
-        compared. With library sizes and surrogates the further variables of :func:`xdrought.ccm`.
+        compared. With library sizes, surrogates and `fdr` the further variables of :func:`xdrought.ccm`.
 
     Raises
     ------
@@ -159,7 +166,7 @@ def gccm(
     pairs.warn_without_skill(result["rho"], (effect, *causes.arrays))
     if library_size is not None and pairs.is_one(library_size):
         result = result.isel(library_size=0)
-    return result.assign_attrs(_describe(settings))
+    return with_adjusted(result, fdr, fdr_dim).assign_attrs(_describe(settings))
 
 
 def _check_field(da: object, dims: tuple[Hashable, Hashable]) -> None:

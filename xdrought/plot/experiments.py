@@ -75,7 +75,7 @@ def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *,
     draw_curve(ax, one)
     _cut_far_below(ax, one.degree.values, one.score.values)
     numbers = f"ρ = {float(one.spearman):.2f} [{float(one.lower):.2f}, {float(one.upper):.2f}]"
-    adjusted = "" if variable == names[-1] else f", adjusted {p_text(float(one.adjusted_p_value))}"
+    adjusted = "" if variable == names[-1] else f", adjusted {p_text(float(one.p_value_adjusted))}"
     name_panel(ax, words(variable), f"{numbers}\n{p_text(float(one.p_value))}{adjusted}")
     ax.set_xlabel(label(one.degree), fontsize=TEXT)
     ax.set_ylabel(score_label(relation), fontsize=TEXT)

@@ -82,7 +82,7 @@ def plot_coincidence(
                 transform=ccrs.Geodetic(),
                 zorder=2.5,
             )
-    sure = (coincidence.adjusted_p_value < alpha).values
+    sure = (coincidence.p_value_adjusted < alpha).values
     if sure.any():
         axes.plot(
             lon[sure],

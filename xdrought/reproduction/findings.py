@@ -137,7 +137,7 @@ class Difference:
     @classmethod
     def of(cls, frame: pd.DataFrame, name: str) -> Difference:
         """The row of a model: its score less that of the baseline."""
-        columns = ("difference", "lower", "upper", "adjusted_p_value")
+        columns = ("difference", "lower", "upper", "p_value_adjusted")
         return cls(*(float(frame[column][name]) for column in columns))
 
     def __neg__(self) -> Difference:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import false_discovery_control
+
+FDR = ("bh", "by", "holm", None)
 
 
-def adjusted(p: np.ndarray, method: str) -> np.ndarray:
-    """Adjusted p-values (test,): "bh" (Benjamini-Hochberg), "by" (Benjamini-Yekutieli) or "holm"; NaN is no test."""
+def adjusted(p: np.ndarray, fdr: str | None) -> np.ndarray:
+    """Adjust the p-values (test,) of one family of tests; NaN is no test.
+
+    `fdr` is "bh" (Benjamini and Hochberg), "by" (Benjamini and Yekutieli), "holm", or None for p-values as they are.
+    """
+    from scipy.stats import false_discovery_control
+
     p = np.asarray(p, dtype=np.float64)
     tested = np.isfinite(p)
-    found = np.full(p.shape, np.nan)
-    if tested.any():
-        found[tested] = _holm(p[tested]) if method == "holm" else false_discovery_control(p[tested], method=method)
-    return found
+    if fdr is None or not tested.any():
+        return p.copy()
+    result = np.full(p.shape, np.nan)
+    result[tested] = _holm(p[tested]) if fdr == "holm" else false_discovery_control(p[tested], method=fdr)
+    return result
 
 
 def _holm(p: np.ndarray) -> np.ndarray:

@@ -83,7 +83,7 @@ def factorial_effects(
     pandas.DataFrame
         A row for each of the three main effects, three interactions of two and that of all three: ``effect`` (median
         over sites of the runs' mean), ``lower upper``, ``better_sites`` and ``sites``, ``p_value`` and
-        ``adjusted_p_value`` (false-discovery rate over the seven rows).
+        ``p_value_adjusted`` (false-discovery rate over the seven rows).
 
     Raises
     ------
@@ -125,7 +125,7 @@ def factorial_effects(
         "better_sites": (by_site > 0).sum(axis=1),
         "sites": np.full(len(names), by_site.shape[1]),
         "p_value": p_values,
-        "adjusted_p_value": adjusted.values,
+        "p_value_adjusted": adjusted.values,
     }
     return pd.DataFrame(columns, index=pd.Index(names, name="piece"))
 

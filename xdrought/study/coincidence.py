@@ -51,7 +51,7 @@ def onset_coincidence(
         On (site, other), of the years that both report: `rate`, the share of the events of both with one of the other
         within the tolerance; `expected`, its mean over all shifts of one of them by whole years, in a circle, which
         keep seasons; `common_years`. On `site`: `excess`, the mean of rate less expected over the others, its
-        one-sided `p_value` among the shifted networks, and `adjusted_p_value` (false-discovery rate). Over all:
+        one-sided `p_value` among the shifted networks, and `p_value_adjusted` (false-discovery rate). Over all:
         `network_rate`, `network_expected`, `network_p_value`.
 
     Raises
@@ -114,7 +114,7 @@ def onset_coincidence(
         },
         {**coords, "other": sites},
     )
-    out["adjusted_p_value"] = false_discovery_control(out.p_value)
+    out["p_value_adjusted"] = false_discovery_control(out.p_value)
     return out.assign_attrs(tolerance=tolerance, min_years=min_years, n_boot=n_boot, seed=seed, moment=moment)
 
 

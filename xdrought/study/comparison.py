@@ -164,7 +164,7 @@ def paired_differences(
     pandas.DataFrame
         One row per other model: ``median`` of the score over sites (of the runs' mean), ``difference`` (median over
         sites of the difference of the runs' means), ``lower upper``, ``better_sites`` and ``sites``, two-sided
-        bootstrap ``p_value``, and ``adjusted_p_value`` (false-discovery rate over the rows, Benjamini-Hochberg). With
+        bootstrap ``p_value``, and ``p_value_adjusted`` (false-discovery rate over the rows, Benjamini-Hochberg). With
         a single site the interval is over runs only.
 
     Raises
@@ -202,7 +202,7 @@ def paired_differences(
         )
     frame = pd.DataFrame(rows).set_index("model")
     adjusted = false_discovery_control(xr.DataArray(frame["p_value"].to_numpy(), dims="model"))
-    return frame.assign(adjusted_p_value=adjusted.values)
+    return frame.assign(p_value_adjusted=adjusted.values)
 
 
 def usable_table(scores: xr.Dataset, score: str) -> tuple[np.ndarray, list[str]]:

@@ -105,7 +105,7 @@ def skill_by_degree(
     -------
     xarray.Dataset
         On `variable`, the drivers and then "all drivers" (the mean of their degrees): `spearman` with `lower` and
-        `upper`, the permutation's `p_value`, `adjusted_p_value` (false-discovery rate over the drivers,
+        `upper`, the permutation's `p_value`, `p_value_adjusted` (false-discovery rate over the drivers,
         Benjamini-Hochberg; "all drivers" is one test and keeps its own), `site_count`. On (variable, point): `curve_x`
         `curve` `curve_lower` `curve_upper`. On (variable, site) `degree` and on site `score`, of the sites that both
         know.
@@ -153,7 +153,7 @@ def skill_by_degree(
             "lower": ("variable", values["lower"], {"long_name": f"lower end of the {share} interval over sites"}),
             "upper": ("variable", values["upper"], {"long_name": f"upper end of the {share} interval over sites"}),
             "p_value": ("variable", values["p_value"], {"long_name": "p-value, scores permuted among sites"}),
-            "adjusted_p_value": ("variable", adjusted, {"long_name": "p-value, adjusted over the drivers"}),
+            "p_value_adjusted": ("variable", adjusted, {"long_name": "p-value, adjusted over the drivers"}),
             "site_count": ("variable", known.sum(axis=1), {"long_name": "number of sites"}),
             "curve_x": (along, np.stack([curve.x for _, curve in rows])),
             "curve": (along, curves[:, 0], {"long_name": "LOWESS"}),

@@ -15,13 +15,13 @@ from xdrought.calendars import Period
 from xdrought.checks import public
 from xdrought.kernels import score_sums as kernel
 from xdrought.statistics import bootstrap as intervals
+from xdrought.statistics.multiple_tests import FDR, adjusted
 from xdrought.verification import paired_days
 from xdrought.verification.intervals import Bootstrap, Sums, collect_sums, resample
 from xdrought.verification.paired_days import REFERENCES, Forecast
 from xdrought.verification.references import Lead
 
 HIGHER_IS_BETTER = {name: name not in kernel.ERRORS for name in kernel.SCORES if name != "bias"}
-CORRECTIONS = ("fdr", "holm", "none")
 
 
 @public
@@ -31,7 +31,7 @@ def compare_models(
     *,
     score: str | Iterable[str] = "nse",
     baseline: str | None = None,
-    correction: str = "fdr",
+    fdr: str | None = "bh",
     references: Iterable[str] = REFERENCES,
     drivers: Mapping[str, xr.DataArray] | None = None,
     matching: str | None = None,
@@ -58,22 +58,23 @@ def compare_models(
         Of ``rmse mse mae nse kge correlation anomaly_correlation``. Bias has no better direction.
     baseline : str, optional
         A model, reference or driver that all others are compared with; by default every pair is compared.
-    correction : {"fdr", "holm", "none"}
-        For the many tests of one score and summary. "fdr": Benjamini and Hochberg, the expected share of wrong ones
-        among the differences called real. "holm": Holm, the chance that any of them is wrong, under any dependence.
+    fdr : {"bh", "by", "holm", None}
+        How the p-values of one score and summary are adjusted for their number. "bh" (Benjamini and Hochberg) and "by"
+        (Benjamini and Yekutieli, under any dependence) control the expected share of wrong ones among the differences
+        called real, "holm" the chance that any of them is wrong. None adjusts nothing.
 
     Returns
     -------
     pandas.DataFrame
         A row for each score, summary ("median" over sites of the sites' differences, "pooled" difference of the scores
-        of all days) and pair: ``score summary model other difference lower upper p_value adjusted_p_value
+        of all days) and pair: ``score summary model other difference lower upper p_value p_value_adjusted
         better_sites worse_sites sites``. The difference is `model` less `other`; better is higher for efficiencies
         and correlations, lower for errors.
 
     Raises
     ------
     ValueError
-        For unknown scores, corrections or baselines, and as :func:`xdrought.verify`.
+        For unknown scores, `fdr` or baselines, and as :func:`xdrought.verify`.
 
     Notes
     -----
@@ -97,7 +98,7 @@ def compare_models(
     >>> bool(row.upper < 0), int(row.better_sites), int(row.sites)
     (True, 1, 1)
     """
-    chosen = _check_scores(score, correction)
+    chosen = _check_scores(score, fdr)
     bootstrap = Bootstrap(n_boot, confidence, block, seed)
     models, beside, truth = paired_days.prepare(
         forecast,
@@ -117,7 +118,7 @@ def compare_models(
     differ = partial(_differences, centre=sums.centre, pairs=np.array(pairs), scores=chosen)
     frame = pd.concat(_rows(sums, bootstrap, differ, pairs), ignore_index=True)
     families = frame.groupby(["score", "summary"], sort=False)["p_value"]
-    return frame.assign(adjusted_p_value=families.transform(adjusted_p_values, correction))[COLUMNS]
+    return frame.assign(p_value_adjusted=families.transform(lambda p: adjusted(p.to_numpy(dtype=float), fdr)))[COLUMNS]
 
 
 COLUMNS = [
@@ -129,18 +130,18 @@ COLUMNS = [
     "lower",
     "upper",
     "p_value",
-    "adjusted_p_value",
+    "p_value_adjusted",
     "better_sites",
     "worse_sites",
     "sites",
 ]
 
 
-def _check_scores(score: str | Iterable[str], correction: str) -> tuple[str, ...]:
+def _check_scores(score: str | Iterable[str], fdr: str | None) -> tuple[str, ...]:
     chosen = (score,) if isinstance(score, str) else tuple(score)
     if not chosen or not set(chosen) <= set(HIGHER_IS_BETTER):
         raise ValueError(f"score={chosen}; choose from {list(HIGHER_IS_BETTER)}")
-    checks.require_choice(correction, "correction", CORRECTIONS)
+    checks.require_choice(fdr, "fdr", FDR)
     return chosen
 
 
@@ -190,13 +191,3 @@ def _rows(
             found = {"summary": summary, "difference": value, "lower": bounds[:, 0], "upper": bounds[:, 1]}
             tables.append(pd.DataFrame(known | found | {"p_value": p_value}))
     return tables
-
-
-def adjusted_p_values(p_value: pd.Series, correction: str) -> np.ndarray:
-    """p-values of a family of tests adjusted for their number; NaN is no test."""
-    p = p_value.to_numpy(dtype=float)
-    if correction == "none":
-        return p
-    from xdrought.statistics.multiple_tests import adjusted
-
-    return adjusted(p, {"fdr": "bh"}.get(correction, correction))

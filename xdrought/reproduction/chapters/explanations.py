@@ -57,18 +57,18 @@ def coupling(m: Material) -> Chapter:
     for name in order[:TOP]:
         one = relation.sel(variable=name)
         low, high = float(one.lower), float(one.upper)
-        verdict = above_zero(low, high) if float(one.adjusted_p_value) < 0.05 else UNDECIDED
+        verdict = above_zero(low, high) if float(one.p_value_adjusted) < 0.05 else UNDECIDED
         chapter.find(
             "4.3, Fig. 5", f"sites with a higher causality degree of {name} (an important driver) are forecast better",
             "positive, significant", f"{with_interval(float(one.spearman), low, high, sign=True)}, "
-            f"adjusted p {float(one.adjusted_p_value):.2f}", verdict,
+            f"adjusted p {float(one.p_value_adjusted):.2f}", verdict,
         )  # fmt: skip
     return chapter
 
 
 def _table(relation: xr.Dataset, lazy: xr.Dataset) -> pd.DataFrame:
-    frame = relation[["spearman", "p_value", "adjusted_p_value"]].to_dataframe()
-    frame = frame[["spearman", "p_value", "adjusted_p_value"]]
+    frame = relation[["spearman", "p_value", "p_value_adjusted"]].to_dataframe()
+    frame = frame[["spearman", "p_value", "p_value_adjusted"]]
     frame["spearman with persistence"] = lazy.spearman.to_series()
     return frame.rename(columns=lambda name: name.replace("_", " "))
 
