@@ -33,6 +33,7 @@ distributed = pytest.importorskip("distributed", reason="the cluster's own packa
 
 N_DAYS, MIB = 200, 2**20
 MEMORY_LIMIT = 1024 * MIB
+FAMILY = {"fdr": "bh", "fdr_dim": ("site", "variable")}
 DRAWS = {"library_size": [30, 100], "library_samples": 3, "surrogates": 5, "deseasonalize": False}
 DIED = "a worker died here"
 
