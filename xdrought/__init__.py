@@ -1,8 +1,14 @@
 """Flash droughts on xarray: events, causes, forecasts, explanations and honest scores.
 
 Importing the package registers ``ds.xdrought`` and stays light: torch, shap, cartopy and matplotlib are imported by the
-functions that need them.
+functions that need them. The rooms ``xdrought.data``, ``plot``, ``study``, ``models``, ``simulation``, ``reproduction``
+and ``statistics`` are imported when they are first named.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
 
 from xdrought.accessor import XdroughtAccessor
 from xdrought.attribution import (
@@ -21,16 +27,21 @@ from xdrought.causality import (
     false_discovery_control,
     gccm,
 )
+from xdrought.data.tutorial import open_dataset
 from xdrought.definitions import DEFINITIONS, Definition
 from xdrought.events import (
+    DroughtMonitor,
     definition_agreement,
     drought_classes,
+    drought_objects,
     drought_state,
     drought_summary,
     flash_drought_events,
+    load_monitor,
     onset_days,
     onset_label,
     soil_moisture_percentile,
+    start_monitor,
 )
 from xdrought.forecast import (
     Forecaster,
@@ -46,9 +57,13 @@ from xdrought.limits import set_options
 from xdrought.verification import (
     alarms,
     class_scores,
+    climatology_forecast,
+    compare_models,
+    damped_persistence_forecast,
     match_events,
     occurrence_scores,
     onset_skill,
+    persistence_forecast,
     probability_scores,
     to_table,
     verify,
@@ -60,6 +75,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DEFINITIONS",
     "Definition",
+    "DroughtMonitor",
     "Forecaster",
     "OnsetModel",
     "Patches",
@@ -70,12 +86,16 @@ __all__ = [
     "ccm",
     "choose_embedding",
     "class_scores",
+    "climatology_forecast",
+    "compare_models",
+    "damped_persistence_forecast",
     "definition_agreement",
     "driver_contributions",
     "driver_gain",
     "driver_importance",
     "drought_classes",
     "drought_complexity",
+    "drought_objects",
     "drought_state",
     "drought_summary",
     "event_importance",
@@ -86,18 +106,35 @@ __all__ = [
     "gccm",
     "importance_by_rate",
     "load_forecaster",
+    "load_monitor",
     "load_onset",
     "match_events",
     "occurrence_scores",
     "onset_days",
     "onset_label",
     "onset_skill",
+    "open_dataset",
     "patches",
+    "persistence_forecast",
     "predict",
     "predict_onset",
     "probability_scores",
     "set_options",
     "soil_moisture_percentile",
+    "start_monitor",
     "to_table",
     "verify",
 ]
+
+_ROOMS = ("data", "plot", "study", "models", "simulation", "reproduction", "statistics", "leakage")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a room when it is first named."""
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})

@@ -1,57 +1,228 @@
-"""``ds.xdrought``: names become variables, then one call of the function of the same name; no arithmetic here."""
+"""``ds.xdrought``: names become variables, then the function of the same name is called; nothing else happens here.
+
+Every method has the name, the text and the signature of its function. The keywords are written out once more as typed
+dictionaries, so that editors complete them and type checkers refuse a misspelt one; a test holds them to the functions.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
+import pandas as pd
 import xarray as xr
 
-from xdrought import attribution, causality, events, forecast
-from xdrought.windows import patches
+from xdrought import attribution, causality, events, forecast, verification, windows
+from xdrought.calendars import Period
+from xdrought.definitions import Definition
 
-_PERIODS = ("reference", "train")  # a tuple is the start and end of one, not names of variables
-
-
-def _on_variables(function: Callable, *arguments: str) -> Callable:
-    """A method that calls `function` with names of variables allowed in some of its arguments."""
-    signature = inspect.signature(function)
-
-    def method(self: XdroughtAccessor, *args: Any, **kwargs: Any) -> Any:
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{function.__name__}: {error}") from None
-        for name in arguments:
-            if name in bound.arguments:
-                value = bound.arguments[name]
-                value = list(value) if isinstance(value, tuple) and name not in _PERIODS else value
-                bound.arguments[name] = self._pick(value)
-        return function(*bound.args, **bound.kwargs)
-
-    note = f"Variables of this Dataset may be given by name in {', '.join(f'`{a}`' for a in arguments)}."
-    return _dress(method, function, list(signature.parameters.values()), note)
+Name = Hashable | xr.DataArray  # a variable, by its name or itself
+Names = Hashable | Iterable[Hashable] | xr.DataArray | xr.Dataset | Mapping[Hashable, xr.DataArray]
+Reference = Name | slice | tuple | int | None
+Dims = Hashable | Iterable[Hashable] | None
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_Method = TypeVar("_Method", bound=Callable)
 
 
-def _on_dataset(function: Callable) -> Callable:
-    """A method that calls `function` with this Dataset as its first argument."""
-    parameters = list(inspect.signature(function).parameters.values())
+class Thresholds(TypedDict, total=False):
+    """Fields of a definition that a call may change."""
 
-    def method(self: XdroughtAccessor, *args: Any, **kwargs: Any) -> Any:
-        return function(self._ds, *args, **kwargs)
+    step: str
+    pool: str
+    window: int
+    percentile_method: str
+    upper: float
+    lower: float
+    wet_at_upper: bool
+    dry_at_lower: bool
+    recovers_at_lower: bool
+    min_rate: float
+    max_onset: float | None
+    recovery: float
+    min_duration: float
+    count_onset: bool
+    min_wet_run: float
+    relapse: str | None
+    rule: str
+    short_mean: int
+    long_mean: int
 
-    return _dress(method, function, parameters[1:], f"`{parameters[0].name}` is this Dataset.")
+
+class PercentileOptions(TypedDict, total=False):
+    method: str
+    pool: str
+    window: int
+    reference: Reference
+    time: Hashable
 
 
-def _dress(method: Callable, function: Callable, parameters: list[inspect.Parameter], note: str) -> Callable:
-    """Name, signature and help text of the function on the method."""
+class ClassOptions(Thresholds, total=False):
+    definition: str | Definition | Iterable[str | Definition]
+    is_percentile: bool
+    reference: Reference
+    soil_temperature: Name | None
+    frozen: str
+    time: Hashable
+
+
+class EventOptions(ClassOptions, total=False):
+    censored: str
+
+
+class StateOptions(Thresholds, total=False):
+    train: Period | Hashable
+    definition: str | Definition
+    time: Hashable
+
+
+class OnsetDayOptions(StateOptions, total=False):
+    label: str
+
+
+class OnsetLabelOptions(OnsetDayOptions, total=False):
+    lead: int
+
+
+class MonitorOptions(Thresholds, total=False):
+    definition: str | Definition
+    is_percentile: bool
+    reference: Reference
+    time: Hashable
+
+
+class ObjectOptions(TypedDict, total=False):
+    kinds: Sequence[str]
+    intensity: Name | None
+    connectivity: str
+    min_area: float
+    min_duration: float
+    cell_area: Name | None
+    periodic: bool | None
+    lat: Hashable
+    lon: Hashable
+    time: Hashable
+
+
+class CcmOptions(TypedDict, total=False):
+    embedding_dim: int | Mapping[str, int]
+    tau: int | Mapping[str, int]
+    direction: str
+    exclusion_radius: int | str
+    lag: int | Iterable[int]
+    where: Name | None
+    library_size: int | Iterable[int] | None
+    library_samples: int
+    surrogates: int
+    surrogate_kind: str
+    deseasonalize: bool
+    fdr: str | None
+    fdr_dim: Dims
+    seed: int
+    engine: str
+    time: Hashable
+
+
+class GccmOptions(TypedDict, total=False):
+    embedding_dim: int
+    tau: int
+    direction: str
+    neighbours: int | None
+    exclusion_radius: int
+    library_size: int | Iterable[int] | None
+    library_samples: int
+    surrogates: int
+    fdr: str | None
+    fdr_dim: Dims
+    detrend: bool
+    wrap: bool | None
+    seed: int
+    lat: Hashable
+    lon: Hashable
+
+
+class ContributionOptions(TypedDict, total=False):
+    groups: Mapping[str, Sequence[Hashable]] | None
+    lags: int
+    where: Name | None
+    time: Hashable
+
+
+class GainOptions(ContributionOptions, total=False):
+    fdr: str | None
+    fdr_dim: Dims
+    flips: int
+    seed: int
+
+
+class EmbeddingOptions(TypedDict, total=False):
+    max_dim: int
+    tau: int | Iterable[int]
+    lead: int
+    exclusion_radius: int | str
+    time: Hashable
+
+
+class VerifyOptions(TypedDict, total=False):
+    references: Iterable[str]
+    drivers: Mapping[str, xr.DataArray] | None
+    matching: str | None
+    lead: Any
+    train: Period | None
+    window: int
+    n_boot: int
+    confidence: float
+    block: int | None
+    seed: int
+    site: Hashable
+    time: Hashable
+    run: Hashable
+
+
+class CompareOptions(VerifyOptions, total=False):
+    score: str | Iterable[str]
+    baseline: str | None
+    fdr: str | None
+
+
+def documented_by(function: Callable, *names: str) -> Callable[[_Method], _Method]:
+    """Give a method the name, text and signature of its function; `names` may be given as names of variables."""
+    text = ", ".join(f"`{name}`" for name in names)
+    note = f"On ``ds.xdrought``, {text} may be given as names of variables of the Dataset."
+
+    def dress(method: _Method) -> _Method:
+        return _dress(method, function, list(inspect.signature(function).parameters.values()), note)
+
+    return dress
+
+
+def of_dataset(
+    function: Callable[Concatenate[xr.Dataset, _P], _R],
+) -> Callable[[Callable], Callable[Concatenate[XdroughtAccessor, _P], _R]]:
+    """Give a method the name, text and signature of a function whose first argument is the Dataset."""
+    first, *others = inspect.signature(function).parameters.values()
+    note = f"On ``ds.xdrought``, `{first.name}` is the Dataset itself."
+
+    def dress(method: Callable) -> Any:
+        return _dress(method, function, others, note)
+
+    return dress
+
+
+def _dress(method: _Method, function: Callable, parameters: list[inspect.Parameter], note: str) -> _Method:
     me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    summary, _, rest = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
+    shown = {"self", *(parameter.name for parameter in parameters)}
+    for name in inspect.signature(function).parameters:
+        if name not in shown:  # the Dataset: its line and, below it, what is said of it
+            rest = re.sub(rf"^{name} : .*\n((?:    .*)?\n)*?(?=\S)", "", rest, flags=re.MULTILINE)
+            rest = re.sub(rf"^{name}, ", "", rest, flags=re.MULTILINE)
     method.__name__ = function.__name__
     method.__qualname__ = f"XdroughtAccessor.{function.__name__}"
+    method.__doc__ = f"{summary}\n\n{note} See also :func:`xdrought.{function.__name__}`.\n\n{rest}"
     method.__signature__ = inspect.Signature([me, *parameters])  # type: ignore[attr-defined]
-    summary = (inspect.getdoc(function) or "").split("\n\n")[0]
-    method.__doc__ = f"{summary}\n\nCalls :func:`xdrought.{function.__name__}`: see there. {note}"
     return method
 
 
@@ -64,6 +235,7 @@ class XdroughtAccessor:
 
     def _pick(self, variable: Any) -> Any:
         """The variable of a name, a Dataset of several names, or the given object as it is."""
+        variable = list(variable) if isinstance(variable, tuple) else variable
         names = variable if isinstance(variable, list) else [variable]
         if not names or not all(isinstance(name, str | int) for name in names):
             return variable
@@ -73,17 +245,121 @@ class XdroughtAccessor:
             raise KeyError(f"no variable {missing} in the Dataset; it has {found}")
         return self._ds[variable]
 
-    soil_moisture_percentile = _on_variables(events.soil_moisture_percentile, "soil_moisture", "reference")
-    flash_drought_events = _on_variables(events.flash_drought_events, "soil_moisture", "reference", "soil_temperature")
-    drought_classes = _on_variables(events.drought_classes, "soil_moisture", "reference", "soil_temperature")
-    drought_summary = _on_variables(events.drought_summary, "soil_moisture", "reference", "soil_temperature")
-    ccm = _on_variables(causality.ccm, "cause", "effect", "where")
-    driver_gain = _on_variables(causality.driver_gain, "drivers", "soil_moisture", "where")
-    driver_contributions = _on_variables(causality.driver_contributions, "drivers", "soil_moisture", "where")
-    causality_degree = _on_variables(causality.causality_degree, "drivers", "target", "train")
-    choose_embedding = _on_variables(causality.choose_embedding, "da")
-    gccm = _on_variables(causality.gccm, "cause", "effect")
-    patches = _on_dataset(patches)
-    fit_resattcaurec = _on_dataset(forecast.fit_resattcaurec)
-    predict = _on_dataset(forecast.predict)
-    attributions = _on_dataset(attribution.attributions)
+    def _pick_in(self, options: Mapping[str, Any], *names: str, periods: Sequence[str] = ()) -> dict[str, Any]:
+        """The options with variables in the place of names; a text that names a period and no variable stays."""
+        picked = dict(options)
+        for name in names:
+            if name in picked:
+                picked[name] = self._pick(picked[name])
+        for name in periods:
+            if isinstance(picked.get(name), str) and picked[name] in self._ds:
+                picked[name] = self._ds[picked[name]]
+        return picked
+
+    # events
+
+    @documented_by(events.soil_moisture_percentile, "soil_moisture", "reference")
+    def soil_moisture_percentile(self, soil_moisture: Name, **options: Unpack[PercentileOptions]) -> xr.DataArray:
+        picked = self._pick_in(options, periods=["reference"])
+        return events.soil_moisture_percentile(self._pick(soil_moisture), **picked)
+
+    @documented_by(events.flash_drought_events, "soil_moisture", "reference", "soil_temperature")
+    def flash_drought_events(self, soil_moisture: Name, **options: Unpack[EventOptions]) -> xr.Dataset:
+        picked = self._pick_in(options, "soil_temperature", periods=["reference"])
+        return events.flash_drought_events(self._pick(soil_moisture), **picked)
+
+    @documented_by(events.drought_classes, "soil_moisture", "reference", "soil_temperature")
+    def drought_classes(self, soil_moisture: Name, **options: Unpack[ClassOptions]) -> xr.DataArray:
+        picked = self._pick_in(options, "soil_temperature", periods=["reference"])
+        return events.drought_classes(self._pick(soil_moisture), **picked)
+
+    @documented_by(events.drought_summary, "soil_moisture", "reference", "soil_temperature")
+    def drought_summary(self, soil_moisture: Name, **options: Unpack[ClassOptions]) -> xr.Dataset:
+        picked = self._pick_in(options, "soil_temperature", periods=["reference"])
+        return events.drought_summary(self._pick(soil_moisture), **picked)
+
+    @documented_by(events.drought_state, "soil_moisture", "train")
+    def drought_state(self, soil_moisture: Name, **options: Unpack[StateOptions]) -> xr.Dataset:
+        picked = self._pick_in(options, periods=["train"])
+        return events.drought_state(self._pick(soil_moisture), **picked)
+
+    @documented_by(events.onset_days, "soil_moisture", "train")
+    def onset_days(self, soil_moisture: Name, **options: Unpack[OnsetDayOptions]) -> xr.DataArray:
+        return events.onset_days(self._pick(soil_moisture), **self._pick_in(options, periods=["train"]))
+
+    @documented_by(events.onset_label, "soil_moisture", "train")
+    def onset_label(self, soil_moisture: Name, **options: Unpack[OnsetLabelOptions]) -> xr.DataArray:
+        return events.onset_label(self._pick(soil_moisture), **self._pick_in(options, periods=["train"]))
+
+    @documented_by(events.drought_objects, "classes", "intensity", "cell_area")
+    def drought_objects(self, classes: Name, **options: Unpack[ObjectOptions]) -> xr.Dataset:
+        return events.drought_objects(self._pick(classes), **self._pick_in(options, "intensity", "cell_area"))
+
+    @documented_by(events.start_monitor, "soil_moisture", "reference")
+    def start_monitor(self, soil_moisture: Name, **options: Unpack[MonitorOptions]) -> events.DroughtMonitor:
+        return events.start_monitor(self._pick(soil_moisture), **self._pick_in(options, periods=["reference"]))
+
+    # causes
+
+    @documented_by(causality.ccm, "cause", "effect", "where")
+    def ccm(self, cause: Names, effect: Name, **options: Unpack[CcmOptions]) -> xr.Dataset:
+        return causality.ccm(self._pick(cause), self._pick(effect), **self._pick_in(options, "where"))
+
+    @documented_by(causality.gccm, "cause", "effect")
+    def gccm(self, cause: Names, effect: Name, **options: Unpack[GccmOptions]) -> xr.Dataset:
+        return causality.gccm(self._pick(cause), self._pick(effect), **options)
+
+    @documented_by(causality.driver_gain, "drivers", "soil_moisture", "where")
+    def driver_gain(self, drivers: Names, soil_moisture: Name, **options: Unpack[GainOptions]) -> xr.Dataset:
+        picked = self._pick_in(options, "where")
+        return causality.driver_gain(self._pick(drivers), self._pick(soil_moisture), **picked)
+
+    @documented_by(causality.driver_contributions, "drivers", "soil_moisture", "where")
+    def driver_contributions(
+        self, drivers: Names, soil_moisture: Name, **options: Unpack[ContributionOptions]
+    ) -> xr.DataArray:
+        picked = self._pick_in(options, "where")
+        return causality.driver_contributions(self._pick(drivers), self._pick(soil_moisture), **picked)
+
+    @documented_by(causality.causality_degree, "drivers", "target", "train")
+    def causality_degree(self, drivers: Names, target: Name, **options: Any) -> xr.Dataset:  # each method has its own
+        picked = self._pick_in(options, periods=["train"])
+        return causality.causality_degree(self._pick(drivers), self._pick(target), **picked)
+
+    @documented_by(causality.choose_embedding, "da")
+    def choose_embedding(self, da: Name, **options: Unpack[EmbeddingOptions]) -> xr.Dataset:
+        return causality.choose_embedding(self._pick(da), **options)
+
+    # windows, forecasts and their scores
+
+    @of_dataset(windows.patches)
+    def patches(self, *arguments: Any, **options: Any) -> windows.Patches:
+        return windows.patches(self._ds, *arguments, **options)
+
+    @of_dataset(forecast.fit_resattcaurec)
+    def fit_resattcaurec(self, *arguments: Any, **options: Any) -> forecast.Forecaster:
+        return forecast.fit_resattcaurec(self._ds, *arguments, **options)
+
+    @of_dataset(forecast.predict)
+    def predict(self, *arguments: Any, **options: Any) -> xr.Dataset:
+        return forecast.predict(self._ds, *arguments, **options)
+
+    @of_dataset(forecast.fit_onset)
+    def fit_onset(self, *arguments: Any, **options: Any) -> forecast.OnsetModel:
+        return forecast.fit_onset(self._ds, *arguments, **options)
+
+    @of_dataset(forecast.predict_onset)
+    def predict_onset(self, *arguments: Any, **options: Any) -> xr.Dataset:
+        return forecast.predict_onset(self._ds, *arguments, **options)
+
+    @of_dataset(attribution.attributions)
+    def attributions(self, *arguments: Any, **options: Any) -> xr.Dataset:
+        return attribution.attributions(self._ds, *arguments, **options)
+
+    @documented_by(verification.verify, "forecast", "observed")
+    def verify(self, forecast: Names, observed: Name, **options: Unpack[VerifyOptions]) -> xr.Dataset:
+        return verification.verify(self._pick(forecast), self._pick(observed), **options)
+
+    @documented_by(verification.compare_models, "forecast", "observed")
+    def compare_models(self, forecast: Names, observed: Name, **options: Unpack[CompareOptions]) -> pd.DataFrame:
+        return verification.compare_models(self._pick(forecast), self._pick(observed), **options)

@@ -53,7 +53,7 @@ class set_options:
     Examples
     --------
     >>> import pandas as pd, xarray as xr, xdrought
-    >>> from xdrought.limits import set_options
+    >>> from xdrought import set_options
     >>> sm = xr.DataArray([0.3, 1.7, 0.2], {"time": pd.date_range("2001-01-01", periods=3)}, "time",
     ...                   attrs={"units": "m3 m-3"})
     >>> with set_options(check_limits=False):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import typing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +18,8 @@ from tests.support.towers import random_sites
 from xdrought.accessor import XdroughtAccessor
 
 METHODS = sorted(name for name in vars(XdroughtAccessor) if not name.startswith("_"))
-ON_DATASET = {"patches", "fit_resattcaurec", "predict", "attributions"}
+ON_DATASET = {"patches", "fit_resattcaurec", "predict", "fit_onset", "predict_onset", "attributions"}
+TABLES_AND_OBJECTS = {"start_monitor", "verify", "compare_models", "drought_objects"}  # results with tests of their own
 QUICK = {"window": 5, "lead": 2, "epochs": 1, "batch_size": 64, "device": "cpu", "progress": False, "widths": (4, 4)}
 
 
@@ -80,16 +84,22 @@ def by_name_and_by_array(ds: xr.Dataset) -> dict[str, list[tuple]]:
              {"train": ("2001", "2001")}),
         ],
         "choose_embedding": [(("soil_moisture",), {"max_dim": 3}, (ds.soil_moisture,), {"max_dim": 3})],
+        "drought_state": [(("soil_moisture",), {"train": "summer", "min_duration": 5}, (ds.soil_moisture,),
+                           {"train": ds.summer, "min_duration": 5})],
+        "onset_days": [(("soil_moisture",), {"train": ("2001-01-01", "2001-06-30")}, (ds.soil_moisture,),
+                        {"train": ("2001-01-01", "2001-06-30")})],
+        "onset_label": [(("soil_moisture",), {"lead": 3, "train": "summer"}, (ds.soil_moisture,),
+                         {"lead": 3, "train": ds.summer})],
         "gccm": [((["t2m", "tp"], "soil_moisture"), {"lat": "site", "lon": "time", "embedding_dim": 1},
                   (pair, ds.soil_moisture), {"lat": "site", "lon": "time", "embedding_dim": 1})],
     }  # fmt: skip
 
 
 def test_every_method_is_tried_here(ds):
-    assert set(METHODS) == set(by_name_and_by_array(ds)) | ON_DATASET
+    assert set(METHODS) == set(by_name_and_by_array(ds)) | ON_DATASET | TABLES_AND_OBJECTS
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - ON_DATASET))
+@pytest.mark.parametrize("name", sorted(set(METHODS) - ON_DATASET - TABLES_AND_OBJECTS))
 def test_a_name_is_the_variable_of_that_name(ds, name):
     for names, settings, arrays, same_settings in by_name_and_by_array(ds)[name]:
         with unchanged(ds):
@@ -116,6 +126,32 @@ def test_training_and_forecast_are_those_of_the_functions():
     xr.testing.assert_identical(sites.xdrought.attributions(mine, **few), xd.attributions(sites, other, **few))
 
 
+def test_scores_and_differences_are_those_of_the_functions(ds):
+    ds = ds.assign(guess=ds.soil_moisture.shift(time=1).assign_attrs(ds.soil_moisture.attrs))
+    how = {"lead": 1, "n_boot": 5, "train": ("2001-01-01", "2001-06-30")}
+    xr.testing.assert_identical(
+        ds.xdrought.verify("guess", "soil_moisture", **how), xd.verify(ds.guess, ds.soil_moisture, **how)
+    )
+    mine = ds.xdrought.compare_models(ds.guess, "soil_moisture", **how)
+    pd.testing.assert_frame_equal(mine, xd.compare_models(ds.guess, ds.soil_moisture, **how))
+
+
+def test_objects_and_the_monitor_are_those_of_the_functions(ds):
+    days = pd.date_range("2001-07-01", periods=20)
+    coords = {"time": days, "lat": [50.0, 49.0], "lon": [10.0, 11.0, 12.0]}
+    dry = xr.DataArray(np.random.default_rng(0).random((20, 2, 3)) < 0.3, coords, ("time", "lat", "lon"))
+    depth = dry * 2.0
+    grid = xr.Dataset({"dry": dry, "depth": depth})
+    xr.testing.assert_identical(
+        grid.xdrought.drought_objects("dry", intensity="depth"), xd.drought_objects(dry, intensity=depth)
+    )
+    mine, other = (
+        ds.xdrought.start_monitor("soil_moisture", reference="wetter"),
+        xd.start_monitor(ds.soil_moisture, reference=ds.wetter),
+    )
+    xr.testing.assert_identical(mine.events(), other.events())
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_signature_and_help_are_those_of_the_function(name):
     method, function = getattr(XdroughtAccessor, name), getattr(xd, name)
@@ -124,8 +160,72 @@ def test_signature_and_help_are_those_of_the_function(name):
     assert own[0].name == "self"
     assert own[1:] == (of_function[1:] if name in ON_DATASET else of_function)
     assert method.__name__ == name
-    assert method.__doc__.startswith(inspect.getdoc(function).split("\n\n")[0])
-    assert f":func:`xdrought.{name}`" in method.__doc__
+    help_text, whole = method.__doc__, inspect.getdoc(function)
+    assert help_text.startswith(whole.split("\n\n")[0])
+    assert f":func:`xdrought.{name}`" in help_text
+    told = whole[whole.index("Returns\n") :]
+    assert told in help_text
+    if name in ON_DATASET:
+        assert "\nds : " not in help_text
+        assert "\nds, " not in help_text
+
+
+def test_help_shows_every_parameter_and_completion_reads_them(ds):
+    """IPython's `?` prints, and its completion offers, what `inspect.signature` of the bound method tells."""
+    shown = inspect.signature(ds.xdrought.ccm)
+    assert list(shown.parameters)[:3] == ["cause", "effect", "embedding_dim"]
+    assert shown.parameters["embedding_dim"].default == 2
+    assert "surrogates" in shown.parameters
+    assert "drivers" in inspect.signature(ds.xdrought.fit_resattcaurec).parameters
+
+
+def typed_keywords(method) -> tuple[dict, bool]:
+    """The keywords that the method writes out for type checkers, and whether any other is taken."""
+    hints = typing.get_type_hints(method, include_extras=True)
+    code = method.__code__
+    own = list(code.co_varnames[1 : code.co_argcount])
+    keywords = {name: hints[name] for name in own}
+    rest = hints.get("options")
+    if typing.get_origin(rest) is typing.Unpack:
+        return keywords | typing.get_type_hints(typing.get_args(rest)[0]), False
+    return keywords, True
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - ON_DATASET - {"causality_degree"}))
+def test_the_keywords_written_out_are_those_of_the_function(name):
+    ours, is_open = typed_keywords(getattr(XdroughtAccessor, name))
+    parameters = inspect.signature(getattr(xd, name)).parameters.values()
+    theirs = {p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+        theirs |= {field.name for field in dataclasses.fields(xd.Definition)} - {"name", "source", "note"}
+    assert not is_open
+    assert set(ours) == theirs, "write the keywords out in xdrought/accessor.py"
+
+
+SNIPPET = """
+import xarray as xr
+import xdrought
+from xdrought.accessor import XdroughtAccessor
+
+def study(a: XdroughtAccessor, forecaster: xdrought.Forecaster) -> None:
+    a.ccm("t2m", "soil_moisture", surrogates=99, where="summer")
+    a.flash_drought_events("soil_moisture", soil_temperature="stl1", min_duration=14)
+    a.predict(forecaster, batch_size=8)
+    a.ccm("t2m", "soil_moisture", surogates=99)
+    a.flash_drought_events("soil_moisture", min_durations=14)
+    a.predict(forecaster, batchsize=8)
+    a.ccm("t2m", "soil_moisture", surrogates="many")
+"""
+
+
+def test_a_type_checker_refuses_a_misspelt_keyword_and_a_wrong_type(tmp_path):
+    api = pytest.importorskip("mypy.api")
+    (tmp_path / "study.py").write_text(SNIPPET)
+    root = Path(xd.__file__).parents[1]
+    options = ["--config-file", str(root / "pyproject.toml"), "--follow-imports", "silent"]
+    found, _, _ = api.run([*options, "--cache-dir", str(root / ".mypy_cache"), str(tmp_path / "study.py")])
+    lines = [int(line.split(":")[1]) for line in found.splitlines() if ": error:" in line]
+    assert lines == [10, 11, 12, 13], found
 
 
 def test_a_dask_dataset_stays_lazy(ds):
@@ -144,7 +244,7 @@ def test_a_dask_dataset_stays_lazy(ds):
         (KeyError, r"no variable \['rain'\]", lambda ds: ds.xdrought.ccm(["t2m", "rain"], "soil_moisture")),
         (KeyError, r"no variable \['rain'\]",
          lambda ds: ds.xdrought.causality_degree(("t2m", "rain"), "soil_moisture", train=("2001", "2001"))),
-        (TypeError, "missing a required argument: 'effect'", lambda ds: ds.xdrought.ccm("t2m")),
+        (TypeError, "missing 1 required positional argument: 'effect'", lambda ds: ds.xdrought.ccm("t2m")),
         (TypeError, "got an unexpected keyword argument 'lags'",
          lambda ds: ds.xdrought.ccm("t2m", "soil_moisture", lags=2)),
         (TypeError, "expected a DataArray, got Dataset",

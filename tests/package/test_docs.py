@@ -26,7 +26,7 @@ PUBLIC = [
     "xdrought.data",
     "xdrought.data.collocate",
     "xdrought.data.era5",
-    "xdrought.simulation.twin",
+    "xdrought.simulation",
     "xdrought.events",
     "xdrought.forecast",
     "xdrought.models",

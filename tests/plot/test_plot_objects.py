@@ -130,7 +130,7 @@ def test_objects_over_the_date_line_are_drawn_in_one_piece():
 
 def test_what_cannot_be_drawn_is_refused():
     objects = drought_objects(moving())
-    with pytest.raises(ValueError, match="objects must come from xdrought.events.drought_objects"):
+    with pytest.raises(ValueError, match="objects must come from xdrought.drought_objects"):
         plot_objects(xr.Dataset())
     with pytest.raises(ValueError, match=r"no object \[7\]; there are 1 to 2"):
         plot_objects(objects, [1, 7])

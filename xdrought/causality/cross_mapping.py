@@ -302,7 +302,7 @@ def ccm(
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> from xdrought.causality import ccm
+    >>> from xdrought import ccm
     >>> x, y = np.full((2, 400), 0.4)
     >>> for t in range(399):  # x drives y, hardly the reverse
     ...     x[t + 1] = x[t] * (3.8 - 3.8 * x[t])

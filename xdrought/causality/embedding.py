@@ -66,7 +66,7 @@ def choose_embedding(
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> from xdrought.causality import choose_embedding
+    >>> from xdrought import choose_embedding
     >>> x = np.full(300, 0.4)
     >>> for t in range(299):
     ...     x[t + 1] = 3.8 * x[t] * (1 - x[t])

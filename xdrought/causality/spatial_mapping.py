@@ -125,7 +125,7 @@ def gccm(
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> from xdrought.causality import gccm
+    >>> from xdrought import gccm
     >>> rng = np.random.default_rng(0)
     >>> rain = xr.DataArray(rng.random((12, 15)), dims=("lat", "lon"), name="rain")
     >>> result = gccm(rain, np.sqrt(rain).rename("soil"))

@@ -67,8 +67,8 @@ def join_towers(patches: xr.Dataset, towers: xr.Dataset, *, time: Hashable = "ti
     Examples
     --------
     >>> from xdrought.data import collocate
-    >>> from xdrought.simulation import twin
-    >>> world = twin.simulate(2, 30, size=4)
+    >>> from xdrought import simulation
+    >>> world = simulation.simulate(2, 30, size=4)
     >>> joined = collocate.join_towers(world[["t2m", "tp"]], world[["soil_moisture"]])
     >>> sorted(joined.data_vars)
     ['soil_moisture', 't2m', 'tp']

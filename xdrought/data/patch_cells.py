@@ -113,8 +113,8 @@ def nearest_cells(patches: xr.Dataset) -> xr.Dataset:
     Examples
     --------
     >>> from xdrought.data import collocate
-    >>> from xdrought.simulation import twin
-    >>> collocate.nearest_cells(twin.simulate(2, 30, size=4)).t2m.sizes["cell"]
+    >>> from xdrought import simulation
+    >>> collocate.nearest_cells(simulation.simulate(2, 30, size=4)).t2m.sizes["cell"]
     4
     """
     if not set(_PATCH) <= set(patches.dims) or patches.sizes[_PATCH[0]] != patches.sizes[_PATCH[1]]:

@@ -30,7 +30,7 @@ def open_dataset(name: str, **options: Any) -> xr.Dataset:
           2011. It travels with the library (CC-BY-4.0).
         - ``"fluxnet"``: the FLUXNET2015 files in ``$XDROUGHT_DATA_DIR/fluxnet2015``.
         - ``"uscrn"``: the USCRN files in ``$XDROUGHT_DATA_DIR/uscrn``, or those fetched before.
-        - ``"twin"``: a simulated world with known causes (:func:`xdrought.simulation.twin.simulate`); not
+        - ``"twin"``: a simulated world with known causes (:func:`xdrought.simulation.simulate`); not
           observations.
     **options
         For the function that reads or simulates: ``sites=`` for "fluxnet", ``stations=`` and ``years=`` for
@@ -55,7 +55,7 @@ def open_dataset(name: str, **options: Any) -> xr.Dataset:
 
     Examples
     --------
-    >>> from xdrought.data.tutorial import open_dataset
+    >>> from xdrought import open_dataset
     >>> ds = open_dataset("us-ar1")
     >>> dict(ds.sizes), ds.soil_moisture.attrs["units"]
     ({'site': 1, 'time': 1461}, '%')

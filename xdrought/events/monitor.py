@@ -158,7 +158,7 @@ class DroughtMonitor:
         >>> import numpy as np, pandas as pd, xarray as xr
         >>> p = np.repeat([60.0, 30.0, 15.0], [5, 1, 3])
         >>> da = xr.DataArray(p, dims="time", coords={"time": pd.date_range("2001-01-01", periods=9)})
-        >>> from xdrought.events import start_monitor
+        >>> from xdrought import start_monitor
         >>> today = start_monitor(da, is_percentile=True).today()
         >>> int(today.drought_class), int(today.provisional_days), float(today.days_since_start)
         (0, 5, 2.0)

@@ -297,7 +297,7 @@ def drought_objects(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.events import drought_objects
+    >>> from xdrought import drought_objects
     >>> dry = np.zeros((3, 4, 8), bool)
     >>> dry[0, 1, 7], dry[1, 1, [7, 0]], dry[2, 1, 0] = True, True, True  # it crosses the date line
     >>> coords = {"time": pd.date_range("2001-07-01", periods=3), "lat": [60, 20, -20, -60], "lon": np.arange(8) * 45.0}

@@ -62,7 +62,7 @@ def onset_days(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.events.onsets import onset_days
+    >>> from xdrought import onset_days
     >>> days = pd.date_range("2001-01-01", periods=100)
     >>> soil = xr.DataArray(np.r_[np.full(60, 0.5), np.linspace(0.4, 0.1, 40)], {"time": days}, dims="time")
     >>> soil.time[onset_days(soil, train=slice(None))].dt.strftime("%m-%d").values.tolist()
@@ -105,7 +105,7 @@ def onset_label(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.events.onsets import onset_label
+    >>> from xdrought import onset_label
     >>> days = pd.date_range("2001-01-01", periods=100)
     >>> soil = xr.DataArray(np.r_[np.full(60, 0.5), np.linspace(0.4, 0.1, 40)], {"time": days}, dims="time")
     >>> begins = onset_label(soil, lead=3, train=slice(None))

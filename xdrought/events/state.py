@@ -84,7 +84,7 @@ def drought_state(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.events.state import drought_state
+    >>> from xdrought import drought_state
     >>> days = pd.date_range("2001-01-01", periods=200)
     >>> soil = xr.DataArray(np.linspace(0.4, 0.1, 200), {"time": days}, dims="time", attrs={"units": "m3 m-3"})
     >>> state = drought_state(soil, train=slice(None))

@@ -164,7 +164,7 @@ class Forecaster:
         Examples
         --------
         >>> import numpy as np, pandas as pd, xarray as xr
-        >>> from xdrought.forecast.fitting import fit_resattcaurec
+        >>> from xdrought import fit_resattcaurec
         >>> rain = np.random.default_rng(0).random((1, 400))
         >>> soil = np.apply_along_axis(np.convolve, 1, rain, 0.95 ** np.arange(60))[:, :400]
         >>> ds = xr.Dataset({"tp": (("site", "time"), rain), "soil_moisture": (("site", "time"), soil)})

@@ -143,7 +143,7 @@ def load_forecaster(path: str | Path) -> Forecaster:
 
     Examples
     --------
-    >>> from xdrought.forecast.fitting import load_forecaster
+    >>> from xdrought import load_forecaster
     >>> forecaster = load_forecaster("soil_moisture.xdrought")  # doctest: +SKIP
     """
     path = Path(path)

@@ -39,7 +39,7 @@ def plot_objects(
     Parameters
     ----------
     objects : xarray.Dataset
-        From :func:`xdrought.events.drought_objects`. The days of the objects drawn are computed, no other.
+        From :func:`xdrought.drought_objects`. The days of the objects drawn are computed, no other.
     ids : int or sequence of int, optional
         Numbers of the objects; by default the one with the largest sum of daily areas.
     extent : tuple of float, optional
@@ -73,7 +73,7 @@ def plot_objects(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.events import drought_objects
+    >>> from xdrought import drought_objects
     >>> from xdrought.plot import plot_objects
     >>> dry = np.zeros((3, 4, 8), bool)
     >>> dry[0, 1, 2], dry[1, 1, 2:4], dry[2, 1, 3] = True, True, True
@@ -125,7 +125,7 @@ def animate_objects(
     Parameters
     ----------
     objects : xarray.Dataset
-        From :func:`xdrought.events.drought_objects`. Their days are computed at once.
+        From :func:`xdrought.drought_objects`. Their days are computed at once.
     ids : int or sequence of int, optional
         Numbers of the objects, from the first day of the earliest to the last of the latest; all objects by default.
     background : xarray.DataArray, optional
@@ -154,7 +154,7 @@ def animate_objects(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.events import drought_objects
+    >>> from xdrought import drought_objects
     >>> from xdrought.plot import animate_objects
     >>> dry = np.zeros((3, 4, 8), bool)
     >>> dry[0, 1, 2], dry[1, 1, 2:4], dry[2, 1, 3] = True, True, True
@@ -221,7 +221,7 @@ def animate_objects(
 def _chosen(objects: xr.Dataset, ids: Any) -> list[int]:
     """Numbers of the objects to draw."""
     if not isinstance(objects, xr.Dataset) or not set(objects.variables) >= _NEEDED:
-        raise ValueError(f"objects must come from xdrought.events.drought_objects, with {sorted(_NEEDED)}")
+        raise ValueError(f"objects must come from xdrought.drought_objects, with {sorted(_NEEDED)}")
     known = objects["object"].values
     if not known.size:
         raise ValueError("there is no object; nothing to draw")

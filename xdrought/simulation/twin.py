@@ -161,7 +161,7 @@ def simulate(
 
     Examples
     --------
-    >>> from xdrought.simulation.twin import simulate
+    >>> from xdrought.simulation import simulate
     >>> ds = simulate(n_sites=2, n_days=30, size=4)
     >>> ds.t2m.dims, ds.sizes["patch_lat"], float(ds.truth_strength.sel(variable="z500").max())
     (('site', 'time', 'patch_lat', 'patch_lon'), 4, 0.0)
@@ -235,7 +235,7 @@ def simulate_grid(
 
     Examples
     --------
-    >>> from xdrought.simulation.twin import simulate_grid
+    >>> from xdrought.simulation import simulate_grid
     >>> ds = simulate_grid(3, 4, 10, spinup_days=30)
     >>> dict(ds.sizes)["lat"], ds.tp.dims, ds.tp.attrs["units"]
     (3, ('time', 'lat', 'lon'), 'm')
@@ -296,7 +296,7 @@ def respond(ds: xr.Dataset) -> xr.Dataset:
 
     Examples
     --------
-    >>> from xdrought.simulation.twin import respond, simulate
+    >>> from xdrought.simulation import respond, simulate
     >>> ds = simulate(2, 60, size=2)
     >>> hotter = ds.assign(t2m=ds.t2m + 5, mx2t=ds.mx2t + 5)
     >>> bool((respond(hotter).evaporation.sum() > respond(ds).evaporation.sum()))

@@ -126,7 +126,7 @@ def to_era5(
     Examples
     --------
     >>> import tempfile
-    >>> from xdrought.simulation.twin import simulate_grid, to_era5
+    >>> from xdrought.simulation import simulate_grid, to_era5
     >>> folder = tempfile.mkdtemp()
     >>> [path.name for path in to_era5(simulate_grid(2, 3, 5), f"{folder}/region.nc")]
     ['region.nc']
@@ -183,7 +183,7 @@ def to_fluxnet_csv(ds: xr.Dataset, folder: str | PathLike, *, gap_fraction: floa
     Examples
     --------
     >>> import tempfile
-    >>> from xdrought.simulation.twin import simulate, to_fluxnet_csv
+    >>> from xdrought.simulation import simulate, to_fluxnet_csv
     >>> [path.name for path in to_fluxnet_csv(simulate(1, 365, size=2), tempfile.mkdtemp())]
     ['FLX_TW-001_FLUXNET2015_SUBSET_DD_2002-2002_1-4.csv', 'sites.csv']
     """

@@ -56,7 +56,7 @@ def ablation(
 
     Examples
     --------
-    >>> from xdrought.study.ablation import FACTORIAL
+    >>> from xdrought.study import FACTORIAL
     >>> list(FACTORIAL)
     ['Rec', 'CauRec', 'AttRec', 'AttCauRec', 'ResRec', 'ResCauRec', 'ResAttRec', 'ResAttCauRec']
     """
@@ -99,7 +99,7 @@ def factorial_effects(
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> from xdrought.study.ablation import FACTORIAL, factorial_effects
+    >>> from xdrought.study import FACTORIAL, factorial_effects
     >>> nse = np.array([0.1 * ("Res" in name) + 0.2 * ("Cau" in name) for name in FACTORIAL])
     >>> nse = np.broadcast_to(nse[:, None, None], (8, 2, 5))
     >>> scores = xr.Dataset({"nse": (("model", "run", "site"), nse)}, {"model": list(FACTORIAL), "site": range(5)})

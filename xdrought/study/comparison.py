@@ -78,7 +78,7 @@ def compare(
 
     Examples
     --------
-    >>> from xdrought.data import open_dataset
+    >>> from xdrought import open_dataset
     >>> from xdrought.study import compare, paired_differences
     >>> ds = open_dataset("us-ar1")
     >>> small = {"size": 1, "widths": (4, 4), "epochs": 1, "learning_rate": 1e-2}

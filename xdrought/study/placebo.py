@@ -77,7 +77,7 @@ def causality_controls(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.causality import causality_degree
+    >>> from xdrought import causality_degree
     >>> from xdrought.study import causality_controls
     >>> rng, time = np.random.default_rng(0), pd.date_range("2001-01-01", periods=300)
     >>> coords = {"site": ["A", "B"], "time": time}

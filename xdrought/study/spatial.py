@@ -56,7 +56,7 @@ def predicted_degree(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.study.spatial import predicted_degree
+    >>> from xdrought.study import predicted_degree
     >>> warmth = np.linspace(0, 1, 8)
     >>> coords = {"site": range(8), "time": pd.date_range("2001-01-01", periods=2), "variable": ["t2m"]}
     >>> t2m = xr.DataArray(np.stack([warmth, warmth + 1], axis=1), dims=("site", "time"))
@@ -268,7 +268,7 @@ def spatial_folds(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.study.spatial import spatial_folds
+    >>> from xdrought.study import spatial_folds
     >>> days = pd.date_range("2001-01-01", periods=50)
     >>> observed = xr.DataArray(np.ones((6, 50), bool), {"site": list("ABCDEF"), "time": days}, ("site", "time"))
     >>> tested = [splits.ranges.start.sel(part="test").notnull() for splits in spatial_folds(observed, folds=3)]

@@ -89,7 +89,7 @@ def sweep(
 
     Examples
     --------
-    >>> from xdrought.data import open_dataset
+    >>> from xdrought import open_dataset
     >>> from xdrought.study import sweep
     >>> small = {"variant": "Rec", "size": 1, "widths": (4, 4), "epochs": 1, "runs": 1, "progress": False}
     >>> found = sweep(open_dataset("us-ar1"), "soil_moisture", ["TA_F", "P_F"], over={"lead": [1, 7]}, **small)

@@ -131,7 +131,7 @@ def class_scores(
     Examples
     --------
     >>> import xarray as xr
-    >>> from xdrought.verification.contingency import class_scores
+    >>> from xdrought import class_scores
     >>> observed = xr.DataArray([0, 0, 0, 1], dims="time")
     >>> forecast = xr.DataArray([0, 0, 1, 1], dims="time")
     >>> found = class_scores(forecast, observed, classes={"wet": 0, "dry": 1})

@@ -89,7 +89,7 @@ def compare_models(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.verification import compare_models
+    >>> from xdrought import compare_models
     >>> rng, days = np.random.default_rng(0), pd.date_range("2001-01-01", periods=1000)
     >>> seen = xr.DataArray(30 + np.cumsum(rng.standard_normal(1000)), {"time": days})
     >>> both = {"sharp": seen[700:] + rng.standard_normal(300), "blunt": seen[700:] + 3 * rng.standard_normal(300)}

@@ -73,7 +73,7 @@ def match_events(
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> from xdrought.verification.event_matching import match_events
+    >>> from xdrought import match_events
     >>> def table(*starts):
     ...     days = np.array(starts, "datetime64[D]").astype("datetime64[s]")
     ...     columns = {"onset_time": days - np.timedelta64(5, "D"), "start_time": days, "duration": [20] * len(days)}

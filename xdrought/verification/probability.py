@@ -78,7 +78,7 @@ def occurrence_scores(
     Examples
     --------
     >>> import xarray as xr
-    >>> from xdrought.verification.probability import occurrence_scores
+    >>> from xdrought import occurrence_scores
     >>> flags = {"flag_values": [0, 1], "flag_meanings": "no_drought flash_condition"}
     >>> seen = xr.DataArray([0, 0, 1, 1], dims="time", attrs=flags)
     >>> found = occurrence_scores(seen.copy(data=[0, 1, 1, 1]), seen, event="flash_condition")
@@ -186,7 +186,7 @@ def probability_scores(
     Examples
     --------
     >>> import xarray as xr
-    >>> from xdrought.verification.probability import probability_scores
+    >>> from xdrought import probability_scores
     >>> said = xr.DataArray([0.9, 0.8, 0.1, 0.0], dims="time")
     >>> found = probability_scores(said, xr.DataArray([True, True, False, False], dims="time"))
     >>> round(found.brier.item(), 3), round(found.brier_skill.item(), 3)

@@ -111,7 +111,7 @@ def persistence_forecast(
     Examples
     --------
     >>> import pandas as pd, xarray as xr
-    >>> from xdrought.verification import persistence_forecast
+    >>> from xdrought import persistence_forecast
     >>> days = pd.date_range("2001-01-01", periods=5)
     >>> seen = xr.DataArray([10.0, 11, 12, 13, 14], {"time": days})
     >>> persistence_forecast(seen, seen[2:], lead=2).values
@@ -186,7 +186,7 @@ def climatology_forecast(
     Examples
     --------
     >>> import pandas as pd, xarray as xr
-    >>> from xdrought.verification import climatology_forecast
+    >>> from xdrought import climatology_forecast
     >>> days = pd.date_range("2001-06-01", "2003-06-30")
     >>> seen = xr.DataArray(days.year.astype(float), {"time": days}, dims="time")
     >>> found = climatology_forecast(seen, seen.sel(time="2003-06"), train=slice(None, "2002-12-31"), window=0)
@@ -258,7 +258,7 @@ def damped_persistence_forecast(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.verification import damped_persistence_forecast
+    >>> from xdrought import damped_persistence_forecast
     >>> days = pd.date_range("2001-01-01", periods=800)
     >>> seen = xr.DataArray(np.tile([1.0, -1.0], 400), {"time": days}, dims="time")  # turns over each day
     >>> damped_persistence_forecast(seen, seen[797:], train=slice(None, "2002"), lead=1).values.round(1)

@@ -114,7 +114,7 @@ def verify(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought.verification.scores import verify
+    >>> from xdrought import verify
     >>> days = pd.date_range("2001-01-01", periods=1000)
     >>> seen = xr.DataArray(30 + np.cumsum(np.random.default_rng(0).standard_normal(1000)), {"time": days})
     >>> scores = verify(0.9 * seen[700:] + 3, seen, lead=7, n_boot=100)
@@ -168,7 +168,7 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     Examples
     --------
     >>> import xarray as xr
-    >>> from xdrought.verification.scores import generalization_ability
+    >>> from xdrought.verification import generalization_ability
     >>> def scores(rmse):
     ...     return xr.Dataset(
     ...         {"rmse": (("model", "site"), [[rmse]]), "rmse_summary": (("model", "summary"), [[rmse, rmse]])},
@@ -227,7 +227,7 @@ def to_table(
     Examples
     --------
     >>> import xarray as xr
-    >>> from xdrought.verification.scores import to_table
+    >>> from xdrought import to_table
     >>> coords = {"model": ["net"], "summary": ["median"], "bound": ["lower", "upper"]}
     >>> values = {
     ...     "nse_summary": (("model", "summary"), [[0.618]]),
