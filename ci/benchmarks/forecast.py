@@ -30,7 +30,7 @@ from plain_network import PlainNetwork, WindowDataset, loader
 
 from xdrought.models import build
 from xdrought.models.batches import Batch, run
-from xdrought.models.training import Plan, Training
+from xdrought.models.training import Training, TrainingConfig
 from xdrought.windows.tensors import ResidentCube
 
 N_SITES, PER_SITE, WINDOW, LEAD = 16, 600, 15, 7
@@ -88,8 +88,8 @@ def train_published(n_batches: int, size: int = 512) -> list[float]:
 
 def train_shared(sampler: str, block_length: int, n_batches: int, size: int = 512) -> list[float]:
     shard = Everything(*world(N_SITES, PER_SITE + WINDOW + LEAD - 1))
-    plan = Plan(sampler=sampler, block_length=block_length, batch_size=size)
-    training = Training(build("ResAttCauRec"), [shard], plan, 0)
+    config = TrainingConfig(sampler=sampler, block_length=block_length, batch_size=size)
+    training = Training(build("ResAttCauRec"), [shard], config, 0)
     spent, begun = [], time.process_time()
 
     class Enough(Exception):

@@ -71,7 +71,7 @@ def progress(path: Path) -> float:
         return 0.0
     _, notes = read(path)
     going = notes["under_way"]
-    return 2 * len(notes["courses"]) + (len(going["course"]["val_loss"]) + going["step"] / 192 if going else 0)
+    return 2 * len(notes["histories"]) + (len(going["history"]["val_loss"]) + going["step"] / 192 if going else 0)
 
 
 def main() -> None:

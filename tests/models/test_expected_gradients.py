@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -277,3 +279,17 @@ def test_parameters_get_no_gradient_and_inputs_stay_as_they_are():
     assert not inputs.x.requires_grad
     for old, new in zip(before, (inputs.x, inputs.causality, background.x, background.causality), strict=True):
         assert torch.equal(old, new)
+
+
+def test_memory_stays_level_over_many_calls():
+    """What is saved for the backward pass is freed with it."""
+    network, inputs = small(), random_inputs(2, 0)
+
+    def tensors_alive_after(n: int) -> int:
+        for _ in range(n):
+            bytes_per_point(network, inputs)
+        gc.collect()
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+    before = tensors_alive_after(1)
+    assert tensors_alive_after(20) == before

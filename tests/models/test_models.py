@@ -12,7 +12,7 @@ from torch import nn
 from xdrought.models import VARIANTS, build
 from xdrought.models.batches import SharedDays, run
 from xdrought.models.norm import BatchNorm2d, BatchNorm3d
-from xdrought.models.resattcaurec import CBAM, CausalRecurrence, CentreMean, FrameEncoder
+from xdrought.models.resattcaurec import CBAM, CausalRecurrence, CentreMean, Dropout, FrameEncoder
 from xdrought.windows.tensors import ResidentCube
 
 SMALL = {"n_features": 3, "n_causal": 24, "widths": (4, 6)}
@@ -98,7 +98,7 @@ def test_refusals(options, match):
 
 
 def test_other_days_than_built_for_are_refused():
-    with pytest.raises(ValueError, match="reads 15 days, found 14; build it anew"):
+    with pytest.raises(ValueError, match="reads 15 days, found 14; build it for that window"):
         build("ResAtt", 3, size=2, widths=(4, 6))(torch.zeros(2, 14, 3, 2, 2))
 
 
@@ -350,3 +350,72 @@ def test_without_counts_the_norm_is_torchs_own():
     assert torch.equal(BatchNorm2d(3)(x), nn.BatchNorm2d(3)(x))
     with pytest.raises(ValueError, match="expected 4D input"):
         BatchNorm2d(3)(x[0], torch.ones(3))
+
+
+# --- mixed precision ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", [BatchNorm2d, nn.BatchNorm2d])
+def test_batch_statistics_are_computed_in_float32_under_autocast(norm):
+    """bfloat16 keeps 8 bits: at 100 it tells 0.5 apart, so means rounded to it are off by far more than 1e-5."""
+    counts = torch.tensor([1, 3, 2])
+    x = (100 + 4 * torch.randn(3, 2, 8, 8)).bfloat16()
+    rows = x.float().repeat_interleave(counts, 0)
+    layer = norm(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x, counts) if norm is BatchNorm2d else layer(x.repeat_interleave(counts, 0))
+    assert (y.dtype, layer.running_mean.dtype) == (torch.bfloat16, torch.float32)
+    torch.testing.assert_close(layer.running_mean, 0.1 * rows.mean((0, 2, 3)), rtol=1e-5, atol=0)
+    torch.testing.assert_close(layer.running_var, 0.9 + 0.1 * rows.var((0, 2, 3)), rtol=1e-4, atol=0)
+
+
+def test_gradients_of_the_norm_in_bfloat16_are_near_those_in_float32():
+    counts, slope = torch.tensor([1, 3, 2]), torch.randn(3, 2, 8, 8)
+    x = (5 + 2 * torch.randn(3, 2, 8, 8)).bfloat16()
+    gradients = []
+    for dtype in (torch.bfloat16, torch.float32):
+        layer, leaf = BatchNorm2d(2), x.clone().to(dtype).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            y = layer(leaf, counts)
+        (y.float() * slope).sum().backward()
+        gradients.append([leaf.grad.float(), layer.weight.grad, layer.bias.grad])
+    for mixed, exact in zip(*gradients, strict=True):
+        torch.testing.assert_close(mixed, exact, rtol=0.02, atol=0.02 * float(exact.abs().max()))
+
+
+def test_an_encoder_under_autocast_is_near_that_in_float32():
+    """Forward only: torch's own backward of bfloat16 convolutions can damage memory on a CPU without bfloat16."""
+    frames, _, counts = shared_windows(on_grid=False)[0].days(torch.arange(6))
+    encoder = FrameEncoder(3, (4, 6)).train()
+    with torch.no_grad():
+        exact = encoder(frames.float(), counts)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = encoder(frames.float(), counts)
+    torch.testing.assert_close(mixed.float(), exact, rtol=0, atol=0.03 * float(exact.abs().max()))
+
+
+# --- own generators -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_a_generator_gives_the_weights_of_the_global_one(variant):
+    options = {"n_features": 3, "widths": (4, 5, 6, 7)} if variant == "UNet" else SMALL
+    torch.manual_seed(7)
+    expected = build(variant, **options).state_dict()
+    state = torch.random.get_rng_state()
+    result = build(variant, generator=torch.Generator().manual_seed(7), **options).state_dict()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for name, value in expected.items():
+        assert torch.equal(result[name], value), name
+
+
+def test_dropout_with_a_generator_draws_what_torchs_own_draws():
+    x = torch.randn(50, 20)
+    ours, theirs = Dropout(0.3), nn.Dropout(0.3)
+    ours.generator = torch.Generator().manual_seed(3)
+    torch.manual_seed(3)
+    assert torch.equal(ours(x), theirs(x))
+    state = torch.random.get_rng_state()
+    assert not torch.equal(ours(x), ours(x))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(ours.eval()(x), x)

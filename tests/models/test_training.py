@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,11 @@ from torch import nn
 from tests.forecast.test_forecast import DRIVERS, TARGET, quick, weights_of
 from tests.support.towers import random_grid, random_sites
 from xdrought.causality import causality_degree
+from xdrought.forecast.ensemble import Checkpoint
 from xdrought.forecast.fitting import load_forecaster, predict
-from xdrought.models import checkpoint as files
+from xdrought.models import checkpoint
 from xdrought.models.batches import Batch, cut
-from xdrought.models.training import Plan, Training, consecutive, independent
+from xdrought.models.training import History, Training, TrainingConfig, consecutive, independent
 from xdrought.splits import spatial_monte_carlo
 from xdrought.windows.labelled import Patches
 
@@ -63,38 +66,38 @@ class Points:
         return Batch(self.x[index], torch.arange(len(index)), counts, None, self.y[index])
 
 
-def train_line(network, x, y, val_y, plan, seed=0):
-    return Training(network, [Points(x, y, val_y)], plan, seed).run()
+def train_line(network, x, y, val_y, config, seed=0):
+    return Training(network, [Points(x, y, val_y)], config, seed).run()
 
 
 def test_training_finds_a_line():
     x = torch.linspace(-1, 1, 64)[:, None]
     y = 2 * x[:, 0] + 1
-    course = train_line(Line(), x, y, y, Plan(epochs=60, batch_size=16, learning_rate=0.05))
-    assert course.weights["a"] == pytest.approx(2, abs=0.01)
-    assert course.weights["b"] == pytest.approx(1, abs=0.01)
-    assert len(course.train_loss) == len(course.val_loss) == 60
+    history = train_line(Line(), x, y, y, TrainingConfig(epochs=60, batch_size=16, learning_rate=0.05))
+    assert history.weights["a"] == pytest.approx(2, abs=0.01)
+    assert history.weights["b"] == pytest.approx(1, abs=0.01)
+    assert len(history.train_loss) == len(history.val_loss) == 60
 
 
 def test_best_epoch_is_truly_kept():
     # training pulls a from 0 to 2, validation is best at 1: its loss falls, then rises again
     x = torch.linspace(-1, 1, 64)[:, None]
     network = Line()
-    course = train_line(network, x, 2 * x[:, 0], x[:, 0], Plan(epochs=60, batch_size=16, learning_rate=0.05))
-    assert course.val_loss[course.best_epoch] == min(course.val_loss) < course.val_loss[-1] / 10
-    assert course.weights["a"] == pytest.approx(1, abs=0.1)
+    history = train_line(network, x, 2 * x[:, 0], x[:, 0], TrainingConfig(epochs=60, batch_size=16, learning_rate=0.05))
+    assert history.val_loss[history.best_epoch] == min(history.val_loss) < history.val_loss[-1] / 10
+    assert history.weights["a"] == pytest.approx(1, abs=0.1)
     assert network.a.item() == pytest.approx(2, abs=0.05)  # the live network went on
-    network.load_state_dict(course.weights)
+    network.load_state_dict(history.weights)
     again = ((network(x) - x[:, 0]) ** 2).mean().item()
-    assert again == pytest.approx(min(course.val_loss), rel=1e-5)
+    assert again == pytest.approx(min(history.val_loss), rel=1e-5)
 
 
 def test_losses_are_means_over_windows():
     # 5 windows in batches of 4 and 1: the last one joins, and the mean weighs every window alike
     x, y = torch.zeros(5, 1), torch.tensor([0.0, 0.0, 0.0, 0.0, 5.0])
-    course = train_line(Line(), x, y, y, Plan(epochs=1, batch_size=4, learning_rate=1e-12))
-    assert course.train_loss[0] == pytest.approx(5)
-    assert course.val_loss[0] == pytest.approx(5)
+    history = train_line(Line(), x, y, y, TrainingConfig(epochs=1, batch_size=4, learning_rate=1e-12))
+    assert history.train_loss[0] == pytest.approx(5)
+    assert history.val_loss[0] == pytest.approx(5)
 
 
 @pytest.mark.parametrize(("n", "sizes"), [(8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2]), (1, [1]), (3, [3])])
@@ -107,7 +110,7 @@ def test_batches_never_hold_one_window_if_there_are_more(n, sizes):
 @pytest.mark.parametrize(
     ("x", "y", "match"),
     [
-        (float("nan"), 1.0, "demo: the loss is .* in epoch 0: some window holds inputs that are not finite"),
+        (float("nan"), 1.0, "the loss is .* in epoch 0: some window holds inputs that are not finite"),
         (1.0, float("inf"), "some window holds target values that are not finite"),
         (1e30, 1.0, "the weights grew without bound; use a learning rate below 0.1"),
     ],
@@ -115,7 +118,7 @@ def test_batches_never_hold_one_window_if_there_are_more(n, sizes):
 def test_a_loss_that_is_no_number_stops_with_its_cause(x, y, match):
     values = torch.full((4,), y)
     with pytest.raises(FloatingPointError, match=match):
-        train_line(Line(1.0), torch.full((4, 1), x), values, values, Plan(epochs=3, learning_rate=0.1))
+        train_line(Line(1.0), torch.full((4, 1), x), values, values, TrainingConfig(epochs=3, learning_rate=0.1))
 
 
 def test_order_depends_on_seed_and_epoch_only():
@@ -128,7 +131,7 @@ def test_order_depends_on_seed_and_epoch_only():
                 return super().batch(index)
 
         x = torch.zeros(20, 1)
-        training = Training(Line(), [Watch(x, x[:, 0], x[:, 0])], Plan(epochs, 10, 0.1, "independent"), seed)
+        training = Training(Line(), [Watch(x, x[:, 0], x[:, 0])], TrainingConfig(epochs, 10, 0.1, "independent"), seed)
         torch.rand(seed + 1)  # the global state plays no part
         training.run()
         return [batch for batch in seen if max(batch) < 20]
@@ -137,6 +140,27 @@ def test_order_depends_on_seed_and_epoch_only():
     assert met(0) != met(1)
     assert met(0)[:2] != met(0)[2:]
     assert sorted(sum(met(0)[:2], [])) == list(range(20))
+
+
+def test_trainings_in_two_threads_do_not_disturb_each_other(sites):
+    """Initial weights, dropout and order of each are those of a training alone, whatever other threads draw."""
+
+    def train(seed: int) -> np.ndarray:
+        return weights_of(quick(sites, "CauRec", equations="released", seed=seed, epochs=3))
+
+    def draw() -> None:
+        while not done.is_set():
+            torch.rand(10)
+
+    alone = [train(seed) for seed in (0, 1)]
+    done = threading.Event()
+    with ThreadPoolExecutor(3) as pool:
+        drawing = pool.submit(draw)
+        together = list(pool.map(train, (0, 1)))
+        done.set()
+        drawing.result()
+    assert not np.allclose(alone[0], alone[1])
+    np.testing.assert_array_equal(together, alone)
 
 
 # --- samplers ---------------------------------------------------------------------------------------------
@@ -276,15 +300,15 @@ class Stop(Exception):
 
 def stop_after(monkeypatch, n: int) -> None:
     """The n-th checkpoint is written, then the process ends."""
-    real, written = files.write, []
+    real, written = Checkpoint.save, []
 
-    def write(*args):
+    def save(*args):
         real(*args)
         written.append(1)
         if len(written) == n:
             raise Stop
 
-    monkeypatch.setattr(files, "write", write)
+    monkeypatch.setattr(Checkpoint, "save", save)
 
 
 # 3 sites x 79 windows in batches of 16: 15 an epoch; one checkpoint each epoch, and one at the end of a run
@@ -307,23 +331,23 @@ def test_a_stopped_fit_goes_on_to_the_same_weights(sites, tmp_path, monkeypatch,
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
 def test_within_an_epoch_too(tmp_path, n):
     x = torch.linspace(-1, 1, 40)[:, None]
-    plan = Plan(epochs=3, batch_size=10, learning_rate=0.05, save_every=1)
+    config = TrainingConfig(epochs=3, batch_size=10, learning_rate=0.05, save_every=1)
 
     def training():
-        return Training(Line(), [Points(x, 2 * x[:, 0], x[:, 0])], plan, 0)
+        return Training(Line(), [Points(x, 2 * x[:, 0], x[:, 0])], config, 0)
 
     expected, saved, going = training().run(), [], training()
 
     def save(now):
         saved.append(1)
         if len(saved) == n:
-            files.write(tmp_path / "c", *files.state_of(now))
+            (tmp_path / "c").write_bytes(checkpoint.to_bytes(*checkpoint.state_of(now)))
             raise Stop
 
     with pytest.raises(Stop):
         going.run(save=save)
     other = training()
-    files.restore(other, *files.read(tmp_path / "c"))
+    checkpoint.restore(other, *checkpoint.read(tmp_path / "c"))
     found = other.run()
     assert (found.train_loss, found.val_loss) == (expected.train_loss, expected.val_loss)
     assert torch.equal(found.weights["a"], expected.weights["a"])
@@ -335,8 +359,9 @@ def test_a_finished_fit_is_not_done_again(sites, tmp_path, monkeypatch):
     np.testing.assert_array_equal(weights_of(quick(sites, checkpoint=tmp_path / "c")), weights_of(first))
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(sites, tmp_path, monkeypatch):
-    quick(sites, checkpoint=tmp_path / "c")
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    first, other = (History([1.0], [2.0], 0, {"a": torch.full((2,), value)}) for value in (0.0, 1.0))
+    Checkpoint(tmp_path / "c", {"seed": 0}).save([first], None)
     before = (tmp_path / "c").read_bytes()
 
     def fail(*args):
@@ -344,7 +369,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(sites, tmp_path,
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        files.write(tmp_path / "c", {"a": torch.zeros(2)}, {})
+        Checkpoint(tmp_path / "c", {"seed": 0}).save([other], None)
     assert (tmp_path / "c").read_bytes() == before
 
 
@@ -380,7 +405,7 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(sites, tmp_path):
         (b"PK hello", "is not a whole checkpoint"),
         (content[:-10], "is not a whole checkpoint"),
         (bytes(flipped), "is damaged: its sum does not fit"),
-        (content.replace(b"xdrought.checkpoint", b"yDrought.checkpoint"), "is 'yDrought.checkpoint' of version 1"),
+        (content.replace(b"xdrought.checkpoint", b"yDrought.checkpoint"), "is 'yDrought.checkpoint' of version 2"),
     ):
         path.write_bytes(wrong)
         with pytest.raises(ValueError, match=f"checkpoint .* {match}.*; delete it to start anew"):

@@ -44,9 +44,8 @@ def untrained(
         degree = training_causality(windows, splits)
         n_causal = causality_of_places(windows, degree).shape[1]
     spec = architecture(variant, len(windows.drivers), n_causal, windows.size, window, "paper", widths, None)
-    with torch.random.fork_rng([]):
-        torch.manual_seed(0)
-        weights = tuple(build_architecture(spec).state_dict() for _ in range(runs))
+    generator = torch.Generator().manual_seed(0)
+    weights = tuple(build_architecture(spec, generator).state_dict() for _ in range(runs))
     losses = (("run", "epoch"), np.ones((runs, 1)))
     return Forecaster(
         architecture=spec,

@@ -350,14 +350,13 @@ def _layers(weights: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _untrained(forecaster: Forecaster, seed: int, number: int) -> list[dict[str, Tensor]]:
-    """Initial weights of each run; the global random state stays as it is."""
+    """Fresh weights of each run."""
     import torch
 
     from xdrought.models.zoo import build_architecture
 
-    with torch.random.fork_rng([]):
-        torch.manual_seed(int(np.random.default_rng([seed, number, 6]).integers(2**31)))
-        return [build_architecture(forecaster.architecture).state_dict() for _ in range(forecaster.runs)]
+    generator = torch.Generator().manual_seed(int(np.random.default_rng([seed, number, 6]).integers(2**31)))
+    return [build_architecture(forecaster.architecture, generator).state_dict() for _ in range(forecaster.runs)]
 
 
 def _similarity(first: xr.DataArray, second: xr.DataArray) -> xr.Dataset:

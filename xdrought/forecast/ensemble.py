@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from torch import device
 
     from xdrought.models import Architecture
-    from xdrought.models.training import Course, Plan, Training
+    from xdrought.models.training import History, Training, TrainingConfig
 
 
 class Checkpoint:
@@ -34,7 +33,7 @@ class Checkpoint:
 
     Attributes
     ----------
-    courses : list of Course
+    histories : list of History
         The runs that were finished.
 
     Raises
@@ -47,7 +46,7 @@ class Checkpoint:
 
     def __init__(self, path: str | Path | None, settings: Mapping[str, Any]):
         self.path, self.settings = None if path is None else Path(path), json.loads(json.dumps(settings))
-        self.courses: list[Course] = []
+        self.histories: list[History] = []
         self._tensors: dict[str, Any] = {}
         self._notes: dict[str, Any] = {}
         if self.path is None:
@@ -58,7 +57,7 @@ class Checkpoint:
             self._read(self.path)
 
     def _read(self, path: Path) -> None:
-        from xdrought.models.checkpoint import read, restored_course
+        from xdrought.models.checkpoint import read, restored_history
 
         self._tensors, self._notes = read(path)
         found = self._notes.get("settings", {})
@@ -69,8 +68,8 @@ class Checkpoint:
                 f"checkpoint {path} was made with {said}; call with the same settings and data to go "
                 f"on, name another path, or delete it to start anew"
             )
-        self.courses = [
-            restored_course(self._tensors, notes, f"run{k}") for k, notes in enumerate(self._notes["courses"])
+        self.histories = [
+            restored_history(self._tensors, notes, f"run{k}") for k, notes in enumerate(self._notes["histories"])
         ]
 
     def resume(self, training: Training) -> None:
@@ -81,21 +80,21 @@ class Checkpoint:
             restore(training, self._tensors, self._notes["under_way"])
         self._tensors, self._notes = {}, {}
 
-    def save(self, finished: Sequence[Course], training: Training | None) -> None:
+    def save(self, finished: Sequence[History], training: Training | None) -> None:
         """Replace the file."""
         if self.path is None:
             return
-        from xdrought.models.checkpoint import course_state, state_of, to_bytes
+        from xdrought.models.checkpoint import history_state, state_of, to_bytes
         from xdrought.models.norm import rank
 
         tensors, under_way = ({}, None) if training is None else state_of(training)
         notes = []
-        for k, course in enumerate(finished):
-            more, note = course_state(course, f"run{k}")
+        for k, history in enumerate(finished):
+            more, note = history_state(history, f"run{k}")
             tensors |= more
             notes.append(note)
         if rank() == 0:
-            labels = {"settings": self.settings, "courses": notes, "under_way": under_way}
+            labels = {"settings": self.settings, "histories": notes, "under_way": under_way}
             with files.replacing(self.path) as part:
                 part.write_bytes(to_bytes(tensors, labels))
 
@@ -106,36 +105,39 @@ CALLER = "fit_resattcaurec"
 def train_members(
     spec: Architecture,
     shards: Shards,
-    plan: Plan,
+    config: TrainingConfig,
     runs: int,
     seed: int,
     *,
     progress: bool,
     checkpoint: str | Path | None,
-) -> list[Course]:
+) -> list[History]:
     """One training for each run; with a checkpoint, the runs and batches that are still to come."""
+    import torch
+
     from xdrought.models.training import Training
     from xdrought.models.zoo import build_architecture
 
     settings = (
-        {} if checkpoint is None else {**asdict(spec), **asdict(plan), "runs": runs, "seed": seed, **shards.sums()}
+        {} if checkpoint is None else {**asdict(spec), **asdict(config), "runs": runs, "seed": seed, **shards.sums()}
     )
     stored = Checkpoint(checkpoint, settings)
-    courses = stored.courses
-    with _Progress(spec.variant, runs, plan.epochs, progress) as shown:
-        for k in range(len(courses), runs):
-            with _seeded(seed, k, shards.device) as own:
-                training = Training(build_architecture(spec).to(shards.device), shards, plan, own)
-                stored.resume(training)
-                shown.begin(k, training)
-                finished = tuple(courses)
+    histories = stored.histories
+    with _Progress(spec.variant, runs, config.epochs, progress) as shown:
+        for k in range(len(histories), runs):
+            own_seed = int(np.random.SeedSequence(seed, spawn_key=(k,)).generate_state(1)[0])
+            network = build_architecture(spec, torch.Generator().manual_seed(own_seed))
+            training = Training(network.to(shards.device), shards, config, own_seed)
+            stored.resume(training)
+            shown.begin(k, training)
+            finished = tuple(histories)
 
-                def save(now: Training, finished: tuple[Course, ...] = finished) -> None:
-                    stored.save(finished, now)
+            def save(now: Training, finished: tuple[History, ...] = finished) -> None:
+                stored.save(finished, now)
 
-                courses.append(training.run(shown.batch, shown.epoch, save))
-            stored.save(courses, None)
-    return courses
+            histories.append(training.run(shown.batch, shown.epoch, save))
+            stored.save(histories, None)
+    return histories
 
 
 class _Progress:
@@ -174,19 +176,8 @@ class _Progress:
         self.bar.set_postfix_str(f"train={train_loss:.4f}, val={val_loss:.4f}{self._best()}")
 
     def _best(self) -> str:
-        losses = self.training.course.val_loss
+        losses = self.training.history.val_loss
         return f", best val={min(losses):.4f}" if losses else ""
-
-
-@contextmanager
-def _seeded(seed: int, run: int, device: device) -> Iterator[int]:
-    """Torch's random state from (seed, run) inside, as before outside; gives a seed of its own."""
-    import torch
-
-    own = int(np.random.SeedSequence(seed, spawn_key=(run,)).generate_state(1)[0])
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(own)
-        yield own
 
 
 def join_processes(device: device) -> None:
@@ -205,13 +196,13 @@ def join_processes(device: device) -> None:
     atexit.register(dist.destroy_process_group)  # not before: processes cannot meet twice
 
 
-def history_of(courses: Sequence[Course]) -> xr.Dataset:
+def history_of(histories: Sequence[History]) -> xr.Dataset:
     """The losses on (run, epoch)."""
     dims, names = ("run", "epoch"), {"train_loss": "training", "val_loss": "validation"}
     losses = {
-        name: (dims, [getattr(c, name) for c in courses], {"long_name": f"{part} loss, scaled", "units": "1"})
+        name: (dims, [getattr(h, name) for h in histories], {"long_name": f"{part} loss, scaled", "units": "1"})
         for name, part in names.items()
     }
-    best = ("run", [c.best_epoch for c in courses], {"long_name": "epoch whose weights are kept"})
-    coords = {"run": range(len(courses)), "epoch": range(len(courses[0].train_loss))}
+    best = ("run", [h.best_epoch for h in histories], {"long_name": "epoch whose weights are kept"})
+    coords = {"run": range(len(histories)), "epoch": range(len(histories[0].train_loss))}
     return xr.Dataset({**losses, "best_epoch": best}, coords)

@@ -172,7 +172,7 @@ def fit_resattcaurec(
     (('site', 'time'), '2002-02-11')
     """
     require_torch()
-    from xdrought.models.training import SAMPLERS, Plan
+    from xdrought.models.training import SAMPLERS, TrainingConfig
     from xdrought.models.zoo import VARIANTS, architecture
 
     checks.require_integers(epochs=epochs, batch_size=batch_size, block_length=block_length, runs=runs)
@@ -202,19 +202,19 @@ def fit_resattcaurec(
         variant, len(windows.drivers), n_causal, windows.size, windows.window, equations, widths, dropout
     )
 
-    plan = Plan(
+    config = TrainingConfig(
         int(epochs), int(batch_size), float(learning_rate), sampler, int(block_length), mixed_precision, compile
     )
     settings = {
-        name: getattr(plan, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "block_length")
+        name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "block_length")
     }
     settings |= {"seed": int(seed)} | {f"{part}_windows": len(index) for part, index in parts.items()}
     join_processes(device)
     shards = Shards(windows.with_data(scaling.apply(windows.data)), vectors, parts, device, sites_in_memory)
-    courses = train_members(spec, shards, plan, int(runs), int(seed), progress=progress, checkpoint=checkpoint)
+    histories = train_members(spec, shards, config, int(runs), int(seed), progress=progress, checkpoint=checkpoint)
     return Forecaster(
         architecture=spec,
-        weights=tuple(course.weights for course in courses),
+        weights=tuple(run.weights for run in histories),
         features=windows.drivers,
         target=target,
         units={name: windows.data[name].attrs.get("units") for name in names},
@@ -223,7 +223,7 @@ def fit_resattcaurec(
         scaling=scaling,
         causality=degree,
         splits=splits,
-        history=history_of(courses),
+        history=history_of(histories),
         settings=settings,
         past=past,
         steps=driver_inputs.grid_steps(windows),

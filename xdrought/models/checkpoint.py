@@ -1,4 +1,4 @@
-"""A training on disk: safetensors with plain text beside; nothing in it is ever run."""
+"""Trainings as safetensors with JSON notes; nothing in a file is ever executed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xdrought.models.training import Course, Training
+from xdrought.models.training import History, Training
 
-FORMAT, VERSION = "xdrought.checkpoint", 1
+FORMAT, VERSION = "xdrought.checkpoint", 2
 
 
 def to_bytes(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> bytes:
@@ -39,12 +39,12 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as stored:
             labels = json.loads(stored.metadata()["xdrought"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        found = labels["format"], labels["version"]
+        kind = labels["format"], labels["version"]
         whole = labels["sum"] == _sum(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         raise _refused(path, f"is not a whole checkpoint ({error})") from error
-    if found != (FORMAT, VERSION):
-        raise _refused(path, f"is {found[0]!r} of version {found[1]!r}, not {FORMAT!r} of {VERSION}")
+    if kind != (FORMAT, VERSION):
+        raise _refused(path, f"is {kind[0]!r} of version {kind[1]!r}, not {FORMAT!r} of {VERSION}")
     if not whole:
         raise _refused(path, "is damaged: its sum does not fit")
     return tensors, labels
@@ -55,7 +55,7 @@ def _refused(path: Path, what: str) -> ValueError:
 
 
 def _sum(tensors: Mapping[str, Tensor]) -> str:
-    """Of names and bytes."""
+    """Digest of the names and bytes of the tensors."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())
@@ -64,39 +64,39 @@ def _sum(tensors: Mapping[str, Tensor]) -> str:
 
 
 def state_of(training: Training) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What :func:`restore` needs: live and best weights, Adam's moments, and how far the epoch is."""
+    """All that :func:`restore` needs: present and best weights, Adam's moments, and the progress within the epoch."""
     tensors = {f"live.{name}": value for name, value in training.network.state_dict().items()}
     for k, moments in training.optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{k}.{name}": value for name, value in moments.items()}
-    best, notes = course_state(training.course, "best")
-    return tensors | best, {"course": notes, "step": training.step, "total": training.epoch_total()}
+    best, notes = history_state(training.history, "best")
+    return tensors | best, {"history": notes, "step": training.step, "total": training.epoch_total()}
 
 
 def restore(training: Training, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
-    """Put a fresh training where :func:`state_of` found another one."""
+    """Give a new training the state that :func:`state_of` stored."""
     training.network.load_state_dict(_of("live", tensors))
     optimiser = training.optimiser
     for k, parameter in enumerate(p for group in optimiser.param_groups for p in group["params"]):
         for name, value in _of(f"adam.{k}", tensors).items():
-            if value.shape == parameter.shape:  # on the device and in the layout of the parameter
+            if value.shape == parameter.shape:  # a copy on the device and in the layout of the parameter
                 value = torch.empty_like(parameter).copy_(value)
             optimiser.state[parameter][name] = value.detach()
-    training.course = restored_course(tensors, notes["course"], "best")
+    training.history = restored_history(tensors, notes["history"], "best")
     training.step = notes["step"]
     training.resume_total(notes["total"])
 
 
-def course_state(course: Course, key: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and notes of a course."""
-    tensors = {f"{key}.{name}": value for name, value in course.weights.items()}
-    notes = {name: getattr(course, name) for name in ("train_loss", "val_loss", "best_epoch")}
-    return tensors, {**notes, "order": list(course.weights)}  # safetensors sorts them
+def history_state(history: History, key: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and notes of a history."""
+    tensors = {f"{key}.{name}": value for name, value in history.weights.items()}
+    notes = {name: getattr(history, name) for name in ("train_loss", "val_loss", "best_epoch")}
+    return tensors, {**notes, "order": list(history.weights)}  # safetensors sorts them
 
 
-def restored_course(tensors: Mapping[str, Tensor], notes: Mapping[str, Any], key: str) -> Course:
-    """A course from :func:`course_state`."""
+def restored_history(tensors: Mapping[str, Tensor], notes: Mapping[str, Any], key: str) -> History:
+    """A history from :func:`history_state`."""
     weights = {name: tensors[f"{key}.{name}"] for name in notes["order"]}
-    return Course(notes["train_loss"], notes["val_loss"], notes["best_epoch"], weights)
+    return History(notes["train_loss"], notes["val_loss"], notes["best_epoch"], weights)
 
 
 def _of(key: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -161,7 +161,7 @@ def bytes_per_point(network: nn.Module, inputs: Inputs) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # the graph must not hold a tensor that holds the graph: neither would be freed
 
     two = inputs[torch.zeros(2, dtype=torch.int64, device=inputs.x.device)]
     x = two.x.requires_grad_()

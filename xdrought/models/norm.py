@@ -1,4 +1,8 @@
-"""Batch normalisation over days that are met several times in a batch, or that other processes hold."""
+"""Batch normalisation where a day occurs several times in a batch, or where other processes hold part of the batch.
+
+A batch of windows shares days, and each day's maps are encoded once. Its statistics must nevertheless be those of all
+windows written out, so every row x[n] comes with the number of times that it occurs, and counts as often.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,12 @@ def world() -> int:
 
 
 def rank() -> int:
-    """Which of them this one is, from 0."""
+    """Number of this process among them, from 0."""
     return dist.get_rank() if world() > 1 else 0
 
 
 def all_sum(values: Tensor) -> Tensor:
-    """Sum over the processes, the same on each."""
+    """Sum over the processes; each process gets the same result."""
     if world() > 1:
         values = values.clone()
         dist.all_reduce(values)
@@ -30,14 +34,15 @@ def all_sum(values: Tensor) -> Tensor:
 
 
 class Counted:
-    """A module whose ``forward(x, counts)`` is told how often each row of x occurs in the batch."""
+    """A module with ``forward(x, counts)``, where counts[n] says how often row n of x occurs in the batch."""
 
 
 class _WeightedNorm(torch.autograd.Function):
-    """y = gamma (x - mean) / std + beta with the mean and variance of x where row n is there counts[n] times.
+    """y = gamma (x - mean) / std + beta, with the mean and variance of x in which row n occurs counts[n] times.
 
-    Gradients are those of the rows written out: of y they arrive summed over the copies already, and a copy's
-    part in mean and variance counts as often as the copy.
+    The gradients are those of the rows written out. The gradient of y arrives already summed over the copies of a row,
+    and each copy contributes to mean and variance. Statistics have the type of gamma (float32), also where x is
+    bfloat16; call it with autocast off, which would compute them in bfloat16.
     """
 
     @staticmethod
@@ -57,13 +62,13 @@ class _WeightedNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
         x, share, gamma, mean, var = ctx.saved_tensors
-        # with mean and std held fixed: dx = gamma dy / std, dgamma = sum of dy x_hat, dbeta = sum of dy
+        # With mean and std held fixed: dx = gamma dy / std, dgamma = sum of dy x_hat, dbeta = sum of dy.
         dx, dgamma, dbeta = torch.ops.aten.native_batch_norm_backward(
             dy, x, gamma, mean, var, None, None, False, ctx.eps, [True, True, True]
         )
         inverse = torch.rsqrt(var + ctx.eps)
         sum_dy, sum_dyx = all_sum(dbeta), all_sum(dgamma)
-        # what moves through mean and std: share gamma / std (sum_dy + x_hat sum_dyx), a line in x
+        # Through mean and std: share gamma / std (sum_dy + x_hat sum_dyx) is subtracted, which is linear in x.
         slope = gamma * inverse.square() * sum_dyx
         level = gamma * inverse * (sum_dy - mean * inverse * sum_dyx)
         per_cell = (share / x[0, 0].numel())[:, None]  # [N, 1]
@@ -78,20 +83,21 @@ def _to_channels(values: Tensor, x: Tensor) -> Tensor:
 
 
 class _CountedNorm(Counted, nn.modules.batchnorm._BatchNorm):
-    """Torch's batch normalisation, of rows that count several times and over all processes."""
+    """Torch's batch normalisation, over rows with counts and over all processes."""
 
     def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
         if not self.training or (counts is None and world() == 1):
             return super().forward(x)
         self._check_input_dim(x)
         counts = torch.ones(len(x), device=x.device) if counts is None else counts
-        y, mean, var, total = _WeightedNorm.apply(x, counts, self.weight, self.bias, self.eps)
-        self._remember(mean, var, total * x[0, 0].numel())
+        with torch.autocast(x.device.type, enabled=False):
+            y, mean, var, total = _WeightedNorm.apply(x, counts, self.weight, self.bias, self.eps)
+        self._update_running_statistics(mean, var, total * x[0, 0].numel())
         return y
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, var: Tensor, n: Tensor) -> None:
-        """Running statistics as torch keeps them, of n values a channel."""
+    def _update_running_statistics(self, mean: Tensor, var: Tensor, n: Tensor) -> None:
+        """Update the running mean and variance as torch does, from n values per channel."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -102,15 +108,15 @@ class _CountedNorm(Counted, nn.modules.batchnorm._BatchNorm):
 
 
 class BatchNorm2d(_CountedNorm, nn.BatchNorm2d):
-    """Of (N, C, H, W)."""
+    """Batch normalisation of (N, C, H, W)."""
 
 
 class BatchNorm3d(_CountedNorm, nn.BatchNorm3d):
-    """Of (N, C, T, H, W)."""
+    """Batch normalisation of (N, C, T, H, W)."""
 
 
 class Stack(Counted, nn.Sequential):
-    """Layers in order; those that count rows are told the counts."""
+    """Layers in order; the counts go to those that take them."""
 
     def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
         for layer in self:

@@ -1,7 +1,8 @@
-"""The training loop on tensors: Adam, mean squared error, and the best validation epoch truly kept.
+"""The training loop on tensors: Adam on the mean squared error, keeping the weights of the best validation epoch.
 
-Every random draw is a function of (seed, epoch, step), so that a training that goes on from a checkpoint needs no
-random state and meets the same numbers.
+Every random draw is a function of (seed, epoch, step) and comes from the training's own generators. A training that
+continues from a checkpoint therefore needs no random state and draws the same numbers, and trainings in several threads
+do not disturb each other.
 """
 
 from __future__ import annotations
@@ -16,65 +17,69 @@ from torch.nn.parallel import DistributedDataParallel
 
 from xdrought.models.batches import Batch, Shard, SharedDays, cut
 from xdrought.models.norm import all_sum, rank, world
-from xdrought.models.resattcaurec import FramewiseNetwork
+from xdrought.models.resattcaurec import Dropout, FramewiseNetwork
 
 Sampler = Callable[[Tensor, Tensor, int, torch.Generator], Tensor]
 
 
 def independent(cell: Tensor, start: Tensor, block_length: int, generator: torch.Generator) -> Tensor:
-    """All windows shuffled, as the paper does it."""
+    """Shuffle all windows, as the paper does."""
     return torch.randperm(len(start), generator=generator)
 
 
 def consecutive(cell: Tensor, start: Tensor, block_length: int, generator: torch.Generator) -> Tensor:
-    """Runs of up to `block_length` windows of one cell, each a day after the one before, shuffled as wholes.
+    """Shuffle blocks of up to `block_length` windows of one cell that start on consecutive days.
 
-    n windows of a run hold n + window - 1 days instead of n * window. Where runs are cut is drawn anew each
-    time, so that no two windows are kept apart, or together, for a whole training.
+    n windows of a block hold n + window - 1 days instead of n * window. The days at which blocks begin are drawn again
+    in every epoch, so that no two windows stay together, or apart, for a whole training.
 
     Parameters
     ----------
     cell, start : torch.Tensor
         (N,) cell and first day of each window, sorted by cell and day, on the CPU.
     block_length : int
-        Windows of a run.
+        Windows of a block.
     generator : torch.Generator
         On the CPU.
 
     Returns
     -------
     torch.Tensor
-        (N,) a permutation of the positions.
+        (N,) permutation of the positions.
     """
     begins = torch.ones(len(start), dtype=torch.bool)
     begins[1:] = (cell.diff() != 0) | (start.diff() != 1)
-    stretch = begins.cumsum(0) - 1  # which unbroken stretch of days a window is in, from 0
+    stretch = begins.cumsum(0) - 1  # number of the unbroken series of days that a window belongs to
     first = begins.nonzero()[:, 0]
     phase = torch.randint(block_length, (len(first),), generator=generator)
     place = torch.arange(len(start)) - first[stretch] + phase[stretch]
     begins |= place % block_length == 0
-    run = begins.cumsum(0) - 1
-    rank = torch.randperm(int(begins.sum()), generator=generator)
-    return torch.argsort(rank[run], stable=True)
+    block = begins.cumsum(0) - 1
+    place_of_block = torch.randperm(int(begins.sum()), generator=generator)
+    return torch.argsort(place_of_block[block], stable=True)
 
 
 SAMPLERS: dict[str, Sampler] = {"independent": independent, "consecutive": consecutive}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to train.
+class TrainingConfig:
+    """Settings of a training.
 
     Parameters
     ----------
-    epochs, batch_size, learning_rate
-        Of Adam.
+    epochs, batch_size : int
+        Passes over the training windows, and windows in a step of Adam.
+    learning_rate : float
+        Step size of Adam.
     sampler : {"independent", "consecutive"}
-        Which windows meet in a batch, see :mod:`xdrought.models.training`.
+        Which windows share a batch: see :func:`independent` and :func:`consecutive`.
     block_length : int
-        Windows of a run.
-    mixed_precision, compile
-        bfloat16 where torch thinks it safe, and a compiled encoder; on a GPU only.
+        Windows of a block of the "consecutive" sampler.
+    mixed_precision : bool
+        Compute in bfloat16 where torch's autocast does; used on a GPU only.
+    compile : bool
+        Compile the encoder; used on a GPU only.
     save_every : int
         Batches between two checkpoints within an epoch.
     """
@@ -90,8 +95,8 @@ class Plan:
 
 
 @dataclass
-class Course:
-    """What happened: the mean loss of each epoch, and the weights of the best one, copied to the CPU."""
+class History:
+    """The mean losses of each epoch, and a copy on the CPU of the weights of the best epoch."""
 
     train_loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
@@ -100,116 +105,124 @@ class Course:
 
 
 class Training:
-    """One network on its way through the epochs.
+    """The training of one network, which can be saved and continued after every batch.
 
     Parameters
     ----------
     network : torch.nn.Module
-        On its device; it is trained in place.
+        The network, on its device. It is trained in place.
     shards : sequence of Shard
-        The windows. An epoch visits the shards one after the other, in an order drawn anew.
-    plan : Plan
+        The windows. An epoch visits one shard after the other, in a new order each time.
+    config : TrainingConfig
         Epochs, batch size, learning rate, sampler.
     seed : int
-        For the order of the windows and for dropout.
+        Seed of the order of the windows and of dropout.
 
     Attributes
     ----------
-    course : Course
-        What happened so far; with `step` and `total`, the batches done in this epoch and the sum of their
-        squared errors, and the states of `network` and `optimiser` it is all that a checkpoint must hold.
+    history : History
+        The epochs so far.
+    step : int
+        Batches done in the present epoch.
+    total : float
+        Sum of their squared errors. These three and the states of `network` and `optimiser` are all that a checkpoint
+        must hold.
     """
 
-    def __init__(self, network: nn.Module, shards: Sequence[Shard], plan: Plan, seed: int):
-        self.network, self.shards, self.plan, self.seed = network, shards, plan, seed
+    def __init__(self, network: nn.Module, shards: Sequence[Shard], config: TrainingConfig, seed: int):
+        self.network, self.shards, self.config, self.seed = network, shards, config, seed
         self.device = next(network.parameters()).device
-        if plan.compile and self.device.type == "cuda" and isinstance(network, FramewiseNetwork):
+        self.dropout_generator = torch.Generator(self.device)
+        for module in network.modules():
+            if isinstance(module, Dropout):
+                module.generator = self.dropout_generator
+        if config.compile and self.device.type == "cuda" and isinstance(network, FramewiseNetwork):
             network.encoder.compile(dynamic=True)
         self.model: nn.Module = SharedDays(network)
         if world() > 1:
             self.model = DistributedDataParallel(self.model)
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
-        self.course, self.step, self.total = Course(), 0, 0.0
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+        self.history, self.step, self.total = History(), 0, 0.0
 
     @property
     def epoch(self) -> int:
-        return len(self.course.val_loss)
+        return len(self.history.val_loss)
 
     def run(
         self,
         on_batch: Callable[[float], None] = lambda loss: None,
         on_epoch: Callable[[float, float], None] = lambda train_loss, val_loss: None,
         save: Callable[[Training], None] = lambda training: None,
-    ) -> Course:
+    ) -> History:
         """Train to the end of the last epoch.
 
         Parameters
         ----------
         on_batch, on_epoch : callable
-            Told this process's loss after each batch, and the two losses after each epoch.
+            Called with this process's loss after each batch, and with the two losses after each epoch.
         save : callable
-            Called at the end of each epoch and every `plan.save_every` batches.
+            Called at the end of each epoch and every `config.save_every` batches.
 
         Raises
         ------
         FloatingPointError
             When a loss is not finite, with the likely cause.
         """
-        while self.epoch < self.plan.epochs:
-            for k, index in self._batches_to_come():
+        while self.epoch < self.config.epochs:
+            for k, index in self._remaining_batches():
                 loss = self._learn(self.shards[k].batch(index.tensor_split(world())[rank()]), len(index))
                 self.total += loss * len(index)
                 self.step += 1
                 on_batch(loss)
-                if not self.step % self.plan.save_every:
+                if not self.step % self.config.save_every:
                     save(self)
             self._end_epoch()
-            on_epoch(self.course.train_loss[-1], self.course.val_loss[-1])
+            on_epoch(self.history.train_loss[-1], self.history.val_loss[-1])
             save(self)
-        return self.course
+        return self.history
 
     @property
     def n_batches(self) -> int:
         """Batches of an epoch."""
-        return sum(len(cut(shard.train, self.plan.batch_size, _least())) for shard in self.shards if len(shard.train))
+        return sum(len(cut(shard.train, self.config.batch_size, _least())) for shard in self.shards if len(shard.train))
 
-    def _batches_to_come(self) -> Iterator[tuple[int, Tensor]]:
-        """(shard, positions of the windows) of each batch of this epoch that is not done yet."""
-        generator = torch.Generator().manual_seed(_draw(self.seed, "order", self.epoch))
+    def _remaining_batches(self) -> Iterator[tuple[int, Tensor]]:
+        """Shard and positions of the windows of each batch that this epoch has still to do."""
+        generator = torch.Generator().manual_seed(_seed_of(self.seed, "order", self.epoch))
         batches = []
         for k in torch.randperm(len(self.shards), generator=generator).tolist():
             shard = self.shards[k]
-            sampler, train = SAMPLERS[self.plan.sampler], shard.train
+            sampler, train = SAMPLERS[self.config.sampler], shard.train
             if not len(train):
                 continue
-            order = sampler(shard.cell[train], shard.start[train], self.plan.block_length, generator)
-            batches += [(k, part) for part in cut(train[order], self.plan.batch_size, _least())]
+            order = sampler(shard.cell[train], shard.start[train], self.config.block_length, generator)
+            batches += [(k, part) for part in cut(train[order], self.config.batch_size, _least())]
         yield from batches[self.step :]
 
     def _learn(self, batch: Batch, n: int) -> float:
-        """One step of Adam on this process's part of a batch of `n` windows; its loss, or share of the loss."""
+        """Take one step of Adam on this process's part of a batch of `n` windows; gives the part of the loss."""
         self.network.train()
-        self._seed_dropout()
-        loss = world() * self._squared_error(batch) / n  # DDP takes the mean over processes
+        self.dropout_generator.manual_seed(_seed_of(self.seed, "dropout", self.epoch, self.step, rank()))
+        loss = world() * self._squared_error(batch) / n  # DistributedDataParallel takes the mean over processes
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return float(loss.detach()) / world()
 
     def _squared_error(self, batch: Batch) -> Tensor:
-        """Sum over windows."""
+        """Sum of the squared errors over the windows of a batch."""
         model = self.model if self.network.training else self.model_here
-        mixed = self.plan.mixed_precision and self.device.type == "cuda"
+        mixed = self.config.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            found = model(batch.frames, batch.position, batch.counts, batch.causality)
-        return (found.to(batch.target.dtype) - batch.target).square().sum()
+            output = model(batch.frames, batch.position, batch.counts, batch.causality)
+        return (output.to(batch.target.dtype) - batch.target).square().sum()
 
     def epoch_total(self) -> float:
-        """Sum of the squared errors of this epoch so far, over all processes."""
+        """Sum of the squared errors of the batches done in this epoch, over all processes."""
         return self._over_processes(self.total)
 
     def resume_total(self, total: float) -> None:
-        """Go on from such a sum."""
+        """Continue from a sum that :meth:`epoch_total` gave."""
         self.total = total if rank() == 0 else 0.0
 
     def _over_processes(self, total: float) -> float:
@@ -217,18 +230,12 @@ class Training:
 
     @property
     def model_here(self) -> nn.Module:
-        """The network for shared days without the other processes."""
+        """The network for shared days, without the wrapper that joins the other processes."""
         return self.model.module if isinstance(self.model, DistributedDataParallel) else self.model
 
-    def _seed_dropout(self) -> None:
-        seed = _draw(self.seed, "dropout", self.epoch, self.step, rank())
-        torch.default_generator.manual_seed(seed)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-
     def _end_epoch(self) -> None:
-        """Both losses into the course, and the weights if the epoch is the best so far."""
-        course, n_train = self.course, sum(len(shard.train) for shard in self.shards)
+        """Append both losses to the history, and copy the weights if the epoch is the best so far."""
+        history, n_train = self.history, sum(len(shard.train) for shard in self.shards)
         train_loss = self.epoch_total() / n_train
         val_loss = self.validation_loss()
         if not torch.tensor([train_loss, val_loss]).isfinite().all():
@@ -236,12 +243,12 @@ class Training:
             raise FloatingPointError(
                 f"the loss is {losses} (training, validation) in epoch {self.epoch}: {self._cause()}"
             )
-        if not course.val_loss or val_loss < min(course.val_loss):
-            course.best_epoch = self.epoch
-            # a copy: the live tensors go on changing
-            course.weights = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
-        course.train_loss.append(train_loss)
-        course.val_loss.append(val_loss)
+        if not history.val_loss or val_loss < min(history.val_loss):
+            history.best_epoch = self.epoch
+            # A copy, because the live tensors change with the next step.
+            history.weights = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
+        history.train_loss.append(train_loss)
+        history.val_loss.append(val_loss)
         self.step, self.total = 0, 0.0
 
     @torch.no_grad()
@@ -251,15 +258,15 @@ class Training:
         total, count = 0.0, 0
         for shard in self.shards:
             count += len(shard.val)
-            for part in shard.val.tensor_split(world())[rank()].split(self.plan.batch_size):
+            for part in shard.val.tensor_split(world())[rank()].split(self.config.batch_size):
                 if len(part):
                     total += float(self._squared_error(shard.batch(part)))
         return self._over_processes(total) / count
 
     def _cause(self) -> str:
-        """Why a loss is not finite."""
+        """Say why a loss is not finite."""
         for shard in self.shards:
-            for part in torch.cat([shard.train, shard.val]).split(self.plan.batch_size):
+            for part in torch.cat([shard.train, shard.val]).split(self.config.batch_size):
                 batch = shard.batch(part)
                 values = {
                     "inputs": batch.frames,
@@ -269,14 +276,14 @@ class Training:
                 for name, tensor in values.items():
                     if tensor is not None and not tensor.isfinite().all():
                         return f"some window holds {name} that are not finite; look for inf or NaN in the data"
-        return f"the weights grew without bound; use a learning rate below {self.plan.learning_rate:g}"
+        return f"the weights grew without bound; use a learning rate below {self.config.learning_rate:g}"
 
 
 def _least() -> int:
-    """Windows of a batch: its statistics need two, and each process one."""
+    """Fewest windows of a batch: its statistics need two, and each process needs one."""
     return max(2, world())
 
 
-def _draw(*key: object) -> int:
-    """A seed that is a function of the key."""
+def _seed_of(*key: object) -> int:
+    """A seed that depends on nothing but the key."""
     return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=7).digest(), "big")

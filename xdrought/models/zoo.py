@@ -1,12 +1,17 @@
-"""The networks by name: each variant is a row of a table, each size an argument."""
+"""The networks by name: each variant is a row of a table, and each size is an argument."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from xdrought.models.norm import Stack
 from xdrought.models.resattcaurec import CBAM, STEPS, CentreMean, FrameEncoder, LinearNetwork, RecurrentNetwork
@@ -17,7 +22,7 @@ _DROPOUT = {"paper": 0.0, "released": 0.2}  # the paper names none, the released
 
 @dataclass(frozen=True)
 class Architecture:
-    """All that a network's shape depends on; see :func:`xdrought.models.build`."""
+    """All that the shape and equations of a network depend on; see :func:`xdrought.models.build`."""
 
     variant: str = "ResAttCauRec"
     n_features: int = 12
@@ -66,7 +71,7 @@ def _unet(spec: Architecture) -> nn.Module:
 
 @dataclass(frozen=True)
 class Variant:
-    """How a network is made, whether it takes the causality degree, and its published widths."""
+    """How to make a network, whether it takes the causality degree, and its published widths."""
 
     make: Callable[[Architecture], nn.Module]
     causal: bool = False
@@ -102,30 +107,33 @@ def build(
     equations: str = "paper",
     widths: Sequence[int] | None = None,
     dropout: float | None = None,
+    generator: torch.Generator | None = None,
 ) -> nn.Module:
     """A network of the paper with fresh weights.
 
     Parameters
     ----------
     variant : str
-        One of :data:`xdrought.models.VARIANTS`. Res: residual encoder (else the mean of the central cells), Att: with
-        attention, Cau: with the causality degree, Rec: recurrence (else a linear layer over all days). UNet: the
-        Conv3d benchmark. Att without Res, for which nothing is published, is one attention block on the drivers'
-        maps before the mean of the central cells.
+        One of :data:`xdrought.models.VARIANTS`. The name says the parts: Res has the residual encoder (else the mean of
+        the central cells), Att has attention, Cau reads the causality degree, Rec has the recurrence (else a linear
+        layer over all days). UNet is the Conv3d benchmark. Att without Res, for which nothing is published, is one
+        attention block on the drivers' maps before the mean of the central cells.
     n_features : int
-        Drivers.
+        Number of drivers.
     n_causal : int
         Length of the causality degree; variants without Cau ignore it.
     size, window : int
-        Cells on a side and days; the network takes any where it has a recurrence.
+        Cells along a side of the maps, and days. A network with a recurrence also takes other sizes.
     equations : {"paper", "released"}
-        "paper": Eq. 1-6. "released": the authors' code, which adds the attention block's input back, orders
-        its two planes the other way, skips from the previous cell state instead of c_0, and has dropout 0.2.
+        "paper" follows Eq. 1-6. "released" follows the authors' code, which adds the input of the attention block to
+        its result, swaps its two planes, skips from the previous cell state instead of c_0, and has dropout 0.2.
     widths : sequence of int, optional
         Channels of the encoder's stages and units of the recurrent layers, (64, 128) in the paper; channels
         of the U-Net's stages, (24, 32, 40, 64).
     dropout : float, optional
-        Of h and c at each step; 0 for "paper", 0.2 for "released" by default.
+        Share of h and c that is dropped at each step; by default 0 for "paper" and 0.2 for "released".
+    generator : torch.Generator, optional
+        Source of the fresh weights, on the CPU; torch's global generator by default.
 
     Returns
     -------
@@ -147,7 +155,8 @@ def build(
     >>> sum(p.numel() for p in build("ResAttCauRec").parameters())
     839961
     """
-    return build_architecture(architecture(variant, n_features, n_causal, size, window, equations, widths, dropout))
+    spec = architecture(variant, n_features, n_causal, size, window, equations, widths, dropout)
+    return build_architecture(spec, generator)
 
 
 def architecture(
@@ -169,13 +178,41 @@ def architecture(
     return spec
 
 
-def build_architecture(spec: Architecture) -> nn.Module:
-    """A network with fresh weights from its architecture."""
-    return VARIANTS[spec.variant].make(spec)
+def build_architecture(spec: Architecture, generator: torch.Generator | None = None) -> nn.Module:
+    """A network with fresh weights, drawn from `generator` if there is one, from its architecture."""
+    with nullcontext() if generator is None else _DrawFrom(generator):
+        return VARIANTS[spec.variant].make(spec)
+
+
+def _takes_generator(function: object) -> bool:
+    return inspect.isfunction(function) and "generator" in inspect.signature(function).parameters
+
+
+class _DrawFrom(TorchFunctionMode):
+    """Within this context and thread, what initialises torch's layers draws from one generator.
+
+    Torch's layers know no generator and draw from the global one, which all threads share. The numbers are those of
+    the global generator with the same seed.
+    """
+
+    FILLS = frozenset(
+        {Tensor.uniform_, Tensor.normal_, Tensor.bernoulli_, torch.rand, torch.randn, torch.randint, torch.randperm}
+        | {function for function in vars(nn.init).values() if _takes_generator(function)}
+    )
+
+    def __init__(self, generator: torch.Generator):
+        super().__init__()
+        self.generator = generator
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in self.FILLS and kwargs.get("generator") is None:
+            kwargs["generator"] = self.generator
+        return func(*args, **kwargs)
 
 
 def check_architecture(spec: Architecture) -> None:
-    """Raise for anything that is no network."""
+    """Raise ValueError for what no network can be built from."""
     if spec.equations not in STEPS:
         raise ValueError(f"equations={spec.equations!r} is unknown; choose one of {list(STEPS)}")
     sizes = {name: getattr(spec, name) for name in ("n_features", "size", "window")}
