@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 
 import xdrought
@@ -256,3 +257,20 @@ def test_the_code_for_those_who_come_from_other_tools_runs():
     assert len(names["batches"]) > 0
     assert names["events"].sizes["event"] >= 0
     assert set(names["forecast"].data_vars) == {"soil_moisture"}
+
+
+def test_the_recipes_for_additions_work():
+    from xdrought.models.zoo import VARIANTS
+
+    page = (ROOT / "docs" / "guide" / "how_to_add.md").read_text()
+    names: dict[str, Any] = {}
+    try:
+        for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+            exec(compile(block, "docs/guide/how_to_add.md", "exec"), names)
+        assert names["network"](torch.zeros(5, 15, 3, 1, 1)).shape == (5,)
+    finally:
+        VARIANTS.pop("MeanOfWindow", None)
+    assert names["events"].attrs["definition"] == "mine"
+    assert names["events"].sizes["event"] > 0
+    assert set(names["causality"]["variable"].values) == {"TA_F", "P_F"}
+    assert float(names["causality"]["rho"].sel(variable="P_F").max()) > 0  # rain wets the soil
