@@ -24,10 +24,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".venv-environments"
-EXTRAS = ("plot", "distributed", "reference", "test")
+EXTRAS = ("forecast", "plot", "distributed", "reference", "test")
 PIN = {"torch": "torch==2.13.0"}  # in all environments; its lower bound, and other versions, are not tried
-TESTS = ("events", "definitions", "units", "causality", "verification", "patches", "architecture", "without_torch")
-WITH_NETWORKS = {"patches", "architecture"}
+TESTS = (
+    "events/test_events",
+    "events/test_definitions",
+    "package/test_units",
+    "causality/test_causality",
+    "verification/test_verification",
+    "windows/test_patches",
+    "package/test_architecture",
+    "package/test_without_torch",
+)
+WITH_NETWORKS = {"windows/test_patches", "package/test_architecture"}
 
 
 def requirements(name: str) -> list[str]:
@@ -97,7 +106,7 @@ def main() -> None:
     for name in options.names:
         for version in options.python if name == "newest" else options.python[:1]:
             python = build(name, version)
-            fast = [f"tests/test_{each}.py" for each in TESTS if name != "torchless" or each not in WITH_NETWORKS]
+            fast = [f"tests/{each}.py" for each in TESTS if name != "torchless" or each not in WITH_NETWORKS]
             begun = time.perf_counter()
             said, spent = (python, 0.0) if isinstance(python, str) else test(name, python, options.tests or fast)
             failed |= " failed" in said or " error" in said or " passed" not in said

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 def require_torch() -> None:
     """Raise ModuleNotFoundError unless torch is installed; everything without networks works without it."""
     if find_spec("torch") is None:
-        raise ModuleNotFoundError("needs torch, which is not installed here; pip install torch", name="torch")
+        raise ModuleNotFoundError(
+            "needs torch, which is not installed here; pip install 'xdrought[forecast]'", name="torch"
+        )
 
 
 def resolve_device(name: str | device) -> device:

@@ -99,6 +99,6 @@ def test_without_torch_networks_say_what_to_install(function, tmp_path):
     (tmp_path / "forecaster.xdrought").write_bytes(b"any")
     done = run(REFUSED[function].format(file=tmp_path / "forecaster.xdrought"))
     refusal, note = done.stderr.splitlines()[-2:]
-    assert refusal == "ModuleNotFoundError: needs torch, which is not installed here; pip install torch"
+    assert refusal == "ModuleNotFoundError: needs torch, which is not installed here; pip install 'xdrought[forecast]'"
     assert note.startswith("in xdrought.")
     assert note.endswith(function)
