@@ -44,10 +44,15 @@ def _public_name(function: Callable) -> str:
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn about the line of the user's code that called the package, however deep in the package the reason lies."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
+    """Warn about the line of the user's code that called the package, however deep in the package the reason lies.
+
+    Other packages may lie between: xarray calls functions of ours for the user's call of a function of ours.
+    """
+    frame, depth, level = sys._getframe(1), 1, 2
+    while frame.f_back is not None:
+        if frame.f_code.co_filename.startswith(_PACKAGE):
+            level = depth + 2  # of the line that called this frame
+        frame, depth = frame.f_back, depth + 1
     warnings.warn(message, category, stacklevel=level)
 
 

@@ -449,7 +449,7 @@ def test_degree_with_both_directions_and_surrogates():
         drivers, soil, train=slice(None), direction="both", surrogates=9, deseasonalize=False, exclusion_radius=2
     )
     assert degree.surrogate_p_value.dims == ("site", "direction", "variable", "cell")
-    with pytest.raises(ValueError, match="the degree has several directions; choose one"):
+    with pytest.raises(ValueError, match="the causality degree has several directions; choose one"):
         degree_vector(degree)
 
 
@@ -519,6 +519,7 @@ def broken(**change) -> dict:
         ({"effect": weather()["sm"].drop_isel(time=5)}, ValueError, "'time' has missing steps"),
         ({"effect": weather()["sm"].isel(time=slice(None, None, -1))}, ValueError, "'time' goes backwards"),
         ({"embedding_dim": 0}, ValueError, "embedding_dim=0; it must be a whole number, 1 or more"),
+        ({"tau": -1}, ValueError, "tau=-1; it must be a whole number, 1 or more: tau=1 already looks back in time"),
         ({"tau": 1.5}, ValueError, "tau=1.5; it must be a whole number, 1 or more"),
         ({"tau": 300}, ValueError, "300 steps are too few for embedding_dim=2, tau=300; at least 304 are needed"),
         ({"direction": "x->y"}, ValueError, "direction='x->y' is unknown; choose one of"),

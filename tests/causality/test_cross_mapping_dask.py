@@ -23,13 +23,13 @@ OPTIONS = {
 
 def test_one_task_a_block(monkeypatch):
     blocks = []
-    function = cross_map_blocks.map_variants
+    function = cross_map_blocks.map_block
 
     def counted(effect, *others, **settings):
         blocks.append(effect.shape)
         return function(effect, *others, **settings)
 
-    monkeypatch.setattr(cross_map_blocks, "map_variants", counted)
+    monkeypatch.setattr(cross_map_blocks, "map_block", counted)
     ds = weather(n_time=150, n_site=4).chunk(site=2)
     lazy = ccm(ds[["t2m", "tp"]], ds["sm"], **OPTIONS)
     assert blocks == []

@@ -180,8 +180,8 @@ def test_convergence_is_the_gain_of_each_nested_library():
 def grown(curve, n=100, samples=4) -> dict[str, float]:
     rho = np.repeat(np.array(curve, float)[None, :, None], samples, axis=-1)
     pairs = np.full((1, len(curve)), n)
-    values = cross_map_blocks.growth_of(rho, pairs, np.arange(10, 10 * len(curve) + 1, 10))
-    return dict(zip(cross_map_blocks.NAMES, (float(v[0]) for v in values), strict=True))
+    values = cross_map_blocks.growth_of(rho, pairs, np.arange(10, 10 * len(curve) + 1, 10)[None])
+    return dict(zip(cross_map_blocks.GROWTH, (float(v[0]) for v in values), strict=True))
 
 
 def test_kendalls_tau_by_hand():
@@ -211,24 +211,50 @@ def test_sizes_in_any_order_and_repeated_ones():
     assert "convergence" not in ccm(x, y, library_size=50, library_samples=5)
 
 
-def test_a_library_larger_than_the_record_s_valid_days_is_capped_and_said():
-    t = np.arange(200)
-    x, y = np.sin(t / 7.0) + 0.1 * np.sin(t), np.cos(t / 7.0)
-    x[[5, 6, 12]] = np.nan
-    y[[10, 11, 17]] = np.nan
-    pair = xr.DataArray(y, dims="time"), xr.DataArray(x, dims="time")
-    options = {"lag": 5, "direction": FORWARD}
-    with pytest.warns(UserWarning, match="library_size=195 is more than the .* the library holds all of these"):
-        capped = ccm(*pair, library_size=[10, 100, 195], **options)
-    whole = ccm(*pair, **options)
-    assert capped.rho.sel(library_size=195).item() == pytest.approx(whole.rho.item())
-    assert np.isfinite([capped.convergence, capped.fisher_p_value]).all()
-
-
 def test_nothing_in_common_is_said():
     x, y = logistic(100)
     with pytest.warns(UserWarning, match="no skill could be computed: .* no day on which"):
         ccm(x.where(x.time < 50), y.where(y.time >= 50))
+
+
+def gapped() -> tuple[xr.DataArray, xr.DataArray]:
+    """200 days, of which 187 have a delay vector of the second and the first series five days later."""
+    t = np.arange(200)
+    x, y = np.cos(t / 7.0), np.sin(t / 7.0) + 0.1 * np.sin(t)
+    y[[5, 6, 12]], x[[10, 11, 17]] = np.nan, np.nan
+    return xr.DataArray(x, dims="time"), xr.DataArray(y, dims="time")
+
+
+@pytest.mark.parametrize("samples", [3, 2000])  # the plain tree and the compiled one
+def test_a_library_beyond_the_valid_days_holds_them_all_and_says_so(samples):
+    x, y = gapped()
+    options = {"lag": 5, "direction": FORWARD, "library_samples": samples}
+    # 200 days less the first and the last five; less 5, 6, 7, 12, 13 (vectors) and 12 (lagged, there already)
+    days = 200 - 1 - 5 - 5
+    with pytest.warns(
+        UserWarning, match=f"library_size=195 is more than the {days} days that have a whole delay vector"
+    ) as caught:
+        found = ccm(x, y, library_size=[10, 100, 195], **options)
+    assert caught[0].filename == __file__
+    assert found.library_days.values.tolist() == [10, 100, days]
+    assert found["library_size"].values.tolist() == [10, 100, 195]
+    assert np.isfinite(found.rho).all()
+    assert found.rho[2].item() == pytest.approx(ccm(x, y, lag=5, direction=FORWARD).rho.item(), abs=1e-12)
+    exact = ccm(x, y, library_size=[10, 100, days], **options)
+    for name in ("convergence", "kendall_tau", "fisher_z"):
+        assert found[name].item() == pytest.approx(exact[name].item(), abs=1e-12)
+    with pytest.warns(UserWarning, match="library_size=195 is more than"):
+        capped = ccm(x, y, library_size=[190, 195], **options)
+    assert np.isnan(capped.convergence)  # one library twice is no growth
+
+
+def test_a_lazy_library_beyond_the_valid_days_says_so_when_it_is_computed(recwarn):
+    ds = weather(n_time=100).chunk(site=1)
+    lazy = ccm(ds["t2m"].where(ds["site"] != "S1", 1.0), ds["sm"], library_size=100, library_samples=2)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="library_size=100 is more than the 99 days"):
+        found = lazy.compute(scheduler="synchronous")
+    assert (found.library_days.sel(direction=FORWARD) == 99).all()
 
 
 def test_unrelated_noise_does_not_converge():

@@ -52,7 +52,7 @@ def mixed(field) -> np.ndarray:
         ({"embedding_dim": 1}, True),
         ({"embedding_dim": 2, "tau": 2, "neighbours": 5}, False),
         ({"exclusion_radius": 1}, True),
-        ({"embedding_dim": 2, "wrap": True, "exclusion_radius": 2}, False),
+        ({"embedding_dim": 2, "periodic": True, "exclusion_radius": 2}, False),
     ],
 )
 def test_skill_equals_the_slow_reference(options, whole):
@@ -61,23 +61,23 @@ def test_skill_equals_the_slow_reference(options, whole):
     dim, tau = options.get("embedding_dim", 3), options.get("tau", 1)
     arguments = (dim, tau, options.get("neighbours", dim + 1), options.get("exclusion_radius", 0), None)
     for direction, (field, target) in {FORWARD: (y, x), BACKWARD: (x, y)}.items():
-        rho, n = slow.skill(field, target, *arguments, options.get("wrap", False))
+        rho, n = slow.skill(field, target, *arguments, options.get("periodic", False))
         assert found.rho.sel(direction=direction).item() == pytest.approx(rho, abs=1e-10)
         assert found.n_pairs.sel(direction=direction).item() == n
 
 
 def test_rings_by_hand():
     field = np.arange(25.0).reshape(5, 5)
-    assert kernel.ring_means(field, 1, wrap=False)[2, 2] == 12  # the eight cells around the middle
-    assert kernel.ring_means(field, 1, wrap=False)[0, 0] == pytest.approx((1 + 5 + 6) / 3)
-    assert kernel.ring_means(field, 1, wrap=True)[0, 0] == pytest.approx((1 + 5 + 6 + 4 + 9) / 5)
+    assert kernel.ring_means(field, 1, periodic=False)[2, 2] == 12  # the eight cells around the middle
+    assert kernel.ring_means(field, 1, periodic=False)[0, 0] == pytest.approx((1 + 5 + 6) / 3)
+    assert kernel.ring_means(field, 1, periodic=True)[0, 0] == pytest.approx((1 + 5 + 6 + 4 + 9) / 5)
     field[1, 1] = np.nan
-    assert kernel.ring_means(field, 1, wrap=False)[0, 0] == pytest.approx((1 + 5) / 2)
-    np.testing.assert_array_equal(kernel.ring_means(field, 0, wrap=False), field)
+    assert kernel.ring_means(field, 1, periodic=False)[0, 0] == pytest.approx((1 + 5) / 2)
+    np.testing.assert_array_equal(kernel.ring_means(field, 0, periodic=False), field)
     island = np.full((5, 5), np.nan)
     island[2, 2] = 1.0
-    assert np.isnan(kernel.ring_means(island, 1, wrap=False)[2, 2])
-    assert np.isnan(kernel.spatial_embed(island, 2, 1, wrap=False)).all()
+    assert np.isnan(kernel.ring_means(island, 1, periodic=False)[2, 2])
+    assert np.isnan(kernel.spatial_embed(island, 2, 1, periodic=False)).all()
 
 
 def test_windows_are_squares_with_half_of_their_cells():
@@ -93,7 +93,7 @@ def test_windows_are_squares_with_half_of_their_cells():
 def test_mean_over_windows_equals_the_slow_reference():
     x, y = random_fields(seed=2)
     settings = SpatialSettings(dim=2, neighbours=3, window_sizes=(4,), samples=5, seed=3)
-    valid = np.isfinite(kernel.spatial_embed(y, 2, 1, wrap=False)[..., 0]) & np.isfinite(x)
+    valid = np.isfinite(kernel.spatial_embed(y, 2, 1, periodic=False)[..., 0]) & np.isfinite(x)
     inside = kernel.windows(4, valid, 5, np.random.default_rng(3))
     expected = [slow.skill(y, x, 2, 1, 3, inside=one)[0] for one in inside]
     found = kernel.cross_map_field(y, x[None], settings)
@@ -147,19 +147,19 @@ def likeness(field, step) -> float:
 
 def test_field_surrogates_keep_the_smoothness_and_the_gaps():
     field = smooth(np.random.default_rng(1), (30, 40))
-    copies = kernel.field_surrogates(field, 60, 0, wrap=False)
+    copies = kernel.field_surrogates(field, 60, 0, periodic=False)
     for step in (1, 2, 4):
         assert likeness(copies, step) == pytest.approx(likeness(field, step), abs=0.1)
     alike = [np.corrcoef(copy.ravel(), field.ravel())[0, 1] for copy in copies]
     assert abs(np.mean(alike)) < 0.1
-    np.testing.assert_array_equal(kernel.field_surrogates(field, 3, 0, wrap=False), copies[:3])
+    np.testing.assert_array_equal(kernel.field_surrogates(field, 3, 0, periodic=False), copies[:3])
     field[3, 4] = np.nan
-    assert (np.isnan(kernel.field_surrogates(field, 2, 0, wrap=True)).sum(axis=(1, 2)) == 1).all()
+    assert (np.isnan(kernel.field_surrogates(field, 2, 0, periodic=True)).sum(axis=(1, 2)) == 1).all()
 
 
 def test_surrogates_around_the_globe_join_at_the_edge_as_the_field_does():
     field = np.tile(np.cos(2 * np.pi * np.arange(24) / 24), (6, 1))
-    copies = kernel.field_surrogates(field, 5, 0, wrap=True)
+    copies = kernel.field_surrogates(field, 5, 0, periodic=True)
     np.testing.assert_allclose(np.abs(copies - np.roll(copies, 1, axis=-1)).max(), 2 * np.sin(np.pi / 24), rtol=0.02)
 
 
@@ -204,10 +204,10 @@ def test_longitudes_around_the_globe_are_joined():
     rng = np.random.default_rng(0)
     lon = np.arange(0, 360, 45.0)
     x, y = (grid(v, n).assign_coords(lon=lon) for v, n in zip(rng.random((2, 6, 8)), "xy", strict=True))
-    assert gccm(x, y).attrs["wrap"] == 1
+    assert gccm(x, y).attrs["periodic"] == 1
     turned = gccm(x.roll(lon=3), y.roll(lon=3))
     np.testing.assert_allclose(turned.rho, gccm(x, y).rho)
-    assert gccm(x.isel(lon=slice(6)), y.isel(lon=slice(6))).attrs["wrap"] == 0
+    assert gccm(x.isel(lon=slice(6)), y.isel(lon=slice(6))).attrs["periodic"] == 0
 
 
 def test_constant_and_empty_fields_are_nan_with_a_count():

@@ -67,12 +67,10 @@ def test_copies_of_anomalies_have_no_annual_cycle_either(kind):
     series = seasonal_series(np.random.default_rng(0))
     series[0, 300:320] = np.nan
     anomaly = surrogates.standard_anomalies(series, YEARS)[0]
-    settings = Settings(surrogates=6, surrogate_kind=kind, years=YEARS)
-    for copies in surrogates.surrogates_of(anomaly, settings, 4):
+    for copies in surrogates.make_surrogates(anomaly, kind, 6, 0, YEARS, batch=4):
         again = surrogates.remove_annual_cycle(copies, YEARS)
         np.testing.assert_allclose(again, copies, atol=1e-9)
-    plain = Settings(surrogates=6, surrogate_kind=kind)
-    with_cycle = next(surrogates.surrogates_of(anomaly, plain, 6))
+    with_cycle = next(surrogates.make_surrogates(anomaly, kind, 6, 0, None, batch=6))
     assert np.abs(surrogates.remove_annual_cycle(with_cycle, YEARS) - with_cycle)[:, :300].max() > 1e-3
 
 
@@ -90,10 +88,14 @@ def test_surrogates_keep_gaps_where_they_are():
     series = seasonal_series(np.random.default_rng(0))[0]
     series[[0, 1, 500, 1099]] = np.nan
     for kind in surrogates.KINDS:
-        settings = Settings(surrogates=5, surrogate_kind=kind, years=YEARS)
-        copies = np.concatenate(list(surrogates.surrogates_of(series, settings, 2)))
+        copies = np.concatenate(list(surrogates.make_surrogates(series, kind, 5, 0, YEARS, batch=2)))
         assert copies.shape == (5, 1100)
         np.testing.assert_array_equal(np.isnan(copies), np.tile(np.isnan(series), (5, 1)))
+
+
+def test_seasonal_surrogates_need_dates():
+    with pytest.raises(ValueError, match="seasonal surrogates keep the annual cycle and need the time in years"):
+        surrogates.make_surrogates(np.arange(9.0), "seasonal", 5, 0, None, batch=5)
 
 
 def test_surrogates_of_a_mere_cycle_or_a_short_record_are_empty():
@@ -117,7 +119,7 @@ def test_p_value_is_the_rank_of_the_skill_among_those_of_surrogates(kind, season
     p, tested = surrogate_test(series, target[None], settings, 0, where[None] if season else None)
     if kind != "seasonal":
         series, target = surrogates.standard_anomalies(np.stack([series, target]), years)
-    rows = np.concatenate([target[None], *surrogates.surrogates_of(target, settings, 7)])
+    rows = np.concatenate([target[None], *surrogates.make_surrogates(target, kind, 19, 5, years, batch=7)])
     skills = [slow.skill(series, np.where(where, row, np.nan), 2, 1)[0] for row in rows]
     assert tested[0] == pytest.approx(skills[0], abs=1e-10)
     assert p[0] == pytest.approx((1 + sum(s >= skills[0] for s in skills[1:])) / 20)

@@ -174,7 +174,7 @@ def test_compiled_libraries_equal_one_search_each_on_long_series(dim, radius):
 @given(series_pairs(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
 def test_the_torch_engine_equals_the_slow_reference(pair, dim, tau, radius):
     series, target = pair
-    found = cross_mapping.cross_map(series, target[None], Settings(dim=dim, tau=tau), radius)
+    found = cross_mapping.cross_map_by_torch(series, target[None], Settings(dim=dim, tau=tau), radius)
     plain = cross_map.cross_map(series, target[None], Settings(dim=dim, tau=tau, compiled=False), radius)
     rho, n = slow.skill(series, target, dim, tau, radius)
     assert found.n_pairs[0] == n
@@ -187,9 +187,9 @@ def test_the_torch_engine_does_not_depend_on_how_many_pairs_fit(monkeypatch):
 
     rng = np.random.default_rng(1)
     series, targets = rng.standard_normal(300), rng.standard_normal((5, 300))
-    whole = cross_mapping.cross_map(series, targets, Settings(), 2)
+    whole = cross_mapping.cross_map_by_torch(series, targets, Settings(), 2)
     monkeypatch.setattr(tensors, "PAIRS", 1000)
-    in_parts = cross_mapping.cross_map(series, targets, Settings(), 2)
+    in_parts = cross_mapping.cross_map_by_torch(series, targets, Settings(), 2)
     np.testing.assert_allclose(in_parts.rho, whole.rho, atol=1e-13)
 
 
@@ -213,7 +213,8 @@ def test_small_jobs_do_not_start_numba_and_large_ones_do():
     code = (
         "import sys, numpy as np; from xdrought.kernels.cross_map_blocks import map_block;"
         "from xdrought.kernels.cross_map import Settings;"
-        "x = np.random.default_rng(0).standard_normal((2, 300)); map_block(x[0], x[1], settings=Settings());"
+        "x = np.random.default_rng(0).standard_normal((2, 300));"
+        "map_block(x[0], x[1], from_effect=[True], settings=[[Settings()]]);"
         "print('numba' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -344,7 +345,7 @@ def test_skill_by_library_size_equals_the_slow_reference_on_the_same_days():
     series, target = rng.standard_normal((2, 40))
     target[[4, 9]] = np.nan
     chosen = Settings(library_sizes=(8, 20), samples=3, seed=11)
-    found = summarise(cross_map.library_skill(series, target[None], chosen, 0), chosen.library_sizes)
+    found = summarise(cross_map.library_skill(series, target[None], chosen, 0))
     draws = np.random.default_rng(11)
     expected = []
     for _ in range(3):
@@ -356,17 +357,19 @@ def test_skill_by_library_size_equals_the_slow_reference_on_the_same_days():
     assert found["n_pairs"].tolist() == [[37, 37]]
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_a_library_beyond_the_valid_days_holds_all_of_them_and_says_so(compiled):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_library_beyond_the_valid_days_is_all_of_them(compiled):
     rng = np.random.default_rng(2)
     series, target = rng.standard_normal((2, 40))
-    target[20:] = np.nan  # 19 days have a whole delay vector and a value
-    chosen = Settings(library_sizes=(10, 30), samples=2, compiled=compiled)
-    with pytest.warns(UserWarning, match="library_size=30 is more than the 19 days that have a whole delay vector"):
-        samples = cross_map.library_skill(series, target[None], chosen, 0)
-    whole = cross_map.cross_map(series, target[None], Settings(), 0)
-    np.testing.assert_allclose(summarise(samples, (10, 30))["rho"][0, 1], whole.rho[0])
-    assert samples.n_pairs[0, 1].tolist() == [19, 19]
+    target[20:] = np.nan
+    chosen = Settings(library_sizes=(30, 10, 19), samples=2, compiled=compiled)
+    found = summarise(cross_map.library_skill(series, target[None], chosen, 0))
+    assert found["library_days"].tolist() == [[19, 10, 19]]  # days 1 to 19
+    assert found["rho"][0, 0] == found["rho"][0, 2]
+    assert found["rho"][0, 0] == pytest.approx(slow.skill(series, target, 2, 1)[0], abs=1e-12)
+    nothing = summarise(cross_map.library_skill(series, np.full((1, 40), np.nan), chosen, 0))
+    assert nothing["library_days"].tolist() == [[0, 0, 0]]
+    assert np.isnan(nothing["rho"]).all()
 
 
 # surrogates

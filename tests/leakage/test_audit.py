@@ -103,9 +103,9 @@ def test_clusters_grids_patches_and_ensembles_pass(ds, tmp_path):
 def test_causality_of_other_settings_is_computed_again_with_them(ds):
     degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), embedding_dim=3, tau=2)
     assert fit(ds, variant="CauRec", causality=degree).certificate(ds).clean
-    degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), provider="lagged_correlation")
+    degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), method="lagged_correlation")
     assert fit(ds, variant="CauRec", causality=degree).certificate(ds).clean
-    degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), provider="driver_gain", lags=2, seed=1)
+    degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), method="driver_gain", lags=2, seed=1)
     assert fit(ds, variant="CauRec", causality=degree).certificate(ds).clean
 
 
@@ -424,7 +424,7 @@ def test_a_causality_that_cannot_be_computed_again_is_unknown(ds):
                               ("site", "variable", "cell"))  # fmt: skip
         return xr.Dataset({"rho": values, "p_value": values})
 
-    degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), provider=mine)
+    degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), method=mine)
     found = fit(ds, variant="CauRec", causality=degree).certificate(ds)
     assert found.unknown == ("causality",)
     assert "cannot be computed again" in found["causality"].computed_on

@@ -159,7 +159,7 @@ def test_a_cluster_gives_the_skills_of_one_process_with_all_options(client):
         )
 
     def degree(ds):
-        return causality_degree(ds[["t2m", "tp"]], ds["sm"], train=slice(None), provider="mutual_information")
+        return causality_degree(ds[["t2m", "tp"]], ds["sm"], train=slice(None), method="mutual_information")
 
     lazy = ds.chunk(site=1)
     found = client.compute([skills(lazy, summer), degree(lazy)], sync=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ LABELS = {
     "n_pairs": "number of days compared",
     "tied_fraction": "share of days with tied or zero-distance neighbours, which share their weight",
     "exclusion_radius": "days on either side that may not be neighbours",
+    "library_days": "days in each library: the size asked for, or every day where the record has fewer",
     "rho_lower": "2.5 % quantile of the skill over random libraries",
     "rho_upper": "97.5 % quantile of the skill over random libraries",
     "convergence": "skill with the largest library minus skill with the smallest, mean over random libraries",
@@ -39,157 +40,7 @@ LABELS = {
     "surrogate_p_value": "one-sided p-value of the skill against surrogates",
     "tested_rho": "skill that is compared with the surrogates",
 }
-SOURCES = "Sugihara et al. 2012, doi:10.1126/science.1227079; Tang et al. 2025, Eq. 8"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is mapped: one `Settings` per direction and lag, and which of them get a dimension of their own."""
-
-    variants: tuple[tuple[Settings, ...], ...]
-    directions: tuple[str, ...]
-    lags: tuple[int, ...]
-    keep_lag: bool
-    keep_sizes: bool
-
-    @property
-    def common(self) -> Settings:
-        """Any of the settings, for what they share."""
-        return self.variants[0][0]
-
-
-def map_labelled(
-    causes: Causes, effect: xr.DataArray, where: xr.DataArray | None, plan: Plan, time: Hashable
-) -> xr.Dataset:
-    """The kernel on labels; lazy for dask."""
-    from xdrought.kernels.cross_map_blocks import has_sizes, map_variants, result_names
-
-    settings = plan.common
-    names = result_names(settings)
-    inputs = (effect, *(() if where is None else (where,)), *causes.arrays)
-    own = _own_dimensions(inputs, plan, causes)
-    lengths = {CAUSE_DIM: len(causes.arrays), "direction": len(plan.directions), LAG_DIM: len(plan.lags)}
-    if settings.library_sizes:
-        lengths["library_size"] = len(settings.library_sizes)
-    out = xr.apply_ufunc(
-        map_variants,
-        *without_repeated_coordinates(inputs, own),
-        kwargs={"variants": _choose_search(plan, inputs, time), "masked": where is not None},
-        input_core_dims=[[time]] * len(inputs),
-        output_core_dims=[
-            [CAUSE_DIM, "direction", LAG_DIM, *(["library_size"] if has_sizes(name, settings) else [])]
-            for name in names
-        ],
-        dask="parallelized",
-        output_dtypes=[np.int64 if name in ("n_pairs", "exclusion_radius") else np.float64 for name in names],
-        dask_gufunc_kwargs={"output_sizes": lengths},
-        keep_attrs=False,
-    )
-    found = {
-        name: da.rename(name).assign_attrs(long_name=LABELS[name], units="1")
-        for name, da in zip(names, out, strict=True)
-        if name != "exclusion_radius" or settings.radius is None
-    }
-    return _coordinates(xr.Dataset(found), causes, plan)
-
-
-def _choose_search(plan: Plan, inputs: tuple[xr.DataArray, ...], time: Hashable) -> tuple[tuple[Settings, ...], ...]:
-    """The settings with the tree that suits the whole job, so that results do not depend on chunks."""
-    from xdrought.kernels.cross_map import worth_compiling
-
-    sizes = {dim: size for da in inputs for dim, size in da.sizes.items()}
-    n_steps = sizes.pop(time)
-    n_maps = math.prod(sizes.values()) * len(inputs) * sum(len(lags) for lags in plan.variants)
-    compiled = worth_compiling(plan.common, n_maps, n_steps)
-    return tuple(tuple(replace(one, compiled=compiled) for one in lags) for lags in plan.variants)
-
-
-def _own_dimensions(inputs: tuple[xr.DataArray, ...], plan: Plan, causes: Causes) -> set[str]:
-    """Names that the result takes for itself; none may be a dimension of the input."""
-    own = {CAUSE_DIM, LAG_DIM, "direction", "library_size"}
-    own |= {"variable"} if causes.names else set()
-    own |= {"lag"} if plan.keep_lag else set()
-    clash = sorted(own & {str(dim) for da in inputs for dim in da.dims})
-    if clash:
-        raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")
-    return own
-
-
-def without_repeated_coordinates(inputs: tuple[xr.DataArray, ...], own: set[str]) -> list[xr.DataArray]:
-    """Inputs whose lazy coordinates come once: to compare them xarray would compute them."""
-    lazy = {name for da in inputs for name, coord in da.coords.items() if coord.chunks is not None}
-    seen: set[Hashable] = set()
-    found = []
-    for da in inputs:
-        found.append(da.drop_vars([*own, *(seen & lazy)], errors="ignore"))
-        seen |= set(da.coords)
-    return found
-
-
-def _coordinates(result: xr.Dataset, causes: Causes, plan: Plan) -> xr.Dataset:
-    """Labels on the result's own dimensions; those that were not asked for go."""
-    result = result.assign_coords(direction=list(plan.directions))
-    if plan.common.library_sizes:
-        result = result.assign_coords(library_size=list(plan.common.library_sizes))
-    if plan.keep_lag:
-        attrs = {"long_name": "steps from the manifold's day to the estimated one", "units": "1"}
-        result = result.rename({LAG_DIM: "lag"}).assign_coords(lag=("lag", list(plan.lags), attrs))
-    else:
-        result = result.isel({LAG_DIM: 0})
-    if plan.common.library_sizes and not plan.keep_sizes:
-        result = result.isel(library_size=0)
-    if len(plan.directions) == 1:
-        result = result.isel(direction=0)
-    if causes.names is None:
-        return result.isel({CAUSE_DIM: 0})
-    return result.rename({CAUSE_DIM: "variable"}).assign_coords(variable=list(causes.names))
-
-
-def describe(plan: Plan, radius: int | str, deseasonalize: bool) -> dict[str, object]:
-    """Settings as attributes that a file can hold; an embedding that differs by direction is a list in their order."""
-    settings = plan.common
-    dims, taus = [row[0].dim for row in plan.variants], [row[0].tau for row in plan.variants]
-    found: dict[str, object] = {
-        "embedding_dim": dims if len(set(dims)) > 1 else dims[0],
-        "tau": taus if len(set(taus)) > 1 else taus[0],
-        "exclusion_radius": radius,
-        "lag": list(plan.lags) if plan.keep_lag else plan.lags[0],
-        "engine": settings.engine,
-        "source": SOURCES,
-    }
-    if settings.library_sizes:
-        found |= {"library_samples": settings.samples, "seed": settings.seed}
-    if settings.surrogates:
-        found |= {
-            "surrogates": settings.surrogates,
-            "surrogate_kind": settings.surrogate_kind,
-            "seed": settings.seed,
-            "deseasonalize": int(deseasonalize and settings.surrogate_kind != "seasonal"),
-        }
-    return found
-
-
-def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
-    """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
-    require_torch()
-    import torch
-
-    from xdrought.kernels.cross_map import Skill, patterns
-    from xdrought.models.cross_mapping import cross_map as map_tensors
-
-    device = resolve_device("auto")
-    rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
-    for chosen, valid, vectors in patterns(series, targets, settings):
-        days = np.flatnonzero(valid)
-        if not days.size:
-            continue
-        points, steps, values = (
-            torch.from_numpy(array).to(device) for array in (vectors[days], days, targets[np.ix_(chosen, days)])
-        )
-        found = map_tensors(points, steps, values, radius)
-        rho[chosen], n[chosen] = found.rho.cpu().numpy(), found.mapped
-        tied[chosen] = found.tied / found.mapped if found.mapped else np.nan
-    return Skill(rho, n, tied)
+SOURCE = "Sugihara et al. 2012, doi:10.1126/science.1227079; Tang et al. 2025, Eq. 8"
 
 
 @public
@@ -240,9 +91,9 @@ def ccm(
         True on the days to learn from and to estimate, e.g. a season; time and any dimensions of the series. Delay
         vectors are those of the whole record. Surrogates too.
     library_size : int or sequence of int, optional
-        Learn from random libraries of these sizes instead of the whole record; skill that grows and levels off
-        with size is the sign of causation. `rho` is then the mean over libraries. A size beyond the days that have
-        values takes all of them, with a warning.
+        Learn from random libraries of so many days instead of the whole record; skill that grows and levels off
+        with size is the sign of causation. `rho` is then the mean over libraries. A size beyond the days that both
+        series have takes all of them, with a warning.
     library_samples : int
         Random libraries per size. They are nested: a sample's larger libraries contain its smaller ones.
     surrogates : int
@@ -270,12 +121,12 @@ def ccm(
     xarray.Dataset
         On the broadcast dimensions without time, `variable` for several causes, `direction` for both, `lag` and
         `library_size` where sequences are given: `rho`; `p_value`, raw and two-sided; `n_pairs`, the number of
-        days compared; `tied_fraction`. With library sizes `rho_lower` and `rho_upper` (95 % of the libraries); with
-        several sizes also `convergence`, the growth of skill from the smallest to the largest, with
-        `convergence_lower` and `convergence_upper` over libraries, `kendall_tau`, `fisher_z` and their one-sided
-        `kendall_p_value` and `fisher_p_value`. With surrogates `surrogate_p_value` and the skill it tests,
-        `tested_rho`; with `fdr` `p_value_adjusted` and `surrogate_p_value_adjusted`; with "auto" the
-        `exclusion_radius`.
+        days compared; `tied_fraction`. With library sizes `library_days`, the days that each library holds, and
+        `rho_lower` and `rho_upper` (95 % of the libraries); with several sizes also `convergence`, the growth of skill
+        from the smallest to the largest, with `convergence_lower` and `convergence_upper` over libraries,
+        `kendall_tau`, `fisher_z` and their one-sided `kendall_p_value` and `fisher_p_value`. With surrogates
+        `surrogate_p_value` and the skill it tests, `tested_rho`; with `fdr` `p_value_adjusted` and
+        `surrogate_p_value_adjusted`; with "auto" the `exclusion_radius`.
 
     Raises
     ------
@@ -286,6 +137,11 @@ def ccm(
         physically impossible values.
     ModuleNotFoundError
         When the engine's package is not installed.
+
+    Warns
+    -----
+    UserWarning
+        When a library size is beyond the days that a pair of series has.
 
     Notes
     -----
@@ -317,19 +173,21 @@ def ccm(
     causes, effect = pairs.match(causes, effect)
     if where is not None:
         where = pairs.match_where(where, (effect, *causes.arrays), time)
+    n_steps = effect.sizes[time]
     directions = pairs.DIRECTIONS[checks.require_choice(direction, "direction", pairs.DIRECTIONS)]
     dims = pairs.per_direction(embedding_dim, "embedding_dim", directions)
     taus = pairs.per_direction(tau, "tau", directions)
-    for one in zip(dims, taus, strict=True):
-        pairs.check_embedding(*one, effect.sizes[time])
-    sizes = pairs.library_sizes(library_size, max(dims) + 2, effect.sizes[time])
+    for embedding in zip(dims, taus, strict=True):
+        pairs.check_embedding(*embedding, n_steps)
+    lags = pairs.lags(lag, n_steps)
+    sizes = pairs.library_sizes(library_size, max(dims) + 2, n_steps)
     checks.require_choice(surrogate_kind, "surrogate_kind", pairs.SURROGATES)
     needs_dates = bool(surrogates) and (deseasonalize or surrogate_kind == "seasonal")
     _check_engine(engine, exclusion_radius != 0 or where is not None, bool(sizes) or surrogates > 0)
 
-    from xdrought.kernels.cross_map import Settings
+    from xdrought.kernels import cross_map as kernel
 
-    common = Settings(
+    common = kernel.Settings(
         radius=pairs.check_radius(exclusion_radius),
         library_sizes=sizes,
         samples=checks.require_integer(library_samples, "library_samples", 1),
@@ -337,26 +195,28 @@ def ccm(
         surrogate_kind=surrogate_kind,
         seed=int(seed),
         years=pairs.time_in_years(effect, time) if needs_dates else None,
-        engine=engine,
-        mapper=cross_map if engine == "torch" else None,
+        engine={"torch": cross_map_by_torch, "causal-ccm": kernel.cross_map_by_causal_ccm}.get(engine),
     )
-    lags = pairs.lags(lag, effect.sizes[time])
-    variants = tuple(
-        tuple(replace(common, dim=int(dim), tau=int(step), directions=(way,), lag=shift) for shift in lags)
-        for way, dim, step in zip(directions, dims, taus, strict=True)
-    )
-    keep_sizes = library_size is not None and not pairs.is_one(library_size)
-    plan = Plan(variants, directions, lags, keep_lag=not pairs.is_one(lag), keep_sizes=keep_sizes)
-    result = map_labelled(causes, effect, where, plan, time)
+    settings = {
+        way: [replace(common, dim=int(e), tau=int(step), lag=shift) for shift in lags]
+        for way, e, step in zip(directions, dims, taus, strict=True)
+    }
+    own = {CAUSE_DIM, LAG_DIM, "direction", "library_size"}
+    own |= {"variable"} if causes.names else set()
+    own |= set() if pairs.is_scalar(lag) else {"lag"}
+    inputs = _without_clash((effect, *([] if where is None else [where]), *causes.arrays), own)
+    result = _map(inputs, settings, where is not None, time)
+    result = _name_dimensions(result, causes, settings, keep_lag="lag" in own)
     pairs.warn_without_skill(result["rho"], (effect, *causes.arrays))
-    return with_adjusted(result, fdr, fdr_dim).assign_attrs(describe(plan, exclusion_radius, deseasonalize))
+    if sizes and pairs.is_scalar(library_size):
+        result = result.isel(library_size=0)
+    attrs = _describe(settings, lag, exclusion_radius, deseasonalize, engine)
+    return with_adjusted(result, fdr, fdr_dim).assign_attrs(attrs)
 
 
 def _check_engine(engine: str, has_options: bool, has_draws: bool) -> None:
     """Own search does all; `has_options`: a window or days to leave out, `has_draws`: libraries or surrogates."""
     checks.require_choice(engine, "engine", pairs.ENGINES)
-    if engine == "kdtree":
-        return
     if engine == "torch" and has_draws:
         raise ValueError('engine "torch" has no library_size or surrogates; leave them out or use engine="kdtree"')
     if engine == "causal-ccm" and (has_options or has_draws):
@@ -368,3 +228,160 @@ def _check_engine(engine: str, has_options: bool, has_draws: bool) -> None:
 
     if engine == "causal-ccm" and find_spec("causal_ccm") is None:
         raise ModuleNotFoundError(f"engine {engine!r} needs the package causal-ccm; pip install xdrought[reference]")
+
+
+def _map(
+    inputs: list[xr.DataArray], settings: Mapping[str, list[Settings]], masked: bool, time: Hashable
+) -> xr.Dataset:
+    """The kernel on labels, lazy for dask: every result on cause, direction, lag and perhaps library size."""
+    from xdrought.kernels.cross_map_blocks import WHOLE_NUMBERS, has_sizes, result_names
+
+    by_lag = next(iter(settings.values()))
+    common, n_causes = by_lag[0], len(inputs) - 1 - masked
+    names = result_names(common)
+    lengths = {CAUSE_DIM: n_causes, "direction": len(settings), LAG_DIM: len(by_lag)}
+    if common.library_sizes:
+        lengths["library_size"] = len(common.library_sizes)
+    arrays = xr.apply_ufunc(
+        _map_block,
+        *inputs,
+        kwargs={
+            "from_effect": [way == pairs.FORWARD for way in settings],
+            "settings": _choose_search(settings, inputs, time),
+            "masked": masked,
+        },
+        input_core_dims=[[time]] * len(inputs),
+        output_core_dims=[[dim for dim in lengths if dim != "library_size" or has_sizes(n, common)] for n in names],
+        dask="parallelized",
+        output_dtypes=[np.int64 if name in WHOLE_NUMBERS else np.float64 for name in names],
+        dask_gufunc_kwargs={"output_sizes": lengths},
+        keep_attrs=False,
+    )
+    return xr.Dataset(
+        {
+            name: da.rename(name).assign_attrs(long_name=LABELS[name], units="1")
+            for name, da in zip(names, arrays, strict=True)
+            if name != "exclusion_radius" or common.radius is None
+        }
+    )
+
+
+def _map_block(effect: np.ndarray, *others: np.ndarray, settings: list[list[Settings]], **options) -> tuple:
+    """The kernel on a block, and a warning where the record has fewer days than a library was to hold."""
+    from xdrought.kernels.cross_map_blocks import map_block, result_names
+
+    results = map_block(effect, *others, settings=settings, **options)
+    sizes = settings[0][0].library_sizes
+    if sizes:
+        days = results[result_names(settings[0][0]).index("library_days")]
+        short = (days < np.array(sizes)) & (days > 0)
+        if short.any():
+            checks.warn(
+                f"library_size={max(sizes)} is more than the {days[short].min()} days that have a whole delay vector "
+                f"and a value to estimate; the library holds all of these, as `library_days` counts"
+            )
+    return results
+
+
+def _choose_search(
+    settings: Mapping[str, list[Settings]], inputs: list[xr.DataArray], time: Hashable
+) -> list[list[Settings]]:
+    """The settings with the tree that suits the whole job, so that results do not depend on chunks."""
+    from xdrought.kernels.cross_map import worth_compiling
+
+    sizes = {dim: size for da in inputs for dim, size in da.sizes.items()}
+    n_steps = sizes.pop(time)
+    rows = list(settings.values())
+    n_maps = math.prod(sizes.values()) * len(inputs) * len(rows) * len(rows[0])
+    compiled = worth_compiling(rows[0][0], n_maps, n_steps)
+    return [[replace(each, compiled=compiled) for each in row] for row in rows]
+
+
+def _without_clash(inputs: tuple[xr.DataArray, ...], own: set[str]) -> list[xr.DataArray]:
+    """The inputs without coordinates that the result has itself; dimensions of such names are refused."""
+    clash = sorted(own & {str(dim) for da in inputs for dim in da.dims})
+    if clash:
+        raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")
+    return without_repeated_coordinates(inputs, own)
+
+
+def without_repeated_coordinates(inputs: tuple[xr.DataArray, ...], own: set[str]) -> list[xr.DataArray]:
+    """Inputs whose lazy coordinates come once: to compare them xarray would compute them."""
+    lazy = {name for da in inputs for name, coord in da.coords.items() if coord.chunks is not None}
+    present: set[Hashable] = set()
+    reduced = []
+    for da in inputs:
+        reduced.append(da.drop_vars([*own, *(present & lazy)], errors="ignore"))
+        present |= set(da.coords)
+    return reduced
+
+
+def _name_dimensions(
+    result: xr.Dataset, causes: Causes, settings: Mapping[str, list[Settings]], *, keep_lag: bool
+) -> xr.Dataset:
+    """Labels on the result's own dimensions; those that were not asked for go."""
+    by_lag = next(iter(settings.values()))
+    result = result.assign_coords(direction=list(settings))
+    if by_lag[0].library_sizes:
+        result = result.assign_coords(library_size=list(by_lag[0].library_sizes))
+    if keep_lag:
+        attrs = {"long_name": "steps from the manifold's day to the estimated one", "units": "1"}
+        lags = [each.lag for each in by_lag]
+        result = result.rename({LAG_DIM: "lag"}).assign_coords(lag=("lag", lags, attrs))
+    else:
+        result = result.isel({LAG_DIM: 0})
+    if len(settings) == 1:
+        result = result.isel(direction=0)
+    if causes.names is None:
+        return result.isel({CAUSE_DIM: 0})
+    return result.rename({CAUSE_DIM: "variable"}).assign_coords(variable=list(causes.names))
+
+
+def _describe(
+    settings: Mapping[str, list[Settings]],
+    lag: int | Iterable[int],
+    radius: int | str,
+    deseasonalize: bool,
+    engine: str,
+) -> dict[str, object]:
+    """Settings as attributes that a file can hold; an embedding that differs by direction is a list in their order."""
+    common = next(iter(settings.values()))[0]
+    dims, taus = [by_lag[0].dim for by_lag in settings.values()], [by_lag[0].tau for by_lag in settings.values()]
+    attrs: dict[str, object] = {
+        "embedding_dim": dims if len(set(dims)) > 1 else dims[0],
+        "tau": taus if len(set(taus)) > 1 else taus[0],
+        "exclusion_radius": radius,
+        "lag": np.asarray(lag).tolist(),
+        "engine": engine,
+        "source": SOURCE,
+    }
+    if common.library_sizes:
+        attrs |= {"library_samples": common.samples, "seed": common.seed}
+    if common.surrogates:
+        removed = deseasonalize and common.surrogate_kind != "seasonal"
+        attrs |= {"surrogates": common.surrogates, "surrogate_kind": common.surrogate_kind}
+        attrs |= {"seed": common.seed, "deseasonalize": int(removed)}
+    return attrs
+
+
+def cross_map_by_torch(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+    """Skill of `targets` (k, time) from the manifold of `series` (time,), the whole record as library, on a GPU."""
+    require_torch()
+    import torch
+
+    from xdrought.kernels.cross_map import Skill, patterns
+    from xdrought.models.cross_mapping import cross_map as map_tensors
+
+    device = resolve_device("auto")
+    rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
+    for chosen, valid, vectors in patterns(series, targets, settings):
+        days = np.flatnonzero(valid)
+        if not days.size:
+            continue
+        points, steps, values = (
+            torch.from_numpy(array).to(device) for array in (vectors[days], days, targets[np.ix_(chosen, days)])
+        )
+        skill = map_tensors(points, steps, values, radius)
+        rho[chosen], n[chosen] = skill.rho.cpu().numpy(), skill.mapped
+        tied[chosen] = skill.tied / skill.mapped if skill.mapped else np.nan
+    return Skill(rho, n, tied)

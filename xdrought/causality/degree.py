@@ -11,7 +11,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.calendars import Period, as_slice, check_mask
 from xdrought.causality import pairs
-from xdrought.causality.methods import Provider, check_degree, find_provider
+from xdrought.causality.methods import Method, check_causality, find_method
 from xdrought.causality.pairs import Cause
 from xdrought.checks import public
 
@@ -22,7 +22,7 @@ def causality_degree(
     target: xr.DataArray,
     *,
     train: Period,
-    provider: str | Provider = "ccm",
+    method: str | Method = "ccm",
     direction: str = "cause_to_effect",
     time: Hashable = "time",
     patch_dims: tuple[Hashable, Hashable] = ("patch_lat", "patch_lon"),
@@ -40,7 +40,7 @@ def causality_degree(
     train : slice, (start, end) or boolean xarray.DataArray
         The training part: dates, or True on the target's training days (time and any of its other dimensions).
         Nothing outside is used. ``slice(None)`` takes the whole record, which leaks the test part.
-    provider : {"ccm", "gccm", "driver_gain", "lagged_correlation", "mutual_information"} or callable
+    method : {"ccm", "gccm", "driver_gain", "lagged_correlation", "mutual_information"} or callable
         What fills the matrix. "ccm" is the paper's. "gccm" maps the training means of a grid on each other and gives
         all cells the region's value. "driver_gain" is the root of what each driver adds to the prediction of the
         daily change given the others, with its p-value (options `groups`, `lags`, `flips`, `seed`).
@@ -54,27 +54,27 @@ def causality_degree(
     patch_dims : (hashable, hashable)
         Names of the patch's dimensions, north-south first.
     **options
-        For the provider. Those of "ccm" are the keywords of :func:`xdrought.ccm`, whose defaults are the paper's:
+        For the method. Those of "ccm" are the keywords of :func:`xdrought.ccm`, whose defaults are the paper's:
         E = 2, tau = 1, raw p-value.
 
     Returns
     -------
     xarray.Dataset
-        `rho`, `p_value` and what else the provider gives (for "ccm" `n_pairs`, `tied_fraction` and those of the
+        `rho`, `p_value` and what else the method gives (for "ccm" `n_pairs`, `tied_fraction` and those of the
         surrogate test) on the target's dimensions without time, `variable` and `cell` (row-major); lazy for dask.
 
     Raises
     ------
     TypeError
-        For a training mask that is not boolean, options that the provider does not have, or a provider that gives no
+        For a training mask that is not boolean, options that the method does not have, or a method that gives no
         Dataset.
     ValueError
-        As :func:`xdrought.ccm`, when only one patch dimension is there, for an unknown provider, or one that does not
+        As :func:`xdrought.ccm`, when only one patch dimension is there, for an unknown method, or one that does not
         give `rho` and `p_value` of every driver and cell.
 
     Notes
     -----
-    A function of one's own is called as ``provider(drivers, target, direction=..., time=..., **options)`` with the
+    A function of one's own is called as ``method(drivers, target, direction=..., time=..., **options)`` with the
     training part only: `drivers` is a dict of DataArrays with a `cell` dimension, `target` a DataArray, which is NaN
     outside a training mask. It returns a Dataset of `rho` and `p_value` on `variable`, `cell` and, as far as
     they differ, the target's other dimensions.
@@ -106,11 +106,11 @@ def causality_degree(
         cells = [da.expand_dims("cell", axis=-1) for da in cells]
     target, cells = _training_part(target, cells, train, time)
     named = dict(zip(names, cells, strict=True))
-    found = find_provider(provider)(named, target, direction=direction, time=time, **options)
-    degree = check_degree(found, named)
-    name = provider if isinstance(provider, str) else getattr(provider, "__name__", "function")
-    degree = degree.assign_coords(cell=np.arange(degree.sizes["cell"]))
-    return degree.transpose(..., "variable", "cell").assign_attrs(degree.attrs, provider=name)
+    causality = find_method(method)(named, target, direction=direction, time=time, **options)
+    causality = check_causality(causality, named)
+    causality = causality.assign_coords(cell=np.arange(causality.sizes["cell"]))
+    name = method if isinstance(method, str) else getattr(method, "__name__", "function")
+    return causality.transpose(..., "variable", "cell").assign_attrs(causality.attrs, method=name)
 
 
 def _nearest_cells(da: xr.DataArray, patch_dims: tuple[Hashable, Hashable]) -> xr.DataArray:
@@ -137,12 +137,12 @@ def _training_part(
 
 
 @public
-def degree_vector(degree: xr.Dataset, *, fill_missing: bool = True) -> xr.DataArray:
+def degree_vector(causality: xr.Dataset, *, fill_missing: bool = True) -> xr.DataArray:
     """A causality degree as the vector that the network takes: all correlations, then all p-values.
 
     Parameters
     ----------
-    degree : xarray.Dataset
+    causality : xarray.Dataset
         From :func:`xdrought.causality_degree`, one direction.
     fill_missing : bool
         Put rho = 0 and p = 1, no evidence, where a constant or empty series left NaN.
@@ -166,13 +166,13 @@ def degree_vector(degree: xr.Dataset, *, fill_missing: bool = True) -> xr.DataAr
     >>> degree_vector(xr.Dataset({"rho": rho, "p_value": rho / 10})).values
     array([0.4 , 0.5 , 0.1 , 0.2 , 0.04, 0.05, 0.01, 0.02])
     """
-    if "direction" in degree.dims:
+    if "direction" in causality.dims:
         raise ValueError(
-            'degree_vector: the degree has several directions; choose one, degree.sel(direction="cause_to_effect")'
+            'the causality degree has several directions; choose one, causality.sel(direction="cause_to_effect")'
         )
     halves = []
     for quantity, none in (("rho", 0.0), ("p_value", 1.0)):
-        half = degree[quantity].transpose(..., "variable", "cell")
+        half = causality[quantity].transpose(..., "variable", "cell")
         half = half.fillna(none) if fill_missing else half
         flat = half.stack(causal=("variable", "cell"), create_index=False)
         halves.append(flat.assign_coords(quantity=("causal", [quantity] * flat.sizes["causal"])))

@@ -1,6 +1,6 @@
 """Ways to say how strongly each driver bears on the target, all filling one labelled matrix of (rho, p_value).
 
-A provider is called with the training part only, ``provider(drivers, target, direction=..., time=..., **options)``:
+A method is called with the training part only, ``method(drivers, target, direction=..., time=..., **options)``:
 `drivers` is a dict of DataArrays with a `cell` dimension, `target` a DataArray. It returns a Dataset of `rho` and
 `p_value` (and more if it likes) on `variable` and `cell` and, as far as they differ, the target's other dimensions.
 """
@@ -19,7 +19,7 @@ from xdrought.causality.gain import driver_gain
 from xdrought.causality.gain_inputs import Groups
 from xdrought.causality.spatial_mapping import gccm
 
-Provider = Callable[..., xr.Dataset]
+Method = Callable[..., xr.Dataset]
 Drivers = Mapping[Hashable, xr.DataArray]
 
 
@@ -34,11 +34,11 @@ def by_spatial_mapping(
     **options: object,
 ) -> xr.Dataset:
     """Skill of :func:`xdrought.gccm` between the maps of training means; one value for the region in all its cells."""
-    seen = target.notnull()  # the same days for both
-    means = {name: da.where(seen).mean([time]) for name, da in drivers.items()}
-    found = gccm(means, target.mean([time]), direction=direction, lat=lat, lon=lon, **options)  # type: ignore[arg-type]
+    known = target.notnull()  # the same days for both
+    means = {name: da.where(known).mean([time]) for name, da in drivers.items()}
+    region = gccm(means, target.mean([time]), direction=direction, lat=lat, lon=lon, **options)  # type: ignore[arg-type]
     place = xr.ones_like(target.isel({time: 0}, drop=True), dtype=bool).drop_attrs()
-    return found.broadcast_like(place).assign_coords({dim: place[dim] for dim in (lat, lon) if dim in place.coords})
+    return region.broadcast_like(place).assign_coords({dim: place[dim] for dim in (lat, lon) if dim in place.coords})
 
 
 def by_driver_gain(
@@ -61,11 +61,11 @@ def by_driver_gain(
         raise ValueError(
             f'direction={direction!r}; the gain is of drivers, given all the others: use direction="{pairs.FORWARD}"'
         )
-    found = driver_gain(drivers, target, groups=groups, lags=lags, flips=flips, seed=seed, time=time, fdr=None)
+    gains = driver_gain(drivers, target, groups=groups, lags=lags, flips=flips, seed=seed, time=time, fdr=None)
     test_of = {member: name for name, members in (groups or {}).items() for member in members}
-    degree = found[["gain", "p_value", "redundancy", "n_days"]].sel(variable=[test_of.get(v, v) for v in drivers])
-    degree = degree.assign_coords(variable=list(drivers), direction=direction)
-    return degree.assign(rho=np.sqrt(degree["gain"].clip(min=0)))
+    gains = gains[["gain", "p_value", "redundancy", "n_days"]].sel(variable=[test_of.get(v, v) for v in drivers])
+    gains = gains.assign_coords(variable=list(drivers), direction=direction)
+    return gains.assign(rho=np.sqrt(gains["gain"].clip(min=0)))
 
 
 def by_lagged_correlation(
@@ -107,32 +107,29 @@ def _by_pairs(
 
     def block(leading: np.ndarray, following: np.ndarray) -> tuple[np.ndarray, ...]:
         shape = np.broadcast_shapes(leading.shape, following.shape)
-        pair = (np.broadcast_to(one, shape).reshape(-1, shape[-1]).astype(np.float64) for one in (leading, following))
+        pair = (np.broadcast_to(v, shape).reshape(-1, shape[-1]).astype(np.float64) for v in (leading, following))
         rows = [function(*series, **options) for series in zip(*pair, strict=True)]
         values = np.array(rows, dtype=np.float64).reshape(*shape[:-1], len(names))
         return tuple(np.moveaxis(values, -1, 0))
 
-    found = []
+    def of_pair(leading: xr.DataArray, following: xr.DataArray) -> xr.Dataset:
+        arrays = xr.apply_ufunc(
+            block,
+            leading,
+            following,
+            input_core_dims=[[time], [time]],
+            output_core_dims=[[]] * len(names),
+            dask="parallelized",
+            output_dtypes=[np.float64] * len(names),
+        )
+        return xr.Dataset(dict(zip(names, arrays, strict=True))).drop_attrs()
+
+    by_way = []
     for way in pairs.DIRECTIONS[direction]:
-        for driver in drivers.values():
-            out = xr.apply_ufunc(
-                block,
-                *((driver, target) if way == pairs.FORWARD else (target, driver)),
-                input_core_dims=[[time], [time]],
-                output_core_dims=[[]] * len(names),
-                dask="parallelized",
-                output_dtypes=[np.float64] * len(names),
-            )
-            found.append(xr.Dataset(dict(zip(names, out, strict=True))).drop_attrs())
-    ways = pairs.DIRECTIONS[direction]
-    size = len(drivers)
-    rows = [
-        xr.concat(found[i * size : (i + 1) * size], "variable").assign_coords(variable=list(drivers))
-        for i in range(len(ways))
-    ]
-    if len(ways) == 1:
-        return rows[0].assign_coords(direction=ways[0])
-    return xr.concat(rows, "direction").assign_coords(direction=list(ways))
+        series = [(driver, target) if way == pairs.FORWARD else (target, driver) for driver in drivers.values()]
+        by_driver = xr.concat([of_pair(*pair) for pair in series], "variable")
+        by_way.append(by_driver.assign_coords(variable=list(drivers), direction=way))
+    return by_way[0] if len(by_way) == 1 else xr.concat(by_way, "direction")
 
 
 def _strongest_lag(leading: np.ndarray, following: np.ndarray, *, max_lag: int) -> tuple[float, float, float]:
@@ -160,7 +157,7 @@ def _binned_information(
     both = np.isfinite(leading) & np.isfinite(following)
     if both.sum() < bins:
         return np.nan, np.nan, np.nan
-    classes = [_rank_classes(one[both], bins) for one in (leading, following)]
+    classes = [_rank_classes(series[both], bins) for series in (leading, following)]
     table = np.zeros((bins, bins))
     np.add.at(table, tuple(classes), 1)
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
@@ -178,7 +175,7 @@ def _rank_classes(values: np.ndarray, bins: int) -> np.ndarray:
     return np.minimum(((rankdata(values) - 0.5) * bins / values.size).astype(int), bins - 1)
 
 
-PROVIDERS: dict[str, Provider] = {
+METHODS: dict[str, Method] = {
     "ccm": ccm,
     "gccm": by_spatial_mapping,
     "driver_gain": by_driver_gain,
@@ -187,25 +184,25 @@ PROVIDERS: dict[str, Provider] = {
 }
 
 
-def find_provider(provider: str | Provider) -> Provider:
+def find_method(method: str | Method) -> Method:
     """The function behind a name, or the user's own."""
-    if callable(provider):
-        return provider
-    if provider not in PROVIDERS:
-        raise ValueError(f"provider={provider!r} is unknown; choose one of {list(PROVIDERS)} or give a function")
-    return PROVIDERS[provider]
+    if callable(method):
+        return method
+    if method not in METHODS:
+        raise ValueError(f"method={method!r} is unknown; choose one of {list(METHODS)} or give a function")
+    return METHODS[method]
 
 
-def check_degree(degree: object, drivers: Drivers) -> xr.Dataset:
-    """What a provider gave: rho and p_value for every driver and cell."""
-    if not isinstance(degree, xr.Dataset):
-        raise TypeError(f"the provider gave a {type(degree).__name__}; it must give an xarray.Dataset")
-    if missing := [name for name in ("rho", "p_value") if name not in degree]:
-        raise ValueError(f"the provider gave no {missing}; it gave {sorted(map(str, degree.data_vars))}")
+def check_causality(causality: object, drivers: Drivers) -> xr.Dataset:
+    """What a method gave: rho and p_value for every driver and cell."""
+    if not isinstance(causality, xr.Dataset):
+        raise TypeError(f"the method gave a {type(causality).__name__}; it must give an xarray.Dataset")
+    if missing := [name for name in ("rho", "p_value") if name not in causality]:
+        raise ValueError(f"the method gave no {missing}; it gave {sorted(map(str, causality.data_vars))}")
     for name in ("rho", "p_value"):
-        if lacking := [dim for dim in ("variable", "cell") if dim not in degree[name].dims]:
-            raise ValueError(f"the provider's {name} has no dimension {lacking}; it is on {degree[name].dims}")
-    found = degree["variable"].values.tolist() if "variable" in degree.coords else []
-    if found != list(drivers):
-        raise ValueError(f"the provider gave the variables {found}, not the drivers {list(drivers)} in order")
-    return degree
+        if lacking := [dim for dim in ("variable", "cell") if dim not in causality[name].dims]:
+            raise ValueError(f"the method's {name} has no dimension {lacking}; it is on {causality[name].dims}")
+    names = causality["variable"].values.tolist() if "variable" in causality.coords else []
+    if names != list(drivers):
+        raise ValueError(f"the method gave the variables {names}, not the drivers {list(drivers)} in order")
+    return causality

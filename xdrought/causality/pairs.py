@@ -111,6 +111,8 @@ def _name(da: xr.DataArray, otherwise: str) -> str:
 
 def check_embedding(embedding_dim: int, tau: int, n_steps: int) -> None:
     """Positive, and short enough for the record to hold E + 1 neighbours."""
+    if isinstance(tau, int | np.integer) and tau < 0:
+        raise ValueError(f"tau={tau}; it must be a whole number, 1 or more: tau={-tau} already looks back in time")
     for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
         checks.require_integer(value, name)
     needed = (embedding_dim - 1) * tau + embedding_dim + 2
@@ -126,11 +128,11 @@ def per_direction(value: int | Mapping[str, int], name: str, directions: Iterabl
     directions = tuple(directions)
     if not isinstance(value, Mapping):
         return (value,) * len(directions)
-    if missing := [one for one in directions if one not in value]:
+    if missing := [way for way in directions if way not in value]:
         raise ValueError(f"{name} has no entry for {missing}; it has {list(value)}")
-    if unknown := [one for one in value if one not in DIRECTIONS["both"]]:
+    if unknown := [way for way in value if way not in DIRECTIONS["both"]]:
         raise ValueError(f"{name} has entries {unknown}; directions are {list(DIRECTIONS['both'])}")
-    return tuple(value[one] for one in directions)
+    return tuple(value[way] for way in directions)
 
 
 def match_where(where: xr.DataArray, series: Iterable[xr.DataArray], time: Hashable) -> xr.DataArray:
@@ -160,15 +162,15 @@ def check_radius(exclusion_radius: int | str) -> int | None:
 
 def lags(lag: int | Iterable[int], n_steps: int) -> tuple[int, ...]:
     """Whole numbers of steps, of either sign, inside the record."""
-    found = np.atleast_1d(np.asarray(lag))
-    if found.dtype.kind not in "iu" or not found.size or np.abs(found).max() >= n_steps:
+    steps = np.atleast_1d(np.asarray(lag))
+    if steps.dtype.kind not in "iu" or not steps.size or np.abs(steps).max() >= n_steps:
         raise ValueError(f"lag={lag!r}; it must be a whole number of steps, less than the record's {n_steps}")
-    if np.unique(found).size < found.size:
+    if np.unique(steps).size < steps.size:
         raise ValueError(f"lag={lag!r} has repeated lags; give each once")
-    return tuple(int(one) for one in found)
+    return tuple(int(each) for each in steps)
 
 
-def is_one(value: object) -> bool:
+def is_scalar(value: object) -> bool:
     """Whether a number was given, not a sequence of numbers: then the result needs no dimension for it."""
     return np.ndim(np.asarray(value)) == 0
 

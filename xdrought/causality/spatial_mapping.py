@@ -43,7 +43,7 @@ def gccm(
     fdr: str | None = None,
     fdr_dim: Hashable | Iterable[Hashable] | None = None,
     detrend: bool = False,
-    wrap: bool | None = None,
+    periodic: bool | None = None,
     seed: int = 0,
     lat: Hashable = "lat",
     lon: Hashable = "lon",
@@ -81,7 +81,7 @@ def gccm(
         Dimensions of the result that form one family of tests; by default all.
     detrend : bool
         Remove a plane in row and column from both fields first.
-    wrap : bool, optional
+    periodic : bool, optional
         Whether the last longitude joins the first; by default when they go once around the globe.
     seed : int
         For windows and surrogates; the draws do not depend on chunks.
@@ -146,6 +146,7 @@ def gccm(
         )
     neighbours = embedding_dim + 1 if neighbours is None else checks.require_integer(neighbours, "neighbours", 1)
     sizes = _window_sizes(library_size, shortest, neighbours)
+    directions = pairs.DIRECTIONS[checks.require_choice(direction, "direction", pairs.DIRECTIONS)]
 
     from xdrought.kernels.spatial_cross_map import SpatialSettings
 
@@ -154,17 +155,17 @@ def gccm(
         tau=int(tau),
         neighbours=int(neighbours),
         radius=checks.require_integer(exclusion_radius, "exclusion_radius", 0),
-        directions=pairs.DIRECTIONS[checks.require_choice(direction, "direction", pairs.DIRECTIONS)],
+        from_effect=tuple(way == pairs.FORWARD for way in directions),
         window_sizes=sizes,
         samples=checks.require_integer(library_samples, "library_samples", 1),
         surrogates=checks.require_integer(surrogates, "surrogates", 0),
         detrend=bool(detrend),
-        wrap=_goes_around(effect, lon) if wrap is None else bool(wrap),
+        periodic=_goes_around(effect, lon) if periodic is None else bool(periodic),
         seed=int(seed),
     )
-    result = _map_labelled(causes, effect, settings, [lat, lon])
+    result = _map(causes, effect, settings, directions, [lat, lon])
     pairs.warn_without_skill(result["rho"], (effect, *causes.arrays))
-    if library_size is not None and pairs.is_one(library_size):
+    if library_size is not None and pairs.is_scalar(library_size):
         result = result.isel(library_size=0)
     return with_adjusted(result, fdr, fdr_dim).assign_attrs(_describe(settings))
 
@@ -208,7 +209,13 @@ def _goes_around(da: xr.DataArray, lon: Hashable) -> bool:
     return bool(np.isclose(abs(values[-1] - values[0]) * index.size / (index.size - 1), 360.0, rtol=1e-3))
 
 
-def _map_labelled(causes: Causes, effect: xr.DataArray, settings: SpatialSettings, dims: list[Hashable]) -> xr.Dataset:
+def _map(
+    causes: Causes,
+    effect: xr.DataArray,
+    settings: SpatialSettings,
+    directions: tuple[str, ...],
+    dims: list[Hashable],
+) -> xr.Dataset:
     """The kernel on labels; lazy for dask."""
     from xdrought.kernels.spatial_cross_map import has_sizes, map_block, result_names
 
@@ -217,7 +224,7 @@ def _map_labelled(causes: Causes, effect: xr.DataArray, settings: SpatialSetting
     if clash:
         raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")
     names = result_names(settings)
-    lengths = {CAUSE_DIM: len(causes.arrays), "direction": len(settings.directions)}
+    lengths = {CAUSE_DIM: len(causes.arrays), "direction": len(directions)}
     if settings.window_sizes:
         lengths["library_size"] = len(settings.window_sizes)
     out = xr.apply_ufunc(
@@ -233,15 +240,15 @@ def _map_labelled(causes: Causes, effect: xr.DataArray, settings: SpatialSetting
         dask_gufunc_kwargs={"output_sizes": lengths},
         keep_attrs=False,
     )
-    found = {
+    variables = {
         name: da.rename(name).assign_attrs(long_name=_IN_SPACE.get(name, LABELS[name]), units="1")
         for name, da in zip(names, out, strict=True)
     }
-    result = xr.Dataset(found).assign_coords(direction=list(settings.directions))
+    result = xr.Dataset(variables).assign_coords(direction=list(directions))
     if settings.window_sizes:
         attrs = {"long_name": "side of the square windows that are learned from", "units": "cells"}
         result = result.assign_coords(library_size=("library_size", list(settings.window_sizes), attrs))
-    if len(settings.directions) == 1:
+    if len(directions) == 1:
         result = result.isel(direction=0)
     if causes.names is None:
         return result.isel({CAUSE_DIM: 0})
@@ -250,17 +257,17 @@ def _map_labelled(causes: Causes, effect: xr.DataArray, settings: SpatialSetting
 
 def _describe(settings: SpatialSettings) -> dict[str, object]:
     """Settings as attributes that a file can hold."""
-    found: dict[str, object] = {
+    attrs: dict[str, object] = {
         "embedding_dim": settings.dim,
         "tau": settings.tau,
         "neighbours": settings.neighbours,
         "exclusion_radius": settings.radius,
         "detrend": int(settings.detrend),
-        "wrap": int(settings.wrap),
+        "periodic": int(settings.periodic),
         "source": SOURCE,
     }
     if settings.window_sizes:
-        found |= {"library_samples": settings.samples, "seed": settings.seed}
+        attrs |= {"library_samples": settings.samples, "seed": settings.seed}
     if settings.surrogates:
-        found |= {"surrogates": settings.surrogates, "seed": settings.seed}
-    return found
+        attrs |= {"surrogates": settings.surrogates, "seed": settings.seed}
+    return attrs

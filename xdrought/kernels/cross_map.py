@@ -1,8 +1,11 @@
-"""Cross mapping of arrays: embed, search, estimate, correlate. Time is the last axis everywhere."""
+"""Cross mapping of arrays: embed, search, estimate, correlate. Time is the last axis everywhere.
+
+One series builds the manifold; each of the targets is estimated from its neighbours there, and the skill is the
+correlation of estimate and truth. Blocks of series, directions and lags: :mod:`xdrought.kernels.cross_map_blocks`.
+"""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +14,62 @@ import numpy as np
 from scipy.special import betainc
 
 from xdrought.kernels.neighbours import Operator, build_operator, delay_embed
-from xdrought.kernels.surrogates import prepare, surrogates_of
+from xdrought.kernels.surrogates import anomalies_to_test, make_surrogates
+
+BATCH = 128  # surrogates mapped at once: bounds the memory, not the result
+# Day searches that keep scipy's tree busy for about two seconds; numba starts in one when its cache is warm, in twenty
+# once per machine when it is not: `ci/benchmarks/ccm.py`
+WORTH_COMPILING = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """How one direction is mapped at one lag; plain values, so that it travels to dask workers."""
+
+    dim: int = 2
+    tau: int = 1
+    radius: int | None = 0  # None: from the autocorrelation of the searched series
+    lag: int = 0
+    library_sizes: tuple[int, ...] = ()
+    samples: int = 30
+    surrogates: int = 0
+    surrogate_kind: str = "phase"
+    seed: int = 0
+    years: np.ndarray | None = None  # time in years, when the annual cycle is to be removed or kept for the test
+    compiled: bool = False  # numba's tree or scipy's, the same numbers
+    engine: Callable[..., Skill] | None = None  # in place of `cross_map`, for the whole record as library
+
+
+def worth_compiling(settings: Settings, n_maps: int, n_steps: int) -> bool:
+    """Whether a job of `n_maps` cross maps is long enough for the compiled tree."""
+    searches = 1 + len(settings.library_sizes) * settings.samples + settings.surrogates / 20
+    return n_maps * n_steps * searches >= WORTH_COMPILING
+
+
+class Skill(NamedTuple):
+    """Correlation of estimate and truth, the days compared and the share of them with tied neighbours."""
+
+    rho: np.ndarray
+    n_pairs: np.ndarray
+    tied_fraction: np.ndarray
+
+
+def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+    """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
+    if settings.compiled:
+        from xdrought.kernels.kdtree.maps import map_targets
+
+        arrays = np.ascontiguousarray(series), np.ascontiguousarray(targets)
+        is_shared, rho, mapped, n_tied = map_targets(*arrays, settings.dim, settings.tau, radius)
+        if is_shared:
+            share = n_tied / mapped if mapped else np.nan
+            return Skill(rho, np.full(len(targets), mapped), np.full(len(targets), share))
+    rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
+    for chosen, days, vectors in patterns(series, targets, settings):
+        operator = build_operator(vectors, days, days, radius, compiled=settings.compiled)
+        rho[chosen], n[chosen] = score(operator, targets[chosen], compiled=settings.compiled)
+        tied[chosen] = tied_share(operator)
+    return Skill(rho, n, tied)
 
 
 def cross_map_by_causal_ccm(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
@@ -36,45 +94,41 @@ def cross_map_by_causal_ccm(series: np.ndarray, targets: np.ndarray, settings: S
     return Skill(rho, n, np.full(len(targets), np.nan))
 
 
-FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
-BATCH = 128  # surrogates mapped at once: bounds the memory, not the result
-# Day searches that keep scipy's tree busy for about two seconds; numba starts in one when its cache is warm, in twenty
-# once per machine when it is not: `ci/benchmarks/ccm.py`
-WORTH_COMPILING = 1_000_000
+def patterns(
+    series: np.ndarray, targets: np.ndarray, settings: Settings
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Targets (k, time) with the same gaps can share a search of the manifold of `series` (time,).
+
+    Yields their indices, the days on which they and the delay vector are there, and the delay vectors.
+    """
+    vectors = delay_embed(series, settings.dim, settings.tau)
+    valid = np.isfinite(targets) & np.isfinite(vectors[:, 0])
+    if (valid == valid[0]).all():
+        yield np.arange(len(targets)), valid[0], vectors
+        return
+    distinct, member = np.unique(np.packbits(valid, axis=1), axis=0, return_inverse=True)
+    for pattern in range(len(distinct)):
+        chosen = np.flatnonzero(member.ravel() == pattern)
+        yield chosen, valid[chosen[0]], vectors
 
 
-@dataclass(frozen=True, eq=False)
-class Settings:
-    """How to map; plain values, so that it travels to dask workers."""
+def score(operator: Operator, targets: np.ndarray, *, compiled: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation and number of pairs of targets (k, time) that share the operator's valid days."""
+    if compiled:
+        from xdrought.kernels.kdtree.maps import skills
 
-    dim: int = 2
-    tau: int = 1
-    radius: int | None = 0  # None: from the autocorrelation of the searched series
-    lag: int = 0
-    directions: tuple[str, ...] = (FORWARD,)
-    library_sizes: tuple[int, ...] = ()
-    samples: int = 30
-    surrogates: int = 0
-    surrogate_kind: str = "phase"
-    seed: int = 0
-    years: np.ndarray | None = None  # time in years, when the annual cycle is to be removed or kept for the test
-    engine: str = "kdtree"
-    mapper: Callable[..., Skill] | None = None  # in place of the engine of that name, for engines from elsewhere
-    compiled: bool | None = None  # numba's tree or scipy's, the same numbers; None: by the size of the job
+        rho = skills(*operator[:6], np.ascontiguousarray(targets))
+        return rho, np.full(len(targets), np.count_nonzero(operator.mapped))
+    truth = np.where(operator.mapped, targets, np.nan)
+    # centred first: sums over groups then lose nothing on pressures in Pa or geopotentials
+    centre = np.nanmean(truth, axis=1, keepdims=True) if operator.mapped.any() else 0.0
+    return pearson(operator.estimate(targets - centre), truth - centre)
 
 
-def worth_compiling(settings: Settings, n_maps: int, n_steps: int) -> bool:
-    """Whether a job of `n_maps` cross maps is long enough for the compiled tree."""
-    searches = 1 + len(settings.library_sizes) * settings.samples + settings.surrogates / 20
-    return n_maps * n_steps * searches >= WORTH_COMPILING
-
-
-class Skill(NamedTuple):
-    """Correlation of estimate and truth, the days compared and the share of them with tied neighbours."""
-
-    rho: np.ndarray
-    n_pairs: np.ndarray
-    tied_fraction: np.ndarray
+def tied_share(operator: Operator) -> float:
+    """Share of the mapped days with tied neighbours; NaN without any."""
+    mapped = int(operator.mapped.sum())
+    return float(operator.tied.sum()) / mapped if mapped else np.nan
 
 
 def pearson(estimate: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,99 +180,45 @@ def shift(targets: np.ndarray, lag: int) -> np.ndarray:
     return moved
 
 
-def patterns(
-    series: np.ndarray, targets: np.ndarray, settings: Settings
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Targets (k, time) with the same gaps can share a search of the manifold of `series` (time,).
+class LibrarySkill(NamedTuple):
+    """Skill of random libraries (k, sizes, samples), and the days that they hold (k, sizes)."""
 
-    Yields their indices, the days on which they and the delay vector are there, and the delay vectors.
-    """
-    vectors = delay_embed(series, settings.dim, settings.tau)
-    valid = np.isfinite(targets) & np.isfinite(vectors[:, 0])
-    if (valid == valid[0]).all():
-        yield np.arange(len(targets)), valid[0], vectors
-        return
-    distinct, member = np.unique(np.packbits(valid, axis=1), axis=0, return_inverse=True)
-    for pattern in range(len(distinct)):
-        chosen = np.flatnonzero(member.ravel() == pattern)
-        yield chosen, valid[chosen[0]], vectors
+    rho: np.ndarray
+    n_pairs: np.ndarray
+    tied_fraction: np.ndarray
+    library_days: np.ndarray
 
 
-def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
-    """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
-    if settings.compiled:
-        from xdrought.kernels.kdtree.maps import map_targets
-
-        arrays = np.ascontiguousarray(series), np.ascontiguousarray(targets)
-        is_shared, rho, mapped, n_tied = map_targets(*arrays, settings.dim, settings.tau, radius)
-        if is_shared:
-            share = n_tied / mapped if mapped else np.nan
-            return Skill(rho, np.full(len(targets), mapped), np.full(len(targets), share))
-    rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
-    for chosen, days, vectors in patterns(series, targets, settings):
-        operator = build_operator(vectors, days, days, radius, compiled=bool(settings.compiled))
-        rho[chosen], n[chosen] = score(operator, targets[chosen], compiled=bool(settings.compiled))
-        tied[chosen] = tied_share(operator)
-    return Skill(rho, n, tied)
-
-
-def score(operator: Operator, targets: np.ndarray, *, compiled: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation and number of pairs of targets (k, time) that share the operator's valid days."""
-    if compiled:
-        from xdrought.kernels.kdtree.maps import skills
-
-        rho = skills(*operator[:6], np.ascontiguousarray(targets))
-        return rho, np.full(len(targets), np.count_nonzero(operator.mapped))
-    truth = np.where(operator.mapped, targets, np.nan)
-    # centred first: sums over groups then lose nothing on pressures in Pa or geopotentials
-    centre = np.nanmean(truth, axis=1, keepdims=True) if operator.mapped.any() else 0.0
-    return pearson(operator.estimate(targets - centre), truth - centre)
-
-
-def tied_share(operator: Operator) -> float:
-    """Share of the mapped days with tied neighbours; NaN without any."""
-    mapped = int(operator.mapped.sum())
-    return float(operator.tied.sum()) / mapped if mapped else np.nan
-
-
-def library_skill(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+def library_skill(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> LibrarySkill:
     """Skill (k, sizes, samples) of random libraries.
 
     Libraries are nested: one permutation of the days per sample, of which each size takes the first valid ones.
-    The permutations depend on the seed and the length of the record only. A size beyond the valid days takes all of
-    them, with a warning.
+    The permutations depend on the seed and the length of the record only. A size beyond the valid days takes them all.
     """
-    shape = (len(targets), len(settings.library_sizes), settings.samples)
+    sizes = np.array(settings.library_sizes)
+    shape = (len(targets), sizes.size, settings.samples)
+    library_days = np.zeros(shape[:2], np.int64)
     rho, tied = np.full(shape, np.nan), np.full(shape, np.nan)
     n = np.zeros(shape, np.int64)
     rng = np.random.default_rng(settings.seed)
     order = [rng.permutation(series.size) for _ in range(settings.samples)]
     for chosen, days, vectors in patterns(series, targets, settings):
-        sizes = at_most(settings.library_sizes, int(days.sum()))
+        held = np.minimum(sizes, np.count_nonzero(days))
+        library_days[chosen] = held
         if settings.compiled:
-            found = _compiled_library_skill(vectors, days, targets[chosen], order, sizes, radius)
-            rho[chosen], n[chosen], tied[chosen] = found
+            rho[chosen], n[chosen], tied[chosen] = _compiled_library_skill(
+                vectors, days, targets[chosen], order, held, radius
+            )
             continue
         for sample, permutation in enumerate(order):
             candidates = permutation[days[permutation]]
-            for at, size in enumerate(sizes):
+            for at, size in enumerate(held if candidates.size else ()):
                 library = np.zeros(series.size, bool)
                 library[candidates[:size]] = True
                 operator = build_operator(vectors, days, library, radius)
                 rho[chosen, at, sample], n[chosen, at, sample] = score(operator, targets[chosen])
                 tied[chosen, at, sample] = tied_share(operator)
-    return Skill(rho, n, tied)
-
-
-def at_most(sizes: tuple[int, ...], n_days: int) -> np.ndarray:
-    """Library sizes that a record of so many valid days can give."""
-    if n_days and max(sizes) > n_days:
-        warnings.warn(
-            f"library_size={max(sizes)} is more than the {n_days} days that have a whole delay vector and a value to "
-            f"estimate; the library holds all of these",
-            stacklevel=2,
-        )
-    return np.minimum(sizes, n_days)
+    return LibrarySkill(rho, n, tied, library_days)
 
 
 def _compiled_library_skill(
@@ -229,7 +229,7 @@ def _compiled_library_skill(
     sizes: np.ndarray,
     radius: int,
 ) -> Skill:
-    """:func:`library_skill` of targets (k, time) that share the gaps."""
+    """Skill of targets (k, time) that share the gaps, with libraries of `sizes`, none beyond the valid days."""
     from xdrought.kernels.kdtree.libraries import library_skills
 
     descending = np.argsort(-sizes, kind="stable")
@@ -249,16 +249,17 @@ def surrogate_test(
     keep it. The manifold stays, so a surrogate costs no search. All targets share their random phases, which keeps
     their cross-correlation. Surrogates are made of the whole target; only the days in `where` (k, time) are compared.
     """
-    series, targets = prepare(series, settings), prepare(targets, settings)
+    kind, years = settings.surrogate_kind, settings.years
+    series, targets = (anomalies_to_test(values, kind, years) for values in (series, targets))
     compared = targets if where is None else np.where(where, targets, np.nan)
     p_value, tested = np.full(len(targets), np.nan), np.full(len(targets), np.nan)
     for chosen, days, vectors in patterns(series, compared, settings):
-        operator = build_operator(vectors, days, days, radius, compiled=bool(settings.compiled))
-        tested[chosen], _ = score(operator, targets[chosen], compiled=bool(settings.compiled))
+        operator = build_operator(vectors, days, days, radius, compiled=settings.compiled)
+        tested[chosen], _ = score(operator, targets[chosen], compiled=settings.compiled)
         for target in chosen[np.isfinite(tested[chosen])]:
             reached = 0
-            for batch in surrogates_of(targets[target], settings, BATCH):
-                rho, _ = score(operator, batch, compiled=bool(settings.compiled))
+            for batch in make_surrogates(targets[target], kind, settings.surrogates, settings.seed, years, BATCH):
+                rho, _ = score(operator, batch, compiled=settings.compiled)
                 reached += int((rho >= tested[target]).sum())
             p_value[target] = (1 + reached) / (1 + settings.surrogates)
     return p_value, tested

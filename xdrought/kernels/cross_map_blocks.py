@@ -1,23 +1,19 @@
-"""Several cross maps of one block of series: each direction with an embedding of its own, and one or many lags."""
+"""Cross maps of a block of series: causes and effect in both directions, at many lags, with their tests."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr
 from scipy.stats import kendalltau
 
 from xdrought.kernels import cross_map
-from xdrought.kernels.cross_map import FORWARD, Settings
+from xdrought.kernels.cross_map import LibrarySkill, Settings
 
-if TYPE_CHECKING:
-    from xdrought.kernels.cross_map import Skill
-
-NAMES = (
+BY_SIZE = ("rho", "p_value", "n_pairs", "tied_fraction", "library_days", "rho_lower", "rho_upper")
+WHOLE_NUMBERS = ("n_pairs", "library_days", "exclusion_radius")
+GROWTH = (
     "convergence",
     "convergence_lower",
     "convergence_upper",
@@ -29,42 +25,159 @@ NAMES = (
 QUANTILES = (0.025, 0.975)
 
 
-def summarise(samples: Skill, sizes: tuple[int, ...]) -> dict[str, np.ndarray]:
+def result_names(settings: Settings) -> tuple[str, ...]:
+    """The results of :func:`map_block` in order."""
+    names: tuple[str, ...] = ("rho", "p_value", "n_pairs", "tied_fraction", "exclusion_radius")
+    if settings.library_sizes:
+        names += ("library_days", "rho_lower", "rho_upper")
+    if len(settings.library_sizes) > 1:
+        names += GROWTH
+    if settings.surrogates:
+        names += ("surrogate_p_value", "tested_rho")
+    return names
+
+
+def has_sizes(name: str, settings: Settings) -> bool:
+    """Whether a result has the library sizes as its last axis."""
+    return bool(settings.library_sizes) and name in BY_SIZE
+
+
+def map_block(
+    effect: np.ndarray,
+    *others: np.ndarray,
+    from_effect: Sequence[bool],
+    settings: Sequence[Sequence[Settings]],
+    masked: bool = False,
+) -> tuple[np.ndarray, ...]:
+    """Cross map causes (..., time) and effect (..., time), which broadcast against each other.
+
+    Parameters
+    ----------
+    effect : ndarray (..., time)
+    *others : ndarray (..., time)
+        The causes; the first one is the mask of days to learn from and to estimate when `masked`. Delay vectors are
+        those of the whole record.
+    from_effect : sequence of bool
+        For each direction, whether the causes are estimated from the manifold of the effect, or the reverse.
+    settings : sequence of sequences of Settings
+        For each direction and lag; they share everything but the embedding and the lag.
+
+    Returns
+    -------
+    tuple of ndarray
+        (..., cause, direction, lag[, library size]) each, named by :func:`result_names`.
+    """
+    effect, *causes = (np.asarray(series, dtype=np.float64) for series in (effect, *others[masked:]))
+    shape = np.broadcast_shapes(effect.shape, *(cause.shape for cause in causes))
+    where = np.broadcast_to(others[0], shape) if masked else None
+    all_causes = np.stack([np.broadcast_to(cause, shape) for cause in causes])
+    all_effects = np.broadcast_to(effect, shape)[None]
+    results = _allocate((len(causes), len(settings), len(settings[0]), *shape[:-1]), settings[0][0])
+    for way, by_lag in enumerate(settings):
+        for lag, chosen in enumerate(by_lag):
+            of_way = {name: values[:, way, lag] for name, values in results.items()}
+            if from_effect[way]:
+                _map_targets(of_way, effect, all_causes, chosen, where)
+                continue
+            for number, cause in enumerate(causes):
+                of_cause = {name: values[number : number + 1] for name, values in of_way.items()}
+                _map_targets(of_cause, cause, all_effects, chosen, where)
+    results["p_value"] = cross_map.pearson_p_value(results["rho"], results["n_pairs"])
+    last = len(shape) - 1
+    return tuple(np.moveaxis(values, (0, 1, 2), (last, last + 1, last + 2)) for values in results.values())
+
+
+def _allocate(shape: tuple[int, ...], settings: Settings) -> dict[str, np.ndarray]:
+    """Arrays for every result, (*shape[, library size]), NaN or 0 until they are filled."""
+    results = {}
+    for name in result_names(settings):
+        whole = (*shape, len(settings.library_sizes)) if has_sizes(name, settings) else shape
+        results[name] = np.zeros(whole, np.int64) if name in WHOLE_NUMBERS else np.full(whole, np.nan)
+    return results
+
+
+def _map_targets(
+    results: dict[str, np.ndarray],
+    series: np.ndarray,
+    targets: np.ndarray,
+    settings: Settings,
+    where: np.ndarray | None,
+) -> None:
+    """Map `targets` (k, ..., time) from the manifolds of `series` (..., time) into `results` (k, ..., [sizes])."""
+    for manifold, place in _manifolds(series, targets.ndim - 1):
+        group = targets[(slice(None), *place)]
+        rows = group.reshape(-1, group.shape[-1])
+        days = None if where is None else np.broadcast_to(where[place], group.shape).reshape(rows.shape)
+        for name, values in map_from(manifold, rows, settings, days).items():
+            out = results[name][(slice(None), *place)]
+            out[...] = values.reshape(out.shape)
+
+
+def _manifolds(series: np.ndarray, ndim: int) -> Iterator[tuple[np.ndarray, tuple]]:
+    """Each series once, with the place of all targets that it meets by broadcasting."""
+    padded = series.reshape((1,) * (ndim - series.ndim) + series.shape)
+    for index in np.ndindex(padded.shape[:-1]):
+        sizes = zip(index, padded.shape[:-1], strict=True)
+        yield padded[index], tuple(slice(None) if length == 1 else slice(i, i + 1) for i, length in sizes)
+
+
+def map_from(
+    series: np.ndarray, targets: np.ndarray, settings: Settings, where: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Every result for `targets` (k, time) from the manifold of `series` (time,), on the days in `where` (k, time)."""
+    radius = cross_map.decorrelation_time(series) if settings.radius is None else settings.radius
+    targets = cross_map.shift(targets, settings.lag)
+    compared = targets if where is None else np.where(where, targets, np.nan)
+    results = {"exclusion_radius": np.full(len(targets), radius)}
+    if settings.library_sizes:
+        results |= summarise(cross_map.library_skill(series, compared, settings, radius))
+    else:
+        engine = settings.engine or cross_map.cross_map
+        results |= engine(series, compared, settings, radius)._asdict()
+    if settings.surrogates:
+        tests = cross_map.surrogate_test(series, targets, settings, radius, where)
+        results["surrogate_p_value"], results["tested_rho"] = tests
+    return results
+
+
+def summarise(samples: LibrarySkill) -> dict[str, np.ndarray]:
     """Skill (k, sizes, samples) of random libraries in numbers: the mean curve (k, sizes) and tests of it (k,)."""
-    rho, n = samples.rho.mean(axis=-1), samples.n_pairs.min(axis=-1)
+    n_pairs = samples.n_pairs.min(axis=-1)
     low, high = np.quantile(samples.rho, QUANTILES, axis=-1)
-    found = {
-        "rho": rho,
-        "n_pairs": n,
+    results = {
+        "rho": samples.rho.mean(axis=-1),
+        "n_pairs": n_pairs,
         "tied_fraction": samples.tied_fraction.mean(axis=-1),
+        "library_days": samples.library_days,
         "rho_lower": low,
         "rho_upper": high,
     }
-    if len(sizes) > 1:
-        found |= dict(zip(NAMES, growth_of(samples.rho, n, np.array(sizes)), strict=True))
-    return found
+    if n_pairs.shape[-1] > 1:
+        results |= dict(zip(GROWTH, growth_of(samples.rho, n_pairs, samples.library_days), strict=True))
+    return results
 
 
 def growth_of(rho: np.ndarray, n: np.ndarray, sizes: np.ndarray, *, nested: bool = True) -> tuple[np.ndarray, ...]:
-    """The numbers of `NAMES` (k,) for skill (k, sizes, samples) and pairs (k, sizes).
+    """The numbers of `GROWTH` (k,) for skill (k, sizes, samples), pairs (k, sizes) and sizes (k, sizes).
 
-    Sizes without skill (more than the record holds) are left out; with fewer than two left all is NaN. Libraries that
-    are not `nested` may differ in number by size (the rest is NaN), and any small one is compared with any large one.
+    Sizes without skill are left out, and nested libraries of one size are one; with fewer than two sizes left all is
+    NaN. Libraries that are not `nested` may differ in number by size (the rest is NaN), and any small one is compared
+    with any large one.
     """
-    out = np.full((len(NAMES), len(rho)), np.nan)
-    for at, (curve, pairs) in enumerate(zip(rho, n, strict=True)):
-        order = np.argsort(sizes, kind="stable")
+    out = np.full((len(GROWTH), len(rho)), np.nan)
+    for row, (curve, pairs, size) in enumerate(zip(rho, n, sizes, strict=True)):
+        order = np.unique(size, return_index=True)[1] if nested else np.argsort(size, kind="stable")
         known = np.isfinite(curve[order])
         order = order[known.all(axis=-1) if nested else known.any(axis=-1)]
-        if len(order) < 2 or sizes[order[0]] == sizes[order[-1]]:
+        if len(order) < 2 or size[order[0]] == size[order[-1]]:
             continue
         first, last = order[0], order[-1]
         gain = curve[last] - curve[first] if nested else np.subtract.outer(curve[last], curve[first])
         gain = gain[np.isfinite(gain)]
         mean = np.nanmean(curve[order], axis=-1)
-        tau, tau_p = kendalltau(sizes[order], mean, alternative="greater")
+        tau, tau_p = kendalltau(size[order], mean, alternative="greater")
         z, z_p = fisher_difference(mean[-1], pairs[last], mean[0], pairs[first])
-        out[:, at] = (gain.mean(), *np.quantile(gain, QUANTILES), tau, tau_p, z, z_p)
+        out[:, row] = (gain.mean(), *np.quantile(gain, QUANTILES), tau, tau_p, z, z_p)
     return tuple(out)
 
 
@@ -75,152 +188,3 @@ def fisher_difference(high: float, n_high: int, low: float, n_low: int) -> tuple
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (np.arctanh(high) - np.arctanh(low)) / np.sqrt(1 / (n_high - 3) + 1 / (n_low - 3))
     return z, ndtr(-z)
-
-
-ENGINES = {"kdtree": cross_map.cross_map, "causal-ccm": cross_map.cross_map_by_causal_ccm}
-SIZED = ("rho", "p_value", "n_pairs", "tied_fraction")  # on library_size where sizes are asked for
-
-
-def result_names(settings: Settings) -> tuple[str, ...]:
-    """The results of :func:`map_block` in order; those of `SIZED` and the bounds have the sizes as last axis."""
-    names: tuple[str, ...] = (*SIZED, "exclusion_radius")
-    if settings.library_sizes:
-        names += ("rho_lower", "rho_upper")
-    if len(settings.library_sizes) > 1:
-        names += NAMES
-    if settings.surrogates:
-        names += ("surrogate_p_value", "tested_rho")
-    return names
-
-
-def has_sizes(name: str, settings: Settings) -> bool:
-    """Whether a result has the library sizes as its last axis."""
-    return bool(settings.library_sizes) and name in (*SIZED, "rho_lower", "rho_upper")
-
-
-def map_block(
-    effect: np.ndarray, *causes: np.ndarray, settings: Settings, where: np.ndarray | None = None
-) -> tuple[np.ndarray, ...]:
-    """Cross map each cause (..., time) and the effect (..., time), which broadcast against each other.
-
-    Only days in `where` (..., time) are learned from and estimated; delay vectors are those of the whole record.
-
-    Returns
-    -------
-    tuple of ndarray
-        (..., cause, direction[, library size]) each, named by :func:`result_names`.
-    """
-    effect = np.asarray(effect, dtype=np.float64)
-    causes = tuple(np.asarray(cause, dtype=np.float64) for cause in causes)
-    shape = np.broadcast_shapes(effect.shape, *(cause.shape for cause in causes))
-    where = None if where is None else np.broadcast_to(where, shape)
-    if settings.compiled is None:
-        n_maps = len(causes) * len(settings.directions) * math.prod(shape[:-1])
-        settings = replace(settings, compiled=cross_map.worth_compiling(settings, n_maps, shape[-1]))
-    all_causes = np.stack([np.broadcast_to(cause, shape) for cause in causes])
-    all_effects = np.broadcast_to(effect, shape)[None]
-    results = _allocate((len(causes), len(settings.directions), *shape[:-1]), settings)
-    for at, direction in enumerate(settings.directions):
-        if direction == FORWARD:
-            _fill({name: out[:, at] for name, out in results.items()}, effect, all_causes, settings, where)
-            continue
-        for number, cause in enumerate(causes):
-            part = {name: out[number : number + 1, at] for name, out in results.items()}
-            _fill(part, cause, all_effects, settings, where)
-    results["p_value"] = cross_map.pearson_p_value(results["rho"], results["n_pairs"])
-    return tuple(np.moveaxis(out, (0, 1), (len(shape) - 1, len(shape))) for out in results.values())
-
-
-def _allocate(shape: tuple[int, ...], settings: Settings) -> dict[str, np.ndarray]:
-    results = {}
-    for name in result_names(settings):
-        tail = (len(settings.library_sizes),) if has_sizes(name, settings) else ()
-        integer = name in ("n_pairs", "exclusion_radius")
-        results[name] = np.zeros(shape + tail, np.int64) if integer else np.full(shape + tail, np.nan)
-    return results
-
-
-def _fill(
-    results: dict[str, np.ndarray],
-    series: np.ndarray,
-    targets: np.ndarray,
-    settings: Settings,
-    where: np.ndarray | None,
-) -> None:
-    """Map `targets` (k, ..., time) from the manifolds of `series` (..., time) into `results` (k, ..., [sizes])."""
-    for one, place in _manifolds(series, targets.ndim - 1):
-        group = targets[(slice(None), *place)]
-        rows = group.reshape(-1, group.shape[-1])
-        days = None if where is None else np.broadcast_to(where[place], group.shape).reshape(rows.shape)
-        found = map_from(one, rows, settings, days)
-        for name, values in found.items():
-            out = results[name][(slice(None), *place)]
-            out[...] = values.reshape(out.shape)
-
-
-def _manifolds(series: np.ndarray, ndim: int) -> Iterator[tuple[np.ndarray, tuple]]:
-    """Each series once, with the place of all targets that it meets by broadcasting."""
-    padded = series.reshape((1,) * (ndim - series.ndim) + series.shape)
-    for index in np.ndindex(padded.shape[:-1]):
-        yield (
-            padded[index],
-            tuple(
-                slice(None) if length == 1 else slice(i, i + 1)
-                for i, length in zip(index, padded.shape[:-1], strict=True)
-            ),
-        )
-
-
-def map_from(
-    series: np.ndarray, targets: np.ndarray, settings: Settings, where: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """What is found for `targets` (k, time) from the manifold of `series` (time,), on the days in `where`."""
-    radius = cross_map.decorrelation_time(series) if settings.radius is None else settings.radius
-    targets = cross_map.shift(targets, settings.lag)
-    compared = targets if where is None else np.where(where, targets, np.nan)
-    found = {"exclusion_radius": np.full(len(targets), radius)}
-    if settings.library_sizes:
-        found |= summarise(cross_map.library_skill(series, compared, settings, radius), settings.library_sizes)
-    else:
-        mapper = settings.mapper or ENGINES[settings.engine]
-        found |= mapper(series, compared, settings, radius)._asdict()
-    if settings.surrogates:
-        tests = cross_map.surrogate_test(series, targets, settings, radius, where)
-        found["surrogate_p_value"], found["tested_rho"] = tests
-    return found
-
-
-def map_variants(
-    effect: np.ndarray, *others: np.ndarray, variants: Sequence[Sequence[Settings]], masked: bool
-) -> tuple[np.ndarray, ...]:
-    """Cross map causes (..., time) and effect (..., time) with each of the `variants` [direction][lag].
-
-    Parameters
-    ----------
-    effect : ndarray (..., time)
-    *others : ndarray (..., time)
-        The causes; the first one is the mask of days when `masked`.
-
-    Returns
-    -------
-    tuple of ndarray
-        (..., cause, direction, lag[, library size]) each, named by :func:`result_names`.
-    """
-    where, causes = (others[0], others[1:]) if masked else (None, others)
-    names = result_names(variants[0][0])
-    rows = []
-    for settings in variants:
-        lags = [map_block(effect, *causes, settings=one, where=where) for one in settings]
-        rows.append(
-            [_join(parts, name, settings[0]) for name, parts in zip(names, zip(*lags, strict=True), strict=True)]
-        )
-    # a direction of its own is the last but one axis of each part (two before the end with sizes)
-    return tuple(
-        np.concatenate(parts, axis=-3 if has_sizes(name, variants[0][0]) else -2)
-        for name, parts in zip(names, zip(*rows, strict=True), strict=True)
-    )
-
-
-def _join(parts: Sequence[np.ndarray], name: str, settings: Settings) -> np.ndarray:
-    """One array per lag (..., cause, direction[, size]) to (..., cause, direction, lag[, size])."""
-    return np.stack(parts, axis=-2 if has_sizes(name, settings) else -1)

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.cross_map import FORWARD, pearson, pearson_p_value
-from xdrought.kernels.cross_map_blocks import NAMES as CONVERGENCE
-from xdrought.kernels.cross_map_blocks import QUANTILES, growth_of
+from xdrought.kernels.cross_map import pearson, pearson_p_value
+from xdrought.kernels.cross_map_blocks import GROWTH, QUANTILES, growth_of
 
 TIE = 1e-9  # distances this close (relative) are one distance
 
@@ -24,12 +23,12 @@ class SpatialSettings:
     tau: int = 1
     neighbours: int = 4
     radius: int = 0
-    directions: tuple[str, ...] = ("cause_to_effect",)
+    from_effect: tuple[bool, ...] = (True,)  # for each direction: whether causes are estimated from the effect
     window_sizes: tuple[int, ...] = ()  # () for the whole field
     samples: int = 30
     surrogates: int = 0
     detrend: bool = False
-    wrap: bool = False
+    periodic: bool = False
     seed: int = 0
 
 
@@ -40,37 +39,37 @@ class FieldSkill(NamedTuple):
     n_pairs: np.ndarray
 
 
-def ring_means(field: np.ndarray, ring: int, *, wrap: bool) -> np.ndarray:
+def ring_means(field: np.ndarray, ring: int, *, periodic: bool) -> np.ndarray:
     """Mean (lat, lon) over the finite cells that are `ring` cells away, king's moves; NaN where there is none.
 
-    `wrap` joins the first longitude to the last; there is nothing beyond the other edges.
+    `periodic` joins the first longitude to the last; there is nothing beyond the other edges.
     """
     if ring == 0:
         return np.asarray(field, dtype=np.float64)
-    outer, inner = _square_sums(field, ring, wrap), _square_sums(field, ring - 1, wrap)
+    outer, inner = _square_sums(field, ring, periodic), _square_sums(field, ring - 1, periodic)
     total, count = outer[0] - inner[0], outer[1] - inner[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(count > 0, total / count, np.nan)
 
 
-def _square_sums(field: np.ndarray, reach: int, wrap: bool) -> tuple[np.ndarray, np.ndarray]:
+def _square_sums(field: np.ndarray, reach: int, periodic: bool) -> tuple[np.ndarray, np.ndarray]:
     """Sum and number of the finite cells in the square of 2 reach + 1 cells around each cell."""
     finite = np.isfinite(field)
     sums = []
     for values in (np.where(finite, field, 0.0), finite.astype(np.float64)):
         padded = np.pad(values, ((reach, reach), (0, 0)))
-        padded = np.pad(padded, ((0, 0), (reach, reach)), mode="wrap" if wrap and reach else "constant")
+        padded = np.pad(padded, ((0, 0), (reach, reach)), mode="wrap" if periodic and reach else "constant")
         window = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
         sums.append(window.sum(axis=(-2, -1)))
     return sums[0], np.rint(sums[1])
 
 
-def spatial_embed(field: np.ndarray, dim: int, tau: int, *, wrap: bool) -> np.ndarray:
+def spatial_embed(field: np.ndarray, dim: int, tau: int, *, periodic: bool) -> np.ndarray:
     """State vectors (lat, lon, dim): the cell itself and the means of the rings tau, 2 tau, ... around it.
 
     A cell without a value, or without any value in one of its rings, is NaN.
     """
-    vectors = np.stack([ring_means(field, ring * tau, wrap=wrap) for ring in range(dim)], axis=-1)
+    vectors = np.stack([ring_means(field, ring * tau, periodic=periodic) for ring in range(dim)], axis=-1)
     vectors[~np.isfinite(vectors).all(axis=-1)] = np.nan
     return vectors
 
@@ -184,7 +183,7 @@ def windows(size: int, valid: np.ndarray, samples: int, rng: np.random.Generator
 
 def cross_map_field(field: np.ndarray, targets: np.ndarray, settings: SpatialSettings) -> FieldSkill:
     """Skill of estimating `targets` (k, lat, lon) with the same gaps from the state vectors of `field` (lat, lon)."""
-    vectors = spatial_embed(field, settings.dim, settings.tau, wrap=settings.wrap)
+    vectors = spatial_embed(field, settings.dim, settings.tau, periodic=settings.periodic)
     valid = np.isfinite(vectors[..., 0]) & np.isfinite(targets[0])
     cells = np.flatnonzero(valid)
     rng = np.random.default_rng(settings.seed)
@@ -200,7 +199,7 @@ def cross_map_field(field: np.ndarray, targets: np.ndarray, settings: SpatialSet
     places = np.stack(np.unravel_index(cells, valid.shape), axis=1)
     truth = np.ascontiguousarray(targets.reshape(len(targets), -1)[:, cells])
     truth = truth - truth.mean(axis=1, keepdims=True) if cells.size else truth
-    width = valid.shape[1] if settings.wrap else 0
+    width = valid.shape[1] if settings.periodic else 0
     for at, group in enumerate(groups):
         for sample, inside in enumerate(group):
             library = number[np.flatnonzero(inside)]
@@ -210,7 +209,7 @@ def cross_map_field(field: np.ndarray, targets: np.ndarray, settings: SpatialSet
     return FieldSkill(rho, n)
 
 
-def field_surrogates(field: np.ndarray, number: int, seed: int, *, wrap: bool) -> np.ndarray:
+def field_surrogates(field: np.ndarray, number: int, seed: int, *, periodic: bool) -> np.ndarray:
     """Phase-randomised copies (number, lat, lon) of a field: its spectrum, no place of its own.
 
     The field is mirrored at its edges first (in longitude not where these join), as opposite edges need not fit;
@@ -219,7 +218,7 @@ def field_surrogates(field: np.ndarray, number: int, seed: int, *, wrap: bool) -
     finite = np.isfinite(field)
     filled = np.where(finite, field, field[finite].mean())
     whole = np.concatenate([filled, filled[::-1]])
-    whole = whole if wrap else np.concatenate([whole, whole[:, ::-1]], axis=1)
+    whole = whole if periodic else np.concatenate([whole, whole[:, ::-1]], axis=1)
     spectrum = np.fft.rfft2(whole)
     rng = np.random.default_rng(seed)
     copies = np.empty((number, *field.shape))
@@ -247,7 +246,7 @@ def result_names(settings: SpatialSettings) -> tuple[str, ...]:
     if settings.window_sizes:
         names += ("rho_lower", "rho_upper")
     if len(settings.window_sizes) > 1:
-        names += CONVERGENCE
+        names += GROWTH
     if settings.surrogates:
         names += ("surrogate_p_value",)
     return names
@@ -272,13 +271,13 @@ def map_block(effect: np.ndarray, *causes: np.ndarray, settings: SpatialSettings
     out = {}
     for name in result_names(settings):
         tail = (len(settings.window_sizes),) if has_sizes(name, settings) else ()
-        whole = (*shape[:-2], len(causes), len(settings.directions), *tail)
+        whole = (*shape[:-2], len(causes), len(settings.from_effect), *tail)
         out[name] = np.zeros(whole, np.int64) if name == "n_pairs" else np.full(whole, np.nan)
     for index in np.ndindex(shape[:-2]):
         for at, cause in enumerate(everything):
-            for way, direction in enumerate(settings.directions):
+            for way, from_effect in enumerate(settings.from_effect):
                 pair = (effects[index], cause[index])
-                field, target = pair if direction == FORWARD else pair[::-1]
+                field, target = pair if from_effect else pair[::-1]
                 for name, value in map_field(field, target, settings).items():
                     out[name][(*index, at, way)] = value
     return tuple(out.values())
@@ -299,8 +298,8 @@ def map_field(field: np.ndarray, target: np.ndarray, settings: SpatialSettings) 
     else:
         found = {name: value[0] for name, value in found.items()}
     if len(settings.window_sizes) > 1:
-        growth = growth_of(rho[None], n[None], np.array(settings.window_sizes), nested=False)
-        found |= {name: value[0] for name, value in zip(CONVERGENCE, growth, strict=True)}
+        growth = growth_of(rho[None], n[None], np.array([settings.window_sizes]), nested=False)
+        found |= {name: value[0] for name, value in zip(GROWTH, growth, strict=True)}
     if settings.surrogates:
         found["surrogate_p_value"] = surrogate_test(field, target, settings)
     return found
@@ -310,7 +309,7 @@ def surrogate_test(field: np.ndarray, target: np.ndarray, settings: SpatialSetti
     """One-sided p-value of the whole field's skill against phase-randomised copies of `target`."""
     if not np.isfinite(target).any():
         return np.array(np.nan)
-    copies = field_surrogates(target, settings.surrogates, settings.seed, wrap=settings.wrap)
+    copies = field_surrogates(target, settings.surrogates, settings.seed, periodic=settings.periodic)
     whole = whole_field(settings)
     rho = cross_map_field(field, np.concatenate([target[None], copies]), whole).rho[:, 0, 0]
     if not np.isfinite(rho[0]):

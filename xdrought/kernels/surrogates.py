@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from xdrought.kernels.cross_map import Settings
-
-HARMONICS = 4  # of the annual cycle
+KINDS = PHASE, SEASONAL, CIRCULAR = ("phase", "seasonal", "circular")
+HARMONICS, SPREAD_HARMONICS = 4, 2  # of the annual cycle: of its mean and of its spread
+LEAST_SPREAD = 0.1  # of the mean spread: a dry season of zeros is not blown up
 BLOCK = 2**16  # phases drawn at once: bounds the memory
+
+
+def anomalies_to_test(values: np.ndarray, kind: str, years: np.ndarray | None) -> np.ndarray:
+    """Standardised anomalies (..., time) where the annual cycle is to be removed, else the values as they are.
+
+    `years` (time,) is time in years, None to keep the cycle; seasonal surrogates keep it in any case.
+    """
+    return values if years is None or kind == SEASONAL else standard_anomalies(values, years)
+
+
+def make_surrogates(
+    series: np.ndarray, kind: str, number: int, seed: int, years: np.ndarray | None, batch: int
+) -> Iterator[np.ndarray]:
+    """Unrelated copies (batch, time) of the anomalies `series` (time,), `number` in all.
+
+    Where the annual cycle was removed from the series (`years` is given) it is removed from its copies too: they would
+    else hold a little of a cycle that the series cannot have.
+    """
+    if kind == SEASONAL:
+        if years is None:
+            raise ValueError("seasonal surrogates keep the annual cycle and need the time in years")
+        return seasonal_surrogates(series, number, seed, batch, years)
+    make = circular_surrogates if kind == CIRCULAR else phase_surrogates
+    copies = make(series, number, seed, batch)
+    return copies if years is None else _without_cycle(copies, series, years)
 
 
 def remove_annual_cycle(values: np.ndarray, years: np.ndarray) -> np.ndarray:
@@ -20,8 +43,7 @@ def remove_annual_cycle(values: np.ndarray, years: np.ndarray) -> np.ndarray:
 
     `years` (time,) is time in years. A series of less than one year, or of nothing but the cycle, becomes NaN.
     """
-    angle = 2 * np.pi * years[:, None] * np.arange(1, HARMONICS + 1)
-    design = np.hstack([np.ones((years.size, 1)), np.cos(angle), np.sin(angle)])
+    design = harmonics(years, HARMONICS)
     rows = values.reshape(-1, values.shape[-1])
     out = np.full(rows.shape, np.nan)
     for row, result in zip(rows, out, strict=True):
@@ -81,18 +103,6 @@ def _draw_turns(length: int, terms: int, seed: int, block: int) -> np.ndarray:
     return turns
 
 
-KINDS = PHASE, SEASONAL, CIRCULAR = ("phase", "seasonal", "circular")
-SPREAD_HARMONICS = 2
-LEAST_SPREAD = 0.1  # of the mean spread: a dry season of zeros is not blown up
-
-
-def prepare(values: np.ndarray, settings: Settings) -> np.ndarray:
-    """What is tested: standardised anomalies (..., time), or the values where surrogates keep the annual cycle."""
-    if settings.years is None or settings.surrogate_kind == SEASONAL:
-        return values
-    return standard_anomalies(values, settings.years)
-
-
 def standard_anomalies(values: np.ndarray, years: np.ndarray) -> np.ndarray:
     """Anomalies (..., time) from the annual cycle over their seasonal spread: a season leaves neither mean nor size."""
     anomalies = remove_annual_cycle(values, years)
@@ -117,21 +127,6 @@ def harmonics(years: np.ndarray, number: int) -> np.ndarray:
     """A mean and harmonics of the year (time, 1 + 2 number)."""
     angle = 2 * np.pi * years[:, None] * np.arange(1, number + 1)
     return np.hstack([np.ones((years.size, 1)), np.cos(angle), np.sin(angle)])
-
-
-def surrogates_of(series: np.ndarray, settings: Settings, batch: int) -> Iterator[np.ndarray]:
-    """Unrelated copies (batch, time) of a prepared `series` (time,), `settings.surrogates` in all.
-
-    Where the annual cycle was removed from the series it is removed from its copies too: they would else hold a
-    little of a cycle that the series cannot have.
-    """
-    number, seed, years = settings.surrogates, settings.seed, settings.years
-    if settings.surrogate_kind == SEASONAL:
-        assert years is not None  # the caller has asked for dates
-        return seasonal_surrogates(series, number, seed, batch, years)
-    make = circular_surrogates if settings.surrogate_kind == CIRCULAR else phase_surrogates
-    copies = make(series, number, seed, batch)
-    return copies if years is None else _without_cycle(copies, series, years)
 
 
 def _without_cycle(copies: Iterator[np.ndarray], series: np.ndarray, years: np.ndarray) -> Iterator[np.ndarray]:

@@ -105,7 +105,7 @@ def check_causality(evidence: Evidence) -> Finding:
                 warnings.simplefilter("ignore")
                 days = evidence.days_of(kind, windows.data)
                 again = driver_inputs.causality_of_days(windows, days, **_settings_of(degree))
-        except (TypeError, ValueError) as error:  # a provider of the user's own, or too few such days
+        except (TypeError, ValueError) as error:  # a method of the user's own, or too few such days
             return Finding("causality", UNKNOWN, looked_at, f"what cannot be computed again: {error}")
         if kind in HONEST:
             again = driver_inputs.with_mean_where_held_out(again, evidence.splits_of(windows.data))
@@ -122,10 +122,10 @@ def check_causality(evidence: Evidence) -> Finding:
 
 def _settings_of(degree: xr.Dataset) -> dict:
     """How a degree says that it was computed."""
-    provider = degree.attrs.get("provider", "ccm")
-    chosen = {name: degree.attrs[name] for name in OPTIONS.get(provider, ()) if name in degree.attrs}
+    method = degree.attrs.get("method", "ccm")
+    chosen = {name: degree.attrs[name] for name in OPTIONS.get(method, ()) if name in degree.attrs}
     direction = degree.coords["direction"].item() if "direction" in degree.coords else "cause_to_effect"
-    return {"provider": provider, "direction": direction, **chosen}
+    return {"method": method, "direction": direction, **chosen}
 
 
 def _rows(degree: xr.Dataset, evidence: Evidence) -> np.ndarray:

@@ -129,19 +129,19 @@ TESTS = {  # the most honest p-value that is there is the one that counts
 }
 
 
-def _significant(degree: xr.Dataset, alpha: float) -> tuple[xr.DataArray, str]:
+def _significant(causality: xr.Dataset, alpha: float) -> tuple[xr.DataArray, str]:
     """Where the best p-value that is there is below `alpha`, and what to call that."""
-    kinds = [name for name in TESTS if name in degree]
-    if "rho" not in degree or not kinds:
+    kinds = [name for name in TESTS if name in causality]
+    if "rho" not in causality or not kinds:
         raise ValueError(
-            f"rho and p_value are needed, found {sorted(map(str, degree.data_vars))}; give the result of ccm"
+            f"rho and p_value are needed, found {sorted(map(str, causality.data_vars))}; give the result of ccm"
         )
-    return degree[kinds[0]] < alpha, f"p < {alpha:g} ({TESTS[kinds[0]]})"
+    return causality[kinds[0]] < alpha, f"p < {alpha:g} ({TESTS[kinds[0]]})"
 
 
 @public
 def plot_causality(
-    degree: xr.Dataset,
+    causality: xr.Dataset,
     *,
     alpha: float = 0.05,
     legend: bool = True,
@@ -155,7 +155,7 @@ def plot_causality(
 
     Parameters
     ----------
-    degree : xarray.Dataset
+    causality : xarray.Dataset
         From :func:`xdrought.ccm` or :func:`xdrought.causality_degree`: `rho` and `p_value` on
         (variable[, direction][, site]).
     alpha : float
@@ -185,9 +185,9 @@ def plot_causality(
     >>> ax.get_xlabel()
     'Cross-map skill ρ'
     """
-    significant, mark = _significant(degree, alpha)
-    alone = [dim for dim in ("cell",) if degree.sizes.get(dim) == 1]  # of a tower
-    rho, significant = degree["rho"].squeeze(alone), significant.squeeze(alone)
+    significant, mark = _significant(causality, alpha)
+    alone = [dim for dim in ("cell",) if causality.sizes.get(dim) == 1]  # of a tower
+    rho, significant = causality["rho"].squeeze(alone), significant.squeeze(alone)
     if "variable" not in rho.dims or not set(rho.dims) <= {"variable", "direction", "site"}:
         raise ValueError(
             f"rho must be on (variable[, direction][, site]), found {tuple(rho.dims)}; "
@@ -277,7 +277,7 @@ def _causality_map(rho: xr.DataArray, significant: xr.DataArray, mark: str, lege
 
 @public
 def plot_dominant_cause(
-    degree: xr.Dataset,
+    causality: xr.Dataset,
     *,
     alpha: float = 0.05,
     extent: tuple[float, float, float, float] | None = None,
@@ -293,7 +293,7 @@ def plot_dominant_cause(
 
     Parameters
     ----------
-    degree : xarray.Dataset
+    causality : xarray.Dataset
         From :func:`xdrought.ccm` or :func:`xdrought.causality_degree`: `rho` and p-values on variable and on one
         dimension of places with coordinates `lat` and `lon`, or on (lat, lon).
     alpha : float
@@ -333,8 +333,10 @@ def plot_dominant_cause(
         from matplotlib.lines import Line2D
     except ModuleNotFoundError as error:
         raise missing_package("matplotlib") from error
-    significant, mark = _significant(degree, alpha)
-    rho = degree["rho"].squeeze([dim for dim in degree["rho"].dims if dim == "cell" and degree.sizes[dim] == 1])
+    significant, mark = _significant(causality, alpha)
+    rho = causality["rho"].squeeze(
+        [dim for dim in causality["rho"].dims if dim == "cell" and causality.sizes[dim] == 1]
+    )
     if "variable" not in rho.dims:
         raise ValueError(f"rho must be on variable and places, found {rho.dims}; give several causes")
     if rho.sizes["variable"] > len(CAUSES):
