@@ -49,6 +49,11 @@ def test_compare_scores_every_member_beside_the_references(soil):
     alone = verify(test.isel(run=1), soil.soil_moisture, train=train, n_boot=1)
     np.testing.assert_allclose(found.nse.sel(model="Rec", run=1), alone.nse.sel(model="forecast"))
     np.testing.assert_array_equal(found.n_days, alone.n_days)
+    # the pooled scores of both members, of the test and of the training part
+    pooled = verify(test, soil.soil_moisture, train=train, n_boot=1)
+    for name in ("nse", "rmse", "kge"):
+        np.testing.assert_allclose(found[f"{name}_run"].sel(model="Rec"), pooled[f"{name}_run"].sel(model="forecast"))
+        np.testing.assert_allclose(found[f"{name}_run_mean"].sel(model="Rec"), pooled[f"{name}_run_mean"][0])
 
 
 def test_compare_refuses_what_cannot_be_compared(soil):

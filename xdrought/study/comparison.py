@@ -15,6 +15,7 @@ from xdrought.checks import public
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.keeping import Member, open_folder, trained
 from xdrought.verification.differences import HIGHER_IS_BETTER
+from xdrought.verification.run_scores import summarise_runs
 from xdrought.verification.scores import verify
 
 SCORES = ("nse", "rmse", "kge")
@@ -68,7 +69,9 @@ def compare(
     -------
     xarray.Dataset
         ``nse rmse kge`` on (model, run, site); the models are the configurations and then persistence, damped
-        persistence and climatology, which are the same in every run. ``is_reference`` (model), ``n_days`` (site).
+        persistence and climatology, which are the same in every run. ``nse_run rmse_run kge_run`` (model, run) are the
+        scores of all samples pooled, with ``_run_mean`` (model) and ``_run_interval`` (model, bound) over runs.
+        ``is_reference`` (model), ``n_days`` (site).
 
     Raises
     ------
@@ -128,7 +131,10 @@ def _by_run(scores: xr.Dataset, names: list[str], runs: int, part: str) -> xr.Da
     at = xr.DataArray(members, {"_model": [*names, *references], "run": np.arange(runs)})
     found = scores[list(SCORES)].sel(model=at).drop_vars("model").rename({"_model": "model"})
     is_reference = ("model", [False] * len(names) + [True] * len(references))
-    found.attrs = {"part": part}  # intervals come later, of differences
+    pooled = scores[[f"{name}_summary" for name in SCORES]].sel(summary="pooled", drop=True).sel(model=at)
+    pooled = pooled.drop_vars("model").rename({"_model": "model"})
+    found = found.merge(summarise_runs({name: pooled[f"{name}_summary"] for name in SCORES}, confidence=0.95))
+    found.attrs = {"part": part}  # intervals over sites come later, of differences
     return found.assign(is_reference=is_reference, n_days=scores["n_days"])
 
 

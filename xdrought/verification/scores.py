@@ -16,6 +16,7 @@ from xdrought.verification.contingency import class_scores
 from xdrought.verification.intervals import Bootstrap, collect_sums, score_tables
 from xdrought.verification.paired_days import REFERENCES, Forecast
 from xdrought.verification.references import Lead
+from xdrought.verification.run_scores import pooled_by_run, summarise_runs
 
 __all__ = ["class_scores", "generalization_ability", "to_table", "verify"]
 
@@ -86,6 +87,8 @@ def verify(
         (model, summary) for the median over sites and all days pooled, ``_interval`` on (model, summary, bound) and
         ``_site_interval`` on (model, site, bound).
         ``skill = 1 - mse / mse of the reference`` on (reference, model, site), also with summary and intervals.
+        For forecasts with `run`, the pooled score of each run, ``rmse_run`` and so on (model, run), all samples at
+        once, with ``_run_mean`` (model) and ``_run_interval`` (model, bound), Student's t over runs.
         `n_days` (site) counts the days that were scored, `n_forecast_days` those with forecast and observation.
         Attribute `interval` says what was resampled, or why the intervals are NaN. Models come first, references last.
 
@@ -103,7 +106,8 @@ def verify(
 
     Notes
     -----
-    RMSE, MSE, NSE and KGE are Tang et al. 2025, Eq. 10 to 12. A score is NaN where undefined (constant observation).
+    RMSE, MSE, NSE and KGE are Tang et al. 2025, Eq. 10 to 12; the scores of the paper's headline, of all samples by
+    run, are ``nse_run_mean`` and its kin. A score is NaN where undefined (constant observation).
 
     Intervals of a site and of the pool are studentised (symmetric bootstrap-t) on a scale without ends, those of the
     median expanded percentile intervals of drawn sites. A site's says how well its score is known from these days;
@@ -138,8 +142,10 @@ def verify(
         run=run,
     )
     found = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
+    by_run = pooled_by_run(forecast, observed, models, beside, truth, run)
+    by_run = {name: scores.assign_attrs(units=found[name].attrs["units"]) for name, scores in by_run.items()}
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
-    return found.assign_attrs(settings)
+    return found.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)
 
 
 @public
@@ -154,7 +160,9 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     Returns
     -------
     xarray.Dataset
-        `ga` (model, site) and `ga_summary` (model, summary): the median over sites, and the ratio of pooled RMSE.
+        `ga` (model, site) and `ga_summary` (model, summary): the median over sites, and the ratio of pooled RMSE. For
+        scores with `run`, `ga_run` (model, run), the ratio of pooled RMSE of each run, with `ga_run_mean` (model) and
+        `ga_run_interval` (model, bound).
 
     Raises
     ------
@@ -190,7 +198,11 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     over = [dim for dim in ratio.dims if dim != "model"]
     summary = xr.concat([ratio.median(over).assign_coords(summary="median"), pooled], "summary").transpose("model", ...)
     attrs = {"long_name": "generalization ability (RMSE of training over RMSE of test)", "units": "1"}
-    return xr.Dataset({"ga": ratio.assign_attrs(attrs), "ga_summary": summary.assign_attrs(attrs)})
+    result = xr.Dataset({"ga": ratio.assign_attrs(attrs), "ga_summary": summary.assign_attrs(attrs)})
+    if "rmse_run" not in training or "rmse_run" not in test:
+        return result
+    by_run = (training["rmse_run"] / test["rmse_run"]).assign_attrs(attrs)
+    return result.merge(summarise_runs({"ga": by_run}, float(test.attrs.get("confidence", 0.95))))
 
 
 @public
