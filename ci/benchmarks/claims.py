@@ -182,15 +182,15 @@ def ccm(quick: bool) -> Iterator[Row]:
 
 def map_steps(series: np.ndarray, dim: int) -> tuple[tuple[str, Way], ...]:
     """The steps of one map: equal days grouped, the tree, the search."""
-    from xdrought.kernels.kdtree.maps import group_equal, nearest_groups, plant
+    from xdrought.kernels.kdtree.maps import build_kdtree, group_equal, nearest_groups
 
     vectors = np.stack([series[dim - 1 - lag : series.size - lag] for lag in range(dim)], axis=1)
     library, days = np.ones(len(vectors), bool), np.arange(len(vectors))
     groups = group_equal(vectors, library)
-    tree = plant(vectors, groups)
+    tree = build_kdtree(vectors, groups)
     return (
         ("equal days grouped", timed(lambda: group_equal(vectors, library))),
-        ("the tree", timed(lambda: plant(vectors, groups))),
+        ("the tree", timed(lambda: build_kdtree(vectors, groups))),
         ("the search", timed(lambda: nearest_groups(tree, groups, vectors, days, 0, dim + 2, True))),
     )
 

@@ -122,10 +122,10 @@ def false_relations(world: str, draws: int, seed: int) -> dict[str, float]:
         site = np.unique(site, return_inverse=True)[1]
         a, b = kernel.ranks(first), kernel.ranks(second)
         found["event_association"] += kernel.association_within(a, b, site, year, 0.95).p_value < 0.05
-        sums = kernel.within(kernel.site_sums(a, b, site))
-        low, high = np.quantile(kernel.correlation(sums, kernel.drawn_sites(len(sums), 500, rng)), [0.025, 0.975])
+        sums = kernel.demeaned_sums(kernel.site_sums(a, b, site))
+        low, high = np.quantile(kernel.correlation(sums, kernel.bootstrap_weights(len(sums), 500, rng)), [0.025, 0.975])
         found["bootstrap of sites"] += not low <= 0 <= high
-        a, b = kernel.site_means_off(a, site), kernel.site_means_off(b, site)
+        a, b = kernel.demean_by_site(a, site), kernel.demean_by_site(b, site)
         drawn = np.abs([(a * b[kernel.permuted_within(site, rng)]).sum() for _ in range(59)])
         found["events shuffled within sites"] += (drawn >= abs((a * b).sum())).sum() < 3  # 3 of 60
     return {name: count / draws for name, count in found.items()}

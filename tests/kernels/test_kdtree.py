@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from xdrought.kernels import neighbours
 from xdrought.kernels.kdtree.nearest import nearest_groups
-from xdrought.kernels.kdtree.tree import build_tree, group_equal, plant
+from xdrought.kernels.kdtree.tree import build_kdtree, build_tree, group_equal
 
 
 def weight_of_day(operator: neighbours.Operator) -> np.ndarray:
@@ -121,7 +121,7 @@ def test_groups_are_the_distinct_vectors(case):
 def test_nearest_distances_are_those_of_scipy(dim):
     points = np.random.default_rng(dim).standard_normal((700, dim))
     groups = group_equal(points, np.ones(700, bool))
-    square, group = nearest_groups(plant(points, groups), groups, points, np.arange(700), 0, dim + 2, True)
+    square, group = nearest_groups(build_kdtree(points, groups), groups, points, np.arange(700), 0, dim + 2, True)
     distance, index = cKDTree(points).query(points, k=np.arange(2, dim + 4))
     np.testing.assert_allclose(np.sqrt(square), distance, rtol=1e-12)
     np.testing.assert_array_equal(groups.first[group], index)

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.stats import spearmanr, t
 
 from tests.support.helpers import unchanged
-from xdrought.statistics.correlation import association_within, permuted_within, ranks, site_means_off
+from xdrought.statistics.correlation import association_within, demean_by_site, permuted_within, ranks
 from xdrought.study import event_association, onset_error, site_synchrony
 
 FEW = {"permutations": 300, "n_boot": 100}
@@ -118,7 +118,7 @@ def test_the_p_value_keeps_its_level_where_sites_and_years_have_their_own_and_fi
         alarms += one.p_value <= 0.05
         intervals += not one.lower <= 0 <= one.upper
         found += association_within(ranks(x), ranks(y + 0.7 * x), site, year, 0.95).p_value <= 0.05
-        off = [site_means_off(ranks(values), site) for values in (x, y)]
+        off = [demean_by_site(ranks(values), site) for values in (x, y)]
         drawn = [abs((off[0] * off[1][permuted_within(site, rng)]).sum()) for _ in range(39)]
         shuffled += abs((off[0] * off[1]).sum()) > max(drawn[:19])
     assert alarms / 200 <= 0.09

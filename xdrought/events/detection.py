@@ -241,9 +241,9 @@ class Detector:
         if rule == "threshold":
             return events.detect_events(percentiles, self.days, rules, False, labels, with_severity)
         if rule == "steady_fall":
-            return yuan2023.detect_steady_falls(percentiles.astype(np.float64), self.step_days, rules, labels)
+            return yuan2023.detect_yuan2023(percentiles.astype(np.float64), self.step_days, rules, labels)
         d = self.definition
-        return osman2021.detect_volatile_falls(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
+        return osman2021.detect_osman2021(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
 
     def _rules(self):
         from xdrought.kernels.events import RELAPSE, Rules

@@ -1,4 +1,4 @@
-"""Flash droughts by the soil moisture volatility index (Osman et al. 2021): a short mean below a long one while dry."""
+"""The soil moisture volatility index of Osman et al. (2021): a short running mean below a long one while it is dry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _judge_days(values, p, short, long, lower, state):
 
 
 @njit(cache=True, nogil=True)
-def detect_volatile_falls(series, percentiles, short, long, rules, labels):
+def detect_osman2021(series, percentiles, short, long, rules, labels):
     """Flash droughts of many series: the longest runs of qualifying days.
 
     Parameters

@@ -172,9 +172,15 @@ def usable_days(
     day = np.flatnonzero(known)
     since = years[day] - years[day[:1]]  # the season is counted from the first usable day
     return Days(
-        used, day, (soil - before)[day], standardised(before[day]), standardised(earlier[day]), lagged[..., day],
-        harmonics(since, HARMONICS), tuple(_frost(drivers, used, day, settings)),
-    )  # fmt: skip
+        used,
+        day,
+        (soil - before)[day],
+        standardised(before[day]),
+        standardised(earlier[day]),
+        lagged[..., day],
+        harmonics(since, HARMONICS),
+        tuple(_frost(drivers, used, day, settings)),
+    )
 
 
 def _frost(

@@ -1,4 +1,8 @@
-"""What a cross-map skill is tested against: three ways to make an unrelated series. Time is the last axis."""
+"""Surrogate series for tests of cross mapping: they keep much of a series but not its relation to others.
+
+Phase surrogates keep the spectrum, circular surrogates the values and their order, and seasonal surrogates the annual
+cycle of mean and spread. Time is the last axis everywhere.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +117,7 @@ def standard_anomalies(values: np.ndarray, years: np.ndarray) -> np.ndarray:
 
 
 def seasonal_spread(anomaly: np.ndarray, years: np.ndarray) -> np.ndarray:
-    """Mean size (time,) of an anomaly over the year, two harmonics; 1 where there is nothing to fit."""
+    """Mean absolute anomaly (time,) over the year, from two harmonics; 1 where there is nothing to fit."""
     days = np.isfinite(anomaly)
     if not days.any():
         return np.ones(anomaly.size)
@@ -124,13 +128,13 @@ def seasonal_spread(anomaly: np.ndarray, years: np.ndarray) -> np.ndarray:
 
 
 def harmonics(years: np.ndarray, number: int) -> np.ndarray:
-    """A mean and harmonics of the year (time, 1 + 2 number)."""
+    """Regressors (time, 1 + 2 number): a constant, and cosines and sines of the year."""
     angle = 2 * np.pi * years[:, None] * np.arange(1, number + 1)
     return np.hstack([np.ones((years.size, 1)), np.cos(angle), np.sin(angle)])
 
 
 def _without_cycle(copies: Iterator[np.ndarray], series: np.ndarray, years: np.ndarray) -> Iterator[np.ndarray]:
-    """Copies (batch, time) of a series less the annual cycle that each holds on the days that the series has."""
+    """Remove from copies (batch, time) of a series the annual cycle of each on the days that the series has."""
     finite = np.isfinite(series)
     days = slice(None) if finite.all() else finite  # a view is cheaper than a choice
     basis, _ = np.linalg.qr(harmonics(years, HARMONICS)[days])
@@ -157,19 +161,19 @@ def seasonal_surrogates(
 
 
 def circular_surrogates(series: np.ndarray, number: int, seed: int, batch: int) -> Iterator[np.ndarray]:
-    """The series turned by a random number of steps, its end joined to its start; gaps stay where they are.
+    """The series shifted in a circle by a random number of steps; gaps stay where they are.
 
-    The number of steps is at least a twentieth of the record either way, since a neighbouring day is no stranger;
-    none comes twice as long as there are enough. The same seed and length give the same turns, whatever the series.
+    The shift is at least a twentieth of the record in either direction, because neighbouring days are alike. No shift
+    is used twice as long as there are enough. The same seed and length give the same shifts, whatever the series.
     """
     finite = np.flatnonzero(np.isfinite(series))
     span = slice(finite[0], finite[-1] + 1)
     inside = np.interp(np.arange(finite[0], finite[-1] + 1), finite, series[finite])
     least = max(inside.size // 20, 1)
     far = np.arange(least, max(inside.size - least + 1, least + 1))
-    turns = np.resize(np.random.default_rng(seed).permutation(far), number)
+    shifts = np.resize(np.random.default_rng(seed).permutation(far), number)
     for start in range(0, number, batch):
-        some = turns[start : start + batch]
+        some = shifts[start : start + batch]
         copies = np.full((some.size, series.size), np.nan)
         copies[:, span] = inside[(np.arange(inside.size) - some[:, None]) % inside.size]
         copies[:, ~np.isfinite(series)] = np.nan

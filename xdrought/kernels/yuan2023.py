@@ -1,4 +1,4 @@
-"""Flash droughts whose onset keeps its rate at every step (Yuan et al. 2023, as in the authors' program)."""
+"""The definition of Yuan et al. (2023), as in the authors' program: soil moisture falls fast at every onset step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _onset_end(p, first, stop, step, rules):
 
 
 @njit(cache=True, nogil=True)
-def detect_steady_falls(percentiles, step, rules, labels):
+def detect_yuan2023(percentiles, step, rules, labels):
     """Flash droughts of many percentile series.
 
     The onset begins at the first step below `upper` whose predecessor is not; its k-th step (k > 1) needs a fall of

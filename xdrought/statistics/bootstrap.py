@@ -1,4 +1,4 @@
-"""Errors of an estimate whose events share their site and their year, by leaving out one of each at a time."""
+"""Bootstrap and jackknife: samples of sites and of blocks of days, intervals, p-values and standard errors."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Studentised(NamedTuple):
 
 
 def blocks(daily: np.ndarray, length: int | None) -> np.ndarray:
-    """Daily sums (model, time, 13) added up in consecutive blocks (model, block, 13), from the first scored day on.
+    """Add up daily sums (model, time, 13) in consecutive blocks (model, block, 13), from the first scored day on.
 
-    Without a length the record, first to last scored day, is cut in `N_BLOCKS`, none shorter than `SHORTEST` steps.
-    Blocks without a scored day are dropped.
+    Without a length the record, from the first to the last scored day, is cut into `N_BLOCKS` blocks, none shorter than
+    `SHORTEST` steps. Blocks without a scored day are dropped.
     """
     scored = np.flatnonzero(daily[0, :, 0])
     if not scored.size:
@@ -152,15 +152,15 @@ def bootstrap_medians(scores: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
     return found
 
 
-class Without(NamedTuple):
-    """The estimate without each site (site,), each year (year,), each site in each year (site, year)."""
+class LeaveOneOut(NamedTuple):
+    """The estimates that leave out one site (site,), one year (year,), or one site in one year (site, year)."""
 
     site: np.ndarray
     year: np.ndarray
     cell: np.ndarray
 
 
-def two_way_error(counts: np.ndarray, without: Without) -> tuple[float, int]:
+def twoway_jackknife(counts: np.ndarray, without: LeaveOneOut) -> tuple[float, int]:
     """Standard error with dependence within sites and within years, and degrees of freedom.
 
     Variance over sites plus that over years less that over both (Cameron, Gelbach and Miller 2011), each by jackknife,

@@ -1,4 +1,4 @@
-"""Rank correlation over sites and within sites, with samples of sites as weights."""
+"""Correlation of values and of their ranks, over sites and within sites, where weights say how often a site counts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xdrought.statistics.bootstrap import Without, two_way_error
+from xdrought.statistics.bootstrap import LeaveOneOut, twoway_jackknife
 
 N, X, Y, XX, YY, XY = range(6)  # columns of sums
 _LARGEST = 1 - 1e-9  # correlation of which Fisher's transform is taken
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Average ranks along the last axis, less their mean."""
+    """Average ranks along the last axis, minus their mean."""
     from scipy.stats import rankdata
 
     found = rankdata(values, axis=-1)
@@ -25,8 +25,8 @@ def site_sums(x: np.ndarray, y: np.ndarray, site: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(site, values) for values in (np.ones(x.size), x, y, x * x, y * y, x * y)], axis=1)
 
 
-def within(sums: np.ndarray) -> np.ndarray:
-    """The same with each site's means taken off."""
+def demeaned_sums(sums: np.ndarray) -> np.ndarray:
+    """The sums of :func:`site_sums` for values minus the means of their site, (site, 6)."""
     n = np.maximum(sums[:, N], 1.0)
     x, y = sums[:, X], sums[:, Y]
     zero = np.zeros(len(sums))
@@ -35,7 +35,7 @@ def within(sums: np.ndarray) -> np.ndarray:
 
 
 def correlation(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Correlation with sites as often as the weights (..., site) say; NaN where x or y is constant."""
+    """Correlation (...) in which sites count as often as the weights (..., site) say; NaN where x or y is constant."""
     whole = weights @ sums
     n = np.maximum(whole[..., N], 1.0)
     xx, yy, xy = (
@@ -47,13 +47,13 @@ def correlation(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def slope(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Least-squares slope of y on x, from sums of :func:`within`; NaN where x is constant."""
+    """Least-squares slope of y on x, from sums of :func:`demeaned_sums`; NaN where x is constant."""
     whole = weights @ sums
     return np.divide(whole[..., XY], whole[..., XX], out=np.full(whole.shape[:-1], np.nan), where=whole[..., XX] > 0)
 
 
-def drawn_sites(n_site: int, n_boot: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each site is in each bootstrap sample, (n_boot, site)."""
+def bootstrap_weights(n_site: int, n_boot: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each bootstrap sample, drawn with replacement, holds each site: (n_boot, site)."""
     if not n_site:
         return np.zeros((n_boot, 0))
     return rng.multinomial(n_site, np.full(n_site, 1 / n_site), n_boot).astype("float64")
@@ -97,14 +97,16 @@ def association_within(
     cells = np.zeros((int(site.max()) + 1, int(year.max()) + 1, 6))
     np.add.at(cells, (site, year), np.stack([np.ones(x.size), x, y, x * x, y * y, x * y], axis=1))
     sums = cells.sum(axis=1)
-    own = within(sums)
-    all_but = within((sums[:, None] - cells).reshape(-1, 6)).reshape(cells.shape)  # a site without one of its years
+    own = demeaned_sums(sums)
+    all_but = demeaned_sums((sums[:, None] - cells).reshape(-1, 6)).reshape(
+        cells.shape
+    )  # a site without one of its years
     whole = own.sum(axis=0)
     rho = float(_correlation_of(whole))
-    without = Without(
+    without = LeaveOneOut(
         *(_transformed(part) for part in (whole - own, all_but.sum(axis=0), whole - own[:, None] + all_but))
     )
-    error, freedom = two_way_error(cells[..., N], without)
+    error, freedom = twoway_jackknife(cells[..., N], without)
     middle = np.arctanh(np.clip(rho, -_LARGEST, _LARGEST))
     half = error * t.ppf((1 + confidence) / 2, freedom) if freedom else np.nan
     p_value = 2 * t.sf(abs(middle) / max(error, 1e-12), freedom) if freedom else np.nan
@@ -112,7 +114,7 @@ def association_within(
 
 
 def _correlation_of(sums: np.ndarray) -> np.ndarray:
-    """From summed products of :func:`within`, (..., 6)."""
+    """From summed products of :func:`demeaned_sums`, (..., 6)."""
     scale = sums[..., XX] * sums[..., YY]
     known = scale > 0
     return np.divide(sums[..., XY], np.sqrt(scale), out=np.full(scale.shape, np.nan), where=known)
@@ -122,6 +124,6 @@ def _transformed(sums: np.ndarray) -> np.ndarray:
     return np.arctanh(np.clip(_correlation_of(sums), -_LARGEST, _LARGEST))
 
 
-def site_means_off(values: np.ndarray, site: np.ndarray) -> np.ndarray:
+def demean_by_site(values: np.ndarray, site: np.ndarray) -> np.ndarray:
     """Values less the mean of their site."""
     return values - (np.bincount(site, values) / np.maximum(np.bincount(site), 1))[site]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xdrought.statistics.bootstrap import Without, two_way_error
+from xdrought.statistics.bootstrap import LeaveOneOut, twoway_jackknife
 
 
 class Estimate(NamedTuple):
@@ -55,7 +55,7 @@ def linear_trend(counts: np.ndarray, totals: np.ndarray, confidence: float) -> E
 
     without = _leave_out(counts, totals, slope)
     estimate = slope(counts, totals)
-    error, freedom = two_way_error(counts, without)
+    error, freedom = twoway_jackknife(counts, without)
     half = _half_width(error, freedom, confidence)
     return Estimate(estimate, estimate - half, estimate + half, _p_value(estimate, error, freedom), freedom)
 
@@ -92,12 +92,12 @@ def rank_trend(site: np.ndarray, year: np.ndarray, values: np.ndarray, confidenc
 
     (s_year, s_site), (n_year, n_site) = tables(signs), tables(pairs)
     whole, number = s_site.sum(), n_site.sum()
-    without = Without(
+    without = LeaveOneOut(
         _divide(whole - s_site, number - n_site),
         _divide(whole - s_year.sum(axis=0), number - n_year.sum(axis=0)),
         _divide(whole - s_year, number - n_year),
     )
-    error, freedom = two_way_error(counts, without)
+    error, freedom = twoway_jackknife(counts, without)
     half = _half_width(error, freedom, confidence)
     tau = float(np.sign(slopes).mean())
     ends = np.quantile(slopes, np.clip([0.5 - half / 2, 0.5 + half / 2], 0, 1)) if np.isfinite(half) else [np.nan] * 2
@@ -136,7 +136,7 @@ def _by_site(counts: np.ndarray, totals: np.ndarray) -> tuple[np.ndarray, np.nda
     return xv - x * v / n, np.maximum(xx - x * x / n, 0.0)
 
 
-def _leave_out(counts: np.ndarray, totals: np.ndarray, slope: Callable[[np.ndarray, np.ndarray], float]) -> Without:
+def _leave_out(counts: np.ndarray, totals: np.ndarray, slope: Callable[[np.ndarray, np.ndarray], float]) -> LeaveOneOut:
     up, down = _by_site(counts, totals)
     years = range(counts.shape[1])
     by_year, by_cell = np.empty(counts.shape[1]), np.empty(counts.shape)
@@ -146,7 +146,7 @@ def _leave_out(counts: np.ndarray, totals: np.ndarray, slope: Callable[[np.ndarr
         up_k, down_k = _by_site(counts * kept, totals * kept)
         by_year[k] = _over(up_k.sum(), down_k.sum())
         by_cell[:, k] = _divide(up.sum() - up + up_k, down.sum() - down + down_k)
-    return Without(_divide(up.sum() - up, down.sum() - down), by_year, by_cell)
+    return LeaveOneOut(_divide(up.sum() - up, down.sum() - down), by_year, by_cell)
 
 
 def _pairs(site: np.ndarray, year: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

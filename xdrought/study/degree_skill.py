@@ -11,7 +11,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
-from xdrought.statistics.correlation import correlation, drawn_sites, ranks, site_sums
+from xdrought.statistics.correlation import bootstrap_weights, correlation, ranks, site_sums
 from xdrought.statistics.trends import lowess
 
 
@@ -53,7 +53,7 @@ def curve_with_band(
     if x.size < 3 or np.ptp(x) == 0:
         return Curve(np.full(points, np.nan), np.full((3, points), np.nan))
     grid = np.linspace(x.min(), x.max(), points)
-    weights = drawn_sites(int(site.max()) + 1, how.n_boot, how.rng(1))
+    weights = bootstrap_weights(int(site.max()) + 1, how.n_boot, how.rng(1))
     samples = np.full((how.n_boot, points), np.nan)
     for k, times in enumerate(weights.astype(int)):
         rows = np.repeat(np.arange(x.size), times[site])
@@ -276,7 +276,7 @@ def _one(
         return dict.fromkeys(("spearman", "lower", "upper", "p_value"), float("nan")), curve
     sums = site_sums(ranks(x), ranks(y), place)
     rho = float(correlation(sums, np.ones(x.size)))
-    low, high = how.interval(correlation(sums, drawn_sites(x.size, how.n_boot, how.rng(2))))
+    low, high = how.interval(correlation(sums, bootstrap_weights(x.size, how.n_boot, how.rng(2))))
     drawn = _permuted(ranks(x)[None], ranks(y), permutations, how.rng(3))[:, 0]
     p_value = (1 + np.sum(abs(drawn) >= abs(rho) - 1e-12)) / (1 + permutations) if np.isfinite(rho) else np.nan
     return {"spearman": rho, "lower": float(low), "upper": float(high), "p_value": float(p_value)}, curve

@@ -164,7 +164,7 @@ def event_association(
     calendar = events[time].dt.year.to_numpy()[known].astype(int) if known.any() else np.zeros(0, int)
     numbers = _numbers(a, b, site, calendar - calendar.min(initial=9999), how)
     several = (np.bincount(site)[site] > 1) if a.size else np.zeros(0, bool)
-    inside = [kernel.site_means_off(values, site) + values.mean() if values.size else values for values in (a, b)]
+    inside = [kernel.demean_by_site(values, site) + values.mean() if values.size else values for values in (a, b)]
     curve = curve_with_band(
         inside[0][several], inside[1][several], np.unique(site[several], return_inverse=True)[1], points, fraction, how
     )
@@ -204,8 +204,8 @@ def _numbers(a: np.ndarray, b: np.ndarray, site: np.ndarray, year: np.ndarray, h
         )
     )
     pooled = kernel.site_sums(rank_a, rank_b, site)
-    raw = kernel.within(kernel.site_sums(a - a.mean(), b - b.mean(), site))
-    weights = kernel.drawn_sites(len(pooled), how.n_boot, how.rng(2))
+    raw = kernel.demeaned_sums(kernel.site_sums(a - a.mean(), b - b.mean(), site))
+    weights = kernel.bootstrap_weights(len(pooled), how.n_boot, how.rng(2))
     for name, sums, measure in zip(names[1:], (raw, pooled), (kernel.slope, kernel.correlation), strict=True):
         low, high = how.interval(measure(sums, weights))
         middle = float(measure(sums, np.ones(len(sums))))
@@ -292,7 +292,7 @@ def site_synchrony(
     signs = _positive(rho)
     there = np.isfinite(rho)
     share = float(signs[there].mean()) if there.any() else float("nan")
-    weights = kernel.drawn_sites(int(there.sum()), how.n_boot, how.rng(1))
+    weights = kernel.bootstrap_weights(int(there.sum()), how.n_boot, how.rng(1))
     samples = weights @ signs[there] / max(1, int(there.sum())) if there.any() else np.full(how.n_boot, np.nan)
     lower, upper = how.interval(samples)
     share_p = (1 + np.sum(chance >= share - 1e-12)) / (1 + permutations) if there.any() else np.nan

@@ -10,7 +10,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.checks import public
 from xdrought.statistics import trends
-from xdrought.statistics.correlation import drawn_sites
+from xdrought.statistics.correlation import bootstrap_weights
 from xdrought.study.degree_skill import Resampling
 from xdrought.study.event_association import place_of_events, require_fit
 
@@ -158,7 +158,7 @@ def _yearly(counts: np.ndarray, totals: np.ndarray, how: Resampling) -> dict[str
     pooled = np.divide(totals.sum(axis=0), there, out=np.full(there.shape, np.nan), where=there > 0)
     if not counts.size:
         return dict.fromkeys(("adjusted", "adjusted_lower", "adjusted_upper", "pooled"), pooled)
-    weights = drawn_sites(len(counts), how.n_boot, how.rng(1))[:, :, None]
+    weights = bootstrap_weights(len(counts), how.n_boot, how.rng(1))[:, :, None]
     # one sample at a time would be slow, all at once large; a sample is a network in which some sites count twice
     samples = np.concatenate(
         [trends.year_effects(counts * part, totals * part) for part in np.array_split(weights, how.n_boot // 50 + 1)]

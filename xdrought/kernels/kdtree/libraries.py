@@ -1,13 +1,17 @@
-"""Compiled skill of nested random libraries: each day's nearest are listed once, a library finds its own there."""
+"""Compiled skill of nested random libraries.
+
+The nearest neighbours of each day in the whole record are listed once. The neighbours in a library are the first of
+that list that belong to it, so that only a day whose list is too short needs a search of its own.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.kdtree.maps import TIE, list_members
+from xdrought.kernels.kdtree.maps import TIE, group_members
 from xdrought.kernels.kdtree.nearest import nearest_groups
-from xdrought.kernels.kdtree.tree import group_equal, plant
+from xdrought.kernels.kdtree.tree import build_kdtree, group_equal
 
 LISTED = 20  # listed groups per neighbour: libraries down to about a twelfth of the record find theirs there
 ALWAYS = 1 << 40  # rank of a neighbour that has to be looked at again for every size
@@ -39,11 +43,11 @@ def library_skills(
     n_mapped, n_tied = np.zeros(rho.shape[1:], np.int64), np.zeros(rho.shape[1:], np.int64)
     if groups.first.size < 2:
         return rho, n_mapped, n_tied
-    number, member_start, members = list_members(groups)
+    number, member_start, members = group_members(groups)
     number_at = np.full(time, -1)
     for day in rows:
         number_at[day] = number[groups.at[day]]
-    square, group = nearest_groups(plant(vectors, groups), groups, vectors, rows, radius, LISTED * k, False)
+    square, group = nearest_groups(build_kdtree(vectors, groups), groups, vectors, rows, radius, LISTED * k, False)
     near, entry = np.sqrt(square), np.full(group.shape, ALWAYS)
     for row in range(rows.size):
         for slot in range(group.shape[1]):
@@ -67,8 +71,24 @@ def library_skills(
                 mapped[:] = False
             else:
                 library = order[sample, :size]
-                _map(vectors, rows, near, entry, values, library, rank, number_at, count, total, radius, k, keep_until,
-                     estimate, tied, mapped)  # fmt: skip
+                _map(
+                    vectors,
+                    rows,
+                    near,
+                    entry,
+                    values,
+                    library,
+                    rank,
+                    number_at,
+                    count,
+                    total,
+                    radius,
+                    k,
+                    keep_until,
+                    estimate,
+                    tied,
+                    mapped,
+                )
             n_mapped[at, sample], n_tied[at, sample] = mapped.sum(), (mapped & tied).sum()
             rho[:, at, sample] = _correlate(estimate, values, rows, mapped)
     return rho, n_mapped, n_tied
@@ -286,7 +306,7 @@ def _scan(
 
 @njit(cache=True, nogil=True)
 def _correlate(estimate: np.ndarray, values: np.ndarray, rows: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """Correlation (k,) of estimates (rows, k) and values (time, k) on the mapped rows; as `crossmap.pearson`."""
+    """Correlation (k,) of estimates (rows, k) and values (time, k) on the mapped rows; as `cross_map.pearson`."""
     n, n_targets = mapped.sum(), values.shape[1]
     rho = np.full(n_targets, np.nan)
     if n < 3:

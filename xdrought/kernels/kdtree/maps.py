@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from xdrought.kernels.kdtree.nearest import nearest_groups
-from xdrought.kernels.kdtree.tree import Groups, Tree, allowed_members, group_equal, groups_within, plant
+from xdrought.kernels.kdtree.tree import Groups, Tree, allowed_members, build_kdtree, group_equal, groups_within
 
 TIE = 1e-9  # as in `neighbours`
 FIRST = np.exp(-1.0)  # the weight of the nearest before all are made to sum to one
@@ -17,13 +17,13 @@ def operator_arrays(vectors: np.ndarray, queries: np.ndarray, library: np.ndarra
     """The fields of `neighbours.Operator` for delay vectors (time, E)."""
     time, k = vectors.shape[0], vectors.shape[1] + 1
     groups = group_equal(vectors, library)
-    number, member_start, members = list_members(groups)
+    number, member_start, members = group_members(groups)
     starts = np.zeros(time + 1, np.int64)
     mapped, tied = np.zeros(time, np.bool_), np.zeros(time, np.bool_)
     columns, weights = np.empty(time * (k + 2), np.int64), np.empty(time * (k + 2))
     if groups.first.size < 2 or radius >= time:
         return starts, columns[:0], weights[:0], member_start, members, mapped, tied
-    tree = plant(vectors, groups)
+    tree = build_kdtree(vectors, groups)
     days = _days_with_enough(queries, library, radius, k)
     square, group = nearest_groups(tree, groups, vectors, days, radius, k + 1, True)
     used, count, first_day = 0, groups.size, groups.first
@@ -84,7 +84,7 @@ def _every_tie(
 
 
 @njit(cache=True, nogil=True)
-def list_members(groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def group_members(groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Number the groups of several days (-1: one day); where the members of each start in `members`, and these."""
     group_at, count = groups.at, groups.size
     number, start = np.full(count.size, -1), np.zeros((count > 1).sum() + 1, np.int64)

@@ -8,7 +8,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from xdrought.kernels.kdtree.tree import Groups, Tree, allowed_members, box_gap, home_leaf, start_at
+from xdrought.kernels.kdtree.tree import Groups, Tree, allowed_members, box_gap, start_at, start_leaf
 
 LANES = 8
 WORD = 8  # bytes: arrays are aligned to their numbers, not to the register
@@ -17,7 +17,7 @@ FLOATS, INTS = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.IntType(6
 
 
 @intrinsic
-def offer_points(typingctx, queries, points, days, start, stop, mask, query_days, radius, best):
+def push_candidates(typingctx, queries, points, days, start, stop, mask, query_days, radius, best):
     """Offer the points `start` to `stop` to eight queries, each of which keeps its nearest.
 
     Parameters
@@ -141,7 +141,7 @@ def _rows_to_search(
     for row in range(days.size):
         own = group_at[days[row]]
         if own < 0:
-            leaves[row] = home_leaf(tree, groups, vectors[days[row]], days[row])
+            leaves[row] = start_leaf(tree, groups, vectors[days[row]], days[row])
         elif not complete or count[own] == 1 or allowed_members(groups, own, days[row], radius) == 0:
             leaves[row] = leaf_of[own]
         else:
@@ -203,7 +203,7 @@ def _search_eight(
                 top += 2
                 continue
             start, stop = bounds[node - n_leaves], bounds[node - n_leaves + 1]
-            offer_points(queries, points, point_day, start, stop, ~number_mask, query_days, radius, best)  # type: ignore[call-arg]
+            push_candidates(queries, points, point_day, start, stop, ~number_mask, query_days, radius, best)  # type: ignore[call-arg]
             worst_key[0] = best[k - 1, 0]
             for lane in range(1, LANES):
                 worst_key[0] = max(worst_key[0], best[k - 1, lane])
@@ -257,7 +257,7 @@ def _search_one(
     """The nearest groups of one day, its exclusion window looked into."""
     n_leaves, k, stack = tree.bounds.size - 1, square.size, np.empty(128, np.int64)
     square[:], group[:] = np.inf, -1
-    top = start_at(n_leaves, home_leaf(tree, groups, query, day), stack)
+    top = start_at(n_leaves, start_leaf(tree, groups, query, day), stack)
     while top > 0:
         top -= 1
         node = stack[top]

@@ -175,7 +175,7 @@ def allowed_members(groups: Groups, group: int, day: int, radius: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def plant(vectors: np.ndarray, groups: Groups) -> Tree:
+def build_kdtree(vectors: np.ndarray, groups: Groups) -> Tree:
     """The tree of the distinct vectors; at least one."""
     m, dim = groups.first.size, vectors.shape[1]
     points = np.empty((m, dim))
@@ -202,7 +202,7 @@ def box_gap(tree: Tree, low: np.ndarray, high: np.ndarray, node: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def home_leaf(tree: Tree, groups: Groups, query: np.ndarray, day: int) -> int:
+def start_leaf(tree: Tree, groups: Groups, query: np.ndarray, day: int) -> int:
     """The leaf that holds the vector of a library day, or one near that of any other day."""
     if groups.at[day] >= 0:
         return tree.leaf_of[groups.at[day]]
