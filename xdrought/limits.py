@@ -73,6 +73,11 @@ class set_options:
         _checking.reset(self._token)
 
 
+def is_checking() -> bool:
+    """Whether values are held against the table of limits, see :class:`set_options`."""
+    return _checking.get()
+
+
 @dataclass(frozen=True)
 class Limits:
     """The limits of one variable in its own units; a plain value that travels to dask workers.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -10,6 +14,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import xdrought
+from tests.support.helpers import follow
 from xdrought.data import fluxnet_files, open_fluxnet, screen_sites
 
 NAME = "FLX_XX-Abc_FLUXNET2015_SUBSET_DD_2001-2001_1-4.csv"
@@ -162,7 +168,7 @@ def test_zip_that_asks_for_a_password(tmp_path):
 
 
 def test_zip_that_unpacks_to_far_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(fluxnet_files, "MAX_MEMBER_BYTES", 100)
+    monkeypatch.setattr(fluxnet_files, "MAX_BYTES", 100)
     with pytest.raises(ValueError, match="unpacks to .* bytes"):
         read(write_zip(tmp_path, {NAME: table().to_csv(index=False)}))
 
@@ -228,7 +234,7 @@ def test_csv_with_a_header_only(tmp_path):
 def test_file_that_is_not_fluxnet(tmp_path, text):
     path = tmp_path / NAME
     path.write_text(text)
-    with pytest.raises(ValueError, match="not a daily FLUXNET2015 table: no column TIMESTAMP.*fluxnet.org"):
+    with pytest.raises(ValueError, match="not a daily FLUXNET table: no column TIMESTAMP.*fluxnet.org"):
         read(path)
 
 
@@ -242,7 +248,7 @@ def test_a_column_twice(tmp_path):
 def test_other_table_with_a_timestamp(tmp_path):
     path = tmp_path / NAME
     path.write_text("TIMESTAMP,foo\n20010101,1\n")
-    with pytest.raises(ValueError, match="none of the FLUXNET2015 columns"):
+    with pytest.raises(ValueError, match="none of the FLUXNET columns"):
         read(path)
 
 
@@ -254,7 +260,7 @@ def test_other_resolutions_are_named(tmp_path, step, word):
     path = write(tmp_path, table(), NAME.replace("_DD_", f"_{step}_"))
     with pytest.raises(ValueError, match=f" is {word}; only daily"):
         read(path)
-    with pytest.raises(FileNotFoundError, match=f"no daily FLUXNET2015 file.*{step}_2001"):
+    with pytest.raises(FileNotFoundError, match=f"no daily FLUXNET file.*{step}_2001"):
         read(tmp_path)
 
 
@@ -424,6 +430,240 @@ def test_one_day(tmp_path):
     with pytest.warns(UserWarning, match="no site is kept"):
         _, report = screen_sites(ds)
     assert report.reason.item() == "1 days, under 365; constant"
+
+
+# --- products of today ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("archive", "member"),
+    [
+        ("AMF_XX-Abc_FLUXNET_FULLSET_2001-2001_3-5", "AMF_XX-Abc_FLUXNET_FULLSET_DD_2001-2001_3-5"),
+        ("AMF_XX-Abc_FLUXNET_SUBSET_2001-2001_3-5", "AMF_XX-Abc_FLUXNET_SUBSET_DD_2001-2001_3-5"),
+        ("AMF_XX-Abc_FLUXNET_2001-2001_v1.3_r1", "AMF_XX-Abc_FLUXNET_FLUXMET_DD_2001-2001_v1.3_r1"),
+        ("TERN_XX-Abc_FLUXNET_2001-2001_v1.3_r1", "TERN_XX-Abc_FLUXNET_FLUXMET_DD_2001-2001_v1.3_r1"),
+        ("EUF_XX-Abc_FLUXNET_2001-2001_v1.2_r2", "EUF_XX-Abc_FLUXNET_FLUXMET_DD_2001-2001_v1.2_r2"),
+        ("SAEON_XX-Abc_FLUXNET_2001-2001_v1.3_r1", "SAEON_XX-Abc_FLUXNET_FLUXMET_DD_2001-2001_v1.3_r1"),
+        ("ICOSETC_XX-Abc_FLUXNET_L2", "ICOSETC_XX-Abc_FLUXNET_DD_L2"),
+        ("ICOSETC_XX-Abc_FLUXNET_INTERIM_L2", "ICOSETC_XX-Abc_FLUXNET_DD_INTERIM_L2"),
+        ("ICOSETC_XX-Abc_ARCHIVE_L2", "ICOSETC_XX-Abc_FLUXNET_DD_L2"),
+        ("FLX_XX-Abc_FLUXNET2015_FULLSET_2001-2001_beta-3", "FLX_XX-Abc_FLUXNET2015_FULLSET_DD_2001-2001_beta-3"),
+        ("download", "AMF_XX-Abc_FLUXNET_FLUXMET_DD_2001-2001_v1.3_r1"),
+    ],
+)
+def test_products_of_all_networks(tmp_path, archive, member):
+    text = table().to_csv(index=False)
+    others = {
+        member.replace("_DD", "_HH"): "TIMESTAMP_START,TA_F\n200101010000,1\n",
+        member.replace("_DD", "_YY"): "TIMESTAMP,TA_F\n2001,1\n",
+        "AMF_XX-Abc_FLUXNET_ERA5_DD_2001-2001_v1.3_r1": "TIMESTAMP,TA_ERA\n20010101,1\n",
+        "AMF_XX-Abc_FLUXNET_BIFVARINFO_DD_2001-2001_v1.3_r1": "SITE_ID,VARIABLE,DATAVALUE\nXX-Abc,VAR_INFO,SWC\n",
+    }
+    path = write_zip(
+        tmp_path, {f"{name}.csv": content for name, content in {**others, member: text}.items()}, archive + ".zip"
+    )
+    expected = read(write(tmp_path, table(), f"{member}.csv"))
+    assert expected.site.item() == "XX-Abc"
+    for more in ({}, {"site_id": "XX-Abc"}):
+        made = read(path, **more)
+        np.testing.assert_array_equal(made.soil_moisture, expected.soil_moisture)
+        assert (made.site.item(), made.lat.item()) == ("XX-Abc", 47.0)
+    assert read(path, site_id="XX-Def").site.item() == "XX-Def"
+
+
+def test_parts_of_names():
+    name = fluxnet_files.read_name("AMF_US-Ha1_FLUXNET_FLUXMET_DD_1991-2025_v1.3_r1.csv")
+    assert name == fluxnet_files.Name("US-Ha1", "FLUXMET", "DD", 2025, "v1.3_r1", "csv")
+    assert fluxnet_files.read_name("ICOSETC_BE-Bra_FLUXNET_DD_INTERIM_L2.csv.gz").is_daily
+    for other in (
+        "notes.csv",
+        "sites.csv",
+        "FLX.csv",
+        "amf_US-Ha1_FLUXNET_DD.csv",
+        "AMF_US-Ha1_other_DD_1.csv",
+        "x.txt",
+    ):
+        assert fluxnet_files.read_name(other) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("AMF_XX-Abc_BASE_HH_10-5.csv", "is the BASE product"),
+        ("AMF_XX-Abc_FLUXNET_ERA5_DD_2001-2001_v1.3_r1.csv", "is the ERA5 product"),
+        ("AMF_XX-Abc_FLUXNET_BIFVARINFO_DD_2001-2001_v1.3_r1.csv", "is the BIFVARINFO product"),
+        ("ICOSETC_XX-Abc_FLUXNET_HH_L2.csv", "is half-hourly"),
+    ],
+)
+def test_other_tables_of_the_networks_are_named(tmp_path, name, text):
+    with pytest.raises(ValueError, match=f"{text}; only daily files .*: give the DD file"):
+        read(write(tmp_path, table(), name))
+
+
+def test_an_archive_of_another_hand_is_read_when_its_site_is_told(tmp_path):
+    text = table().to_csv(index=False)
+    one = write_zip(tmp_path, {"tower/soil.csv": text, "readme.txt": "x"}, "mine.zip")
+    with pytest.raises(ValueError, match="the site cannot be told from the file name 'mine.zip'.*give it, site_id="):
+        read(one)
+    assert read(one, site_id="XX-Abc").sizes["time"] == 365
+    by_step = write_zip(tmp_path, {"A_HH_x.csv": "a", "A_DD_x.csv": text}, "two.zip")
+    assert read(by_step, site_id="XX-Abc").sizes["time"] == 365
+    unclear = write_zip(tmp_path, {"a.csv": text, "b.csv": text}, "three.zip")
+    with pytest.raises(ValueError, match=r"holds 2 daily tables .*unpack the one and give its path, with site_id="):
+        read(unclear, site_id="XX-Abc")
+
+
+def test_a_folder_in_a_folder_and_packed_files(tmp_path):
+    inner = tmp_path / "AMF_XX-Abc_FLUXNET_2001-2001_v1.3_r1"
+    inner.mkdir()
+    for step in ("DD", "HH", "MM"):
+        write(inner, table(), f"AMF_XX-Abc_FLUXNET_FLUXMET_{step}_2001-2001_v1.3_r1.csv")
+    write(inner, table(), "AMF_XX-Abc_FLUXNET_BIF_2001-2001_v1.3_r1.csv")
+    packed = tmp_path / NAME.replace("Abc", "Def")
+    with gzip.open(f"{packed}.gz", "wt") as file:
+        file.write(table(TA_F=3.0).to_csv(index=False))
+    write(tmp_path, table(TA_F=4.0), NAME.replace("Abc", "Ghi").replace(".csv", ".CSV"))
+    (tmp_path / "__MACOSX").mkdir()
+    write(tmp_path / "__MACOSX", table(), f"._{NAME}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ds = open_fluxnet(
+            tmp_path, site_table=pd.concat([PLACES, pd.DataFrame({"site": ["XX-Ghi"], "lat": [1], "lon": [2]})])
+        )
+    assert ds.site.values.tolist() == ["XX-Abc", "XX-Def", "XX-Ghi"]
+    assert ds.TA_F.values[:, 0].tolist() == [10.0, 3.0, 4.0]
+    (tmp_path / "more.7z").write_text("x")
+    (tmp_path / "table.xlsx").write_text("x")
+    with pytest.warns(UserWarning, match=r"left aside, not daily FLUXNET files by name: \['more.7z', 'table.xlsx'\]"):
+        open_fluxnet(tmp_path, sites=["XX-Abc"], site_table=PLACES)
+
+
+def test_packed_file_that_is_damaged_or_far_too_large(tmp_path, monkeypatch):
+    path = tmp_path / f"{NAME}.gz"
+    path.write_bytes(gzip.compress(table().to_csv(index=False).encode())[:-200])
+    with pytest.raises(ValueError, match="is not a sound gz .*; download it again"):
+        read(path)
+    path.write_bytes(gzip.compress(bytes(5_000_000)))
+    monkeypatch.setattr(fluxnet_files, "MAX_BYTES", 1_000_000)
+    with pytest.raises(ValueError, match="unpacks to more than 1000000 bytes"):
+        read(path)
+
+
+def test_position_from_the_metadata_in_the_archive(tmp_path):
+    bif = "SITE_ID,GROUP_ID,VARIABLE_GROUP,VARIABLE,DATAVALUE\n" + "".join(
+        f"XX-Abc,1,G,{name},{value}\n"
+        for name, value in (("LOCATION_LAT", 42.5), ("LOCATION_LONG", -72.2), ("LOCATION_ELEV", -9999), ("IGBP", "DBF"))
+    )
+    member = "AMF_XX-Abc_FLUXNET_FLUXMET_DD_2001-2001_v1.3_r1.csv"
+    members = {member: table().to_csv(index=False), "AMF_XX-Abc_FLUXNET_BIF_2001-2001_v1.3_r1.csv": bif}
+    path = write_zip(tmp_path, members, "AMF_XX-Abc_FLUXNET_2001-2001_v1.3_r1.zip")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ds = open_fluxnet(path)
+    assert (ds.lat.item(), ds.lon.item(), ds.igbp.item()) == (42.5, -72.2, "DBF")
+    assert np.isnan(ds.elevation.item())
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    for name, text in members.items():
+        (folder / name).write_text(text)
+    assert open_fluxnet(folder).lat.item() == 42.5
+    assert open_fluxnet(path, site_table=PLACES).lat.item() == 47.0
+    (folder / "AMF_XX-Abc_FLUXNET_BIF_2001-2001_v1.3_r1.csv").write_bytes(b"\xff\x00,")
+    with pytest.warns(UserWarning, match="no position for"):
+        open_fluxnet(folder)
+
+
+# --- details ----------------------------------------------------------------------------------------------
+
+
+def test_header_with_quotes_spaces_or_row_names(tmp_path):
+    expected = read(write(tmp_path, table()))
+    frame = table()
+    for text in (
+        frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC),
+        frame.to_csv(index=True, quoting=csv.QUOTE_NONNUMERIC),  # R's write.csv
+        frame.to_csv(index=False).replace(",", ", "),
+        frame.to_csv(index=False).replace("TIMESTAMP", "\ufeffTIMESTAMP"),
+        frame.to_csv(index=False).replace("\n", "\r"),
+        frame.to_csv(index=False).replace("20010102", '"20010102"') + "\n\n",
+        frame.to_csv(index=False).replace("-9999", "NA"),
+    ):
+        (tmp_path / NAME).write_text(text, newline="", encoding="utf-8")
+        xr.testing.assert_identical(read(tmp_path / NAME), expected)
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_fields_parted_by_something_else_are_named(tmp_path, mark):
+    path = write(tmp_path, table())
+    path.write_text(path.read_text().replace(",", mark))
+    with pytest.raises(ValueError, match="no column TIMESTAMP .its fields are parted by .*write it with commas"):
+        read(path)
+
+
+@pytest.mark.parametrize("code", ["-999", "-9999", "-99999", "-999999.0", "-9999.9", "-9999.99", "-9999999"])
+def test_codes_of_any_number_of_nines_are_missing(tmp_path, code):
+    values = ["20.0"] * 365
+    values[5] = code
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ds = read(write(tmp_path, table(SWC_F_MDS_1=values, TA_F=values, TS_F_MDS_1=values)))
+    for name in ("soil_moisture", "TA_F", "soil_temperature"):
+        assert np.flatnonzero(np.isnan(ds[name].values[0])).tolist() == [5]
+    assert ds.out_of_range_days.item() == 0
+
+
+def test_values_that_cannot_be_are_missing_with_a_warning(tmp_path):
+    warm = np.full(365, 10.0)
+    warm[[7, 9]] = [285.0, -300.0]
+    path = write(tmp_path, table(TA_F=warm))
+    with pytest.warns(
+        UserWarning, match=r"2 of TA_F outside -100 to 65 degC \(first 285 at XX-Abc on 2001-01-08\)"
+    ) as seen:
+        ds = read(path)
+    assert np.flatnonzero(np.isnan(ds.TA_F.values[0])).tolist() == [7, 9]
+    option = str(seen[0].message).rpartition("inside `with ")[2].removesuffix(":`")
+    with follow(f"option = {option}", xdrought=xdrought)["option"]:  # the cure of the warning
+        assert read(path).TA_F.values[0, 7] == 285.0
+
+
+@pytest.mark.parametrize("code", [-9999, -99999.0, "-9999.00"])
+def test_codes_in_the_table_of_sites_are_missing(tmp_path, code):
+    path = write(tmp_path, table())
+    ds = read(path, site_table=PLACES.assign(elevation_m=[code, "300"]))
+    assert np.isnan(ds.elevation.item())
+    with pytest.warns(UserWarning, match=r"no position for \['XX-Abc'\]"):
+        assert np.isnan(read(path, site_table=PLACES.assign(lat=[code, 1.0])).lat.item())
+    with pytest.raises(ValueError, match=r"gives elevation of \['XX-Abc'\] in words; expected metres"):
+        read(path, site_table=PLACES.assign(elevation_m=["300 m", "1"]))
+
+
+@pytest.mark.parametrize("stamp", ["00000101", "00010101", "99990101", "17991231"])
+def test_years_that_no_record_has(tmp_path, stamp):
+    with pytest.raises(ValueError, match=f"TIMESTAMP of .* holds '{stamp}', which is no date"):
+        read(write(tmp_path, table(TIMESTAMP=stamp)))
+
+
+@pytest.mark.parametrize("text", ["inf", "-inf", "Infinity", "1e999"])
+def test_infinite_numbers(tmp_path, text):
+    with pytest.raises(ValueError, match="column TA_F of .* holds (inf|'.*'), not numbers; get the file again"):
+        read(write(tmp_path, table(TA_F=[text] + ["1.0"] * 364)))
+
+
+def test_tables_of_far_too_many_lines_or_columns_take_little_memory(tmp_path):
+    lines = b"TIMESTAMP,TA_F\n" + b"0,1\n" * 20_000_000
+    path = tmp_path / ZIP
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(NAME, lines)
+    assert path.stat().st_size < 1_000_000
+    del lines
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="has 20000001 lines of 2 columns, more than any daily record"):
+        read(path)
+    assert tracemalloc.get_traced_memory()[1] < 400 * 2**20
+    tracemalloc.stop()
+    (tmp_path / NAME).write_text("TIMESTAMP" + ",a" * 6000 + "\n")
+    with pytest.raises(ValueError, match="more than once|more than any daily record"):
+        read(tmp_path / NAME)
 
 
 # --- the real files ------------------------------------------------------------------------------------

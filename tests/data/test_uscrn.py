@@ -6,6 +6,7 @@ import http.server
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import xdrought
 from xdrought.data import download, open_uscrn, screen_sites, uscrn
 from xdrought.data.uscrn import BASE_URL
 
@@ -102,6 +104,45 @@ def test_each_sentinel_is_missing_where_it_is_one(tmp_path):
     assert ds.out_of_range_days.item() == 0  # missing is not impossible
 
 
+@pytest.mark.parametrize("code", ["-999", "-9999.0", "-99999", "-99999.0", "-999999", "-9999.99", "-99999999"])
+def test_missing_codes_of_any_number_of_nines(tmp_path, code):
+    names = [
+        "SOLARAD_DAILY",
+        "T_DAILY_AVG",
+        "SOIL_TEMP_5_DAILY",
+        "SOIL_MOISTURE_5_DAILY",
+        "P_DAILY_CALC",
+        "RH_DAILY_AVG",
+    ]
+    path = write(tmp_path, text(changes={3: dict.fromkeys(names, code)}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ds = open_uscrn(path)
+    for name in ("SOLARAD_DAILY", "T_DAILY_AVG", "soil_temperature", "soil_moisture", "P_DAILY_CALC", "RH_DAILY_AVG"):
+        assert np.flatnonzero(np.isnan(ds[name].values[0])).tolist() == [3]
+
+
+@pytest.mark.parametrize("value", ["9999.0", "99999", "288.0", "-101.0"])
+def test_values_that_cannot_be_are_missing_with_a_warning(tmp_path, value):
+    path = write(tmp_path, text(changes={3: {"T_DAILY_AVG": value}}))
+    with pytest.warns(UserWarning, match=r"1 of T_DAILY_AVG outside -100 to 65 degC \(first .* on 2010-01-04\)"):
+        ds = open_uscrn(path)
+    assert np.flatnonzero(np.isnan(ds.T_DAILY_AVG.values[0])).tolist() == [3]
+    with xdrought.set_options(check_limits=False):
+        assert open_uscrn(path).T_DAILY_AVG.values[0, 3] == float(value)
+
+
+def test_positions_and_numbers_that_cannot_be(tmp_path):
+    last = {364: {"LATITUDE": "361.2"}}
+    with pytest.raises(ValueError, match=r"station OK_\w+ gives latitude 361.2, longitude .* cannot be; get the file"):
+        open_uscrn(write(tmp_path, text(changes=last)))
+    with pytest.raises(ValueError, match="WBAN 1e"):
+        open_uscrn(write(tmp_path, text(changes={364: {"WBANNO": "1e12"}})))
+    ds = open_uscrn(write(tmp_path, text(changes={364: {"LATITUDE": "-9999", "WBANNO": "-99999"}})))
+    assert np.isnan(ds.lat.item())
+    assert ds.wban.item() == ""
+
+
 def test_impossible_soil_moisture_is_missing_and_counted(tmp_path):
     changes = {3: {"SOIL_MOISTURE_5_DAILY": "-0.010"}, 4: {"SOIL_MOISTURE_5_DAILY": "1.010"}}
     path = write(tmp_path, text(changes=changes))
@@ -167,15 +208,32 @@ def test_other_depths_and_columns(tmp_path):
         (text().replace("20100203", "20100231"), r"the dates of .* are not days of its year"),
         (text(changes={9: {"T_DAILY_MAX": "warm"}}), r"column T_DAILY_MAX of .* holds text, not numbers"),
         (text(changes={9: {"P_DAILY_CALC": "nan"}}), r"column P_DAILY_CALC of .* holds text, not numbers"),
+        (text(changes={9: {"WBANNO": "inf"}}), r"column WBANNO of .* holds text, not numbers"),
+        (text(changes={9: {"T_DAILY_MAX": "-inf"}}), r"column T_DAILY_MAX of .* holds text, not numbers"),
+        (text().replace("2010", "0000"), r"the dates of .* are not days of its year"),
+        (text() * 150, r"has \d+ bytes, more than the 10485760 that any year has"),
         (text() + line(pd.Timestamp("2010-12-31")) + "\n", r"station OK_Still\w+ has 1 duplicated day.*2010-12-31"),
         (text(days=5) + text(days=3), r"3 duplicated day"),
         (line(pd.Timestamp("2010-01-02")) + "\n" + line(pd.Timestamp("2010-01-01")) + "\n", "not in order of time"),
     ],
     ids=[
-        "empty", "web page", "cut in a line", "cut at the end", "another year", "no date", "text", "nan", "day twice",
-        "days twice", "unsorted",
+        "empty",
+        "web page",
+        "cut in a line",
+        "cut at the end",
+        "another year",
+        "no date",
+        "text",
+        "nan",
+        "inf",
+        "minus inf",
+        "year 0",
+        "far too large",
+        "day twice",
+        "days twice",
+        "unsorted",
     ],
-)  # fmt: skip
+)
 def test_damaged_files_say_what_is_wrong(tmp_path, content, match):
     with pytest.raises(ValueError, match=rf".*{match}"):
         open_uscrn(write(tmp_path, content))

@@ -1,4 +1,4 @@
-"""FLUXNET2015 daily tower records: soil moisture, soil temperature and the weather at the tower."""
+"""Daily tower records of FLUXNET: soil moisture, soil temperature and the weather at the tower."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
-from xdrought.data.fluxnet_files import Source, find_sources, read_table
-from xdrought.data.sites import SiteRecord, check_valid_range, mask_out_of_range, place_of, read_places, to_dataset
+from xdrought.data.fluxnet_files import Source, find_sources, read_place, read_table
+from xdrought.data.sites import (
+    SiteRecord,
+    check_valid_range,
+    mask_impossible,
+    mask_out_of_range,
+    place_of,
+    read_places,
+    to_dataset,
+)
 
 DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS")
 REFERENCE = "Pastorello et al. (2020), https://doi.org/10.1038/s41597-020-0534-3"
@@ -59,7 +67,10 @@ def open_fluxnet(
     site_table: str | PathLike | pd.DataFrame | None = None,
     site_id: str | Mapping[str, str] | None = None,
 ) -> xr.Dataset:
-    """Read FLUXNET2015 daily files (SUBSET or FULLSET, csv or published zip) as one SITE Dataset.
+    """Read daily FLUXNET files, csv or published zip, as one SITE Dataset.
+
+    FLUXNET2015 (SUBSET, FULLSET), AmeriFlux FLUXNET, ICOS, and the common product of all networks (FLUXMET), which the
+    FLUXNET shuttle fetches, have the same columns, units and missing code.
 
     Every site found is returned, also one without soil moisture; which of them can be used is the second
     call, ``screen_sites(open_fluxnet(...))``, and its report.
@@ -67,8 +78,9 @@ def open_fluxnet(
     Parameters
     ----------
     path : path or iterable of paths
-        A daily csv (``FLX_<site>_FLUXNET2015_SUBSET_DD_<years>_<version>.csv``), a published zip (its daily
-        member is read in memory), a folder of either, or a list of these.
+        A daily csv (``FLX_<site>_FLUXNET2015_SUBSET_DD_<years>_<version>.csv``,
+        ``AMF_<site>_FLUXNET_FLUXMET_DD_<years>_v1.3_r1.csv``), also as ``.csv.gz``; a published zip, of which the daily
+        member is read in memory; a folder that holds such at any depth; or a list of these.
     sites : sequence of str, optional
         Keep these sites only, in this order.
     target, soil_temperature : str
@@ -85,7 +97,8 @@ def open_fluxnet(
         Soil moisture in % outside this closed range is set to NaN.
     site_table : path or pandas.DataFrame, optional
         One row a site: ``site, lat, lon`` and perhaps ``elevation_m, igbp`` (or the BADM names). Without it,
-        ``sites.csv`` beside the files is used; without that, lat and lon are NaN and a warning says so.
+        ``sites.csv`` beside the files is used, then the metadata that came with them (BIF, SITEINFO); without these,
+        lat and lon are NaN and a warning says so.
     site_id : str or mapping, optional
         The site of a single file, or of files by file name, where the name does not tell or is wrong.
 
@@ -94,16 +107,17 @@ def open_fluxnet(
     xarray.Dataset
         ``soil_moisture`` (%), ``soil_moisture_qc`` (0 to 1), ``soil_temperature`` (degC) and the drivers
         under their own names, float64 (site, time), days without a gap, NaN where missing or outside a
-        site's file. On site: ``lat lon elevation igbp version record_start record_end`` and what was changed,
-        ``inserted_days out_of_range_days rejected_days``. Read into memory.
+        site's file. Values that their quantity cannot have are NaN too, and a warning counts them. On site:
+        ``lat lon elevation igbp version record_start record_end`` and what was changed, ``inserted_days
+        out_of_range_days rejected_days``. Read into memory.
 
     Raises
     ------
     FileNotFoundError
         No such path, or no daily file in the folder.
     ValueError
-        A file that is not a daily FLUXNET2015 table, is truncated, has a damaged zip member, duplicated or
-        unsorted days; a site in two files; unknown sites, columns or units.
+        A file that is not a daily FLUXNET table, is truncated, unpacks to more than 128 MB, has a damaged zip member,
+        duplicated or unsorted days; a site in two files; unknown sites, columns or units.
 
     References
     ----------
@@ -127,9 +141,11 @@ def open_fluxnet(
     known_units = {name: _units_of(name, units or {}) for name in (*DRIVERS, *variables)}
     sources, aside = find_sources(path, site_id)
     if aside:
-        checks.warn(f"left aside, not daily FLUXNET2015 files by name: {aside}")
+        checks.warn(f"left aside, not daily FLUXNET files by name: {aside}")
     sources = _select(sources, sites)
-    places = read_places(site_table, [(source.site, source.path.parent) for source in sources])
+    by_site = {source.site: source for source in sources}
+    folders = [(source.site, source.path.parent) for source in sources]
+    places = read_places(site_table, folders, lambda site: read_place(by_site[site]))
 
     columns = {
         target: "soil_moisture",
@@ -161,11 +177,11 @@ def open_fluxnet(
     lacking = [record.site for record in records if "soil_moisture" not in record.table]
     if len(lacking) == len(records):
         checks.warn(f"no file has the column {target!r}: soil_moisture is missing everywhere; check target=")
-    return to_dataset(
+    ds = to_dataset(
         records,
         attributes,
         {
-            "title": "FLUXNET2015 daily records",
+            "title": "FLUXNET daily records",
             "license": "CC-BY-4.0",
             "references": REFERENCE,
             "min_quality": "none" if min_quality is None else float(min_quality),
@@ -173,6 +189,7 @@ def open_fluxnet(
             "sites_without_target_column": " ".join(lacking),
         },
     )
+    return mask_impossible(ds, skip=("soil_moisture",))
 
 
 def _check_quality(min_quality: float | None) -> None:
@@ -229,8 +246,8 @@ def _select(sources: list[Source], sites: Sequence[str] | None) -> list[Source]:
 def _check_is_fluxnet(table: pd.DataFrame, source: Source) -> None:
     if not len(table.columns):
         raise ValueError(
-            f"{source.path.name} has a TIMESTAMP but none of the FLUXNET2015 columns looked for "
-            f"(SWC_F_MDS_1, TA_F, P_F ...); it is not a FLUXNET2015 file, or its header was changed"
+            f"{source.path.name} has a TIMESTAMP but none of the FLUXNET columns looked for "
+            f"(SWC_F_MDS_1, TA_F, P_F ...); it is not a FLUXNET file, or its header was changed"
         )
 
 

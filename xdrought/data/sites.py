@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import checks, limits
 
 _SHOWN = 8
 
@@ -76,8 +76,15 @@ _TABLE_NAMES = {
 }
 
 
-def read_places(site_table: str | PathLike | pd.DataFrame | None, sites: Sequence[tuple[str, Path]]) -> pd.DataFrame:
-    """Positions by site, from the table or ``sites.csv`` in the folders of the sites; warns of the rest."""
+def read_places(
+    site_table: str | PathLike | pd.DataFrame | None,
+    sites: Sequence[tuple[str, Path]],
+    known: Callable[[str], Mapping[str, object]] = lambda site: {},
+) -> pd.DataFrame:
+    """Positions by site, from the table or ``sites.csv`` in the folders of the sites; warns of the rest.
+
+    `known` gives what the files themselves say of a site that the table lacks.
+    """
     if site_table is None:
         beside = {folder / "sites.csv" for _, folder in sites}
         there = [path for path in sorted(beside) if path.is_file()]
@@ -91,7 +98,11 @@ def read_places(site_table: str | PathLike | pd.DataFrame | None, sites: Sequenc
         if not Path(site_table).is_file():
             raise FileNotFoundError(f"no site table {str(site_table)!r}")
         places = _normalise(_read(Path(site_table)), str(site_table))
-    unknown = [site for site, _ in sites if site not in places.index]
+    lacking = {site: dict(known(site)) for site, _ in sites if site not in places.index}
+    if any(lacking.values()):
+        told = pd.DataFrame({site: place for site, place in lacking.items() if place}).T.rename_axis("site")
+        places = pd.concat([places, _normalise(told.reset_index().reindex(columns=list(_TABLE_NAMES)), "the metadata")])
+    unknown = [site for site, _ in sites if site not in places.index or places.loc[site, ["lat", "lon"]].isna().any()]
     if unknown:
         checks.warn(
             f"no position for {unknown}: lat and lon are NaN; give site_table= or put sites.csv "
@@ -117,15 +128,19 @@ def _normalise(table: pd.DataFrame, where: str) -> pd.DataFrame:
     if absent:
         raise ValueError(f"{where} lacks the column(s) {absent}; it has {list(table.columns)}")
     places = pd.DataFrame({name: table[column] for name, column in found.items() if column is not None})
+    places["site"] = places["site"].astype(str).str.strip()
     places = places.set_index("site")
     if places.index.has_duplicates:
         raise ValueError(f"{where} has {places.index[places.index.duplicated()][0]} twice; keep one row")
-    for name in ("lat", "lon"):
-        degrees = pd.to_numeric(places[name], errors="coerce")
-        text = places.index[degrees.isna() & places[name].notna()]
+    for name, wanted in (("lat", "decimal degrees"), ("lon", "decimal degrees"), ("elevation", "metres")):
+        if name not in places:
+            continue
+        numbers = pd.to_numeric(places[name], errors="coerce")
+        text = places.index[numbers.isna() & places[name].notna()]
         if len(text):
-            raise ValueError(f"{where} gives {name} of {list(text)} in words; expected decimal degrees")
-        places[name] = degrees
+            raise ValueError(f"{where} gives {name} of {list(text)} in words; expected {wanted}")
+        places[name] = numbers
+        places = places.assign(**mask_codes(places[[name]].astype("float64").replace(np.inf, np.nan)))
     wrong = places.index[(places["lat"].abs() > 90) | (places["lon"].abs() > 360)]
     if len(wrong):
         raise ValueError(f"{where} puts {list(wrong)} off the globe; are lat and lon exchanged?")
@@ -173,6 +188,11 @@ class SiteRecord:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+def is_plausible(days: pd.Series) -> pd.Series:
+    """Whether dates are days that a record can have: there, and from 1800 to 2200."""
+    return days.dt.year.between(1800, 2200)
+
+
 def insert_missing_days(table: pd.DataFrame, *, where: str) -> tuple[pd.DataFrame, int]:
     """The table on every day from its first to its last, and how many days had to be inserted.
 
@@ -192,6 +212,43 @@ def insert_missing_days(table: pd.DataFrame, *, where: str) -> tuple[pd.DataFram
         raise ValueError(f"{where} is not in order of time at {first:%Y-%m-%d}; sort its rows by date")
     complete = pd.date_range(days[0], days[-1], freq="D")
     return table.reindex(complete), len(complete) - len(days)
+
+
+# Nines in any number, with and without decimals. -99 is none of them: it may be a temperature.
+_CODES = np.array([-(10.0**n - 1) - tail for n in range(3, 13) for tail in (0.0, 0.9, 0.99, 0.999)])
+
+
+def mask_codes(numbers: pd.DataFrame) -> pd.DataFrame:
+    """The numbers with codes of missing values (-999, -9999, -99999.9 ...) set to NaN."""
+    return numbers.mask(np.isin(numbers.to_numpy("float64"), _CODES))
+
+
+def mask_impossible(ds: xr.Dataset, *, skip: Collection[str] = ()) -> xr.Dataset:
+    """The variables with values that their quantity cannot have set to NaN; a warning tells how many, and where.
+
+    Without the check of limits (``xdrought.set_options``) they stay as they are.
+    """
+    if not limits.is_checking():
+        return ds
+    told, masked = [], {}
+    for name, da in ds.data_vars.items():
+        bounds = limits.limits_of(da)
+        outside = (da.values < bounds.lower) | (da.values > bounds.upper)
+        if str(name) in skip or not outside.any():
+            continue
+        site, day = (int(k[0]) for k in np.nonzero(outside)[:2])
+        value = float(da.values[site, day])
+        told.append(
+            f"{int(outside.sum())} of {name} outside {bounds.lower:g} to {bounds.upper:g} {bounds.units} (first "
+            f"{value:g} at {ds['site'].values[site]} on {pd.Timestamp(ds['time'].values[day]):%Y-%m-%d})"
+        )
+        masked[name] = da.where(~outside)
+    if told:
+        checks.warn(
+            f"values that cannot be were set to missing: {'; '.join(told)}; to see them, read the files inside "
+            f"`with xdrought.set_options(check_limits=False):`"
+        )
+    return ds.assign(masked)
 
 
 def mask_out_of_range(values: pd.Series, valid_range: tuple[float, float]) -> tuple[pd.Series, int]:

@@ -18,9 +18,17 @@ import xarray as xr
 from xdrought import checks
 from xdrought.checks import public
 from xdrought.data.download import cache_folder, fetch, require_https
-from xdrought.data.sites import SiteRecord, check_valid_range, insert_missing_days, mask_out_of_range, to_dataset
+from xdrought.data.sites import (
+    SiteRecord,
+    check_valid_range,
+    insert_missing_days,
+    is_plausible,
+    mask_codes,
+    mask_impossible,
+    mask_out_of_range,
+    to_dataset,
+)
 
-CALLER = "open_uscrn"
 _DEPTHS = (5, 10, 20, 50, 100)
 
 # Order and units as in the readme of daily01; None: not a number that is kept.
@@ -47,17 +55,19 @@ COLUMNS: dict[str, tuple[str | None, str]] = {
     **{f"SOIL_TEMP_{d}_DAILY": ("degC", f"soil temperature at {d} cm") for d in _DEPTHS},
 }
 NAME = re.compile(r"CRND0103-(?P<year>\d{4})-(?P<station>[A-Z]{2}_[\w.'-]+)\.txt")
-# One day is one line of 217 bytes; a file with less holds nothing.
+# One day is one line of 217 bytes; a file with less holds nothing. A station's year has 80 thousand.
 _MIN_BYTES = 200
+MAX_FILE_BYTES = 10 * 2**20
 
 
 def read_file(path: Path) -> pd.DataFrame:
     """The rows of one station-year, dates as index, missing values NaN; refuses what is not such a file."""
+    size = path.stat().st_size
+    if not _MIN_BYTES <= size <= MAX_FILE_BYTES:
+        much = "less than one day needs" if size < _MIN_BYTES else f"more than the {MAX_FILE_BYTES} that any year has"
+        raise ValueError(f"{path.name} has {size} bytes, {much}; get it again")
     text = path.read_text(encoding="ascii", errors="replace")
     match = NAME.fullmatch(path.name)
-    size = len(text)
-    if size < _MIN_BYTES:
-        raise ValueError(f"{path.name} has {size} bytes, less than one day needs; get it again")
     for number, line in enumerate(text.splitlines(), start=1):
         if len(line.split()) != len(COLUMNS):
             raise ValueError(
@@ -69,21 +79,22 @@ def read_file(path: Path) -> pd.DataFrame:
     names, texts = list(COLUMNS), {"LST_DATE": str}
     frame = pd.read_csv(StringIO(text), sep=r"\s+", header=None, names=names, dtype=texts, quoting=csv.QUOTE_NONE)
     days = pd.to_datetime(frame["LST_DATE"], format="%Y%m%d", errors="coerce")
-    if days.isna().any() or (match and not (days.dt.year == int(match["year"])).all()):
+    if not is_plausible(days).all() or (match and not (days.dt.year == int(match["year"])).all()):
         raise ValueError(f"the dates of {path.name} are not days of its year; get the file again")
     numbers = frame.drop(columns=["LST_DATE", "SUR_TEMP_DAILY_TYPE", "CRX_VN"])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
-    if numbers.isna().any(axis=None):
-        column = numbers.columns[numbers.isna().any()][0]
+    odd = ~np.isfinite(numbers.to_numpy("float64")).all(axis=0)
+    if odd.any():
+        column = numbers.columns[odd][0]
         raise ValueError(f"column {column} of {path.name} holds text, not numbers; get the file again")
-    return _mask_sentinels(numbers).set_index(pd.DatetimeIndex(days, name="time"))
+    return _mask_missing(numbers).set_index(pd.DatetimeIndex(days, name="time"))
 
 
-def _mask_sentinels(numbers: pd.DataFrame) -> pd.DataFrame:
+def _mask_missing(numbers: pd.DataFrame) -> pd.DataFrame:
+    """NaN for -9999 and other numbers of nines; -99 stands for missing in soil moisture alone."""
     moisture = [f"SOIL_MOISTURE_{depth}_DAILY" for depth in _DEPTHS]
-    masked = numbers.astype("float64").replace(-9999.0, np.nan)
-    # -99 stands for missing in soil moisture alone; elsewhere it would be a value.
-    masked[moisture] = masked[moisture].replace(-99.0, np.nan)
+    masked = mask_codes(numbers.astype("float64"))
+    masked[moisture] = masked[moisture].replace([-99.0, -99.9, -99.99, -99.999], np.nan)
     return masked
 
 
@@ -99,7 +110,6 @@ DRIVERS = (
     "RH_DAILY_AVG",
 )
 
-MAX_FILE_BYTES = 10 * 2**20  # a station's year has 80 thousand
 _STATION = re.compile(r"[A-Z]{2}_[\w.'-]+")
 
 
@@ -193,7 +203,8 @@ def open_uscrn(
         files = _local_files(path)
     by_station = _choose(files, stations, chosen)
     records = [_read_station(name, parts, kept, target, valid_range) for name, parts in by_station.items()]
-    return to_dataset(records, _attributes(kept), _global_attrs(valid_range))
+    ds = to_dataset(records, _attributes(kept), _global_attrs(valid_range))
+    return mask_impossible(ds, skip=("soil_moisture",))
 
 
 def _kept_columns(target: str, soil_temperature: str, variables: Sequence[str]) -> dict[str, str]:
@@ -289,12 +300,20 @@ def _read_station(
     moisture, outside = mask_out_of_range(complete[target], valid_range)
     table = pd.DataFrame({name: complete[column] for name, column in kept.items()})
     table = table.assign(soil_moisture=moisture)
-    place = {
-        "lat": float(whole["LATITUDE"].iloc[-1]),
-        "lon": float(whole["LONGITUDE"].iloc[-1]),
-        "wban": f"{int(whole['WBANNO'].iloc[-1]):05d}",
-    }
-    return SiteRecord(station, table, place, {"inserted_days": inserted, "out_of_range_days": outside})
+    return SiteRecord(
+        station, table, _place(station, whole.iloc[-1]), {"inserted_days": inserted, "out_of_range_days": outside}
+    )
+
+
+def _place(station: str, last: pd.Series) -> dict[str, object]:
+    """Where a station is by the last day of its record, and its number."""
+    lat, lon, wban = (float(last[name]) for name in ("LATITUDE", "LONGITUDE", "WBANNO"))
+    if abs(lat) > 90 or abs(lon) > 360 or not (0 <= wban < 100_000 or np.isnan(wban)):
+        raise ValueError(
+            f"the last day of station {station} gives latitude {lat:g}, longitude {lon:g} and WBAN {wban:g}, which "
+            f"cannot be; get the file again"
+        )
+    return {"lat": lat, "lon": lon, "wban": "" if np.isnan(wban) else f"{int(wban):05d}"}
 
 
 def _fetch_all(
@@ -308,8 +327,8 @@ def _fetch_all(
 ) -> list[Path]:
     if not stations or not years:
         raise ValueError(
-            f"fetching needs stations=[...] and years=[...]; got stations={stations}, years={years}; "
-            f"Station names are those of the files at {BASE_URL}/2024/"
+            f"fetching needs stations=[...] and years=[...]; got stations={stations}, years={years}. Station names are "
+            f"those of the files at {BASE_URL}/2024/, e.g. stations=['OK_Stillwater_5_WNW'], years=[2020]"
         )
     odd = [name for name in stations if not _STATION.fullmatch(name)]
     if odd:
