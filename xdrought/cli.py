@@ -1,0 +1,205 @@
+"""The command line: ``xdrought events IN.nc OUT.nc`` and the like, each command a thin door to one function.
+
+Files are netCDF (``.nc``), zarr stores (``.zarr``) or, for one station, text tables (``.csv``). Settings of a definition
+are given as ``--set upper=50 min_duration=20``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from xdrought import causality, events, files
+
+READ_AS = {".nc": "netCDF", ".nc4": "netCDF", ".zarr": "zarr", ".csv": "csv"}
+
+
+def read(path: Path, time: str) -> xr.Dataset:
+    """A Dataset of a file or store; a csv table has one column of dates, named like the time dimension."""
+    kind = _kind(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}; give the path of a .nc, .zarr or .csv")
+    if kind == "zarr":
+        ds = xr.open_zarr(path)
+        return ds.chunk({time: -1}) if time in ds.dims else ds  # every command needs whole records
+    if kind == "netCDF":
+        return xr.open_dataset(path)
+    table = pd.read_csv(path)
+    if time not in table:
+        raise ValueError(f"{path} has the columns {list(table)}, not {time!r}; name the column of dates with --time")
+    return table.assign(**{time: pd.to_datetime(table[time])}).set_index(time).to_xarray()
+
+
+def write(result: xr.Dataset | xr.DataArray, path: Path) -> None:
+    """Write a result as a whole: the file is there when it is complete, or not at all."""
+    kind = _kind(path)
+    ds = result.to_dataset() if isinstance(result, xr.DataArray) else result
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as part:
+        if kind == "zarr":
+            ds.to_zarr(part, mode="w", zarr_format=3, consolidated=False)
+        elif kind == "netCDF":
+            ds.to_netcdf(part, engine="h5netcdf")
+        else:
+            ds.to_dataframe().to_csv(part)
+
+
+def _kind(path: Path) -> str:
+    if path.suffix not in READ_AS:
+        raise ValueError(f"{path} ends in {path.suffix!r}; files are netCDF (.nc), zarr (.zarr) or text (.csv)")
+    return READ_AS[path.suffix]
+
+
+def _choose(ds: xr.Dataset, name: str | None, wanted: str) -> xr.DataArray:
+    """The variable of a name, or the only one there is."""
+    if name is None and len(ds.data_vars) == 1:
+        return next(iter(ds.data_vars.values()))
+    name = wanted if name is None else name
+    if name not in ds:
+        raise ValueError(f"there is no variable {name!r}; there are {sorted(map(str, ds.data_vars))}: use --variable")
+    return ds[name]
+
+
+def _soil_moisture(options: argparse.Namespace) -> tuple[xr.DataArray, dict[str, Any]]:
+    """The soil moisture of a command, and the keywords of the event functions."""
+    ds = read(options.input, options.time)
+    values = _choose(ds, options.variable, "soil_moisture")
+    if options.units:
+        values = values.assign_attrs(units=options.units)
+    keywords: dict[str, Any] = {"time": options.time}
+    if options.soil_temperature:
+        keywords["soil_temperature"] = _choose(ds, options.soil_temperature, "soil_temperature")
+    if options.reference:
+        keywords["reference"] = slice(*options.reference)
+    return values, keywords
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Settings given as NAME=VALUE; numbers become numbers, everything else stays text."""
+    settings = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair!r} has no '='; write NAME=VALUE, e.g. --set upper=50")
+        try:
+            settings[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            settings[name] = text
+    return settings
+
+
+def _of_events(function: Callable[..., xr.Dataset | xr.DataArray]) -> Callable[[argparse.Namespace], Any]:
+    def run(options: argparse.Namespace) -> xr.Dataset | xr.DataArray:
+        values, keywords = _soil_moisture(options)
+        return function(values, definition=options.definition, **keywords, **_settings(options.set))
+
+    return run
+
+
+def _percentiles(options: argparse.Namespace) -> xr.DataArray:
+    values, keywords = _soil_moisture(options)
+    keywords.pop("soil_temperature", None)
+    return events.soil_moisture_percentile(values, **keywords, **_settings(options.set))
+
+
+def _ccm(options: argparse.Namespace) -> xr.Dataset:
+    ds = read(options.input, options.time)
+    effect = _choose(ds, options.variable, "soil_moisture")
+    missing = [name for name in options.causes if name not in ds]
+    if missing:
+        raise ValueError(f"there is no variable {missing}; there are {sorted(map(str, ds.data_vars))}")
+    settings = {"surrogates": options.surrogates, **_settings(options.set)}
+    return causality.ccm(ds[options.causes], effect, time=options.time, **settings)
+
+
+def _map(options: argparse.Namespace) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from xdrought.plot import plot_map
+
+    field = _choose(read(options.input, options.time), options.variable, "flash_count")
+    figure = plot_map(field).figure
+    figure.savefig(options.output, dpi=200, bbox_inches="tight")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands with their help."""
+    parser = argparse.ArgumentParser(prog="xdrought", description="Flash droughts of files, without writing Python.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (run, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("input", type=Path, help="netCDF file, zarr store or csv table")
+        command.add_argument(
+            "output", type=Path, help="what is written: .png" if name == "map" else ".nc, .zarr or .csv"
+        )
+        command.add_argument("--variable", help="variable to read; needed when there are several")
+        command.add_argument("--time", default="time", help="name of the time dimension or column (default: time)")
+        command.add_argument("--quiet", action="store_true", help="no progress bar and no closing line")
+        if name in ("events", "classes", "summary", "percentiles"):
+            command.add_argument("--units", help="units of the variable, for files that do not say them")
+            command.add_argument("--soil-temperature", help="variable that tells frozen soil")
+            command.add_argument(
+                "--reference", nargs=2, metavar=("START", "END"), help="period that percentiles refer to"
+            )
+        if name in ("events", "classes", "summary"):
+            command.add_argument("--definition", default="tang2025", help="a published definition (default: tang2025)")
+        if name == "ccm":
+            command.add_argument("--causes", nargs="+", required=True, help="variables that may be causes")
+            command.add_argument("--surrogates", type=int, default=99, help="surrogates of the test (default: 99)")
+        if name != "map":
+            command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="further settings")
+    return parser
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Any], str]] = {
+    "events": (_of_events(events.flash_drought_events), "The table of all drought events."),
+    "classes": (_of_events(events.drought_classes), "The drought class of every day."),
+    "summary": (_of_events(events.drought_summary), "Maps of how many droughts there were, how fast and how long."),
+    "percentiles": (_percentiles, "Soil moisture percentiles."),
+    "ccm": (_ccm, "How variables are related to soil moisture: convergent cross mapping."),
+    "map": (_map, "A map of a variable as a picture."),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = make_parser().parse_args(arguments)
+    try:
+        if options.output.suffix != ".png" or options.command != "map":
+            _kind(options.output)
+        with warnings.catch_warnings(), _progress(options):
+            warnings.showwarning = _show_warning
+            result = options.run(options)
+            if result is not None:
+                write(result, options.output)
+    except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
+        message = error.args[0] if error.args and not isinstance(error, OSError) else error
+        print(f"xdrought {options.command}: {message}", file=sys.stderr)
+        return 1
+    if not options.quiet:
+        print(options.output)
+    return 0
+
+
+def _progress(options: argparse.Namespace) -> Any:
+    """A bar on terminals while blocks are computed."""
+    from contextlib import nullcontext
+
+    from dask.diagnostics import ProgressBar
+
+    return nullcontext() if options.quiet or not sys.stderr.isatty() else ProgressBar(out=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *others: Any, **more: Any) -> None:
+    """Warnings of a command without the line of code they are about."""
+    print(f"warning: {message}", file=sys.stderr)
