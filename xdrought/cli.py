@@ -1,7 +1,7 @@
 """The command line: ``xdrought events IN.nc OUT.nc`` and the like, each command a thin door to one function.
 
-Files are netCDF (``.nc``), zarr stores (``.zarr``) or, for one station, text tables (``.csv``). Settings of a definition
-are given as ``--set upper=50 min_duration=20``.
+Files are netCDF (``.nc``), zarr stores (``.zarr``) or, for one station, text tables (``.csv``). Settings of a
+definition are given as ``--set upper=50 min_duration=20``.
 """
 
 from __future__ import annotations
@@ -121,14 +121,14 @@ def _ccm(options: argparse.Namespace) -> xr.Dataset:
 
 
 def _map(options: argparse.Namespace) -> None:
-    import matplotlib
+    import matplotlib.pyplot as plt
 
-    matplotlib.use("Agg")
+    plt.switch_backend("Agg")
     from xdrought.plot import plot_map
 
     field = _choose(read(options.input, options.time), options.variable, "flash_count")
-    figure = plot_map(field).figure
-    figure.savefig(options.output, dpi=200, bbox_inches="tight")
+    plot_map(field)
+    plt.savefig(options.output, dpi=200, bbox_inches="tight")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -144,7 +144,7 @@ def back_to_the_last(imports: Imports) -> list[str]:
             late = room(target, LAST[:-1]) or ("xdrought" if target == "xdrought" else None)
             allowed = {
                 "xdrought.accessor": {"xdrought"},
-                "xdrought.plot": {"xdrought.study"},
+                "xdrought.plot": {"xdrought.study", "xdrought.cli"},
                 "xdrought": {"xdrought.study"},
             }
             fine = {late, "xdrought.reproduction", *allowed.get(str(late), set())}

@@ -23,8 +23,6 @@ def grid() -> xr.Dataset:
     values = 0.3 + 0.1 * np.tanh(walk / 10)
     variables = {"soil_moisture": (tuple(coords), values), "tp": (tuple(coords), walk**2)}
     ds = xr.Dataset(variables, coords)
-        {"soil_moisture": (("lat", "lon", "time"), values), "tp": (("lat", "lon", "time"), walk**2)}, coords
-    )
     ds["soil_moisture"].attrs["units"] = "m3 m-3"
     return ds
 
