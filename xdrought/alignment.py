@@ -89,6 +89,38 @@ def in_order(da: xr.DataArray, dim: Hashable = "time") -> xr.DataArray:
     return da.sortby(dim)
 
 
+def with_dates_of(first: xr.DataArray, second: xr.DataArray, dim: Hashable, *, what: str) -> xr.DataArray:
+    """`second` with dates of the same kind as `first`, numpy or cftime, so that days of both can be compared.
+
+    Raises
+    ------
+    ValueError
+        For calendars that differ in more than their name.
+    """
+    ours, theirs = first.indexes[dim], second.indexes[dim]
+    _same_calendar(ours, theirs, dim, what)
+    if isinstance(ours, xr.CFTimeIndex) == isinstance(theirs, xr.CFTimeIndex):
+        return second
+    if isinstance(ours, xr.CFTimeIndex):
+        kind = type(ours[0])
+        made = [kind(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond) for d in theirs]
+        return second.assign_coords({dim: xr.CFTimeIndex(made)})
+    return second.assign_coords({dim: _numpy_dates(theirs)})
+
+
+def require_same_kind(first: xr.DataArray, second: xr.DataArray, dim: Hashable, *, what: str) -> None:
+    """Refuse numbers against text, which are never equal."""
+    ours, theirs = pd.Index(first.values), pd.Index(second.values)
+    kinds = [_kind(index) for index in (ours, theirs)]
+    if kinds[0] != kinds[1] and len(ours) and len(theirs):
+        raise ValueError(_tell_kinds(kinds, ours, theirs, dim, what))
+
+
+def require_same_calendar(ours: pd.Index, theirs: pd.Index, dim: Hashable, *, what: str) -> None:
+    """Refuse dates of calendars that differ in more than their name."""
+    _same_calendar(ours, theirs, dim, what)
+
+
 def _not_an_array(second: object, what: str) -> str:
     cure = "pick one of its variables, e.g. ds['name']" if isinstance(second, xr.Dataset) else "give it labels"
     example = "" if isinstance(second, xr.Dataset) else ", xarray.DataArray(values, coords=..., dims=...)"

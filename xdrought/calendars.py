@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import alignment
+
 Period = slice | tuple | xr.DataArray
 
 TimeIndex = pd.DatetimeIndex | xr.CFTimeIndex
@@ -81,15 +83,10 @@ def make_pools(groups: np.ndarray, reference_groups: np.ndarray, n_groups: int, 
 
 
 def check_mask(mask: xr.DataArray, da: xr.DataArray) -> xr.DataArray:
-    """A boolean mask on dimensions of `da`, with its labels."""
+    """A boolean mask on dimensions of `da`, on its labels."""
     if mask.dtype.kind != "b":
         raise TypeError(f"train has dtype {mask.dtype}; a training mask is boolean, True where it trains")
-    for dim in mask.dims:
-        ours, theirs = mask.indexes.get(dim), da.indexes.get(dim)
-        both = ours is not None and theirs is not None
-        if dim not in da.dims or mask.sizes[dim] != da.sizes[dim] or (both and not ours.equals(theirs)):  # type: ignore[union-attr]
-            raise ValueError(f"the training mask and {da.name!r} differ along {dim!r}; use mask.reindex_like(...)")
-    return mask
+    return alignment.align_to(da, mask, what="the training mask")
 
 
 def as_slice(period: slice | tuple) -> slice:
@@ -101,4 +98,6 @@ def training_mask(da: xr.DataArray, train: Period, time: Hashable) -> xr.DataArr
     """True on the days of `da` that belong to the training part."""
     if isinstance(train, xr.DataArray):
         return check_mask(train, da)
-    return da[time].isin(da[time].sel({time: as_slice(train)}))
+    chosen = as_slice(train)
+    days = alignment.in_order(da[time].rename("days"), time)
+    return da[time].isin(days.sel({time: chosen}))

@@ -168,11 +168,3 @@ def require_regular_steps(da: xr.DataArray, dim: Hashable) -> float:
             f'insert them as NaN, e.g. .resample({dim}="{freq}").asfreq(), or with .reindex'
         )
     return step
-
-
-def align_exactly(first: xr.DataArray, second: xr.DataArray, names: str) -> tuple[xr.DataArray, xr.DataArray]:
-    """Both arrays, whose labels must be the same; `names` says what they are."""
-    try:
-        return xr.align(first, second, join="exact")
-    except ValueError as error:
-        raise ValueError(f"{names} differ in their labels; use xarray.align") from error

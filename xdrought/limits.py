@@ -99,7 +99,12 @@ class Limits:
 
 
 def check(
-    da: xr.DataArray, *, quantity: str | None = None, name: str | None = None, scale: bool = True
+    da: xr.DataArray,
+    *,
+    quantity: str | None = None,
+    name: str | None = None,
+    scale: bool = True,
+    codes_only: bool = False,
 ) -> xr.DataArray:
     """Refuse missing codes and impossible values: at once in memory, inside the blocks for dask.
 
@@ -113,6 +118,8 @@ def check(
         What the refusal calls it, the variable's own name otherwise.
     scale : bool
         Whether percentiles that all lie between 0 and 1 are refused as quantiles; not for a few days alone.
+    codes_only : bool
+        Look for missing codes alone: a forecast may go beyond what is possible, and its score tells.
 
     Returns
     -------
@@ -128,6 +135,8 @@ def check(
     if not _checking.get() or da.dtype.kind not in "fiu":
         return da
     limits = limits_of(da, quantity=quantity, name=name)
+    if codes_only:
+        limits = Limits(limits.variable, codes=limits.codes)
     if not scale:
         limits = replace(limits, is_percentile=False)
     if da.chunks is None:

@@ -359,13 +359,18 @@ CLASSES = grid(np.random.default_rng(5).random((4, 3, 8)) < 0.4)
         (lambda c: c.astype("int8"), {"kinds": ["dry"]}, r"kinds=\('dry',\) names no or unknown classes"),
         (lambda c: c.astype("int8"), {"kinds": []}, r"kinds=\(\) names no or unknown classes"),
         (lambda c: c.isel(lon=[0, 1, 3]), {}, r"longitudes go from 0 to 135 in steps of 45 to 90 degrees"),
+        (
+            lambda c: c,
+            {"cell_area": (CLASSES[0, 0] * 1.0).assign_attrs(units="km2")},
+            "the area of cells depends on 'lat'",
+        ),
         (lambda c: c.isel(lon=[*range(8), 0]), {}, "go around the world more than once; drop the repeated ones"),
         (lambda c: c.isel(lat=[0, 2, 1]), {}, "latitudes are not in order between -90 and 90 degrees"),
         (lambda c: c, {"cell_area": CLASSES[0] * 1.0}, "has no units; expected something that converts to 'km2'"),
-        (lambda c: c, {"cell_area": one_km2(3, 4)}, "cell_area is on .* with other labels"),
+        (lambda c: c, {"cell_area": one_km2(3, 4)}, "cell_area (lacks|has) .*along"),
         (lambda c: c, {"cell_area": (CLASSES[0] * -1.0 - 1).assign_attrs(units="m2")}, "cell_area is negative or miss"),
-        (lambda c: c, {"intensity": CLASSES[0] * 1.0}, "intensity must be a DataArray on"),
-        (lambda c: c, {"intensity": CLASSES[:2] * 1.0}, "intensity and classes differ in their labels"),
+        (lambda c: c, {"intensity": CLASSES[0] * 1.0}, r"intensity lacks the dimension\(s\) \['time'\]; it must be on"),
+        (lambda c: c, {"intensity": CLASSES[:2] * 1.0}, "intensity lacks 2 of the record's 4 labels along 'time'"),
     ],
 )
 def test_what_makes_no_objects_is_refused(change, options, message):

@@ -12,7 +12,7 @@ import xarray as xr
 import xdrought as xd
 from tests.support.cures import follow
 from tests.support.helpers import raise_if_dask_computes
-from xdrought.events import start_monitor
+from xdrought.events import drought_objects, start_monitor
 
 FALL = np.repeat([60.0, 30.0, 15.0, 30.0], [5, 1, 20, 10])  # one flash drought of 20 days
 DAYS = pd.date_range("2001-01-01", periods=FALL.size)
@@ -293,3 +293,33 @@ def test_a_pool_of_one_value_is_told_and_the_cure_works():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         xd.soil_moisture_percentile(record_of(365), pool="dayofyear", window=15)
+
+
+# ---- objects -------------------------------------------------------------------------------------------------------
+
+
+def dry_maps() -> xr.DataArray:
+    coords = {"time": DAYS[:4], "lat": [10.0, 5.0, 0.0], "lon": np.arange(6) * 5.0}
+    return xr.DataArray(np.random.default_rng(1).random((4, 3, 6)) < 0.4, coords, ("time", "lat", "lon"), "dry")
+
+
+def test_intensities_and_areas_are_taken_by_their_labels():
+    dry = dry_maps()
+    intensity = dry * 1.0 + dry.lat + dry.lon
+    area = (100.0 + dry.lat).assign_attrs(units="km2")
+    plain = drought_objects(dry, intensity=intensity, cell_area=area)
+    turned = drought_objects(dry, intensity=intensity[::-1, ::-1].transpose("lon", ...), cell_area=area[::-1])
+    xr.testing.assert_identical(turned, plain)
+
+
+def test_longitudes_around_the_date_line_are_refused_and_the_cure_works():
+    lon = np.r_[np.arange(-180.0, -175), np.arange(175.0, 180)]
+    coords = {"time": DAYS[:6], "lat": np.arange(4.0), "lon": lon}
+    dry = xr.DataArray(np.ones((6, 4, 10), bool), coords, ("time", "lat", "lon"))
+    with pytest.raises(ValueError, match="expected even steps in one direction: use da.roll") as caught:
+        drought_objects(dry)
+    assert drought_objects(follow(str(caught.value), da=dry)["da"]).sizes["object"] == 1
+    shuffled = dry.isel(lon=[3, 0, 1, 2, 4, 5, 6, 7, 8, 9]).sel(lon=lon[:5][[3, 0, 1, 2, 4]])
+    with pytest.raises(ValueError, match="use da.sortby.'lon'") as caught:
+        drought_objects(shuffled)
+    assert drought_objects(follow(str(caught.value), da=shuffled)["da"]).sizes["object"] == 1

@@ -32,7 +32,8 @@ OWN = {
     "xdrought.statistics": {"xdrought.statistics"},
     "xdrought.checks": set(),
     "xdrought.units": set(),
-    "xdrought.calendars": set(),
+    "xdrought.alignment": set(),
+    "xdrought.calendars": {"xdrought.alignment"},
     "xdrought.definitions": {"xdrought.checks"},
 }
 # What a room must not reach, through whatever lies between.

@@ -88,11 +88,11 @@ def test_a_perfect_forecast_is_worth_everything_and_the_base_rate_nothing():
     [
         (lambda c, p: occurrence_scores(c, c, event="frost"), r"event=\['frost'\] is unknown; choose from"),
         (lambda c, p: occurrence_scores(c, c, event="missing"), "is unknown; choose from"),
-        (lambda c, p: occurrence_scores(c, c.assign_coords(site=["Z"])), "differ in their labels"),
+        (lambda c, p: occurrence_scores(c, c.assign_coords(site=["Z"])), "forecast lacks .* labels along 'site'"),
         (lambda c, p: occurrence_scores(c.drop_attrs(), c.drop_attrs()), "has no flag_values and flag_meanings"),
         (lambda c, p: probability_scores(p * 100, p > 0.5), "probabilities reach 0 to 100; give 0 to 1"),
         (lambda c, p: probability_scores(p, p), "holds other values than 0 and 1"),
-        (lambda c, p: probability_scores(p, (p > 0.5).assign_coords(time=[5, 6, 7])), "differ in their labels"),
+        (lambda c, p: probability_scores(p, (p > 0.5).assign_coords(time=[5, 6, 7])), "occurred lacks 3 of"),
         (lambda c, p: probability_scores(p, p > 0.5, n_bins=0), "n_bins=0; give 1 or more"),
         (lambda c, p: probability_scores(p, p > 0.5, cost_loss_ratio=[0.5, 0.1]), "must grow and lie between 0 and 1"),
     ],

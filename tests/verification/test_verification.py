@@ -412,9 +412,9 @@ def test_scores_can_be_drawn():
         (
             {"observed": world(2)[1].isel(time=[0, 0])},
             ValueError,
-            "'time' of 'soil_moisture' has repeated dates",
+            "'soil_moisture' has 2001-01-01 00:00:00 twice along 'time'",
         ),
-        ({"observed": world(1)[1]}, ValueError, r"no observation of the sites \['S1'\]; drop them"),
+        ({"observed": world(1)[1]}, ValueError, r"the observation lacks 1 of the record's 2 labels along 'site' \(S1;"),
         (
             {"forecast": world(2)[0].expand_dims(member=2)},
             ValueError,
@@ -435,7 +435,7 @@ def test_scores_can_be_drawn():
         (
             {"forecast": {"a": world(2)[0], "b": world(2)[0].isel(site=[0])}},
             ValueError,
-            "the models 'a' and 'b' have different sites",
+            "'b' lacks 1 of the record's 2 labels along 'site'",
         ),
         (
             {"forecast": {"a": world(2)[0][:, :50], "b": world(2)[0][:, 60:]}},
@@ -456,7 +456,7 @@ def test_scores_can_be_drawn():
         (
             {"train": (world(2)[1] > 0)[:, :-1]},
             ValueError,
-            "the training mask and 'soil_moisture' differ along 'time'",
+            "the training mask lacks .* along 'time'",
         ),
     ],
 )
@@ -520,7 +520,7 @@ def test_classes_that_are_not_known_or_not_alike_are_refused():
     plain = xr.DataArray([0, 1], dims="time")
     with pytest.raises(ValueError, match="the observation has no flag_values and flag_meanings"):
         class_scores(plain, plain)
-    with pytest.raises(ValueError, match="forecast and observation differ in their labels"):
+    with pytest.raises(ValueError, match="forecast has 2 steps along 'time' and the record 3|forecast lacks"):
         class_scores(labelled([0, 1]), labelled([0, 1, 2]))
-    with pytest.raises(ValueError, match="forecast has dimensions .* the observation"):
+    with pytest.raises(ValueError, match=r"forecast lacks the dimension\(s\) \['site'\] of observed"):
         class_scores(labelled([0, 1]), labelled([0, 1]).expand_dims("site"))

@@ -104,7 +104,7 @@ def test_drivers_are_compared_with_models():
     [
         ({"matching": "cdf"}, "matching='cdf' is unknown; choose one of"),
         ({"drivers": {"climatology": world(2)[1]}}, "'climatology' is the name of a driver and of a model"),
-        ({"drivers": {"era5": world(1)[1]}}, r"the driver 'era5' has no sites \['S1'\]; give it for all"),
+        ({"drivers": {"era5": world(1)[1]}}, r"the driver 'era5' lacks 1 of the record's 2 labels along 'site' \(S1;"),
     ],
 )
 def test_wrong_drivers_are_refused(change, text):

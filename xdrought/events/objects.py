@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks, units
+from xdrought import alignment, checks, limits, units
 from xdrought.checks import public
 from xdrought.events.flash_droughts import CLASSES
 
@@ -308,12 +308,12 @@ def drought_objects(
     mask = _mask_of(classes, kinds, (time, lat, lon))
     checks.require_choice(connectivity, "connectivity", CONNECTIVITY)
     checks.require_regular_steps(mask, time)
-    lon_degrees, round_the_world = _longitudes(mask[lon].values)
+    lon_degrees, round_the_world = _longitudes(mask[lon].values, lon)
     lat_degrees = _latitudes(mask[lat].values)
     area = _areas(lat_degrees, lon_degrees, cell_area, mask)
     around = round_the_world if periodic is None else bool(periodic)
     if intensity is not None:
-        intensity, mask = _same_grid(intensity, mask)
+        intensity = _same_grid(intensity, mask)
     mask, intensity = _in_blocks_of_days(mask, intensity)
     grid = area, _unit_vectors(lat_degrees, lon_degrees), connectivity == "full", around
     settings = {
@@ -350,7 +350,7 @@ def _mask_of(classes: Any, kinds: Sequence[str], dims: tuple) -> xr.DataArray:
     return classes if classes.dtype == bool else classes.isin([CLASSES[kind] for kind in kinds])
 
 
-def _longitudes(lon: np.ndarray) -> tuple[np.ndarray, bool]:
+def _longitudes(lon: np.ndarray, name: Hashable) -> tuple[np.ndarray, bool]:
     """Longitudes without a jump, and whether they go around the world."""
     degrees = np.unwrap(np.asarray(lon, np.float64), period=360)
     if degrees.size == 1:
@@ -360,7 +360,7 @@ def _longitudes(lon: np.ndarray) -> tuple[np.ndarray, bool]:
     if not (np.isfinite(degrees).all() and step and (np.abs(steps - step) < 0.05 * abs(step)).all()):
         raise ValueError(
             f"longitudes go from {lon[0]:g} to {lon[-1]:g} in steps of {steps.min():g} to {steps.max():g} "
-            f"degrees; expected even steps in one direction: use .sortby"
+            f"degrees; expected even steps in one direction: use {_turn(np.asarray(lon, np.float64), name)}"
         )
     width = abs(step) * degrees.size
     if width > 360 + 0.5 * abs(step):
@@ -369,6 +369,17 @@ def _longitudes(lon: np.ndarray) -> tuple[np.ndarray, bool]:
             f"drop the repeated ones"
         )
     return degrees, bool(abs(width - 360) < 0.5 * abs(step))
+
+
+def _turn(degrees: np.ndarray, name: Hashable) -> str:
+    """The call that puts longitudes in a row: sorted ones may have the date line between, then they are turned."""
+    order = np.sort(np.mod(degrees, 360))
+    gaps = np.diff(order, append=order[0] + 360)
+    first = order[(int(np.argmax(gaps)) + 1) % order.size]  # east of the widest gap
+    at = int(np.argmin(np.abs(np.mod(degrees, 360) - first)))
+    if (np.diff(degrees) > 0).all() and at:
+        return f"da.roll({name}={degrees.size - at}, roll_coords=True)"
+    return f"da.sortby({str(name)!r})"
 
 
 def _latitudes(lat: np.ndarray) -> np.ndarray:
@@ -394,12 +405,11 @@ def _areas(lat: np.ndarray, lon: np.ndarray, cell_area: Any, mask: xr.DataArray)
         bands = np.abs(np.diff(np.sin(np.deg2rad(np.clip(_edges(lat), -90, 90)))))
         widths = np.abs(np.diff(np.deg2rad(_edges(lon))))
         return EARTH_RADIUS**2 * bands[:, None] * widths
-    given = units.convert(cell_area, "km2")
     own = mask.isel({mask.dims[0]: 0}, drop=True)
-    fits = set(given.dims) <= set(dims) and all(own.indexes[d].equals(given.indexes.get(d)) for d in given.dims)
-    if not fits or dims[0] not in given.dims:
+    given = units.convert(alignment.align_to(own, cell_area, what="cell_area"), "km2")
+    if dims[0] not in given.dims:
         raise ValueError(
-            f"cell_area is on {tuple(given.dims)} with other labels than the classes' {dims}; use .reindex_like"
+            f"cell_area is on {tuple(given.dims)}; the area of cells depends on {dims[0]!r}: give it along"
         )
     full = given.broadcast_like(own).transpose(*dims).values.astype(np.float64)
     if not (full >= 0).all():
@@ -412,10 +422,15 @@ def _unit_vectors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     return np.stack(np.broadcast_arrays(np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)), axis=-1)
 
 
-def _same_grid(intensity: xr.DataArray, mask: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    if not isinstance(intensity, xr.DataArray) or set(intensity.dims) != set(mask.dims):
-        raise ValueError(f"intensity must be a DataArray on {tuple(mask.dims)}; use .broadcast_like(classes)")
-    return checks.align_exactly(intensity.transpose(*mask.dims), mask, "intensity and classes")
+def _same_grid(intensity: xr.DataArray, mask: xr.DataArray) -> xr.DataArray:
+    """The intensity on the labels of the classes, every day and cell of them."""
+    aligned = alignment.align_to(mask, intensity, what="intensity")
+    if missing := [dim for dim in mask.dims if dim not in aligned.dims]:
+        raise ValueError(
+            f"intensity lacks the dimension(s) {missing}; it must be on {tuple(mask.dims)}: use "
+            f"da.broadcast_like(classes)"
+        )
+    return limits.check(aligned, codes_only=True)
 
 
 def _in_blocks_of_days(mask: xr.DataArray, intensity: xr.DataArray | None) -> tuple[xr.DataArray, xr.DataArray | None]:

@@ -8,10 +8,11 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.statistics import bootstrap as kernel
 from xdrought.verification.intervals import Bootstrap, in_words, resample
+from xdrought.verification.paired_days import in_label_order
 
 
 def _logit(share: np.ndarray) -> np.ndarray:
@@ -42,6 +43,7 @@ def pooled_intervals(
     cell = cells.dims[-1]
     if site not in cells.dims:
         cells = cells.expand_dims(site)
+    cells = in_label_order(cells.transpose(site, ...))
     others = set(cells.dims) - {site, time, cell}
     if others:
         raise ValueError(
@@ -76,6 +78,26 @@ def _unbounded(plain: kernel.Statistic, sums: np.ndarray) -> dict[str, np.ndarra
 
 
 MISSING = "missing"
+
+
+def same_days(
+    forecast: xr.DataArray, observed: xr.DataArray, time: Hashable, names: tuple[str, str] = ("forecast", "observed")
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Both on the labels of the observation, which must be the same, with days in order."""
+    for name, da in zip(names, (forecast, observed), strict=True):
+        if not isinstance(da, xr.DataArray):
+            raise TypeError(f"{name} must be a DataArray, got {type(da).__name__}; pick a variable, ds['...']")
+    if time in observed.dims:
+        observed = alignment.in_order(observed, time)
+        if time in forecast.dims and time in forecast.indexes and time in observed.indexes:
+            forecast = alignment.in_order(forecast, time)
+    forecast = alignment.align_to(observed, forecast, what=names[0], exact=True)
+    if missing := [dim for dim in observed.dims if dim not in forecast.dims]:
+        raise ValueError(
+            f"{names[0]} lacks the dimension(s) {missing} of {names[1]}; give both the same, e.g. with "
+            f".broadcast_like({names[1]})"
+        )
+    return forecast, observed
 
 
 @public
@@ -142,10 +164,8 @@ def class_scores(
     """
     names = class_values(observed, "give classes={'no_drought': 0, ...}") if classes is None else dict(classes)
     names = {name: value for name, value in names.items() if name != MISSING}
-    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation")
-    if set(forecast.dims) != set(observed.dims):
-        raise ValueError(f"forecast has dimensions {forecast.dims}, the observation {observed.dims}")
-    values, forecast = np.array(list(names.values())), forecast.transpose(*observed.dims)
+    forecast, observed = same_days(forecast, observed, time)
+    values = np.array(list(names.values()))
     found = _tables(_count(observed.values, forecast.values, values), list(names))
     if not n_boot:
         return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import alignment
 from xdrought.checks import public
 
 _ERRORS = {
@@ -47,28 +48,31 @@ def match_events(
     forecast, observed : xarray.Dataset
         From :func:`xdrought.flash_drought_events` of forecast and observed soil moisture, of one definition; take the
         flash droughts alone with ``events.isel(event=events.is_flash)``. Places are told apart by ``site`` where both
-        have it, otherwise by ``cell``.
+        have it, on grids by the labels of their dimensions (``lat`` and ``lon``), whatever the order and extent of
+        either grid; by ``cell`` alone only where both tables are of the same series.
     tolerance : float
         Most days between the starts of a pair. As many pairs as possible are made, and among those choices the one
         with the smallest summed distance.
     lead : float, optional
         Days from issue to valid time of the forecast; adds ``detection_lead``.
     years : float or xarray.DataArray, optional
-        Years that were forecast, one number or per place (on ``site`` or ``cell``); adds false alarms per year, and
-        tells of places without any event.
+        Years that were forecast, one number or per place (on ``site``, ``cell`` or the grid's dimensions); adds false
+        alarms per year, and tells of places without any event.
 
     Returns
     -------
     xarray.Dataset
-        On ``site`` (or ``cell``): ``n_observed n_forecast hits misses false_alarms pod far csi`` (NaN where there is
-        nothing to divide by) and ``false_alarms_per_year``; the same over all places with ``_pooled``. On ``match``:
-        the place, ``observed_event`` and ``forecast_event`` (positions in the tables), ``start_error onset_error
-        duration_error`` in days, positive when the forecast is late or long, and ``detection_lead``.
+        On ``site`` (or ``cell``, on grids with its ``lat lon``): ``n_observed n_forecast hits misses false_alarms pod
+        far csi`` (NaN where there is nothing to divide by) and ``false_alarms_per_year``; the same over all places with
+        ``_pooled``. On ``match``: the place (``match_site``, or ``match_lat match_lon``), ``observed_event`` and
+        ``forecast_event`` (positions in the tables), ``start_error onset_error duration_error`` in days, positive when
+        the forecast is late or long, and ``detection_lead``.
 
     Raises
     ------
     ValueError
-        For something else than event tables, several definitions in one table, or a negative tolerance.
+        For something else than event tables, several definitions in one table, a negative tolerance, tables of
+        different kinds of places (sites against cells, numbers against text) or of different calendars.
 
     Examples
     --------
@@ -87,17 +91,18 @@ def match_events(
         raise ValueError(f"tolerance={tolerance!r}; it is a number of days, 0 or more")
     for name, events in (("forecast", forecast), ("observed", observed)):
         _check_table(events, name)
-    key = "site" if "site" in forecast.coords and "site" in observed.coords else "cell"
-    said, seen = _Table.read(forecast, key), _Table.read(observed, key)
-    pairs = _pair(said, seen, tolerance)
-    places = _places(key, (seen, said), years)
-    counts = _count(said, seen, pairs, places)
+    key, keys = _keys(forecast, observed)
+    names = _Names.create(keys, [forecast, observed], years)
+    fcst, obs = _Table.read(forecast, names.of(forecast)), _Table.read(observed, names.of(observed))
+    _check_calendars(forecast, observed)
+    pairs = _pair(fcst, obs, tolerance)
+    counts = _count(fcst, obs, pairs, len(names.labels))
     found: dict[str, tuple] = {
         name: (key, counts[name], {"long_name": text, "units": "1"}) for name, text in _COUNTS.items()
     }
     total = {name: counts[name].sum() for name in _COUNTS}
     found |= {f"{name}_pooled": ((), total[name], {"long_name": text, "units": "1"}) for name, text in _COUNTS.items()}
-    length = _length(years, key, places)
+    length = _length(years, names)
     for name, (text, unit) in _RATES.items():
         if name == "false_alarms_per_year" and length is None:
             continue
@@ -105,15 +110,103 @@ def match_events(
         whole = None if length is None else length.sum()
         found[name] = (key, _rate(name, counts, length), attrs)
         found[f"{name}_pooled"] = ((), _rate(name, total, whole), attrs)
-    errors = _errors(said, seen, pairs, lead)
+    errors = _errors(fcst, obs, pairs, lead)
     found |= {name: ("match", values, {"long_name": _ERRORS[name][0], "units": "d"}) for name, values in errors.items()}
-    coords = {
-        key: places,
-        f"match_{key}": ("match", seen.place[pairs.observed]),
-        "observed_event": ("match", pairs.observed),
-        "forecast_event": ("match", pairs.forecast),
-    }
+    place = obs.place[pairs.observed]
+    coords: dict[str, Any] = {name: (key, values) for name, values in names.columns().items()}
+    coords |= {f"match_{name}": ("match", values[place]) for name, values in names.columns().items()}
+    coords |= {"observed_event": ("match", pairs.observed), "forecast_event": ("match", pairs.forecast)}
+    if key not in coords:
+        coords[key] = (key, np.arange(len(names.labels)), {"long_name": "number of the place in this table"})
     return xr.Dataset(found, coords, {"tolerance": float(tolerance), "matched_by": "start_time"})
+
+
+def _keys(forecast: xr.Dataset, observed: xr.Dataset) -> tuple[str, tuple[str, ...]]:
+    """The dimension of the result, and the coordinates that tell places apart in both tables."""
+    tables = (forecast, observed)
+    if all("site" in events.coords for events in tables):
+        return "site", ("site",)
+    dims = [
+        sorted(str(events["cell"].attrs.get("instance_dimension", "")).split())
+        for events in tables
+        if "cell" in events.coords
+    ]
+    if len(dims) < 2:
+        kinds = ["site" if "site" in events.coords else "cell" for events in tables]
+        raise ValueError(
+            f"the forecast's events are told apart by {kinds[0]!r}, the observed ones by {kinds[1]!r}, so that nothing "
+            f"says which are of one place; make events of records on the same dimensions"
+        )
+    labels = [_place_labels(events, own) for events, own in zip(tables, dims, strict=True)]
+    if labels[0] and labels[0] == labels[1]:
+        return "cell", labels[0]
+    shapes = [events["cell"].attrs.get("shape") for events in tables]
+    if labels[0] != labels[1] or shapes[0] != shapes[1]:
+        raise ValueError(
+            f"the forecast's events are on {labels[0] or shapes[0]}, the observed ones on {labels[1] or shapes[1]}; "
+            f"give both the same coordinates, e.g. lat and lon, before the events are made"
+        )
+    return "cell", ("cell",)
+
+
+def _place_labels(events: xr.Dataset, dims: list[str]) -> tuple[str, ...]:
+    """Coordinates that label the series of a table: those of its dimensions, or lat and lon of stacked ones."""
+    for names in (tuple(dims), ("lat", "lon")):
+        if all(name in events.coords and "index along" not in _text(events, name) for name in names):
+            return names
+    return ()
+
+
+def _text(events: xr.Dataset, name: str) -> str:
+    return str(events[name].attrs.get("long_name", ""))
+
+
+class _Names(NamedTuple):
+    """Places of both tables, numbered: those of `years` first, then of the observed and the forecast events."""
+
+    keys: tuple[str, ...]
+    labels: pd.Index
+
+    @classmethod
+    def create(cls, keys: tuple[str, ...], tables: list[xr.Dataset], years: float | xr.DataArray | None) -> _Names:
+        forecast, observed = tables
+        for name in keys:
+            alignment.require_same_kind(observed[name], forecast[name], name, what="the forecast's events")
+        parts = [_labels(events, keys) for events in (observed, forecast)]
+        if isinstance(years, xr.DataArray) and set(keys) <= set(years.coords):
+            flat = years.stack(_place=years.dims) if years.dims else years.expand_dims("_place")
+            parts.insert(0, _labels(flat, keys))
+        merged = parts[0]
+        for part in parts[1:]:
+            merged = merged.append(part)
+        return cls(keys, merged.unique())
+
+    def of(self, events: xr.Dataset) -> np.ndarray:
+        """The number of each event's place."""
+        return self.labels.get_indexer(_labels(events, self.keys))
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The labels of all places."""
+        if len(self.keys) == 1:
+            return {self.keys[0]: self.labels.to_numpy()}
+        return {name: self.labels.get_level_values(name).to_numpy() for name in self.keys}
+
+
+def _labels(events: xr.Dataset | xr.DataArray, keys: tuple[str, ...]) -> pd.Index:
+    """Labels of places, numbers as single precision holds them, so that 0.1 is the same latitude in both."""
+    columns = [events[name].values for name in keys]
+    columns = [column.astype("float32") if column.dtype.kind == "f" else column for column in columns]
+    if len(keys) == 1:
+        return pd.Index(columns[0], name=keys[0])
+    return pd.MultiIndex.from_arrays(columns, names=keys)
+
+
+def _check_calendars(forecast: xr.Dataset, observed: xr.Dataset) -> None:
+    """Days of both tables must count alike."""
+    times = [pd.Index(events["start_time"].values) for events in (observed, forecast) if events.sizes["event"]]
+    if len(times) == 2:
+        kinds = [xr.CFTimeIndex(one) if one.dtype == object else one for one in times]
+        alignment.require_same_calendar(kinds[0], kinds[1], "start_time", what="the forecast's events")
 
 
 class _Table(NamedTuple):
@@ -125,9 +218,9 @@ class _Table(NamedTuple):
     duration: np.ndarray
 
     @classmethod
-    def read(cls, events: xr.Dataset, key: str) -> _Table:
+    def read(cls, events: xr.Dataset, place: np.ndarray) -> _Table:
         onset = _days(events["onset_time"]) if "onset_time" in events else np.full(events.sizes["event"], np.nan)
-        return cls(events[key].values, _days(events["start_time"]), onset, events["duration"].values.astype(float))
+        return cls(place, _days(events["start_time"]), onset, events["duration"].values.astype(float))
 
 
 class _Pairs(NamedTuple):
@@ -174,20 +267,11 @@ def _pair(forecast: _Table, observed: _Table, tolerance: float) -> _Pairs:
     return _Pairs(np.concatenate(left), np.concatenate(right))
 
 
-def _places(key: str, tables: tuple[_Table, ...], years: float | xr.DataArray | None) -> np.ndarray:
-    """Every place, those of `years` first, then those of the observed and forecast events."""
-    named = [years[key].values] if isinstance(years, xr.DataArray) and key in years.coords else []
-    return pd.unique(np.concatenate([*named, *(table.place for table in tables)]))
-
-
-def _count(forecast: _Table, observed: _Table, pairs: _Pairs, places: np.ndarray) -> dict[str, np.ndarray]:
-    index = pd.Index(places)
-
-    def per_place(found: np.ndarray) -> np.ndarray:
-        return np.bincount(index.get_indexer(found), minlength=places.size)
-
-    n_forecast, n_observed = per_place(forecast.place), per_place(observed.place)
-    hits = per_place(observed.place[pairs.observed])
+def _count(forecast: _Table, observed: _Table, pairs: _Pairs, n_places: int) -> dict[str, np.ndarray]:
+    n_forecast, n_observed, hits = (
+        np.bincount(place, minlength=n_places)
+        for place in (forecast.place, observed.place, observed.place[pairs.observed])
+    )
     return {
         "n_observed": n_observed,
         "n_forecast": n_forecast,
@@ -197,13 +281,15 @@ def _count(forecast: _Table, observed: _Table, pairs: _Pairs, places: np.ndarray
     }
 
 
-def _length(years: float | xr.DataArray | None, key: str, places: np.ndarray) -> np.ndarray | None:
+def _length(years: float | xr.DataArray | None, names: _Names) -> np.ndarray | None:
     """Years of every place; NaN where `years` does not name it."""
     if years is None:
         return None
-    if isinstance(years, xr.DataArray) and key in years.coords:
-        return years.reindex({key: places}).values.astype(float)
-    return np.full(places.size, float(years))
+    if isinstance(years, xr.DataArray) and set(names.keys) <= set(years.coords):
+        flat = years.stack(_place=years.dims) if years.dims else years.expand_dims("_place")
+        at = _labels(flat, names.keys).get_indexer(names.labels)
+        return np.where(at >= 0, flat.values[at].astype(float), np.nan)
+    return np.full(len(names.labels), float(years))
 
 
 def _rate(name: str, counts: dict, length: np.ndarray | None) -> np.ndarray:
@@ -219,10 +305,10 @@ def _rate(name: str, counts: dict, length: np.ndarray | None) -> np.ndarray:
 
 
 def _errors(forecast: _Table, observed: _Table, pairs: _Pairs, lead: float | None) -> dict[str, np.ndarray]:
-    said, seen = pairs.forecast, pairs.observed
+    fcst, obs = pairs.forecast, pairs.observed
     errors = {
-        "start_error": forecast.start[said] - observed.start[seen],
-        "onset_error": forecast.onset[said] - observed.onset[seen],
-        "duration_error": forecast.duration[said] - observed.duration[seen],
+        "start_error": forecast.start[fcst] - observed.start[obs],
+        "onset_error": forecast.onset[fcst] - observed.onset[obs],
+        "duration_error": forecast.duration[fcst] - observed.duration[obs],
     }
     return errors if lead is None else errors | {"detection_lead": float(lead) - errors["start_error"]}

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 import numpy as np
 import xarray as xr
 
-from xdrought import checks, units
+from xdrought import alignment, checks, limits, units
 from xdrought.calendars import Period
 from xdrought.verification.references import (
     Lead,
@@ -55,13 +55,12 @@ def ensemble_mean(da: xr.DataArray, run: Hashable) -> xr.DataArray:
 
 
 def by_site(da: xr.DataArray, site: Hashable, time: Hashable) -> xr.DataArray:
-    """(site, time) in memory as float64; a single series becomes one site."""
+    """(site, time) in memory as float64, days in order; a single series becomes one site."""
     checks.require_dim(da, time)
     if da.dtype.kind not in "fiu":
         raise TypeError(f"{da.name!r} has dtype {da.dtype}; expected numbers")
     checks.days_since_start(da, time)
-    if not da.indexes[time].is_unique:
-        raise ValueError(f"{time!r} of {da.name!r} has repeated dates; use .drop_duplicates({time!r})")
+    da = alignment.in_order(da, time)
     others = set(da.dims) - {site, time}
     if others:
         raise ValueError(
@@ -73,6 +72,24 @@ def by_site(da: xr.DataArray, site: Hashable, time: Hashable) -> xr.DataArray:
     if site not in da.indexes:
         da = da.assign_coords({site: np.arange(da.sizes[site])})
     return da.transpose(site, time).astype("float64").compute()
+
+
+def in_label_order(da: xr.DataArray) -> xr.DataArray:
+    """Sites (site, time) in the order of their labels, so that what is drawn of them does not depend on their order."""
+    index = da.indexes[da.dims[0]]
+    if not index.is_unique or index.is_monotonic_increasing:
+        return da
+    try:
+        return da.sortby(da.dims[0])
+    except TypeError:  # labels of several kinds have no order
+        return da
+
+
+def in_order_of(scores: xr.Dataset, given: xr.DataArray, site: Hashable) -> xr.Dataset:
+    """Scores with their sites in the order in which they were given."""
+    if site not in given.indexes or site not in scores.indexes:
+        return scores
+    return scores.isel({site: scores.indexes[site].get_indexer(given.indexes[site])})
 
 
 def in_units_of(da: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
@@ -87,15 +104,14 @@ def on_common_days(
     models: dict[str, xr.DataArray], truth: xr.DataArray, lead: Lead
 ) -> tuple[dict[str, xr.DataArray], xr.DataArray]:
     """All models on the times that they share, and the observation of their sites; all are (site, time)."""
-    site, time = truth.dims
+    _, time = truth.dims
     names = list(models)
     first = models[names[0]]
     for name in names[1:]:
-        if not models[name].indexes[site].equals(first.indexes[site]):
-            raise ValueError(f"the models {names[0]!r} and {name!r} have different sites; align them first")
-    missing = first.indexes[site].difference(truth.indexes[site])
-    if len(missing):
-        raise ValueError(f"no observation of the sites {missing.tolist()}; drop them from the forecast")
+        same = alignment.with_dates_of(first, models[name], time, what=repr(name))
+        models[name] = alignment.align_to(first, same, what=repr(name), exact=True, skip=(time,))
+    truth = alignment.with_dates_of(first, truth, time, what="the observation")
+    truth = alignment.align_to(first, truth, what="the observation", skip=(time,))
     aligned = dict(zip(names, xr.align(*models.values(), join="inner"), strict=True))
     if not aligned[names[0]].sizes[time]:
         raise ValueError(f"the models have no valid time in common; check their {time!r}")
@@ -103,7 +119,7 @@ def on_common_days(
     for name in names[1:]:
         if not issued[name].equals(issued[names[0]]):
             raise ValueError(f"{names[0]!r} and {name!r} have different lead times; compare them one by one")
-    return aligned, truth.sel({site: first[site]})
+    return aligned, truth
 
 
 def prepare(
@@ -125,11 +141,12 @@ def prepare(
     checks.require_choice(matching, "matching", MATCHINGS)
     if not isinstance(observed, xr.DataArray):
         raise TypeError(f"the observation is a {type(observed).__name__}; pick a variable, ds['soil_moisture']")
-    truth = by_site(observed, site, time)
+    truth = by_site(limits.check(observed), site, time)
     models = {}
     for name, da in collect_models(forecast, observed).items():
-        single = by_site(ensemble_mean(da, run), site, time)
+        single = by_site(ensemble_mean(limits.check(da, codes_only=True), run), site, time)
         models[name] = in_units_of(single, truth)
+    models = {name: in_label_order(da) for name, da in models.items()}
     models, truth = on_common_days(models, truth, lead)
     period = before_first_issue(models, truth, lead) if train is None else train
     beside = make_references(chosen, models, truth, lead, period, window)
@@ -146,11 +163,9 @@ def driver_forecast(
 ) -> xr.DataArray:
     """A driver in the units of the observation, or matched with it; its value at the valid time is the forecast."""
     site, time = truth.dims
-    values = by_site(driver, site, time)
-    missing = truth.indexes[site].difference(values.indexes[site])
-    if len(missing):
-        raise ValueError(f"the driver {name!r} has no sites {missing.tolist()}; give it for all")
-    values = values.sel({site: truth[site]})
+    values = by_site(limits.check(driver), site, time)
+    values = alignment.with_dates_of(truth, values, time, what=f"the driver {name!r}")
+    values = alignment.align_to(truth, values, what=f"the driver {name!r}", skip=(time,))
     if matching == "mean_variance":
         return mean_variance_matching(values, truth, train=train, time=time)
     if "units" in truth.attrs and "units" not in values.attrs:

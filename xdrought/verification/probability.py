@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks, limits
 from xdrought.checks import public
-from xdrought.verification.contingency import MISSING, class_values, pooled_intervals
+from xdrought.verification.contingency import MISSING, class_values, pooled_intervals, same_days
 from xdrought.verification.intervals import Bootstrap
 
+ROUNDING = 1e-6  # by which a probability may miss 0 and 1
 _BINARY = {
     "pod": ("probability_of_detection", "probability of detection, hits over observed occurrences"),
     "far": ("false_alarm_ratio", "false alarm ratio, false alarms over forecast occurrences"),
@@ -86,7 +87,7 @@ def occurrence_scores(
     (1.0, 0.333)
     """
     chosen = [event] if isinstance(event, str) else list(event)
-    forecast, observed = checks.align_exactly(forecast, observed, "forecast and observation")
+    forecast, observed = same_days(forecast, observed, time)
     said, seen = (_occurs(da, chosen, observed) for da in (forecast, observed))
     from scores.categorical import BinaryContingencyManager
 
@@ -172,7 +173,7 @@ def probability_scores(
         ``brier brier_climatology brier_skill n_days`` on `site`, and over everything with ``_pooled``. Over everything,
         on ``probability_bin`` (its centre): ``mean_probability observed_frequency n_in_bin``; on ``cost_loss_ratio``:
         ``economic_value``, of the best threshold for each ratio against acting on the base rate alone (1 perfect, 0
-        worthless).
+        worthless: never to act is one of the choices).
 
     Raises
     ------
@@ -197,21 +198,40 @@ def probability_scores(
     ratios = np.asarray(cost_loss_ratio, dtype=float)
     if not ratios.size or ratios.min() <= 0 or ratios.max() >= 1 or (np.diff(ratios) <= 0).any():
         raise ValueError(f"cost_loss_ratio must grow and lie between 0 and 1, found {ratios.tolist()}")
-    probability, occurred = checks.align_exactly(probability, occurred, "probability and occurrence")
+    occurred, probability = same_days(occurred, probability, "time", ("occurred", "probability"))
+    limits.check(probability, codes_only=True)
     both = probability.notnull() & occurred.notnull()
     said, seen = (da.astype(float).where(both).compute() for da in (probability, occurred))
-    _check_range(said, seen)
+    said = _check_range(said, seen)
+    if not bool(both.any()) and bool(probability.notnull().any()) and bool(occurred.notnull().any()):
+        checks.warn("no day has both a probability and an occurrence, so that all scores are NaN; check the labels")
     kept = [site] if site in said.dims else []
     normal = seen.mean([d for d in seen.dims if d not in kept]) if climatology is None else climatology
+    if climatology is not None:
+        normal = _check_climatology(climatology, said)
     found = _brier(said, seen, normal, kept) | _reliability(said, seen, n_bins)
     return xr.Dataset(found | _economic_value(said, seen, ratios))
 
 
-def _check_range(said: xr.DataArray, seen: xr.DataArray) -> None:
-    if bool(((said < 0) | (said > 1)).any()):
-        raise ValueError(f"probabilities reach {said.min().item():g} to {said.max().item():g}; give 0 to 1")
+def _check_range(said: xr.DataArray, seen: xr.DataArray) -> xr.DataArray:
+    """The probabilities, without what rounding put beyond 0 and 1."""
+    low, high = float(said.min()), float(said.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise ValueError(f"probabilities reach {low:g} to {high:g}; give 0 to 1")
     if not bool((seen.isnull() | (seen == 0) | (seen == 1)).all()):
         raise ValueError("the occurrence holds other values than 0 and 1; compare first, e.g. moisture < 0.1")
+    return said.clip(0, 1)
+
+
+def _check_climatology(climatology: float | xr.DataArray, said: xr.DataArray) -> float | xr.DataArray:
+    """The probability of the climatology on the labels of the forecast, between 0 and 1."""
+    normal = climatology
+    if isinstance(climatology, xr.DataArray):
+        normal = alignment.align_to(said, climatology, what="climatology").compute()
+    values = np.asarray(normal, dtype=float)
+    if np.nanmin(values, initial=0) < 0 or np.nanmax(values, initial=0) > 1:
+        raise ValueError(f"climatology reaches {np.nanmin(values):g} to {np.nanmax(values):g}; a probability is 0 to 1")
+    return normal
 
 
 def _brier(said: xr.DataArray, seen: xr.DataArray, normal: Any, kept: list[Hashable]) -> dict[str, xr.DataArray]:
@@ -261,4 +281,5 @@ def _economic_value(said: xr.DataArray, seen: xr.DataArray, ratios: np.ndarray) 
         return {"economic_value": xr.DataArray(empty, {"cost_loss_ratio": ratios}, attrs=attrs)}
     thresholds = np.linspace(0, 1, 101)
     value = relative_economic_value(said, seen, cost_loss_ratios=ratios, probability_thresholds=thresholds)
-    return {"economic_value": value.max("probability_threshold").assign_attrs(attrs)}
+    # never to act is a choice too, and worth 0
+    return {"economic_value": value.max("probability_threshold").clip(min=0).assign_attrs(attrs)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Hashable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -74,7 +76,14 @@ def mean_variance_matching(
     return matched.transpose(*driver.dims).rename(driver.name).assign_attrs(observed.attrs)
 
 
-Lead = int | float | np.timedelta64 | pd.Timedelta | None
+Lead = int | float | str | np.timedelta64 | pd.Timedelta | datetime.timedelta | None
+# How files write units of time, and pandas.
+_UNITS: dict[str, Literal["D", "h", "min", "s"]] = {
+    **dict.fromkeys(("days", "day", "d"), "D"),
+    **dict.fromkeys(("hours", "hour", "hrs", "hr", "h"), "h"),
+    **dict.fromkeys(("minutes", "minute", "min"), "min"),
+    **dict.fromkeys(("seconds", "second", "sec", "s"), "s"),
+}
 
 
 @public
@@ -94,7 +103,7 @@ def persistence_forecast(
     forecast : xarray.DataArray
         Gives the valid times, and with ``init_time(time)`` or ``lead_time`` the days of issue.
     lead : int, timedelta64 or Timedelta, optional
-        Days (or time) from issue to valid time; by default from the forecast's coordinates.
+        Days (or time) from issue to valid time, above 0; by default from the forecast's coordinates.
     time : hashable
         The time dimension of both.
 
@@ -123,20 +132,57 @@ def persistence_forecast(
 
 
 def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Index:
-    """The day on which each valid time was forecast."""
+    """The day on which each valid time was forecast, always before it."""
     valid = forecast.indexes[time]
     if lead is None and "init_time" in forecast.coords and forecast["init_time"].dims == (time,):
-        return pd.Index(forecast["init_time"].values)
+        issued = pd.Index(forecast["init_time"].values)
+        if len(issued) and not (issued < valid).all():
+            late = int((~(issued < valid)).sum())
+            raise ValueError(
+                f"{late} of {len(issued)} days have an init_time on or after their valid time, first {valid[0]}; a "
+                f"forecast is issued before: correct init_time, or give lead="
+            )
+        return issued
     if lead is None and "lead_time" in forecast.coords and forecast["lead_time"].size == 1:
-        lead = forecast["lead_time"].values.ravel()[0]
+        lead = _lead_of(forecast["lead_time"])
     if lead is None:
         raise ValueError(
             f"the forecast has neither init_time({time}) nor a single lead_time, so its day of issue is not "
             f"known; give the days ahead, e.g. lead=7"
         )
-    is_span = isinstance(lead, np.timedelta64 | pd.Timedelta)
-    ahead = pd.Timedelta(lead) if is_span else pd.Timedelta(days=float(lead))  # type: ignore[arg-type]
+    ahead = as_span(lead)
     return valid - (ahead.to_pytimedelta() if isinstance(valid, xr.CFTimeIndex) else ahead)
+
+
+def as_span(lead: Lead) -> pd.Timedelta:
+    """Time from issue to valid time: days as a number, a timedelta, or a text such as "7D"."""
+    try:
+        if isinstance(lead, bool):
+            raise TypeError
+        if isinstance(lead, str | np.timedelta64 | pd.Timedelta | datetime.timedelta):
+            span = pd.Timedelta(lead)
+        else:
+            span = pd.Timedelta(days=float(lead))  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"lead={lead!r} is no time; give days, lead=7, or a timedelta") from error
+    if not span > pd.Timedelta(0):
+        raise ValueError(f"lead={lead!r}; a forecast is issued before its valid time: give a lead above 0, e.g. lead=7")
+    return span
+
+
+def _lead_of(lead_time: xr.DataArray) -> Lead:
+    """The one value of a lead_time coordinate, with its units; a number without units counts days."""
+    value = lead_time.values.ravel()[0]
+    unit = lead_time.attrs.get("units", "days")
+    if isinstance(value, np.timedelta64):
+        return value
+    try:
+        return pd.Timedelta(float(value), unit=_UNITS[str(unit).strip().lower()])
+    except KeyError as error:
+        raise ValueError(
+            f"lead_time has the units {unit!r}, which are no time; give the lead, e.g. lead=7, or set "
+            f'lead_time.attrs["units"] = "days"'
+        ) from error
 
 
 def single_lead(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Timedelta:
@@ -239,7 +285,7 @@ def damped_persistence_forecast(
     observed, forecast, train, window, time
         As in :func:`climatology_forecast`; `observed` should begin `lead` before the forecast.
     lead : int, timedelta64 or Timedelta, optional
-        Days (or time) from issue to valid time; by default from the forecast's coordinates.
+        Days (or time) from issue to valid time, above 0; by default from the forecast's coordinates.
 
     Returns
     -------

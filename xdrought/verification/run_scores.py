@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 import xarray as xr
 
+from xdrought import alignment
 from xdrought.kernels import score_sums as kernel
 from xdrought.verification.intervals import LABELS
 from xdrought.verification.paired_days import Forecast, by_site, collect_models, in_units_of
@@ -42,6 +43,7 @@ def pooled_by_run(
         has_runs = name in given and run in given[name].dims
         for k in range(counts[name] if has_runs else 1):
             member = in_units_of(by_site(given[name].isel({run: k}), site, time), truth) if has_runs else da
+            member = alignment.with_dates_of(truth, member, time, what=repr(name)) if has_runs else member
             values = member.reindex_like(truth).where(scored).values
             daily = kernel.moments(values, truth.values, np.full(truth.shape, centre), centre)
             sums[row, slice(k, k + 1) if has_runs else slice(None)] = daily.sum(axis=(0, 1))

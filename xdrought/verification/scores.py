@@ -144,6 +144,8 @@ def verify(
     found = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
     by_run = pooled_by_run(forecast, observed, models, beside, truth, run)
     by_run = {name: scores.assign_attrs(units=found[name].attrs["units"]) for name, scores in by_run.items()}
+    first = next(iter(paired_days.collect_models(forecast, observed).values()))
+    found = paired_days.in_order_of(found, first, site)
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
     return found.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)
 
@@ -189,6 +191,8 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
         if "rmse" not in scores or "rmse_summary" not in scores:
             raise ValueError("no rmse and rmse_summary; give two results of verify")
     try:
+        if "site" in test.indexes and set(test.indexes["site"]) == set(training.indexes.get("site", ())):
+            test = test.sel(site=training["site"])
         training, test = xr.align(training, test, join="exact")
     except ValueError as error:
         raise ValueError("the two results have different models or sites; choose the same of both with .sel") from error
