@@ -123,6 +123,33 @@ def test_sums_over_dimensions_are_sums(sites, causal, some, reduce):
     xr.testing.assert_allclose(found.causality_attribution, expected, rtol=1e-3, atol=1e-8)
 
 
+def test_the_cells_of_patches_keep_their_places(sites, causal, some):
+    pytest.importorskip("cartopy")
+    import matplotlib.pyplot as plt
+
+    from xdrought.plot import plot_map
+
+    north, east = xr.DataArray([0.25, 0.0], dims="patch_lat"), xr.DataArray([0.0, 0.25], dims="patch_lon")
+    origin = xr.DataArray([10.0, 20.0, 30.0], {"site": sites.site})
+    placed = sites.assign_coords(cell_lat=origin + north, cell_lon=origin - 5 + east)
+    found = attributions(placed, causal, where=some, reduce=("window", "cell"), **FEW)
+    np.testing.assert_array_equal(found.cell_lat.sel(site="S2"), [30.25, 30.0])
+    np.testing.assert_array_equal(found.cell_lon.sel(site="S0"), [5.0, 5.25])
+    lazy = attributions(placed.chunk(site=1), causal, where=some, reduce=("window", "cell"), **FEW)
+    np.testing.assert_array_equal(lazy.cell_lat, placed.cell_lat)
+    assert "cell_lat" not in attributions(placed, causal, where=some, reduce=("patch_lat", "patch_lon"), **FEW).coords
+    one = found.attribution.sel(site="S2").isel(time=1, variable=0)
+    ax = plot_map(one)
+    (mesh,) = [c for c in ax.collections if type(c).__name__ == "GeoQuadMesh"]
+    np.testing.assert_allclose(
+        np.asarray(mesh.get_array()).ravel(), one.transpose("patch_lat", "patch_lon").values.ravel()
+    )
+    edges = mesh.get_coordinates()
+    np.testing.assert_allclose((edges[1:, 0, 1] + edges[:-1, 0, 1]) / 2, [30.25, 30.0])
+    np.testing.assert_allclose((edges[0, 1:, 0] + edges[0, :-1, 0]) / 2, [25.0, 25.25])
+    plt.close("all")
+
+
 def test_which_others_are_explained_changes_nothing(sites, causal, some):
     few = attributions(sites, causal, where=some, **FEW)
     one = attributions(sites, causal, where=some & (sites.time == sites.time[41]), **FEW)

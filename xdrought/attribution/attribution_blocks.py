@@ -131,6 +131,10 @@ class Labels:
             coords["quantity"] = list(QUANTITIES)
         if "cell" in out.dims:
             coords["cell"] = np.arange(out.sizes["cell"])
+        for name in ("cell_lat", "cell_lon"):  # where the cells of a site's patch lie
+            place = self.windows.data.coords.get(name)
+            if place is not None and set(place.dims) <= set(out.dims):
+                coords[name] = place.sel({SITE: out[SITE]}) if SITE in place.dims else place
         return coords
 
 

@@ -102,7 +102,8 @@ def attributions(
         those on which a `where` in memory is nowhere True, and equal to the others but for rounding:
 
         - ``attribution`` (..., variable[, window, patch_lat, patch_lon]); `window` counts days from the day of
-          issue, 0 the last input day;
+          issue, 0 the last input day; with both patch dimensions the coordinates ``cell_lat`` and ``cell_lon`` of
+          the cells stay, so that :func:`xdrought.plot.plot_map` draws a map of them;
         - ``causality_attribution`` (..., quantity, variable[, cell]), where the network takes causality;
         - ``prediction`` and ``base_value``, the forecast and the mean forecast of the background;
         - ``completeness_error``, all attributions less (prediction - base_value).

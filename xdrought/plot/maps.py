@@ -82,6 +82,15 @@ def _event_counts(events: xr.Dataset, years: float | xr.DataArray | None) -> xr.
     return (count / years).assign_attrs(long_name="flash droughts", units="per year")
 
 
+def _patch_as_field(data: xr.DataArray) -> xr.DataArray:
+    """A patch with the coordinates of its cells as a field (lat, lon); anything else as it is."""
+    cells = {"patch_lat": "cell_lat", "patch_lon": "cell_lon"}
+    if not all(dim in data.dims and name in data.coords and data[name].dims == (dim,) for dim, name in cells.items()):
+        return data
+    field = data.drop_vars(["lat", "lon", *cells], errors="ignore")
+    return field.swap_dims(cells).rename(cell_lat="lat", cell_lon="lon")
+
+
 def _require_lat_lon(data: xr.DataArray | xr.Dataset) -> None:
     if missing := [name for name in ("lat", "lon") if name not in data.coords]:
         raise ValueError(
@@ -165,7 +174,8 @@ def plot_map(
     data : xarray.Dataset or xarray.DataArray
         Events from :func:`xdrought.flash_drought_events`, counted per site or cell; or values on one
         dimension with coordinates `lat` and `lon`; or a field (lat, lon), e.g. a variable of
-        :func:`xdrought.drought_summary`. Dask values are computed.
+        :func:`xdrought.drought_summary`; or the patch of one site (patch_lat, patch_lon) with its ``cell_lat`` and
+        ``cell_lon``, e.g. attributions of one day and driver. Dask values are computed.
     years : float or xarray.DataArray, optional
         With events: length of the record in years, so that rates are drawn. By site, with `lat` and `lon`,
         it also names the sites that had no event, which a table of events cannot know.
@@ -214,6 +224,7 @@ def plot_map(
         counted, data = data, _event_counts(data, years)
         places = f"{data.size} {'sites' if 'site' in data.coords else 'cells'}"
         title = title if title is not None else f"{int(counted['is_flash'].sum())} flash droughts at {places}"
+    data = _patch_as_field(data)
     _require_lat_lon(data)
     data = data.squeeze([d for d in data.dims if data.sizes[d] == 1 and d not in ("lat", "lon", "site")])
     is_field = set(data.dims) == {"lat", "lon"}
