@@ -53,6 +53,7 @@ from xdrought.forecast import (
     predict,
     predict_onset,
 )
+from xdrought.leakage import LeakageReport, audit_leakage
 from xdrought.limits import set_options
 from xdrought.verification import (
     alarms,
@@ -77,11 +78,13 @@ __all__ = [
     "Definition",
     "DroughtMonitor",
     "Forecaster",
+    "LeakageReport",
     "OnsetModel",
     "Patches",
     "XdroughtAccessor",
     "alarms",
     "attributions",
+    "audit_leakage",
     "causality_degree",
     "ccm",
     "choose_embedding",

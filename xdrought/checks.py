@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import sys
 import warnings
@@ -65,6 +66,20 @@ def require_integer(value: object, name: str, least: int = 1, of: str = "") -> i
         unit = f" of {of}" if of else ""
         raise ValueError(f"{name}={value!r}; it must be a whole number{unit}, {least} or more")
     return int(value)
+
+
+def require_days(value: object, name: str, least: int = 1) -> int:
+    """Return whole days, given as a number or as a timedelta of Python, numpy or pandas, as an int."""
+    if isinstance(value, datetime.timedelta | np.timedelta64):
+        span = pd.Timedelta(value)
+        if pd.isna(span) or span % pd.Timedelta(days=1) or span < pd.Timedelta(days=least):
+            raise ValueError(f"{name}={value!r}; it must be whole days, {least} or more, e.g. pandas.Timedelta(days=7)")
+        return int(span / pd.Timedelta(days=1))
+    if isinstance(value, str):
+        raise ValueError(
+            f"{name}={value!r} is text; give days as a whole number, e.g. 7, or pandas.Timedelta({value!r})"
+        )
+    return require_integer(value, name, least)
 
 
 def require_integers(**counts: object) -> None:

@@ -61,6 +61,41 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _under_way.discard(folder)
 
 
+@contextmanager
+def locked(path: str | Path, what: str) -> Iterator[None]:
+    """Keep `path` for this block alone, through a lock file beside it that the system frees when a process dies.
+
+    Raises
+    ------
+    BlockingIOError
+        When another block, of this process or another one of this machine, holds it; `what` says what `path` is.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # no such locks on Windows
+        yield
+        return
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.lock")
+    while True:
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise BlockingIOError(
+                f"{what} {path} is in use by another run; wait until it has ended, or name another path"
+            ) from error
+        if beside.exists() and os.path.samestat(os.fstat(handle), beside.stat()):
+            break
+        os.close(handle)  # its owner removed it meanwhile
+    try:
+        yield
+    finally:
+        beside.unlink(missing_ok=True)
+        os.close(handle)
+
+
 def remove_leftovers(folder: Path) -> list[Path]:
     """Remove the hidden folders that killed writers have left in `folder`, and return their paths.
 

@@ -16,6 +16,7 @@ from xdrought.windows.labelled import Patches
 __all__ = ["PARTS", "Splits", "chronological", "spatial_monte_carlo"]
 
 PARTS = ("train", "val", "test")
+OUTSIDE = "outside"  # of all parts
 EARTH_RADIUS = 6371.0  # km
 
 
@@ -44,6 +45,13 @@ class Splits:
         """True on the target days of a part, on the places and the days `times`."""
         chosen = self.ranges.sel(part=_known(part), drop=True)
         return ((times >= chosen.start) & (times <= chosen.end)).transpose(..., *times.dims)
+
+    def part_of(self, times: xr.DataArray) -> xr.DataArray:
+        """The part of each target day, on the places and the days `times`: int8 with CF flags, 0 outside of all."""
+        masks = [self.mask(part, times) for part in PARTS]
+        number = sum(mask.astype("int8") * np.int8(k) for k, mask in enumerate(masks, start=1))
+        flags = {"flag_values": np.arange(len(PARTS) + 1, dtype="int8"), "flag_meanings": " ".join((OUTSIDE, *PARTS))}
+        return number.astype("int8").assign_attrs(long_name="part of the data that the target day belongs to", **flags)
 
     def training_days(self, times: xr.DataArray) -> xr.DataArray:
         """True up to the end of each place's training part: what scaling and causality may see."""

@@ -1,4 +1,4 @@
-"""Does the certificate find what was leaked on purpose, and pass what is clean? Writes docs/_include/leakage.md.
+"""Does the leakage audit find what was leaked on purpose, and pass what is clean? Writes docs/_include/leakage.md.
 
     XDROUGHT_DATA_DIR=<folder> python tests/campaigns/leakage.py
 
@@ -55,10 +55,10 @@ def clean_rows() -> Iterator[str]:
         windows = patches(ds, "soil_moisture", drivers=drivers, size=size)
         for title, options in set_ups(windows):
             forecaster = xdrought.fit_resattcaurec(ds, "soil_moisture", drivers, size=size, **QUICK, **options)
-            found = forecaster.certificate(ds, device="cpu")
+            found = xdrought.audit_leakage(forecaster, ds, device="cpu")
             asked = {"future": "highest correlation with the future", "same series": "highest correlation",
                      "same location": "nearest (km)"}  # fmt: skip
-            numbers = [found[check].evidence.get(number) for check, number in asked.items()]
+            numbers = [found[check].numbers.get(number) for check, number in asked.items()]
             cells = " | ".join("" if n is None else f"{n:.3g}" for n in numbers)
             print(name, title, found, sep="\n", flush=True)
             verdict = "clean" if found.clean else ", ".join((*found.leaks, *found.unknown))
@@ -74,8 +74,8 @@ def seeded() -> list[tuple[str, str, bool]]:
     out = []
     for leak, check in made.LEAKS:
         with pytest.MonkeyPatch.context() as patch:
-            forecaster, data = leak(ds, patch)
-        found = forecaster.certificate(data, device="cpu")
+            forecaster, data, *given = leak(ds, patch)
+        found = xdrought.audit_leakage(forecaster, data, device="cpu", **dict(*given))
         out.append((leak.__name__.replace("_", " "), check, check in found.leaks))
     return out
 

@@ -13,6 +13,7 @@ import xarray as xr
 
 from tests.support.helpers import unchanged
 from tests.support.towers import forced_soil, random_grid, random_sites
+from xdrought import files, verify
 from xdrought.causality import causality_degree
 from xdrought.forecast.fitting import fit_resattcaurec, load_forecaster, predict
 from xdrought.splits import chronological
@@ -471,3 +472,94 @@ def test_progress_shows_the_loss(sites, capsys):
     shown = capsys.readouterr().err
     assert "Rec" in shown
     assert "val=" in shown
+
+
+# --- parts, names and surroundings ------------------------------------------------------------------------------
+
+
+def test_a_forecast_says_which_part_each_day_belongs_to(sites):
+    forecaster = quick(sites)
+    forecast = predict(sites, forecaster)
+    for k, part in enumerate(("train", "val", "test"), start=1):
+        days = forecaster.splits.mask(part, forecast.time.reset_coords(drop=True))
+        np.testing.assert_array_equal(forecast.part == k, days.transpose("site", "time"))
+    assert forecast.part.attrs["flag_meanings"] == "outside train val test"
+    assert (forecast.part[:, -2:] == 0).all()  # beyond the record
+    xr.testing.assert_identical(predict(sites.chunk(site=1), forecaster).compute(), forecast)
+    scores = verify(forecast[TARGET], sites[TARGET], n_boot=0)
+    test = forecaster.splits.mask("test", sites.time).drop_vars("part", errors="ignore")
+    plain = verify(forecast[TARGET].drop_vars("part").where(test, drop=True), sites[TARGET], n_boot=0)
+    xr.testing.assert_allclose(scores, plain)
+    assert scores.rmse.notnull().all()
+
+
+def test_sites_may_have_another_name(sites):
+    theirs = sites.rename(site="station", time="day")
+    forecaster = quick(theirs, "CauRec", site="station", time="day")
+    expected = predict(sites, quick(sites, "CauRec"))
+    found = predict(theirs, forecaster, time="day")  # the name of the sites is known from the training
+    assert found[TARGET].dims == ("station", "day")
+    np.testing.assert_array_equal(found[TARGET], expected[TARGET])
+
+
+def test_stacked_cells_are_trained_as_sites():
+    stacked = random_grid(2, 2, 120)[["tp", "t2m", "swvl1"]].stack(site=("lat", "lon"))
+    forecast = predict(stacked, quick(stacked, "CauRec", target="swvl1"))
+    assert forecast.indexes["site"].equals(stacked.indexes["site"])
+    assert forecast.swvl1.unstack("site").sizes["lat"] == 2
+
+
+def test_the_caller_s_torch_settings_change_nothing(sites):
+    expected = weights_of(quick(sites))
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            found = quick(sites)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(default)
+    np.testing.assert_array_equal(weights_of(found), expected)
+
+
+def test_the_caller_s_numpy_settings_change_nothing(sites):
+    with np.errstate(all="raise"):
+        quick(sites, "CauRec")
+
+
+@pytest.mark.parametrize("seed", [-1, None, 1.5, "a"])
+def test_a_seed_is_a_whole_number(sites, seed):
+    with pytest.raises(ValueError, match=f"seed={seed!r}; it must be a whole number, 0 or more"):
+        quick(sites, seed=seed)
+
+
+def test_one_checkpoint_is_for_one_training(sites, tmp_path):
+    with files.locked(tmp_path / "c", "checkpoint"), pytest.raises(BlockingIOError, match="c is in use by another run"):
+        quick(sites, checkpoint=tmp_path / "c")
+    quick(sites, checkpoint=tmp_path / "c")
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]  # the lock is gone
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda tensors, notes: notes.pop("histories"), "KeyError"),
+        (lambda tensors, notes: notes.update(settings=3), "settings 3"),
+        (lambda tensors, notes: notes["histories"][0].update(val_loss=[1.0]), "losses"),
+        (lambda tensors, notes: notes["histories"][0].update(train_loss=["a", "b"]), "losses"),
+        (lambda tensors, notes: notes["histories"][0].update(best_epoch=7), "best epoch 7 of 2"),
+        (lambda tensors, notes: notes["histories"][0].update(order=[]), "weights of another network"),
+        (lambda tensors, notes: notes.update(histories=notes["histories"] * 3), "3 finished runs"),
+    ],
+)
+def test_a_checkpoint_of_sound_form_and_other_contents_is_refused(sites, tmp_path, change, match):
+    from xdrought.models import checkpoint
+
+    path = tmp_path / "c"
+    quick(sites, checkpoint=path)
+    tensors, notes = checkpoint.read(path)
+    notes = {name: value for name, value in notes.items() if name not in ("format", "version", "sum")}
+    change(tensors, notes)
+    path.write_bytes(checkpoint.to_bytes(tensors, notes))
+    with pytest.raises(ValueError, match=f"{match}.*delete it to start anew|{match}.*call with the same"):
+        quick(sites, checkpoint=path)

@@ -84,7 +84,7 @@ def test_the_watch_sees_code():
 
 def test_all_of_it_comes_back(sites, forecaster, saved):
     again = load_watched(saved)
-    assert again.past == forecaster.past
+    assert again.target_inputs == forecaster.target_inputs
     assert again.drivers == forecaster.drivers
     assert repr(again) == repr(forecaster)
     assert again._repr_html_() == forecaster._repr_html_()
@@ -199,8 +199,8 @@ def write(path, members, labels: bytes) -> None:
         (lambda m: m.update(target=5), "are no text"),
         (lambda m: m.update(target="tp"), "are given twice"),
         (lambda m: m.update(features=["tp"]), "does not fit together"),
-        (lambda m: m["past"].update(latency=-1), "latency=-1"),
-        (lambda m: m["past"].update(more=1), "does not fit together"),
+        (lambda m: m["target_inputs"].update(latency=-1), "latency=-1"),
+        (lambda m: m["target_inputs"].update(more=1), "does not fit together"),
         (lambda m: m.update(steps={"lat": "north"}), "steps="),
         (lambda m: m.update(settings=[]), "does not fit together"),
         (lambda m: m.update(embargo="9"), "splits have no embargo"),
@@ -218,7 +218,7 @@ def write(path, members, labels: bytes) -> None:
 )
 def test_labels_that_do_not_fit(saved, change, match):
     rewrite(saved, resigned(change))
-    with pytest.raises(ValueError, match=f".*does not fit together.*{match}|load: .*{match}"):
+    with pytest.raises(ValueError, match=match):
         load_watched(saved)
 
 

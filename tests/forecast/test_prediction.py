@@ -11,8 +11,8 @@ import xarray as xr
 from tests.support.forecasters import untrained
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from tests.support.towers import forced_soil, random_grid, random_sites
-from xdrought.forecast.driver_inputs import known_before
 from xdrought.forecast.fitting import fit_resattcaurec, predict
+from xdrought.forecast.target_inputs import known_before
 from xdrought.models.resattcaurec import FramewiseNetwork
 
 TARGET = "soil_moisture"
@@ -262,7 +262,11 @@ def test_training_with_the_past_beats_persistence_on_a_known_process():
         ds, TARGET, ["tp"], variant="Rec", target_history=True, predict_change=True, window=3, lead=10,
         epochs=30, learning_rate=0.005, batch_size=64, widths=(8,), device="cpu", progress=False,
     )  # fmt: skip
-    assert (forecaster.past.history, forecaster.past.change, forecaster.past.latency) == (True, True, 0)
+    assert (forecaster.target_inputs.history, forecaster.target_inputs.change, forecaster.target_inputs.latency) == (
+        True,
+        True,
+        0,
+    )
     test = forecaster.splits.mask("test", ds.time)
     observed = ds[TARGET].where(test)
     error = ((predict(ds, forecaster)[TARGET] - observed) ** 2).mean()

@@ -9,11 +9,11 @@ import xarray as xr
 from xdrought.forecast.driver_inputs import (
     causality_of_places,
     grid_steps,
-    make_past,
     training_causality,
     training_windows,
 )
 from xdrought.forecast.forecaster import Forecaster
+from xdrought.forecast.target_inputs import checked_target_inputs
 from xdrought.models.zoo import VARIANTS, architecture, build_architecture
 from xdrought.scaling import fit_scaling
 from xdrought.splits import chronological
@@ -35,8 +35,8 @@ def untrained(
     latency: int = 0,
 ) -> Forecaster:
     """What a training of `ds` would give, with the initial weights."""
-    past = make_past(history, change, latency)
-    windows = training_windows(ds, target, drivers, size, window, lead, "time", past)
+    used = checked_target_inputs(history, change, latency)
+    windows = training_windows(ds, target, drivers, size, window, lead, "time", used)
     splits = chronological(windows)
     names = [*windows.drivers, target]
     degree, n_causal = None, 0
@@ -60,6 +60,6 @@ def untrained(
         splits=splits,
         history=xr.Dataset({"train_loss": losses, "val_loss": losses, "best_epoch": ("run", np.zeros(runs, int))}),
         settings={"epochs": 0},
-        past=past,
+        target_inputs=used,
         steps=grid_steps(windows),
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -274,3 +277,106 @@ def test_no_window_at_all_has_a_reason():
     holes = ds.tp.where(np.arange(40) % 10 > 0)
     with pytest.raises(ValueError, match="no 15 days in a row hold every driver and a target"):
         patches(ds.assign(tp=holes), TARGET).require_windows()
+
+
+# --- the caller's own names -----------------------------------------------------------------------------------
+
+
+def renamed(ds: xr.Dataset) -> xr.Dataset:
+    return ds.rename(site="station", lat="latitude", lon="longitude", time="day")
+
+
+def test_dimensions_may_have_other_names():
+    ds = random_sites(3, 60, 2)
+    ours = patches(ds, TARGET, window=5, lead=2)
+    theirs = patches(renamed(ds), TARGET, window=5, lead=2, site="station", lat="latitude", lon="longitude", time="day")
+    values = np.arange(len(ours), dtype=float)
+    xr.testing.assert_identical(theirs.to_labels(values), renamed_labels(ours.to_labels(values)))
+    assert theirs[0]["station"].item() == ours[0]["site"].item()
+    np.testing.assert_array_equal(theirs[7].inputs, ours[7].inputs)
+
+
+def renamed_labels(labels: xr.DataArray) -> xr.DataArray:
+    return labels.rename(
+        {a: b for a, b in {"site": "station", "lat": "latitude", "lon": "longitude", "time": "day"}.items()
+         if a in labels.coords}
+    )  # fmt: skip
+
+
+def test_names_are_found_by_their_cf_attributes():
+    ds = renamed(random_sites(3, 60, 2))
+    ds.station.attrs["cf_role"] = "timeseries_id"
+    ds.day.attrs["standard_name"] = "time"
+    found = patches(ds, TARGET, window=5, lead=2)
+    assert found.to_labels(np.ones(len(found))).dims == ("station", "day")
+    grid = random_grid(4, 4, 40).rename(lat="y", lon="x")
+    grid.y.attrs["units"], grid.x.attrs["standard_name"] = "degrees_north", "longitude"
+    assert patches(grid, "swvl1", size=2).to_labels(np.ones(len(patches(grid, "swvl1", size=2)))).dims == (
+        "time",
+        "y",
+        "x",
+    )
+    other = grid.assign_coords(y2=("y", grid.y.values, {"units": "degrees_north"}))
+    with pytest.raises(ValueError, match="are all latitude by their CF attributes; name one with lat="):
+        patches(other, "swvl1", size=2)
+
+
+def test_names_that_are_not_there_or_are_taken_are_refused():
+    ds = random_sites(2, 40)
+    with pytest.raises(ValueError, match="site='station' is no dimension or coordinate"):
+        patches(ds, TARGET, site="station")
+    both = ds.rename(site="station").assign_coords(site=("station", ["a", "b"]))
+    with pytest.raises(ValueError, match=r"\['site'\] is in the data beside \['station'\]; drop or rename it"):
+        patches(both, TARGET, site="station")
+
+
+def test_stacked_cells_are_sites():
+    grid = random_grid(2, 2, 40)[["tp", "swvl1"]]
+    windows = patches(grid.stack(site=("lat", "lon")), "swvl1", window=5, lead=2)
+    labels = windows.to_labels(windows.targets)
+    assert labels.indexes["site"].names == ["lat", "lon"]
+    found = labels.drop_vars("init_time").unstack("site").reindex_like(grid.swvl1).transpose("time", "lat", "lon")
+    xr.testing.assert_equal(found, grid.swvl1.where(found.notnull()))
+    assert found.notnull().sum() == len(windows)
+
+
+# --- days, xbatcher and torch ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lead", [np.timedelta64(2, "D"), np.timedelta64(48, "h"), pd.Timedelta(days=2), timedelta(2)])
+def test_a_lead_may_be_a_timedelta(lead):
+    assert patches(random_sites(1, 40), TARGET, window=5, lead=lead).lead == 2
+
+
+@pytest.mark.parametrize(
+    ("lead", "match"),
+    [
+        (np.timedelta64(36, "h"), "it must be whole days, 1 or more"),
+        (pd.Timedelta(0), "it must be whole days, 1 or more"),
+        (np.timedelta64("NaT"), "it must be whole days"),
+        ("7D", "lead='7D' is text; give days as a whole number"),
+    ],
+)
+def test_a_lead_of_no_whole_days_is_refused(lead, match):
+    with pytest.raises(ValueError, match=match):
+        patches(random_sites(1, 40), TARGET, lead=lead)
+
+
+@pytest.mark.parametrize("ds", [random_sites(2, 40, 2), random_grid(4, 4, 40)], ids=["sites", "grid"])
+def test_the_generator_names_its_dims_in_the_order_of_its_batches(ds):
+    windows = patches(ds, size=2, window=5)
+    assert tuple(windows.generator.input_dims) == tuple(dim for dim in windows.generator[0].dims if dim != "site")
+
+
+def test_torch_reads_windows_as_a_dataset():
+    from torch.utils.data import DataLoader
+
+    windows = patches(random_sites(2, 40), TARGET, window=5, lead=2)
+    batches = list(DataLoader(windows.to_torch(), batch_size=10))
+    assert sum(len(target) for _, target in batches) == len(windows)
+    np.testing.assert_array_equal(batches[1][0][3], windows[13].inputs.astype("float32"))
+    np.testing.assert_allclose(batches[1][1], windows.targets[10:20], rtol=1e-6)
+    bare = patches(random_sites(2, 40), drivers=["tp", "t2m"], window=5).to_torch()
+    assert tuple(bare[-1].shape) == (5, 2, 1, 1)
+    with pytest.raises(IndexError, match="window 99 of"):
+        bare[99]

@@ -11,14 +11,13 @@ import numpy as np
 import xarray as xr
 
 from xdrought.forecast.blocks import (
-    around,
     complete_days,
+    delayed_constant,
     dimension_letters,
+    gpu_lock,
     needed_neighbours,
-    network_of,
-    once,
+    pad_to,
     require_known_degrees,
-    turn,
     with_neighbours,
 )
 from xdrought.forecast.forecaster import Forecaster
@@ -199,10 +198,11 @@ def explain(
 
     from xdrought.devices import resolve_device
     from xdrought.models.expected_gradients import Inputs, bytes_per_point, frozen, outputs
+    from xdrought.models.zoo import network_of
 
     device = resolve_device(job.device)
     found: dict[str, list[np.ndarray]] = {name: [] for name in job.shapes}
-    with turn(device):
+    with gpu_lock(device):
         network = frozen(network_of(job.architecture, job.weights[run], device))
         background = _on(job.background, device)
         at_once = max(1, job.memory_limit // bytes_per_point(network, background))
@@ -249,8 +249,8 @@ def lazy_explanations(cube: Any, degrees: Any | None, mask: Any | None, days: np
         explain_chunk,
         f"r{places}Tk",
         *arguments,
-        job=once(job, "job"),
-        days=once(days, "days"),
+        job=delayed_constant(job, "job"),
+        days=delayed_constant(days, "days"),
         n_columns=sum(chunks.get("x", ())),
         depth=depth,
         new_axes={"r": len(job.weights), "T": len(days), "k": width},
@@ -294,8 +294,8 @@ def explain_chunk(
     own = np.ones(numbers.shape, bool)
     if depth:
         cube, inside = needed_neighbours(cube, size, depth)
-        own, numbers = (around(values, cube.shape[2:], inside, 0) for values in (own, numbers))
-        degrees = None if degrees is None else around(degrees, cube.shape[2:], inside, np.nan)
+        own, numbers = (pad_to(values, cube.shape[2:], inside, 0) for values in (own, numbers))
+        degrees = None if degrees is None else pad_to(degrees, cube.shape[2:], inside, np.nan)
     last = window - 1 + job.lead  # from a window's first day to its valid day
     ok = whole_windows(complete_days(cube, size), window).reshape(own.size, -1)
     asked = np.zeros((own.size, ok.shape[1] + last), bool)
@@ -323,9 +323,10 @@ def base_value(job: Job, run: int) -> np.floating:
     """The mean forecast of the background, in the target's units."""
     from xdrought.devices import resolve_device
     from xdrought.models.expected_gradients import bytes_per_point, frozen, outputs
+    from xdrought.models.zoo import network_of
 
     device = resolve_device(job.device)
-    with turn(device):
+    with gpu_lock(device):
         network = frozen(network_of(job.architecture, job.weights[run], device))
         background = _on(job.background, device)
         at_once = max(1, job.memory_limit // bytes_per_point(network, background))
@@ -337,7 +338,7 @@ def _asked(mask: np.ndarray | None, own: np.ndarray, inside: tuple[slice, ...], 
     if mask is None:
         return np.broadcast_to(own[..., None], (*own.shape, n_days))
     shape = (*own[inside].shape, n_days)
-    return around(np.broadcast_to(mask, shape), own.shape, inside, False)
+    return pad_to(np.broadcast_to(mask, shape), own.shape, inside, False)
 
 
 def _on(inputs: Inputs, device: Any) -> Inputs:

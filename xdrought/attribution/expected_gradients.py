@@ -24,7 +24,7 @@ from xdrought.attribution.attribution_blocks import (
 )
 from xdrought.checks import public
 from xdrought.devices import resolve_device
-from xdrought.forecast.blocks import once
+from xdrought.forecast.blocks import delayed_constant
 from xdrought.forecast.forecaster import Forecaster
 
 __all__ = ["attributions"]
@@ -231,7 +231,7 @@ def _lazily(
     job = make_job()
     found = lazy_explanations(cube, explained.degrees, mask, days, job)
     members, bases = [], []
-    shared = once(job, "job")
+    shared = delayed_constant(job, "job")
     for run in range(len(job.weights)):
         members.append({name: values[run] for name, values in found.items()})
         bases.append(da.from_delayed(delayed(base_value)(shared, run), (), "float32"))

@@ -1,16 +1,12 @@
 """Train the paper's network on labelled data, save it, and forecast labelled data with it."""
 
 from xdrought.forecast.fitting import fit_resattcaurec
-from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.forecaster_file import load_forecaster
+from xdrought.forecast.forecaster import Forecaster, load_forecaster
 from xdrought.forecast.onset import Boosting, Logistic, OnsetModel, fit_onset, load_onset, predict_onset
 from xdrought.forecast.prediction import predict
-from xdrought.leakage import Certificate, Finding
 
 __all__ = [
     "Boosting",
-    "Certificate",
-    "Finding",
     "Forecaster",
     "Logistic",
     "OnsetModel",

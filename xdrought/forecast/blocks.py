@@ -13,7 +13,7 @@ import numpy as np
 from xdrought.windows.selection import whole_patches, window_starts
 
 if TYPE_CHECKING:
-    from torch import Tensor, device, nn
+    from torch import Tensor, device
 
     from xdrought.models import Architecture
 
@@ -21,7 +21,7 @@ _ONE_AT_A_TIME = threading.Lock()  # blocks on a GPU wait for each other, so tha
 
 
 @dataclass(frozen=True, eq=False)
-class Members:
+class Ensemble:
     """The networks of an ensemble and how to run them; what dask sends to each worker, once."""
 
     architecture: Architecture
@@ -31,23 +31,11 @@ class Members:
     device: Any
 
     def __dask_tokenize__(self) -> tuple:
-        weights = [{name: w.numpy() for name, w in one.items()} for one in self.weights]
-        return ("xdrought.Members", self.architecture, weights, self.lead, self.batch_size, str(self.device))
+        weights = [{name: w.numpy() for name, w in tensors.items()} for tensors in self.weights]
+        return ("xdrought.Ensemble", self.architecture, weights, self.lead, self.batch_size, str(self.device))
 
 
-def network_of(architecture: Architecture, weights: Mapping[str, Tensor], device: str | device) -> nn.Module:
-    """The network of these weights, in evaluation mode."""
-    import torch
-
-    from xdrought.models.zoo import build_architecture
-
-    with torch.device("meta"):  # no initial weights are drawn: the global random state stays as it is
-        network = build_architecture(architecture)
-    network.load_state_dict({name: w.clone() for name, w in weights.items()}, assign=True)
-    return network.to(device).eval()
-
-
-def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, members: Members) -> np.ndarray:
+def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, ensemble: Ensemble) -> np.ndarray:
     """Scaled forecasts of each run, by valid day, NaN where there is no complete window.
 
     Parameters
@@ -56,7 +44,7 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, membe
         Scaled drivers, (site, time, variable, size, size) or (time, variable, lat, lon).
     degrees : numpy.ndarray, optional
         (site, n_causal) or (lat, lon, n_causal), NaN where unknown.
-    members : Members
+    ensemble : Ensemble
         The networks.
 
     Returns
@@ -73,16 +61,17 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, membe
 
     from xdrought.devices import resolve_device
     from xdrought.models.batches import run
+    from xdrought.models.zoo import network_of
     from xdrought.windows.tensors import ResidentCube
 
-    spec = members.architecture
+    spec = ensemble.architecture
     there = complete_days(cube, spec.size)
-    cell, start = window_starts(there, None, spec.window, members.lead)
+    cell, start = window_starts(there, None, spec.window, ensemble.lead)
     require_known_degrees(degrees, cell)
-    device = resolve_device(members.device)
-    out = np.full((len(members.weights), *there.shape[:-1], there.shape[-1] + members.lead), np.nan, "float32")
+    device = resolve_device(ensemble.device)
+    out = np.full((len(ensemble.weights), *there.shape[:-1], there.shape[-1] + ensemble.lead), np.nan, "float32")
     if len(cell):
-        with turn(device):
+        with gpu_lock(device):
             cube = np.ascontiguousarray(cube)
             windows = ResidentCube(
                 torch.from_numpy(cube if cube.flags.writeable else cube.copy()).to(device),
@@ -93,10 +82,12 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, membe
                 spec.size,
             )
             known = None if degrees is None else torch.from_numpy(degrees.reshape(-1, degrees.shape[-1])).to(device)
-            flat = out.reshape(len(members.weights), -1, out.shape[-1])
-            for k, weights in enumerate(members.weights):
+            flat = out.reshape(len(ensemble.weights), -1, out.shape[-1])
+            for k, weights in enumerate(ensemble.weights):
                 network = network_of(spec, weights, device)
-                flat[k, cell, start + spec.window - 1 + members.lead] = run(network, windows, known, members.batch_size)
+                flat[k, cell, start + spec.window - 1 + ensemble.lead] = run(
+                    network, windows, known, ensemble.batch_size
+                )
     return out if cube.ndim == 5 else np.moveaxis(out, -1, 1)
 
 
@@ -107,7 +98,7 @@ def complete_days(cube: np.ndarray, size: int) -> np.ndarray:
     return whole_patches(np.moveaxis(np.isfinite(cube).all(axis=1), 0, -1), size)
 
 
-def lazy_forecast(cube: Any, degrees: Any | None, members: Members) -> Any:
+def lazy_forecast(cube: Any, degrees: Any | None, ensemble: Ensemble) -> Any:
     """:func:`forecast_block` over the chunks of places of a dask cube; time is whole in each.
 
     `degrees` may be lazy too; in memory it travels with the graph.
@@ -115,7 +106,7 @@ def lazy_forecast(cube: Any, degrees: Any | None, members: Members) -> Any:
     import dask.array as da
 
     n_days = cube.shape[0 if cube.ndim == 4 else 1]
-    cube, chunks, depth = with_neighbours(cube, members.architecture.size)
+    cube, chunks, depth = with_neighbours(cube, ensemble.architecture.size)
     names, places = dimension_letters(cube)
     arguments = [cube, names]
     if degrees is not None:
@@ -124,9 +115,9 @@ def lazy_forecast(cube: Any, degrees: Any | None, members: Members) -> Any:
         _block_without_edge,
         "rTyx" if places == "yx" else "rsT",
         *arguments,
-        members=once(members, "members"),
+        ensemble=delayed_constant(ensemble, "ensemble"),
         depth=depth,
-        new_axes={"r": len(members.weights), "T": n_days + members.lead},
+        new_axes={"r": len(ensemble.weights), "T": n_days + ensemble.lead},
         adjust_chunks=chunks,
         align_arrays=False,
         concatenate=True,
@@ -135,7 +126,7 @@ def lazy_forecast(cube: Any, degrees: Any | None, members: Members) -> Any:
     )
 
 
-def once(value: Any, name: str) -> Any:
+def delayed_constant(value: Any, name: str) -> Any:
     """A value as one object of a dask graph, which each worker receives once."""
     import dask
     from dask.base import tokenize
@@ -167,21 +158,21 @@ def needed_neighbours(cube: np.ndarray, size: int, depth: int) -> tuple[np.ndarr
     return cube[..., depth - before :, depth - before :], (slice(before, -depth), slice(before, -depth))
 
 
-def around(values: np.ndarray, shape: tuple[int, ...], inside: tuple[slice, ...], fill: Any) -> np.ndarray:
+def pad_to(values: np.ndarray, shape: tuple[int, ...], inside: tuple[slice, ...], fill: Any) -> np.ndarray:
     """(lat, lon, ...) of a chunk's own cells, `fill` at its neighbours."""
     out = np.full((*shape, *values.shape[len(shape) :]), fill, values.dtype)
     out[inside] = values
     return out
 
 
-def _block_without_edge(cube: np.ndarray, degrees: np.ndarray | None = None, *, members: Members, depth: int) -> Any:
+def _block_without_edge(cube: np.ndarray, degrees: np.ndarray | None = None, *, ensemble: Ensemble, depth: int) -> Any:
     """The forecasts of a chunk whose cells have `depth` neighbours on each side."""
     if not depth:
-        return forecast_block(cube, degrees, members=members)
-    cube, inside = needed_neighbours(cube, members.architecture.size, depth)
+        return forecast_block(cube, degrees, ensemble=ensemble)
+    cube, inside = needed_neighbours(cube, ensemble.architecture.size, depth)
     if degrees is not None:
-        degrees = around(degrees, cube.shape[2:], inside, np.nan)
-    return forecast_block(cube, degrees, members=members)[(..., *inside)]
+        degrees = pad_to(degrees, cube.shape[2:], inside, np.nan)
+    return forecast_block(cube, degrees, ensemble=ensemble)[(..., *inside)]
 
 
 def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray) -> None:
@@ -196,6 +187,6 @@ def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray) -> None:
         raise ValueError(without_degree(f"{n_unknown} place(s) of a chunk"))
 
 
-def turn(device: device) -> AbstractContextManager:
+def gpu_lock(device: device) -> AbstractContextManager:
     """Wait until no other block uses the GPU."""
     return nullcontext() if device.type == "cpu" else _ONE_AT_A_TIME

@@ -3,99 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from xdrought import checks, units
+from xdrought.forecast.target_inputs import (
+    NO_TARGET_INPUTS,
+    TargetInputs,
+    history_name,
+    known_before,
+    with_history,
+)
 from xdrought.splits import Splits
 from xdrought.windows.labelled import Patches, make_patches
-from xdrought.windows.selection import GRID, PATCH, SITE
+from xdrought.windows.selection import GRID, PATCH, SITE, Span
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xdrought.forecast.forecaster import Forecaster
-
-
-@dataclass(frozen=True)
-class TargetPast:
-    """Which observations of the target a network uses; by default none.
-
-    Parameters
-    ----------
-    history : bool
-        The target's own past is one more driver.
-    change : bool
-        The network learns the change from the last known observation to the forecast day.
-    latency : int
-        Days until an observation is reported: on the day of issue those of `latency` days before are the last.
-    """
-
-    history: bool = False
-    change: bool = False
-    latency: int = 0
-
-    @property
-    def is_used(self) -> bool:
-        return self.history or self.change
-
-    def describe(self) -> str:
-        """In words."""
-        uses = ["as a driver"] * self.history + ["as the value that a change is added to"] * self.change
-        return f"{' and '.join(uses)}, reported after {self.latency} days" if uses else "not used"
-
-
-NO_PAST = TargetPast()
-
-
-def make_past(history: bool, change: bool, latency: int) -> TargetPast:
-    """A checked :class:`TargetPast`."""
-    for name, value in (("target_history", history), ("predict_change", change)):
-        if not isinstance(value, bool | np.bool_):
-            raise ValueError(f"{name}={value!r}; it is True or False")
-    past = TargetPast(bool(history), bool(change), checks.require_integer(latency, "latency", 0, of="days"))
-    if past.latency and not past.is_used:
-        raise ValueError(
-            f"latency={latency} says how late observations arrive, but none are used; "
-            f"use target_history=True or predict_change=True, or leave latency out"
-        )
-    return past
-
-
-def history_name(target: Hashable) -> str:
-    """Name of the driver that holds the target's past."""
-    return f"{target}_history"
-
-
-def known_before(observed: xr.DataArray, days: int, time: Hashable) -> xr.DataArray:
-    """On each day of the record the observation of `days` days before, NaN where there is none."""
-    checks.require_dim(observed, time)
-    later = observed.assign_coords({time: _days_later(observed, days, time)})
-    return later.reindex({time: observed[time]})
-
-
-def known_on(observed: xr.DataArray, days: int, times: pd.Index, time: Hashable) -> xr.DataArray:
-    """The observation of `days` days before each of the days `times`."""
-    later = observed.assign_coords({time: _days_later(observed, days, time)})
-    return later.reindex({time: times})
-
-
-def with_history(ds: xr.Dataset, target: Hashable, past: TargetPast, time: Hashable) -> xr.Dataset:
-    """`ds` with the driver that holds on each day what is then the last report."""
-    name = history_name(target)
-    if name in ds.variables:
-        raise ValueError(f"{name!r} is what target_history=True adds; rename the variable of that name")
-    attrs = {**ds[target].attrs, "long_name": f"{ds[target].attrs.get('long_name', target)}, as reported on the day"}
-    return ds.assign({name: known_before(ds[target], past.latency, time).assign_attrs(attrs)})
-
-
-def _days_later(da: xr.DataArray, days: int, time: Hashable) -> pd.Index:
-    checks.days_since_start(da, time)  # refuse what is not dates
-    return da.indexes[time] + pd.Timedelta(days=days)
 
 
 def training_windows(
@@ -104,13 +33,13 @@ def training_windows(
     drivers: Sequence[Hashable] | None,
     size: int | None,
     window: int,
-    lead: int,
+    lead: int | Span,
     time: Hashable,
-    past: TargetPast = NO_PAST,
+    used: TargetInputs = NO_TARGET_INPUTS,
 ) -> Patches:
     """The windows of all sites that have any.
 
-    With `past.history` the last of their drivers is the target's own past; with `past.change` their target is
+    With `used.history` the last of their drivers is the target's own past; with `used.change` their target is
     the change from the last known observation, and the observations are kept beside it.
     """
 
@@ -120,18 +49,18 @@ def training_windows(
     windows = cut(ds, drivers)
     drivers, data = windows.drivers, windows.data
     observed = data[target]
-    if past.history:
-        data, drivers = with_history(data, target, past, time), (*drivers, history_name(target))
-    if past.change:
-        last = known_before(observed, windows.lead + past.latency, time)
+    if used.history:
+        data, drivers = with_history(data, target, used, time), (*drivers, history_name(target))
+    if used.change:
+        last = known_before(observed, windows.lead + used.latency, time)
         data = data.assign({target: (observed - last).assign_attrs(observed.attrs)})
-    if past.is_used:
+    if used.is_used:
         windows = cut(data, drivers)
     windows.require_windows()
     kept = _warn_of_places_without_windows(windows)
     if not windows.on_grid and kept.size < windows.data.sizes[SITE]:
         windows, observed = cut(windows.data.isel({SITE: kept}), drivers), observed.isel({SITE: kept})
-    return windows.with_data(windows.data.assign({_observed_name(target): observed})) if past.change else windows
+    return windows.with_data(windows.data.assign({_observed_name(target): observed})) if used.change else windows
 
 
 def _observed_name(target: Hashable) -> str:
@@ -168,18 +97,18 @@ def in_known_units(ds: xr.Dataset, drivers: Sequence[Hashable], known: Mapping[H
 
 def forecast_inputs(ds: xr.Dataset, forecaster: Forecaster, time: Hashable, with_target: bool = False) -> xr.Dataset:
     """All that a forecaster needs of `ds`, in the units of the training, with the target's past where it has one."""
-    past, target = forecaster.past, forecaster.target
+    used, target = forecaster.target_inputs, forecaster.target
     needed = list(forecaster.drivers)
-    if past.is_used or with_target:
+    if used.is_used or with_target:
         if target not in ds.data_vars:
-            why = "was trained with target_history or predict_change" if past.is_used else "is asked for a probability"
+            why = "was trained with target_history or predict_change" if used.is_used else "is asked for a probability"
             raise KeyError(
                 f"no variable {target!r} in the Dataset; the forecaster {why}, "
                 f"and needs what was observed up to the day of issue"
             )
         needed.append(target)
     known = in_known_units(ds, needed, forecaster.units)[needed]
-    return with_history(known, target, past, time) if past.history else known
+    return with_history(known, target, used, time) if used.history else known
 
 
 def grid_steps(windows: Patches) -> dict[str, float]:
@@ -229,8 +158,9 @@ def causality_of_days(windows: Patches, days: xr.DataArray, **options: Any) -> x
     if windows.on_grid:
         drivers = drivers.map(_central_cells, size=windows.size)
     observed = data.get(_observed_name(windows.target), data[windows.target])
-    degree = causality_degree(drivers, observed, train=days, time=time, **options)
-    return degree[["rho", "p_value"]].compute()
+    with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):  # whatever the caller has set
+        degree = causality_degree(drivers, observed, train=days, time=time, **options)
+        return degree[["rho", "p_value"]].compute()
 
 
 def with_mean_where_held_out(degree: xr.Dataset, splits: Splits) -> xr.Dataset:

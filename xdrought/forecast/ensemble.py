@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from xdrought import files
 from xdrought.forecast.shards import Shards
 
 if TYPE_CHECKING:
-    from torch import device
+    from torch import Tensor, device
 
     from xdrought.models import Architecture
     from xdrought.models.training import History, Training, TrainingConfig
@@ -30,6 +31,8 @@ class Checkpoint:
         The file; if it is there, the fit goes on from it.
     settings : mapping
         All that the weights depend on, as JSON holds it: what was given, and sums of the data.
+    expected : mapping
+        A network's tensors, by name: those that stored weights must have.
 
     Attributes
     ----------
@@ -44,7 +47,8 @@ class Checkpoint:
         When there is no folder to write to.
     """
 
-    def __init__(self, path: str | Path | None, settings: Mapping[str, Any]):
+    def __init__(self, path: str | Path | None, settings: Mapping[str, Any], expected: Mapping[str, Tensor]):
+        self.expected = expected
         self.path, self.settings = None if path is None else Path(path), json.loads(json.dumps(settings))
         self.histories: list[History] = []
         self._tensors: dict[str, Any] = {}
@@ -61,23 +65,33 @@ class Checkpoint:
 
         self._tensors, self._notes = read(path)
         found = self._notes.get("settings", {})
+        with _named(path):
+            _require(isinstance(found, Mapping), f"settings {found!r}")
         other = [name for name in {**found, **self.settings} if found.get(name) != self.settings.get(name)]
         if other:
-            said = ", ".join(f"{name}={found.get(name)!r}, now {self.settings.get(name)!r}" for name in other)
+            differences = ", ".join(f"{name}={found.get(name)!r}, now {self.settings.get(name)!r}" for name in other)
             raise ValueError(
-                f"checkpoint {path} was made with {said}; call with the same settings and data to go "
+                f"checkpoint {path} was made with {differences}; call with the same settings and data to go "
                 f"on, name another path, or delete it to start anew"
             )
-        self.histories = [
-            restored_history(self._tensors, notes, f"run{k}") for k, notes in enumerate(self._notes["histories"])
-        ]
+        with _named(path):
+            self.histories = [
+                restored_history(self._tensors, notes, f"run{k}") for k, notes in enumerate(self._notes["histories"])
+            ]
+            _require(len(self.histories) <= self.settings["runs"], f"{len(self.histories)} finished runs")
+            for history in self.histories:
+                _check_history(history, self.settings["epochs"], self.expected)
+            if self._notes["under_way"] is not None:
+                _check_under_way(self._tensors, self._notes["under_way"], self.settings["epochs"], self.expected)
 
     def resume(self, training: Training) -> None:
         """Put the training of the run after the finished ones where it was."""
         from xdrought.models.checkpoint import restore
 
         if self._notes.get("under_way"):
-            restore(training, self._tensors, self._notes["under_way"])
+            with _named(self.path):
+                restore(training, self._tensors, self._notes["under_way"])
+                _require(training.step <= training.n_batches, f"{training.step} batches of an epoch")
         self._tensors, self._notes = {}, {}
 
     def save(self, finished: Sequence[History], training: Training | None) -> None:
@@ -99,7 +113,55 @@ class Checkpoint:
                 part.write_bytes(to_bytes(tensors, labels))
 
 
-CALLER = "fit_resattcaurec"
+@contextmanager
+def _named(path: Path | None) -> Iterator[None]:
+    """Say of whatever a checkpoint's contents lead to that it is the file's fault."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"checkpoint {path} does not fit together ({type(error).__name__}: {error}); delete it to start anew, "
+            f"or name another path"
+        ) from error
+
+
+def _require(good: bool, what: str) -> None:
+    if not good:
+        raise ValueError(what)
+
+
+def _check_history(history: History, epochs: int, expected: Mapping[str, Tensor], finished: bool = True) -> None:
+    """Raise unless losses, best epoch and weights are those that a training of so many epochs leaves."""
+    losses = (history.train_loss, history.val_loss)
+    n = len(history.val_loss)
+    _require(n == epochs if finished else n <= epochs, f"losses of {n} epochs")
+    for each in losses:
+        known = all(isinstance(loss, float) and np.isfinite(loss) for loss in each)
+        _require(len(each) == n and known, f"losses {each!r}")
+    best = int(np.argmin(history.val_loss)) if n else -1
+    _require(history.best_epoch == best, f"best epoch {history.best_epoch!r} of {n}")
+    _require(_shapes(history.weights) == (_shapes(expected) if n else {}), "weights of another network")
+
+
+def _check_under_way(
+    tensors: Mapping[str, Tensor], notes: Mapping[str, Any], epochs: int, expected: Mapping[str, Tensor]
+) -> None:
+    """Raise unless the unfinished run can be continued: its losses, weights, moments and place in the epoch."""
+    from xdrought.models.checkpoint import restored_history
+
+    _check_history(restored_history(tensors, notes["history"], "best"), epochs, expected, finished=False)
+    live = {name.removeprefix("live."): tensor for name, tensor in tensors.items() if name.startswith("live.")}
+    _require(_shapes(live) == _shapes(expected), "live weights of another network")
+    for name, tensor in tensors.items():
+        if name.startswith(("live.", "adam.")):
+            _require(bool(tensor.double().isfinite().all()), f"{name} is not finite")
+    step, total = notes["step"], notes["total"]
+    _require(isinstance(step, int) and not isinstance(step, bool) and step >= 0, f"step {step!r}")
+    _require(isinstance(total, int | float) and 0 <= total < np.inf, f"sum of squared errors {total!r}")
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[Any, Any]]:
+    return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
 
 
 def train_members(
@@ -121,7 +183,9 @@ def train_members(
     settings = (
         {} if checkpoint is None else {**asdict(spec), **asdict(config), "runs": runs, "seed": seed, **shards.sums()}
     )
-    stored = Checkpoint(checkpoint, settings)
+    with torch.device("meta"):
+        expected = build_architecture(spec).state_dict()
+    stored = Checkpoint(checkpoint, settings, expected)
     histories = stored.histories
     with _Progress(spec.variant, runs, config.epochs, progress) as shown:
         for k in range(len(histories), runs):
@@ -138,6 +202,15 @@ def train_members(
             histories.append(training.run(shown.batch, shown.epoch, save))
             stored.save(histories, None)
     return histories
+
+
+def lock_of(checkpoint: str | Path | None) -> AbstractContextManager[None]:
+    """Keep a checkpoint for one fit; its first process holds the lock for all."""
+    from xdrought.models.norm import rank
+
+    if checkpoint is None or rank() > 0 or not Path(checkpoint).absolute().parent.is_dir():
+        return nullcontext()
+    return files.locked(checkpoint, "checkpoint")
 
 
 class _Progress:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,15 @@ from xdrought import checks
 from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device
 from xdrought.forecast import driver_inputs
-from xdrought.forecast.driver_inputs import make_past
-from xdrought.forecast.ensemble import history_of, join_processes, train_members
-from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.forecaster_file import load_forecaster
+from xdrought.forecast.ensemble import history_of, join_processes, lock_of, train_members
+from xdrought.forecast.forecaster import Forecaster, load_forecaster
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.shards import Shards
+from xdrought.forecast.target_inputs import checked_target_inputs
 from xdrought.scaling import fit_scaling
 from xdrought.splits import PARTS, Splits, resolve_splits
+from xdrought.windows.dimension_names import dimension_names, time_name
+from xdrought.windows.selection import Span
 
 __all__ = ["Forecaster", "fit_resattcaurec", "load_forecaster", "predict"]
 
@@ -38,7 +41,7 @@ def fit_resattcaurec(
     predict_change: bool = False,
     latency: int = 0,
     window: int = 15,
-    lead: int = 7,
+    lead: int | Span = 7,
     size: int | None = None,
     split: str | Splits = "chronological",
     fractions: Sequence[float] = (0.70, 0.15, 0.15),
@@ -58,6 +61,9 @@ def fit_resattcaurec(
     sites_in_memory: int | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    site: Hashable | None = None,
+    lat: Hashable | None = None,
+    lon: Hashable | None = None,
     time: Hashable = "time",
 ) -> Forecaster:
     """Train a network to forecast `target` from the drivers' last `window` days, `lead` days ahead.
@@ -123,8 +129,11 @@ def fit_resattcaurec(
         same call goes on from it, and ends, on the same machine, with the same weights.
     progress : bool
         Show a bar with both losses and the time left.
+    site, lat, lon : hashable, optional
+        What the data call these dimensions or coordinates. By default ``site``, ``lat`` and ``lon``, or where these
+        are not there, what CF attributes say (``cf_role`` "timeseries_id", ``standard_name`` or ``units``).
     time : hashable
-        The time dimension.
+        The time dimension; by default ``time``, or the dimension that is time by its CF attributes.
 
     Returns
     -------
@@ -176,6 +185,7 @@ def fit_resattcaurec(
     from xdrought.models.zoo import VARIANTS, architecture
 
     checks.require_integers(epochs=epochs, batch_size=batch_size, block_length=block_length, runs=runs)
+    seed = checks.require_integer(seed, "seed", 0)
     if sites_in_memory is not None:
         checks.require_integer(sites_in_memory, "sites_in_memory")
     if not learning_rate > 0:
@@ -183,10 +193,16 @@ def fit_resattcaurec(
     checks.require_choice(sampler, "sampler", SAMPLERS)
     architecture(variant, 1, 1, 64, 64, equations, widths, dropout)  # refuse before long work
     device = resolve_device(device)
-    past = make_past(target_history, predict_change, latency)
-    windows = driver_inputs.training_windows(ds, target, drivers, size, window, lead, time, past)
+    used = checked_target_inputs(target_history, predict_change, latency)
+    names_of_dims, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
+    if isinstance(ds, xr.Dataset):
+        ds = names_of_dims.to_ours(ds)
+    causality = None if causality is None else names_of_dims.to_ours(causality)
+    if isinstance(split, Splits):
+        split = replace(split, ranges=names_of_dims.to_ours(split.ranges))
+    windows = driver_inputs.training_windows(ds, target, drivers, size, window, lead, time, used)
     if embargo is None and split == "chronological":
-        embargo = windows.window + windows.lead + past.latency
+        embargo = windows.window + windows.lead + used.latency
     splits = driver_inputs.splits_on_places(resolve_splits(split, windows, fractions, embargo, seed), windows.data)
     parts = {part: splits.windows(windows, part) for part in PARTS}
     _check_parts(parts, splits)
@@ -208,10 +224,13 @@ def fit_resattcaurec(
     settings = {
         name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "block_length")
     }
-    settings |= {"seed": int(seed)} | {f"{part}_windows": len(index) for part, index in parts.items()}
+    settings |= (
+        names_of_dims.stored() | {"seed": seed} | {f"{part}_windows": len(index) for part, index in parts.items()}
+    )
     join_processes(device)
     shards = Shards(windows.with_data(scaling.apply(windows.data)), vectors, parts, device, sites_in_memory)
-    histories = train_members(spec, shards, config, int(runs), int(seed), progress=progress, checkpoint=checkpoint)
+    with _usual_torch(), lock_of(checkpoint):
+        histories = train_members(spec, shards, config, int(runs), seed, progress=progress, checkpoint=checkpoint)
     return Forecaster(
         architecture=spec,
         weights=tuple(run.weights for run in histories),
@@ -225,9 +244,23 @@ def fit_resattcaurec(
         splits=splits,
         history=history_of(histories),
         settings=settings,
-        past=past,
+        target_inputs=used,
         steps=driver_inputs.grid_steps(windows),
     )
+
+
+@contextmanager
+def _usual_torch() -> Iterator[None]:
+    """Networks of float32 that can learn, whatever default type and gradient mode the caller has set."""
+    import torch
+
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(default)
 
 
 def _check_parts(parts: dict[str, np.ndarray], splits: Splits) -> None:

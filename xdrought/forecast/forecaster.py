@@ -1,26 +1,30 @@
-"""A trained network with everything that its use needs: a value, kept in files by `forecaster_file`."""
+"""A trained network with everything that its use needs: a value that can be saved, read back and checked."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
-from xdrought.forecast.driver_inputs import NO_PAST, TargetPast, history_name
+from xdrought.checks import public
+from xdrought.devices import require_torch
+from xdrought.forecast import forecaster_file
+from xdrought.forecast.forecaster_file import labelled_dataset, plain_attrs, plain_dataset
+from xdrought.forecast.target_inputs import NO_TARGET_INPUTS, TargetInputs, checked_target_inputs, history_name
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
 
-    from xdrought.leakage import Certificate
     from xdrought.models import Architecture
 
-__all__ = ["Forecaster"]
+__all__ = ["Forecaster", "load_forecaster"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,7 +48,7 @@ class Forecaster:
     lead : int
         Days from the last input day to the forecast day.
     scaling : xdrought.scaling.Scaling
-        Of the training part; with ``past.change`` that of the target is of its change.
+        Of the training part; with ``target_inputs.change`` that of the target is of its change.
     causality : xarray.Dataset or None
         `rho` and `p_value` of the training part on the places, `variable` and `cell`.
     splits : xdrought.splits.Splits
@@ -53,7 +57,7 @@ class Forecaster:
         `train_loss` and `val_loss` on (run, epoch), of scaled values, and the `best_epoch` of each run.
     settings : mapping
         Epochs, batch size, learning rate, seed, and how many windows each part had.
-    past : xdrought.target_past.TargetPast
+    target_inputs : xdrought.forecast.target_inputs.TargetInputs
         What the network knows of the target's own past, nothing by default.
     steps : mapping
         Degrees of `lat` and `lon` from one cell of a patch to the next, where they are known.
@@ -71,13 +75,15 @@ class Forecaster:
     splits: Splits
     history: xr.Dataset
     settings: Mapping[str, Any]
-    past: TargetPast = NO_PAST
+    target_inputs: TargetInputs = NO_TARGET_INPUTS
     steps: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def drivers(self) -> tuple[Hashable, ...]:
         """The features without the target's own past."""
-        return tuple(name for name in self.features if not (self.past.history and name == history_name(self.target)))
+        return tuple(
+            name for name in self.features if not (self.target_inputs.history and name == history_name(self.target))
+        )
 
     @property
     def variant(self) -> str:
@@ -97,7 +103,7 @@ class Forecaster:
 
     def network(self, run: int = 0, device: str | device = "cpu") -> nn.Module:
         """The trained network of one run, in evaluation mode."""
-        from xdrought.forecast.blocks import network_of
+        from xdrought.models.zoo import network_of
 
         return network_of(self.architecture, self.weights[run], device)
 
@@ -113,71 +119,10 @@ class Forecaster:
         --------
         xdrought.load_forecaster
         """
-        from xdrought.forecast.forecaster_file import write
-
-        write(self, path)
-
-    def certificate(
-        self,
-        ds: xr.Dataset,
-        *,
-        reference: xr.DataArray | None = None,
-        near_km: float = 1.0,
-        batch_size: int = 512,
-        device: str | device = "auto",
-    ) -> Certificate:
-        """State, from the data, what every statistic was computed on, and whether any of them looks at a tested day.
-
-        Everything is computed again from the data of the training: nothing is taken on trust from the forecaster.
-
-        Parameters
-        ----------
-        ds : xarray.Dataset
-            The data of the training. What is used of them is read into memory.
-        reference : xarray.DataArray, optional
-            Record that onset probabilities refer to, where one is given to :func:`xdrought.predict`.
-        near_km : float
-            Distance below which a place that is held out and one of training are the same spot.
-        batch_size : int
-            Windows at a time where the losses are computed again.
-        device : str or torch.device
-            "auto", "cpu", "cuda", ...
-
-        Returns
-        -------
-        Certificate
-            ``.clean`` is True only when nothing was found and everything could be checked.
-
-        Raises
-        ------
-        KeyError
-            For a variable that is not there.
-        TypeError
-            For data or a reference of another kind.
-        ValueError
-            For a distance that is not above 0, units or dimensions that do not fit, or no complete window.
-
-        Notes
-        -----
-        What is looked for, and what cannot be seen, is on the page on leakage.
-
-        Examples
-        --------
-        >>> import numpy as np, pandas as pd, xarray as xr
-        >>> from xdrought import fit_resattcaurec
-        >>> rain = np.random.default_rng(0).random((1, 400))
-        >>> soil = np.apply_along_axis(np.convolve, 1, rain, 0.95 ** np.arange(60))[:, :400]
-        >>> ds = xr.Dataset({"tp": (("site", "time"), rain), "soil_moisture": (("site", "time"), soil)})
-        >>> ds = ds.assign_coords(site=["A"], time=pd.date_range("2001-01-01", periods=400))
-        >>> options = dict(variant="Rec", widths=(4, 4), epochs=1, device="cpu", progress=False)
-        >>> fit_resattcaurec(ds, "soil_moisture", **options).certificate(ds, device="cpu").clean
-        True
-        >>> fit_resattcaurec(ds, "soil_moisture", embargo=0, **options).certificate(ds, device="cpu").leaks
-        ('embargo',)
-        """
-        from xdrought.leakage import issue_certificate
-
-        return issue_certificate(self, ds, reference=reference, near_km=near_km, batch_size=batch_size, device=device)
+        names = [*self.features, self.target]
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(f"the names {names} are not all text; rename the variables and train again")
+        forecaster_file.write_file(Path(path), _to_plain(self), self.weights)
 
     def describe(self) -> str:
         """Variant, equations and number of runs in words."""
@@ -207,8 +152,195 @@ class Forecaster:
             "target": f"{self.target}{f' ({units})' if units else ''}, {self.lead} days ahead",
             "inputs": f"{spec.window} days x {len(self.features)} drivers x {self.size} x {self.size} cells",
             "drivers": ", ".join(map(str, self.features)),
-            "own past": self.past.describe(),
+            "own past": self.target_inputs.describe(),
             "windows": f"{counts}; embargo {self.splits.embargo} days",
             "network": f"widths {spec.widths}, {numbers:,} numbers",
             "best loss": f"{', '.join(f'{loss:.4g}' for loss in best)} in validation (target: variance 1)",
         }
+
+
+@public
+def load_forecaster(path: str | Path) -> Forecaster:
+    """Read a forecaster that :meth:`Forecaster.save` wrote; nothing in the file is ever run.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    Forecaster
+        Equal forecasts, bit for bit on the same device.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        For a file of another kind or a newer version, or one that is damaged or was changed.
+
+    Examples
+    --------
+    >>> from xdrought.forecast.fitting import load_forecaster
+    >>> forecaster = load_forecaster("soil_moisture.xdrought")  # doctest: +SKIP
+    """
+    path = Path(path)
+    if path.is_file():
+        require_torch()
+    labels, members = forecaster_file.read_file(path)
+    try:
+        forecaster = _from_plain(labels, members)
+        check_forecaster(forecaster)
+    except Exception as error:  # whatever a changed file leads to, it is the file's fault
+        raise ValueError(f"{path} does not fit together ({error}); it was changed, save it again") from error
+    return forecaster
+
+
+def _to_plain(forecaster: Forecaster) -> dict[str, Any]:
+    """Everything but the weights as JSON can hold it."""
+    scaling, splits = forecaster.scaling, forecaster.splits
+    causality = forecaster.causality
+    return {
+        "architecture": asdict(forecaster.architecture),
+        "runs": forecaster.runs,
+        "features": list(forecaster.features),
+        "target": forecaster.target,
+        "units": [forecaster.units.get(name) for name in (*forecaster.features, forecaster.target)],
+        "target_attrs": plain_attrs(forecaster.target_attrs),
+        "lead": forecaster.lead,
+        "scaling": plain_dataset(xr.Dataset({"mean": scaling.mean, "std": scaling.std})),
+        "constant": list(scaling.constant),
+        "causality": None if causality is None else plain_dataset(causality),
+        "splits": plain_dataset(splits.ranges),
+        "fractions": list(splits.fractions),
+        "embargo": splits.embargo,
+        "time": splits.time,
+        "history": plain_dataset(forecaster.history),
+        "settings": plain_attrs(forecaster.settings),
+        "target_inputs": asdict(forecaster.target_inputs),
+        "steps": dict(forecaster.steps),
+    }
+
+
+def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Forecaster:
+    from xdrought.models.zoo import Architecture, check_architecture
+
+    spec = Architecture(**{**labels["architecture"], "widths": tuple(labels["architecture"]["widths"])})
+    check_architecture(spec)
+    statistics = labelled_dataset(labels["scaling"])
+    features = tuple(labels["features"])
+    causality = labels["causality"]
+    return Forecaster(
+        architecture=spec,
+        weights=tuple(_read_weights(members[forecaster_file.weights_name(run)], spec) for run in range(labels["runs"])),
+        features=features,
+        target=labels["target"],
+        units=dict(zip((*features, labels["target"]), labels["units"], strict=True)),
+        target_attrs=labels["target_attrs"],
+        lead=labels["lead"],
+        scaling=Scaling(statistics["mean"], statistics["std"], tuple(labels["constant"])),
+        causality=None if causality is None else labelled_dataset(causality),
+        splits=Splits(
+            labelled_dataset(labels["splits"]), tuple(labels["fractions"]), labels["embargo"], labels["time"]
+        ),
+        history=labelled_dataset(labels["history"]),
+        settings=labels["settings"],
+        target_inputs=TargetInputs(**labels["target_inputs"]),
+        steps=labels["steps"],
+    )
+
+
+def _read_weights(content: bytes, spec: Any) -> dict[str, Any]:
+    """Weights of the names, shapes and types that the architecture has; nothing is allocated to find out."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load as read
+
+    from xdrought.models.zoo import build_architecture
+
+    with torch.device("meta"):
+        expected = build_architecture(spec).float().state_dict()
+    try:
+        found = read(content)
+    except SafetensorError as error:
+        raise ValueError(f"unreadable weights: {error}") from error
+    if {k: (v.shape, v.dtype) for k, v in found.items()} != {k: (v.shape, v.dtype) for k, v in expected.items()}:
+        raise ValueError(f"the weights are not those of {spec.variant}")
+    return {name: found[name] for name in expected}
+
+
+def check_forecaster(forecaster: Forecaster) -> None:
+    """Raise ValueError for the first part of the wrong type or size; the weights are checked where they are read."""
+    _check_names(forecaster)
+    used = forecaster.target_inputs
+    checked_target_inputs(used.history, used.change, used.latency)
+    _require(_is_count(forecaster.lead), f"lead={forecaster.lead!r}")
+    steps = forecaster.steps
+    _require(isinstance(steps, Mapping) and all(isinstance(step, float) for step in steps.values()), f"steps={steps!r}")
+    _require(forecaster.runs >= 1, "there are no weights")
+    for name in ("target_attrs", "settings"):
+        _require(isinstance(getattr(forecaster, name), Mapping), f"{name} is no mapping")
+    _check_scaling(forecaster)
+    _check_splits(forecaster)
+    history, shape = forecaster.history, ("run", "epoch")
+    for name in ("train_loss", "val_loss"):
+        _require(_is_real(history[name], shape) and history.sizes["run"] == forecaster.runs, f"history has no {name}")
+    _check_causality(forecaster)
+
+
+def _check_names(forecaster: Forecaster) -> None:
+    names = [*forecaster.features, forecaster.target]
+    _require(all(isinstance(name, str) for name in names), f"names {names} are no text")
+    _require(len(set(names)) == len(names), f"names {names} are given twice")
+    _require(
+        len(forecaster.features) == forecaster.architecture.n_features, f"features {names[:-1]} are too many or few"
+    )
+    _require(all(isinstance(u, str | None) for u in forecaster.units.values()), "units are no text")
+    has_history = history_name(forecaster.target) in forecaster.features
+    _require(
+        has_history or not forecaster.target_inputs.history, "target_inputs.history without the driver that holds it"
+    )
+
+
+def _check_scaling(forecaster: Forecaster) -> None:
+    for name in ("mean", "std"):
+        numbers: xr.DataArray = getattr(forecaster.scaling, name)
+        chosen = numbers.sel(variable=[*forecaster.features, forecaster.target])
+        _require(_is_real(chosen, ("variable",)) and bool(np.isfinite(chosen).all()), f"scaling has no {name}")
+    _require(bool((forecaster.scaling.std > 0).all()), "scaling has a spread of 0")
+
+
+def _check_splits(forecaster: Forecaster) -> None:
+    splits = forecaster.splits
+    for name in ("start", "end"):
+        ranges = splits.ranges[name].sel(part=list(PARTS))
+        _require(ranges.dtype.kind == "M", f"splits have no {name} dates")
+    _require(_is_count(splits.embargo, 0) and isinstance(splits.time, str), "splits have no embargo or time")
+    _require(len(splits.fractions) == len(PARTS) and all(0 <= f <= 1 for f in splits.fractions), "no shares of parts")
+
+
+def _check_causality(forecaster: Forecaster) -> None:
+    from xdrought.models.zoo import VARIANTS
+
+    causality, spec = forecaster.causality, forecaster.architecture
+    _require((causality is not None) == VARIANTS[spec.variant].causal, f"{spec.variant} and its causality")
+    if causality is not None:
+        drivers = causality.sel(variable=list(forecaster.drivers))
+        for name in ("rho", "p_value"):
+            _require(drivers[name].dtype.kind == "f", f"causality has no {name}")
+        size = 2 * drivers.sizes["variable"] * drivers.sizes["cell"]
+        _require(size == spec.n_causal, f"causality has {size} numbers, the network takes {spec.n_causal}")
+
+
+def _is_count(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_real(da: xr.DataArray, dims: tuple[str, ...]) -> bool:
+    return da.dims == dims and da.dtype.kind == "f"
+
+
+def _require(good: bool, what: str) -> None:
+    if not good:
+        raise ValueError(what)

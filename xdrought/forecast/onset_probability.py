@@ -60,7 +60,7 @@ def flash_onset_probability(
         percentile(forecast),
         input_core_dims=[["_day"], ["run", time]],
         output_core_dims=[[time]],
-        kwargs={"lead": forecaster.lead, "latency": forecaster.past.latency, "rule": rule},
+        kwargs={"lead": forecaster.lead, "latency": forecaster.target_inputs.latency, "rule": rule},
         dask="parallelized",
         output_dtypes=["float64"],
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xdrought import checks
@@ -13,10 +15,12 @@ from xdrought.checks import public
 from xdrought.definitions import Definition
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
-from xdrought.forecast.blocks import Members, forecast_block, lazy_forecast
-from xdrought.forecast.driver_inputs import known_on
+from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.onset_probability import flash_onset_probability, onset_rule, require_ensemble
+from xdrought.forecast.target_inputs import known_on
+from xdrought.splits import Splits
+from xdrought.windows.dimension_names import known_names, time_name
 from xdrought.windows.labelled import Patches, make_patches
 from xdrought.windows.selection import GRID, SITE
 
@@ -33,6 +37,9 @@ def predict(
     reference: xr.DataArray | None = None,
     batch_size: int = 512,
     device: Any = "auto",
+    site: Hashable | None = None,
+    lat: Hashable | None = None,
+    lon: Hashable | None = None,
     time: Hashable = "time",
 ) -> xr.Dataset:
     """Forecast the target wherever the drivers are complete, also for days after the record's end.
@@ -58,15 +65,18 @@ def predict(
         Windows at a time, and on a GPU maps at a time.
     device : str or torch.device
         "auto", "cpu", "cuda", ...; under dask, of the workers.
+    site, lat, lon : hashable, optional
+        What the data call these dimensions or coordinates; by default as in the training, or as CF attributes say.
     time : hashable
-        The time dimension.
+        The time dimension; by default ``time``, or the dimension that is time by its CF attributes.
 
     Returns
     -------
     xarray.Dataset
         The target's own name and units on (site, time) or (time, lat, lon), with `run` in front when there
         are several. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
-        between. NaN where there is no complete window, or no last observation to add the change to.
+        between. `part` says which part of the training's split a valid day belongs to: int8 with the flags "outside",
+        "train", "val" and "test". NaN where there is no complete window, or no last observation to add the change to.
         With `probability` also `flash_onset_probability` without `run`: the share of the networks whose path
         begins a flash drought after `init_time` and up to `time`. The path is the observed percentiles as far as
         they are known on the day of issue, then the network's own forecasts for each following day, of which the
@@ -94,6 +104,10 @@ def predict(
     if probability is not None:
         onset_rule(probability)
         require_ensemble(forecaster)
+    names, time = known_names(ds, forecaster.settings, site=site, lat=lat, lon=lon), time_name(ds, time)
+    ds = names.to_ours(ds)
+    causality = None if causality is None else names.to_ours(causality)
+    reference = None if reference is None else names.to_ours(reference)
     known = driver_inputs.forecast_inputs(ds, forecaster, time, with_target=probability is not None)
     windows = make_patches(
         known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time
@@ -105,30 +119,46 @@ def predict(
         degrees = driver_inputs.degrees_of_places(windows, degree, forecaster.drivers)
     scaled = _run(windows, degrees, forecaster, int(batch_size), device)
     values = forecaster.scaling.invert(scaled, forecaster.target)
-    if forecaster.past.change:
-        days = forecaster.lead + forecaster.past.latency
+    if forecaster.target_inputs.change:
+        days = forecaster.lead + forecaster.target_inputs.latency
         last = known_on(known[forecaster.target], days, scaled.indexes[time], time)
         values = (values + last.astype("float32")).transpose(*scaled.dims)
     out = _described(values, forecaster, time)
+    part = _part_of_each_day(forecaster.splits, out[forecaster.target], time)
+    out = out if part is None else out.assign_coords(part=part)
     if probability is None:
-        return out
+        return names.to_theirs(out)
     observed = known[forecaster.target]
     share = flash_onset_probability(values, observed, reference, probability, forecaster, time)
-    return out.assign(flash_onset_probability=share)
+    return names.to_theirs(out.assign(flash_onset_probability=share))
+
+
+def _part_of_each_day(splits: Splits, forecast: xr.DataArray, time: Hashable) -> xr.DataArray | None:
+    """The part that each valid day belongs to, lazy where the forecast is; outside of all at places of no training."""
+    ranges = driver_inputs.splits_on_places(splits, forecast.to_dataset(name="forecast")).ranges
+    ranges = ranges.drop_vars([name for name in ranges.coords if name not in ranges.dims])
+    places = [dim for dim in ranges.start.dims if dim != "part"]
+    if not isinstance(forecast.indexes[time], pd.DatetimeIndex) or any(
+        ranges.sizes[dim] != forecast.sizes.get(dim) for dim in places
+    ):
+        return None  # other dates, or places without labels that are not those of the training
+    if forecast.chunks is not None:
+        ranges = ranges.chunk({dim: forecast.chunksizes[dim] for dim in places})
+    return replace(splits, ranges=ranges).part_of(forecast[time].reset_coords(drop=True))
 
 
 def _run(windows: Patches, degrees: Any | None, forecaster: Forecaster, batch_size: int, device: Any) -> xr.DataArray:
     """Scaled forecasts with labels: at once, or lazily where the drivers are lazy."""
-    members = Members(forecaster.architecture, forecaster.weights, forecaster.lead, batch_size, device)
+    ensemble = Ensemble(forecaster.architecture, forecaster.weights, forecaster.lead, batch_size, device)
     cube = windows.with_data(forecaster.scaling.apply(windows.data)).inputs
     if cube.chunks is not None:
-        return _labelled(lazy_forecast(cube.data, degrees, members), windows)
+        return _labelled(lazy_forecast(cube.data, degrees, ensemble), windows)
     resolve_device(device)
     windows.require_windows()
     if degrees is not None:
         degrees = np.asarray(degrees)
         driver_inputs.require_degrees(windows, degrees)
-    return _labelled(forecast_block(cube.to_numpy(), degrees, members=members), windows)
+    return _labelled(forecast_block(cube.to_numpy(), degrees, ensemble=ensemble), windows)
 
 
 def _labelled(values: Any, windows: Patches) -> xr.DataArray:

@@ -1,6 +1,7 @@
-"""Has a forecaster seen what it is tested on? Recomputed from the data, one finding for each way in."""
+"""Does a forecaster know anything of what it is tested on? Every statistic is computed again from the data."""
 
-from xdrought.leakage.audit import issue_certificate
-from xdrought.leakage.report import Certificate, Finding
+from xdrought.leakage.audit import audit_leakage
+from xdrought.leakage.given_checks import AlarmThreshold
+from xdrought.leakage.report import Finding, LeakageReport
 
-__all__ = ["Certificate", "Finding", "issue_certificate"]
+__all__ = ["AlarmThreshold", "Finding", "LeakageReport", "audit_leakage"]

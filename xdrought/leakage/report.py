@@ -27,7 +27,7 @@ class Finding:
         What was recomputed or compared.
     computed_on : str
         What the statistic was computed on, or what is wrong.
-    evidence : mapping
+    numbers : mapping
         The numbers behind it.
     """
 
@@ -35,12 +35,12 @@ class Finding:
     verdict: str
     looked_at: str
     computed_on: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
-class Certificate:
-    """What :meth:`xdrought.Forecaster.certificate` gives: one finding for each way in which a test leaks.
+class LeakageReport:
+    """What :func:`xdrought.audit_leakage` gives: one finding for each way in which a test can leak.
 
     Attributes
     ----------
@@ -72,11 +72,11 @@ class Certificate:
         """The finding of a check by its name."""
         found = {finding.check: finding for finding in self.findings}
         if check not in found:
-            raise KeyError(f"Certificate: no check {check!r}; there are {list(found)}")
+            raise KeyError(f"LeakageReport: no check {check!r}; there are {list(found)}")
         return found[check]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """The findings as a table by `check`; `evidence` is text."""
+        """The findings as a table by `check`; `numbers` is text."""
         import pandas as pd
 
         rows = [
@@ -85,7 +85,7 @@ class Certificate:
                 "verdict": finding.verdict,
                 "looked_at": finding.looked_at,
                 "computed_on": finding.computed_on,
-                "evidence": ", ".join(f"{name} {_text(value)}" for name, value in finding.evidence.items()),
+                "numbers": ", ".join(f"{name} {_text(value)}" for name, value in finding.numbers.items()),
             }
             for finding in self.findings
         ]
@@ -94,7 +94,7 @@ class Certificate:
     def __repr__(self) -> str:
         width = max(len(finding.check) for finding in self.findings)
         lines = [f"  {f.check:<{width}}  {f.verdict:<7}  {f.computed_on}" for f in self.findings]
-        return "\n".join([f"<xdrought.Certificate of {self.title}: {self._verdict()}>", *lines])
+        return "\n".join([f"<xdrought.LeakageReport of {self.title}: {self._verdict()}>", *lines])
 
     def _repr_html_(self) -> str:
         """What notebooks show: the verdict and the table."""
@@ -106,7 +106,7 @@ class Certificate:
         if self.clean:
             return f"clean ({sum(f.verdict == PASSED for f in self.findings)} checks)"
         parts = [f"LEAK in {', '.join(self.leaks)}"] if self.leaks else []
-        parts += [f"not certified, unknown: {', '.join(self.unknown)}"] if self.unknown else []
+        parts += [f"unknown: {', '.join(self.unknown)}"] if self.unknown else []
         return "; ".join(parts)
 
     def _named(self, verdict: str) -> tuple[str, ...]:

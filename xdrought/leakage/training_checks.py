@@ -10,23 +10,22 @@ import numpy as np
 import xarray as xr
 
 from xdrought.forecast import driver_inputs
-from xdrought.forecast.blocks import network_of
 from xdrought.forecast.driver_inputs import degrees_of_places
-from xdrought.leakage.evidence import HONEST, LEAKING, Evidence, names_of_places, shown
+from xdrought.leakage.audited_data import ALLOWED, FORBIDDEN, Audit, names_of_places, shown
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
 from xdrought.scaling import fit_scaling
 
 SAME_LOSS = 1e-3  # relative; devices and number formats round differently
 
 
-def check_best_epoch(evidence: Evidence, batch_size: int, device: Any) -> Finding:
+def check_best_epoch(audit: Audit, batch_size: int, device: Any) -> Finding:
     """The lowest validation loss of the training, and the loss of the kept weights in validation and test."""
     looked_at = "loss of the kept weights in validation and in test, beside the one that the training stored"
-    history = evidence.forecaster.history
-    told = history.val_loss.min("epoch").to_numpy()
-    losses = {part: _losses(evidence, part, batch_size, device) for part in ("val", "test")}
-    numbers = {"stored": float(told[0]), **{f"in {part}": float(loss[0]) for part, loss in losses.items()}}
-    same = {part: np.isclose(loss, told, rtol=SAME_LOSS, atol=0) for part, loss in losses.items()}
+    history = audit.forecaster.history
+    stored = history.val_loss.min("epoch").to_numpy()
+    losses = {part: _losses(audit, part, batch_size, device) for part in ("val", "test")}
+    numbers = {"stored": float(stored[0]), **{f"in {part}": float(loss[0]) for part, loss in losses.items()}}
+    same = {part: np.isclose(loss, stored, rtol=SAME_LOSS, atol=0) for part, loss in losses.items()}
     if same["val"].all():
         return Finding("best epoch", PASSED, looked_at, "the lowest loss in validation", numbers)
     if same["test"].any():
@@ -34,17 +33,18 @@ def check_best_epoch(evidence: Evidence, batch_size: int, device: Any) -> Findin
     return Finding("best epoch", UNKNOWN, looked_at, "neither validation nor test part of these data", numbers)
 
 
-def _losses(evidence: Evidence, part: str, batch_size: int, device: Any) -> np.ndarray:
+def _losses(audit: Audit, part: str, batch_size: int, device: Any) -> np.ndarray:
     """(run,) mean squared error of scaled values over the windows of a part, NaN without any."""
     import torch
 
     from xdrought.models.batches import run
+    from xdrought.models.zoo import network_of
 
-    forecaster = evidence.forecaster
-    index = evidence.splits_of(evidence.windows.data).windows(evidence.windows, part)
+    forecaster = audit.forecaster
+    index = audit.splits_of(audit.windows.data).windows(audit.windows, part)
     if not len(index):
         return np.full(forecaster.runs, np.nan)
-    windows = evidence.windows.with_data(forecaster.scaling.apply(evidence.windows.data))
+    windows = audit.windows.with_data(forecaster.scaling.apply(audit.windows.data))
     degrees = None
     if forecaster.causality is not None:
         rows = degrees_of_places(windows, forecaster.causality, forecaster.drivers)
@@ -64,19 +64,19 @@ OPTIONS = {  # of a method of the degree, told in its attributes
 }
 
 
-def check_scaling(evidence: Evidence) -> Finding:
+def check_scaling(audit: Audit) -> Finding:
     """Means and spreads of the training days, or of more?"""
-    scaling, data = evidence.forecaster.scaling, evidence.windows.data
-    names = [*evidence.windows.drivers, evidence.target]
+    scaling, data = audit.forecaster.scaling, audit.windows.data
+    names = [*audit.windows.drivers, audit.target]
     looked_at = f"mean and standard deviation of {len(names)} variables"
     held = np.stack([scaling.mean.sel(variable=names).to_numpy(), scaling.std.sel(variable=names).to_numpy()])
     apart = {}
-    for kind in (*HONEST, *LEAKING):
-        found = _statistics(data, names, evidence.days_of(kind, data))
+    for kind in (*ALLOWED, *FORBIDDEN):
+        found = _statistics(data, names, audit.days_of(kind, data))
         if found is not None:
             apart[kind] = float(np.max(np.abs(held - found) / held[1]))
             if apart[kind] <= SAME:
-                verdict = PASSED if kind in HONEST else LEAK
+                verdict = PASSED if kind in ALLOWED else LEAK
                 return Finding("scaling", verdict, looked_at, kind, {"largest difference (std)": apart[kind]})
     return Finding("scaling", UNKNOWN, looked_at, _nothing_known(apart), _differences(apart))
 
@@ -92,30 +92,30 @@ def _statistics(data: xr.Dataset, names: list[Hashable], days: xr.DataArray) -> 
     return np.stack([found.mean.to_numpy(), found.std.to_numpy()])
 
 
-def check_causality(evidence: Evidence) -> Finding:
+def check_causality(audit: Audit) -> Finding:
     """Causality degrees of each place's training days, and of none at places held out?"""
-    degree, windows = evidence.forecaster.causality, evidence.windows
+    degree, windows = audit.forecaster.causality, audit.windows
     looked_at = "causality degrees, recomputed with the settings that they tell"
     if degree is None:
         return Finding("causality", ABSENT, looked_at, "a network without causality")
-    held, apart = _rows(degree, evidence), {}
-    for kind in (*HONEST, *LEAKING):
+    held, apart = _rows(degree, audit), {}
+    for kind in (*ALLOWED, *FORBIDDEN):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                days = evidence.days_of(kind, windows.data)
+                days = audit.days_of(kind, windows.data)
                 again = driver_inputs.causality_of_days(windows, days, **_settings_of(degree))
         except (TypeError, ValueError) as error:  # a method of the user's own, or too few such days
             return Finding("causality", UNKNOWN, looked_at, f"what cannot be computed again: {error}")
-        if kind in HONEST:
-            again = driver_inputs.with_mean_where_held_out(again, evidence.splits_of(windows.data))
-        each = np.max(np.abs(held - _rows(again, evidence)), axis=1)
+        if kind in ALLOWED:
+            again = driver_inputs.with_mean_where_held_out(again, audit.splits_of(windows.data))
+        each = np.max(np.abs(held - _rows(again, audit)), axis=1)
         apart[kind] = float(np.median(each))
         if (each <= SAME).all():
-            verdict = PASSED if kind in HONEST else LEAK
+            verdict = PASSED if kind in ALLOWED else LEAK
             return Finding("causality", verdict, looked_at, kind, {"largest difference": float(each.max())})
-        if kind in LEAKING and (each <= SAME).any():
-            names = np.array(names_of_places(windows.data, evidence.places))[np.unique(windows.cell)][each <= SAME]
+        if kind in FORBIDDEN and (each <= SAME).any():
+            names = np.array(names_of_places(windows.data, audit.places))[np.unique(windows.cell)][each <= SAME]
             return Finding("causality", LEAK, looked_at, f"{kind} at {shown(names.tolist())}", {"places": len(names)})
     return Finding("causality", UNKNOWN, looked_at, _nothing_known(apart), _differences(apart))
 
@@ -128,27 +128,10 @@ def _settings_of(degree: xr.Dataset) -> dict:
     return {"method": method, "direction": direction, **chosen}
 
 
-def _rows(degree: xr.Dataset, evidence: Evidence) -> np.ndarray:
+def _rows(degree: xr.Dataset, audit: Audit) -> np.ndarray:
     """(places of the windows, numbers), as the network takes them."""
-    values = driver_inputs.degrees_of_places(evidence.windows, degree, evidence.forecaster.drivers)
-    return values.reshape(-1, values.shape[-1])[np.unique(evidence.windows.cell)].astype("float64")
-
-
-def check_reference(evidence: Evidence, reference: xr.DataArray | None) -> Finding:
-    """Is the record that onset percentiles are ranked against free of days that are tested?"""
-    observed = evidence.central[evidence.target]
-    looked_at = "the record that predict(..., probability=) ranks percentiles against"
-    tested = observed.where(evidence.days_of("the tested days", evidence.central))
-    if reference is None:
-        days = evidence.forecaster.splits.training_days(observed[evidence.time])
-        used, words = observed.where(days.drop_vars("part", errors="ignore")), "the training days (the default)"
-    else:
-        used, words = reference, "days that are not tested"
-    n_seen, n_used = int((used == tested).sum()), int(used.notnull().sum())  # on their common labels
-    numbers = {"values": n_used, "tested values among them": n_seen}
-    if n_seen:
-        return Finding("thresholds", LEAK, looked_at, "days of validation or test too", numbers)
-    return Finding("thresholds", PASSED, looked_at, words, numbers)
+    values = driver_inputs.degrees_of_places(audit.windows, degree, audit.forecaster.drivers)
+    return values.reshape(-1, values.shape[-1])[np.unique(audit.windows.cell)].astype("float64")
 
 
 def _nothing_known(apart: dict[str, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -209,6 +209,14 @@ class _DrawFrom(TorchFunctionMode):
         if func in self.FILLS and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator
         return func(*args, **kwargs)
+
+
+def network_of(architecture: Architecture, weights: Mapping[str, Tensor], device: str | torch.device) -> nn.Module:
+    """The network of these weights, in evaluation mode."""
+    with torch.device("meta"):  # no initial weights are drawn: the global random state stays as it is
+        network = build_architecture(architecture)
+    network.load_state_dict({name: w.clone() for name, w in weights.items()}, assign=True)
+    return network.to(device).eval()
 
 
 def check_architecture(spec: Architecture) -> None:

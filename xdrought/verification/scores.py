@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -129,7 +130,7 @@ def verify(
     """
     bootstrap = Bootstrap(n_boot, confidence, block, seed)
     models, beside, truth = paired_days.prepare(
-        forecast,
+        _test_days(forecast, time),
         observed,
         references=references,
         drivers=drivers,
@@ -148,6 +149,24 @@ def verify(
     found = paired_days.in_order_of(found, first, site)
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
     return found.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)
+
+
+def _test_days(forecast: Any, time: Hashable) -> Any:
+    """The test days of a forecast that says which they are, as those of :func:`xdrought.predict` do.
+
+    A forecast without any value on test days was cut by the caller, and is scored as it is.
+    """
+    if not isinstance(forecast, xr.DataArray | xr.Dataset) or "part" not in forecast.coords:
+        return forecast
+    meanings = str(forecast["part"].attrs.get("flag_meanings", "")).split()
+    if "test" not in meanings or time not in forecast["part"].dims:
+        return forecast
+    flags = np.asarray(forecast["part"].attrs["flag_values"])
+    test = (forecast["part"] == flags[meanings.index("test")]).drop_vars("part").compute()
+    days = test.any([dim for dim in test.dims if dim != time])
+    cut = forecast.where(test).isel({time: np.flatnonzero(days.to_numpy())})
+    values = cut if isinstance(cut, xr.DataArray) else cut.to_array()
+    return cut if bool(values.notnull().any()) else forecast
 
 
 @public

@@ -12,11 +12,13 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.devices import require_torch
+from xdrought.windows.dimension_names import DimensionNames, dimension_names, time_name
 from xdrought.windows.selection import (
     GRID,
     PATCH,
     SITE,
     Arranged,
+    Span,
     arrange,
     check_lengths,
     corner,
@@ -39,8 +41,11 @@ def patches(
     drivers: Sequence[Hashable] | None = None,
     size: int | None = None,
     window: int = 15,
-    lead: int = 7,
+    lead: int | Span = 7,
     require_target: bool | None = None,
+    site: Hashable | None = None,
+    lat: Hashable | None = None,
+    lon: Hashable | None = None,
     time: Hashable = "time",
 ) -> Patches:
     """Windows of `window` days and `size` x `size` cells, with the target `lead` days after the last day.
@@ -61,13 +66,19 @@ def patches(
         Cells on a side. By default the patch of the site data as it is, or 10 on a grid. The centre of an
         even size lies between cells ``size / 2 - 1`` and ``size / 2``; on a grid the former is the centre
         cell.
-    window, lead : int
-        Days of input, and days from the last of them to the target.
+    window : int
+        Days of input.
+    lead : int or timedelta
+        Days from the last day of input to the target, as a number or a timedelta of Python, numpy or pandas.
     require_target : bool, optional
         Whether a window counts only where its target is known; the default is True when there is a `target`.
         Otherwise windows reach to the last day of the record, and valid times `lead` days beyond.
+    site, lat, lon : hashable, optional
+        What the data call these dimensions or coordinates. By default ``site``, ``lat`` and ``lon``, or where these
+        are not there, what CF attributes say (``cf_role`` "timeseries_id", ``standard_name`` or ``units``).
     time : hashable
-        The time dimension. Missing days are inserted as NaN.
+        The time dimension; by default ``time``, or the dimension that is time by its CF attributes.
+        Missing days are inserted as NaN.
 
     Returns
     -------
@@ -95,7 +106,11 @@ def patches(
     >>> len(windows), dict(windows[0].inputs.sizes), windows[0].target.item()
     (9, {'time': 15, 'variable': 2, 'patch_lat': 1, 'patch_lon': 1}, 21.0)
     """
-    return make_patches(ds, target, drivers, size, window, lead, require_target, time)
+    names, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
+    ours = names.to_ours(ds) if isinstance(ds, xr.Dataset) else ds
+    made = make_patches(ours, target, drivers, size, window, lead, require_target, time)
+    made.names = names
+    return made
 
 
 def make_patches(
@@ -104,11 +119,11 @@ def make_patches(
     drivers: Sequence[Hashable] | None,
     size: int | None,
     window: int,
-    lead: int,
+    lead: int | Span,
     require_target: bool | None,
     time: Hashable,
 ) -> Patches:
-    """:func:`patches` under the name of the function that the user called."""
+    """Windows of data whose dimensions have our names."""
     require_target = target is not None if require_target is None else require_target
     if require_target and target is None:
         raise ValueError("require_target=True without a target; name the target variable")
@@ -143,6 +158,7 @@ class Patches:
         self.data, self.drivers, self.size = arranged.data, arranged.drivers, arranged.size
         self.on_grid, self.target, self.window, self.lead = arranged.on_grid, target, window, lead
         self.require_target, self.time = require_target, time
+        self.names = DimensionNames()
 
     def __len__(self) -> int:
         return len(self._index[0])
@@ -172,7 +188,7 @@ class Patches:
             out["target"] = ((), self.targets[i], self.data[self.target].attrs)
         place = {d: self.data[d].data.ravel()[k] for d, k in self._place(i).items() if d in self.data.coords}
         stamps = {"init_time": self._last_day(i), "valid_time": self._last_day(i) + self.lead}
-        return out.assign_coords(place | {name: self.times[day] for name, day in stamps.items()})
+        return self.names.to_theirs(out.assign_coords(place | {name: self.times[day] for name, day in stamps.items()}))
 
     @property
     def cell(self) -> np.ndarray:
@@ -231,7 +247,7 @@ class Patches:
         from xbatcher import BatchGenerator
 
         width: dict[Hashable, int] = dict.fromkeys(GRID if self.on_grid else PATCH, self.size)
-        sizes: dict[Hashable, int] = {self.time: self.window, **width, "variable": len(self.drivers)}
+        sizes: dict[Hashable, int] = {self.time: self.window, "variable": len(self.drivers), **width}
         sliding = (self.time, *GRID) if self.on_grid else (self.time,)
         overlap = {dim: sizes[dim] - 1 for dim in sliding}
         sites = {} if self.on_grid else {SITE: 1}
@@ -250,7 +266,30 @@ class Patches:
         Returns
         -------
         ResidentCube
-            ``.gather(index)`` gives windows (N, window, variable, size, size), equal to those of ``p[i]``.
+            A map-style torch Dataset: item i is (window, target), or the window alone where there is no target. And
+            ``.gather(index)`` gives many windows at once, (N, window, variable, size, size), equal to those of
+            ``p[i]``.
+
+        Examples
+        --------
+        A training loop of your own:
+
+        >>> import numpy as np, pandas as pd, torch, xarray as xr
+        >>> from torch.utils.data import DataLoader
+        >>> from xdrought import patches
+        >>> values = np.linspace(0, 1, 60).reshape(1, 60)
+        >>> ds = xr.Dataset({name: (("site", "time"), values) for name in ("tp", "t2m", "soil_moisture")})
+        >>> ds = ds.assign_coords(site=["A"], time=pd.date_range("2001-01-01", periods=60))
+        >>> windows = patches(ds, "soil_moisture").to_torch()
+        >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15 * 2, 1))
+        >>> optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+        >>> for inputs, target in DataLoader(windows, batch_size=16, shuffle=True):
+        ...     loss = (network(inputs)[:, 0] - target).square().mean()
+        ...     optimiser.zero_grad()
+        ...     loss.backward()
+        ...     optimiser.step()
+        >>> inputs.shape[1:], len(windows)  # 15 days x 2 drivers x 1 x 1 cells
+        (torch.Size([15, 2, 1, 1]), 39)
         """
         require_torch()
         import torch
@@ -284,7 +323,7 @@ class Patches:
         out = np.full((int(np.prod(shape)), len(self.times)), False if values.dtype == bool else np.nan, values.dtype)
         out[self.cell, self.valid_day] = values
         labelled = xr.DataArray(out.reshape(*shape, -1), self.coordinates, (*places, self.time))
-        return labelled.transpose(self.time, *places) if self.on_grid else labelled
+        return self.names.to_theirs(labelled.transpose(self.time, *places) if self.on_grid else labelled)
 
     def with_data(self, data: xr.Dataset) -> Patches:
         """The same windows of other values on the same labels, e.g. scaled ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,7 @@ def corner(cell: Any, n_lon: int, size: int) -> tuple[Any, Any]:
     return cell // n_lon - before, cell % n_lon - before
 
 
+Span = datetime.timedelta | np.timedelta64  # of pandas, too, whose Timedelta is one of Python's
 SITE, GRID, PATCH = "site", ("lat", "lon"), ("patch_lat", "patch_lon")
 _NO_DRIVERS = ("_qc", "_QC")  # quality flags are no weather
 _TRUTH = "truth_"  # what a simulated world knows and a station does not
@@ -199,9 +201,9 @@ def _every_day(ds: xr.Dataset, time: Hashable) -> xr.Dataset:
     return ds.reindex({time: daily_index(index[0], index, int(days[-1]) + 1)})
 
 
-def check_lengths(window: int, lead: int, n_days: int, require_target: bool) -> tuple[int, int]:
+def check_lengths(window: int, lead: int | Span, n_days: int, require_target: bool) -> tuple[int, int]:
     """Window and lead in days, short enough for the record."""
-    window, lead = checks.require_integer(window, "window"), checks.require_integer(lead, "lead")
+    window, lead = checks.require_integer(window, "window"), checks.require_days(lead, "lead")
     needed = window + lead if require_target else window
     if n_days < needed:
         raise ValueError(

@@ -41,6 +41,14 @@ class ResidentCube:
     def __len__(self) -> int:
         return len(self.start)
 
+    def __getitem__(self, i: int) -> Tensor | tuple[Tensor, Tensor]:
+        """Window i, with its target where there is one: what torch's DataLoader asks of a map-style Dataset."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"window {i} of {len(self)}")
+        position = self.start.new_tensor([int(i) % len(self)])
+        window = self.gather(position)[0]
+        return window if self.target is None else (window, self.target[position[0]])
+
     def gather(self, index: Tensor, out: Tensor | None = None) -> Tensor:
         """Windows (N, window, variable, size, size) of the positions `index` (N,); only these are copied.
 

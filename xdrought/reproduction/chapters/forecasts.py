@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.leakage import audit_leakage
 from xdrought.plot import plot_forecast
 from xdrought.reproduction import findings
 from xdrought.reproduction.findings import (
@@ -220,11 +221,11 @@ def _majority(confusion: np.ndarray) -> np.ndarray:
 
 
 def leakage(m: Material) -> Chapter:
-    """The certificate of the whole network, recomputed from the data."""
+    """The leakage report of the whole network, recomputed from the data."""
     chapter = Chapter("Leakage")
-    found = m.forecaster(FULL).certificate(m.source.ds, device=m.settings.device)
+    found = audit_leakage(m.forecaster(FULL), m.source.ds, device=m.settings.device)
     chapter.tabulate(
-        found.to_dataframe()[["verdict", "computed_on", "evidence"]],
+        found.to_dataframe()[["verdict", "computed_on", "numbers"]],
         f"What every statistic of {FULL} was computed on, found out again from the data.",
     )
     chapter.say(

@@ -14,6 +14,7 @@ import xarray as xr
 
 from xdrought.forecast.driver_inputs import in_known_units, splits_on_places, training_windows
 from xdrought.splits import Splits
+from xdrought.windows.dimension_names import known_names
 from xdrought.windows.labelled import Patches, make_patches
 from xdrought.windows.selection import GRID, PATCH, SITE
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Audit:
     """What the checks look at.
 
     Parameters
     ----------
     forecaster : Forecaster
-        The suspect.
+        The forecaster that is audited.
     windows : Patches
         Those that a training of these data would have.
     central : xarray.Dataset
@@ -54,7 +55,7 @@ class Evidence:
 
     @property
     def latency(self) -> int:
-        return self.forecaster.past.latency if self.forecaster.past.is_used else 0
+        return self.forecaster.target_inputs.latency if self.forecaster.target_inputs.is_used else 0
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -127,8 +128,8 @@ def _until_end_of(part: str, splits: Splits, times: xr.DataArray) -> xr.DataArra
     return (times <= splits.ranges.end.sel(part=part, drop=True)).transpose(..., *times.dims)
 
 
-HONEST = ("the training days", "the target days of training")
-LEAKING = (
+ALLOWED = ("the training days", "the target days of training")
+FORBIDDEN = (
     "the whole record",
     "training and validation",
     "all days up to the end of training, tested ones among them",
@@ -141,20 +142,21 @@ def names_of_places(data: xr.Dataset, places: tuple[str, ...]) -> list[str]:
     return [", ".join(map(str, where)) for where in product(*labels)]
 
 
-def gather(ds: xr.Dataset, forecaster: Forecaster) -> Evidence:
+def gather(ds: xr.Dataset, forecaster: Forecaster) -> Audit:
     """Windows and central series of the data that a forecaster was trained on."""
     if not isinstance(ds, xr.Dataset):
         raise TypeError(f"expected the Dataset of the training, got {type(ds).__name__}")
-    time, target, past = forecaster.splits.time, forecaster.target, forecaster.past
+    time, target, used = forecaster.splits.time, forecaster.target, forecaster.target_inputs
+    ds = known_names(ds, forecaster.settings, site=None, lat=None, lon=None).to_ours(ds)
     known = in_known_units(ds, [*forecaster.drivers, target], forecaster.units)
     settings = (forecaster.size, forecaster.window, forecaster.lead)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of sites without windows: said in training
-        windows = training_windows(known, target, forecaster.drivers, *settings, time, past)
+        windows = training_windows(known, target, forecaster.drivers, *settings, time, used)
     every_place = make_patches(known, target, forecaster.drivers, *settings, True, time).data
     middle = (forecaster.size - 1) // 2
     central = every_place.isel({dim: middle for dim in PATCH if dim in every_place.dims}).compute()
-    return Evidence(forecaster, windows, central)
+    return Audit(forecaster, windows, central)
 
 
 def shown(names: list[str], most: int = 5) -> str:
