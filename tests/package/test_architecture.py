@@ -48,11 +48,8 @@ UNREACHABLE = {
 }
 # Plots, study and reproduction use everything; study is used by reproduction only, the accessor by the package only.
 LAST = ("xdrought.accessor", "xdrought.plot", "xdrought.study", "xdrought.reproduction", "xdrought")
-# Circles that are still to be opened, each named by the one import that closes it.
-PAIRS = {
-    ("xdrought.kernels.surrogates", "xdrought.kernels.cross_map"),
-    ("xdrought.events.monitor_store", "xdrought.events.monitor"),
-}
+# A circle that is still to be opened, named by the one import that closes it.
+PAIRS = {("xdrought.events.monitor_store", "xdrought.events.monitor")}
 
 
 @dataclass(frozen=True)

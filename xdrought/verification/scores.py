@@ -48,6 +48,7 @@ def verify(
     forecast : xarray.DataArray, xarray.Dataset or mapping of DataArrays
         ([site,] time[, run]) at the valid time. A Dataset is searched for the observation's name; a mapping
         compares several models, which are named by its keys. Runs are averaged (ensemble mean). Computed at once.
+        A forecast of :func:`xdrought.predict`, which says what part each day belongs to, is scored on its test part.
     observed : xarray.DataArray
         ([site,] time); should be longer than the forecast: the training part and the days of issue. A forecast in
         other units is converted to those of the observation.
