@@ -15,6 +15,7 @@ from xdrought.attribution.expected_gradients import attributions
 from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast.forecaster import Forecaster
+from xdrought.statistics import bootstrap_weights, percentile_interval
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -200,10 +201,9 @@ def _curves(
     gain = (area.sel(order="largest first", drop=True) - area.sel(order="random", drop=True)).to_numpy()
     sums = np.stack([np.bincount(place, row, n) for row in gain])  # (run, place)
     ends = np.stack([np.bincount(place, row, n) for row in change.isel(deleted=-1).sel(order="random").to_numpy()])
-    drawn = rng.multinomial(n, np.full(n, 1 / n), n_boot)
-    tail = (1 - confidence) / 2
+    drawn = bootstrap_weights(n, n_boot, rng)
     samples = (drawn @ sums.T) / np.maximum(drawn @ ends.T, 1e-300)
-    low, high = np.quantile(samples, [tail, 1 - tail], axis=0)
+    low, high = percentile_interval(samples.T, confidence)
     share = f"{confidence:.0%} interval over {'windows' if names.size < _FEW_PLACES else 'places'}"
     return xr.Dataset(
         {

@@ -24,6 +24,7 @@ from xdrought.plot.style import (
     new_axes,
     words,
 )
+from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians
 
 if TYPE_CHECKING:
@@ -341,5 +342,5 @@ def _band(
     if not table.size:
         return (np.full(len(table), np.nan),) * 3
     samples = bootstrap_medians(table, BOOT, seed)
-    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
+    low, high = percentile_interval(samples, confidence)
     return np.median(table.mean(axis=1), axis=-1), low, high

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xdrought.statistics import percentile_interval
+
 CLASSES = ("normal_onset", "normal_condition", "flash_onset", "flash_condition", "no_drought")
 MODELS = ("ResAttCauRec", "ResAttRec", "ResRec", "UNet", "Rec")  # in the order of Table 1
 
@@ -121,7 +123,7 @@ def median_interval(
     if known.size < 2:
         return (float(known[0]) if known.size else np.nan, np.nan, np.nan)
     drawn = np.median(known[np.random.default_rng(seed).integers(known.size, size=(n_boot, known.size))], axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = percentile_interval(drawn, 0.95)
     return float(np.median(known)), float(low), float(high)
 
 

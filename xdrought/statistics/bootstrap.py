@@ -41,6 +41,13 @@ def draw(n_units: int, size: tuple[int, ...], rng: np.random.Generator) -> np.nd
     return rng.integers(n_units, size=size)
 
 
+def bootstrap_weights(n_site: int, n_boot: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each bootstrap sample, drawn with replacement, holds each site: (n_boot, site)."""
+    if not n_site:
+        return np.zeros((n_boot, 0))
+    return rng.multinomial(n_site, np.full(n_site, 1 / n_site), n_boot).astype("float64")
+
+
 def batches(n_boot: int, numbers_each: int) -> Iterator[slice]:
     """Slices of the samples, so that a batch holds about `BATCH` numbers."""
     step = max(1, BATCH // max(1, numbers_each))
@@ -105,6 +112,19 @@ def two_sided(samples: np.ndarray, value: np.ndarray) -> np.ndarray:
         tails = [(samples <= value[..., None]).sum(axis=-1), (samples >= value[..., None]).sum(axis=-1)]
     found = np.minimum(1.0, 2 * (1 + np.minimum(*tails)) / (1 + n))
     return np.where(np.isfinite(value) & (n > 0), found, np.nan)
+
+
+def percentile_interval(samples: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper end (...) of the central interval of samples (..., n_boot).
+
+    Samples that are NaN are left out; the ends are NaN where no sample is left.
+    """
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    if samples.shape[-1] and not np.isnan(samples).any():
+        lower, upper = np.quantile(samples, ends, axis=-1)
+    else:
+        lower, upper = np.moveaxis(quantile(samples, ends), -1, 0)
+    return lower, upper
 
 
 def percentile_bounds(samples: np.ndarray, confidence: float, n_units: int) -> np.ndarray:

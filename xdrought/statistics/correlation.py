@@ -52,13 +52,6 @@ def slope(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.divide(whole[..., XY], whole[..., XX], out=np.full(whole.shape[:-1], np.nan), where=whole[..., XX] > 0)
 
 
-def bootstrap_weights(n_site: int, n_boot: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each bootstrap sample, drawn with replacement, holds each site: (n_boot, site)."""
-    if not n_site:
-        return np.zeros((n_boot, 0))
-    return rng.multinomial(n_site, np.full(n_site, 1 / n_site), n_boot).astype("float64")
-
-
 def permuted_within(site: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Positions that shuffle the values of each site among themselves."""
     order, place = np.lexsort((rng.random(site.size), site)), np.argsort(site, kind="stable")

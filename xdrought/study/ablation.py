@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
+from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.comparison import compare, two_sided, usable_table
 
@@ -115,7 +116,7 @@ def factorial_effects(
     effects[np.abs(effects) < 1e-12] = 0.0  # rounding is no effect
     samples = bootstrap_medians(effects, n_boot, seed)
     by_site = effects.mean(axis=1)
-    bounds = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
+    bounds = percentile_interval(samples, confidence)
     p_values = [two_sided(row) for row in samples]
     adjusted = false_discovery_control(xr.DataArray(p_values, dims="effect"))
     columns = {

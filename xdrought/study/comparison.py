@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
+from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.keeping import Member, open_folder, trained
 from xdrought.verification.differences import HIGHER_IS_BETTER
@@ -187,13 +188,12 @@ def paired_differences(
         raise ValueError(f"no model {baseline!r}; choose one of {models}")
     difference = table - table[models.index(baseline)]
     samples = bootstrap_medians(difference, n_boot, seed)
-    tail = (1 - confidence) / 2
     rows = []
     for k, model in enumerate(models):
         if model == baseline:
             continue
         by_site = difference[k].mean(axis=0)
-        low, high = np.quantile(samples[k], [tail, 1 - tail]) if by_site.size else (np.nan, np.nan)
+        low, high = percentile_interval(samples[k], confidence)
         rows.append(
             {
                 "model": model,

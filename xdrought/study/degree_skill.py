@@ -11,7 +11,8 @@ import xarray as xr
 from xdrought import checks
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
-from xdrought.statistics.correlation import bootstrap_weights, correlation, ranks, site_sums
+from xdrought.statistics import bootstrap_weights, percentile_interval
+from xdrought.statistics.correlation import correlation, ranks, site_sums
 from xdrought.statistics.trends import lowess
 
 
@@ -33,9 +34,7 @@ class Resampling:
 
     def interval(self, samples: np.ndarray) -> np.ndarray:
         """(2, ...) central interval over the first axis; NaN where no sample is known."""
-        ends = [(1 - self.confidence) / 2, (1 + self.confidence) / 2]
-        known = np.isfinite(samples).any(axis=0)
-        return np.where(known, np.nanquantile(np.where(known, samples, 0.0), ends, axis=0), np.nan)
+        return np.stack(percentile_interval(np.moveaxis(samples, 0, -1), self.confidence))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xdrought.attribution.driver_importance import mean_over_onsets
 from xdrought.checks import public
+from xdrought.statistics import bootstrap_weights
 from xdrought.statistics import correlation as kernel
 from xdrought.study.degree_skill import Resampling, curve_with_band
 
@@ -205,7 +206,7 @@ def _numbers(a: np.ndarray, b: np.ndarray, site: np.ndarray, year: np.ndarray, h
     )
     pooled = kernel.site_sums(rank_a, rank_b, site)
     raw = kernel.demeaned_sums(kernel.site_sums(a - a.mean(), b - b.mean(), site))
-    weights = kernel.bootstrap_weights(len(pooled), how.n_boot, how.rng(2))
+    weights = bootstrap_weights(len(pooled), how.n_boot, how.rng(2))
     for name, sums, measure in zip(names[1:], (raw, pooled), (kernel.slope, kernel.correlation), strict=True):
         low, high = how.interval(measure(sums, weights))
         middle = float(measure(sums, np.ones(len(sums))))
@@ -292,7 +293,7 @@ def site_synchrony(
     signs = _positive(rho)
     there = np.isfinite(rho)
     share = float(signs[there].mean()) if there.any() else float("nan")
-    weights = kernel.bootstrap_weights(int(there.sum()), how.n_boot, how.rng(1))
+    weights = bootstrap_weights(int(there.sum()), how.n_boot, how.rng(1))
     samples = weights @ signs[there] / max(1, int(there.sum())) if there.any() else np.full(how.n_boot, np.nan)
     lower, upper = how.interval(samples)
     share_p = (1 + np.sum(chance >= share - 1e-12)) / (1 + permutations) if there.any() else np.nan

@@ -9,8 +9,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
-from xdrought.statistics import trends
-from xdrought.statistics.correlation import bootstrap_weights
+from xdrought.statistics import bootstrap_weights, trends
 from xdrought.study.degree_skill import Resampling
 from xdrought.study.event_association import place_of_events, require_fit
 

@@ -13,6 +13,7 @@ import xarray as xr
 from xdrought.causality import causality_degree
 from xdrought.checks import public
 from xdrought.splits import chronological
+from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.comparison import compare, usable_table
 from xdrought.windows.labelled import patches
@@ -316,14 +317,15 @@ def gain_shares(
         raise ValueError(f"no model {missing}; the scores have {models}")
     gains = table[[models.index(name) for name in wanted]] - table[models.index(over)]
     samples = bootstrap_medians(gains, n_boot, seed)
-    tail = [(1 - confidence) / 2, (1 + confidence) / 2]
     medians = np.median(gains.mean(axis=1), axis=-1)
-    bounds = np.quantile(samples, tail, axis=1).T  # (model, 2)
+    bounds = np.stack(percentile_interval(samples, confidence), axis=-1)  # (model, 2)
     is_gain = bool(bounds[0, 0] > 0)
     ratio = samples / samples[0]
     rows = []
     for k, name in enumerate(wanted):
-        share, low, high = (medians[k] / medians[0], *np.quantile(ratio[k], tail)) if is_gain else (np.nan,) * 3
+        share, low, high = (
+            (medians[k] / medians[0], *percentile_interval(ratio[k], confidence)) if is_gain else (np.nan,) * 3
+        )
         words = _verdict(low, high) if is_gain else _refusal(medians[0], *bounds[0])
         rows.append(
             {
