@@ -46,6 +46,7 @@ from xdrought.events import (
 from xdrought.forecast import (
     Forecaster,
     OnsetModel,
+    TrainingOptions,
     fit_onset,
     fit_resattcaurec,
     load_forecaster,
@@ -55,6 +56,7 @@ from xdrought.forecast import (
 )
 from xdrought.leakage import LeakageReport, audit_leakage
 from xdrought.limits import set_options
+from xdrought.splits import SplitConfig
 from xdrought.verification import (
     alarms,
     class_scores,
@@ -80,6 +82,8 @@ __all__ = [
     "Forecaster",
     "LeakageReport",
     "OnsetModel",
+    "SplitConfig",
+    "TrainingOptions",
     "Patches",
     "XdroughtAccessor",
     "alarms",

@@ -13,7 +13,7 @@ from xdrought import checks
 from xdrought.checks import public
 from xdrought.windows.labelled import Patches
 
-__all__ = ["PARTS", "Splits", "chronological", "spatial_monte_carlo"]
+__all__ = ["PARTS", "SplitConfig", "Splits", "chronological", "spatial_monte_carlo"]
 
 PARTS = ("train", "val", "test")
 OUTSIDE = "outside"  # of all parts
@@ -221,19 +221,56 @@ def spatial_monte_carlo(
 SPLITS = {"chronological": chronological, "spatial_monte_carlo": spatial_monte_carlo}
 
 
-def resolve_splits(
-    split: str | Splits, windows: Patches, fractions: Sequence[float], embargo: int | None, seed: int
-) -> Splits:
-    """The splits of a name, or those given."""
+@dataclass(frozen=True, eq=False)
+class SplitConfig:
+    """How to split data whose windows are not made yet: what :func:`xdrought.fit_resattcaurec` takes as `split`.
+
+    Parameters
+    ----------
+    kind : {"chronological", "spatial_monte_carlo"}
+        The function of this module that makes the parts.
+    fractions : (float, float, float)
+        Shares of training, validation and test.
+    embargo : int, optional
+        Target days left out after each border of a chronological split; by default window + lead + latency.
+    clusters : xarray.DataArray or float, optional
+        Sites that stay together in a spatial split: labels, or a distance in km.
+
+    Raises
+    ------
+    ValueError
+        For another kind, or an option of the other kind.
+
+    Examples
+    --------
+    >>> from xdrought import SplitConfig
+    >>> SplitConfig(fractions=(0.6, 0.2, 0.2), embargo=0).kind
+    'chronological'
+    """
+
+    kind: str = "chronological"
+    fractions: Sequence[float] = (0.70, 0.15, 0.15)
+    embargo: int | None = None
+    clusters: xr.DataArray | float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in SPLITS:
+            raise ValueError(f"split={self.kind!r} is unknown; give Splits, SplitConfig, or one of {list(SPLITS)}")
+        if self.kind == "chronological" and self.clusters is not None:
+            raise ValueError("clusters with parts that follow each other in time; leave them out, or hold out sites")
+        if self.kind != "chronological" and self.embargo is not None:
+            raise ValueError(f"embargo={self.embargo!r} with whole sites held out; leave it out")
+
+
+def resolve_splits(split: str | SplitConfig | Splits, windows: Patches, latency: int, seed: int) -> Splits:
+    """The splits that are given, or those of a name or a configuration."""
     if isinstance(split, Splits):
         return split
-    if split == "chronological":
-        return chronological(windows, fractions=fractions, embargo=embargo)
-    if split == "spatial_monte_carlo":
-        if embargo is not None:
-            raise ValueError(f"embargo={embargo!r} with whole sites held out; leave it out")
-        return spatial_monte_carlo(windows, fractions=fractions, seed=seed)
-    raise ValueError(f"split={split!r} is unknown; give Splits, or one of {list(SPLITS)}")
+    config = split if isinstance(split, SplitConfig) else SplitConfig(split)
+    if config.kind == "spatial_monte_carlo":
+        return spatial_monte_carlo(windows, fractions=config.fractions, clusters=config.clusters, seed=seed)
+    embargo = windows.window + windows.lead + latency if config.embargo is None else config.embargo
+    return chronological(windows, fractions=config.fractions, embargo=embargo)
 
 
 def _target_days(data: Patches | xr.DataArray, time: Hashable) -> tuple[xr.DataArray, Hashable]:

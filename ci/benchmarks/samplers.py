@@ -23,6 +23,7 @@ import torch
 import xarray as xr
 from scipy import stats
 
+from xdrought import TrainingOptions
 from xdrought.forecast.fitting import fit_resattcaurec
 from xdrought.simulation.twin import simulate
 
@@ -32,9 +33,13 @@ seeds with the same initial weights in every row. Loss: mean squared error of sc
 {torch}, Python {python}, one thread of a machine shared with other jobs; CPU time of the whole fit, as a ratio."""
 WAYS = {
     "independent windows": {"sampler": "independent"},
-    "runs of 16": {"sampler": "consecutive", "block_length": 16},
-    "runs of 32": {"sampler": "consecutive", "block_length": 32},
-    "runs of 16, 2.5 times the epochs": {"sampler": "consecutive", "block_length": 16, "longer": 2.5},
+    "runs of 16": {"sampler": "consecutive", "training": TrainingOptions(block_length=16)},
+    "runs of 32": {"sampler": "consecutive", "training": TrainingOptions(block_length=32)},
+    "runs of 16, 2.5 times the epochs": {
+        "sampler": "consecutive",
+        "training": TrainingOptions(block_length=16),
+        "longer": 2.5,
+    },
 }
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 
 from tests.support.helpers import unchanged
 from tests.support.towers import forced_soil, random_grid, random_sites
-from xdrought import files, verify
+from xdrought import SplitConfig, files, verify
 from xdrought.causality import causality_degree
 from xdrought.forecast.fitting import fit_resattcaurec, load_forecaster, predict
 from xdrought.splits import chronological
@@ -297,7 +297,7 @@ def test_a_file_gives_the_same_forecaster(sites, causal, saved):
 
 
 def test_a_file_without_causality(sites, tmp_path):
-    forecaster = quick(sites, "ResRec", fractions=(0.7, 0.25, 0.05))
+    forecaster = quick(sites, "ResRec", split=SplitConfig(fractions=(0.7, 0.25, 0.05)))
     assert np.isnat(forecaster.splits.ranges.start.sel(part="test")).all()  # emptied by the embargo: NaT in the file
     forecaster.save(tmp_path / "m")
     again = load_forecaster(tmp_path / "m")
@@ -435,7 +435,7 @@ def test_flipped_bits_never_pass_unseen(sites, causal, saved):
         (None, {"learning_rate": 0}, ValueError, "learning_rate=0; it must be above 0"),
         (None, {"learning_rate": 1e30}, FloatingPointError, "the loss is .*use a learning rate below"),
         (None, {"device": "nonsense"}, ValueError, "device='nonsense' is not usable here"),
-        (None, {"fractions": (1, 1, 1)}, ValueError, "three shares that add up to 1"),
+        (None, {"split": SplitConfig(fractions=(1, 1, 1))}, ValueError, "three shares that add up to 1"),
     ],
 )  # fmt: skip
 def test_refusals_of_training(change, options, error, match):

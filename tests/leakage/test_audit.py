@@ -21,7 +21,7 @@ from xdrought.forecast import fit_resattcaurec, fitting, load_forecaster
 from xdrought.leakage import AlarmThreshold, Finding, LeakageReport, audit_leakage
 from xdrought.leakage.future_checks import pairwise_correlation
 from xdrought.scaling import fit_scaling
-from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
+from xdrought.splits import PARTS, SplitConfig, Splits, chronological, spatial_monte_carlo
 from xdrought.windows.labelled import patches
 
 TARGET, DRIVERS = "soil_moisture", ["tp", "t2m"]
@@ -399,7 +399,7 @@ test_before_training.__test__ = False  # a leak, not a test
 
 
 def no_embargo(ds, monkeypatch):
-    return fit(ds, embargo=0), ds
+    return fit(ds, split=SplitConfig(embargo=0)), ds
 
 
 def an_embargo_too_short_for_the_latency(ds, monkeypatch):

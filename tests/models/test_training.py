@@ -17,6 +17,7 @@ from torch import nn
 
 from tests.forecast.test_forecast import DRIVERS, TARGET, quick, weights_of
 from tests.support.towers import random_grid, random_sites
+from xdrought import SplitConfig, TrainingOptions
 from xdrought.causality import causality_degree
 from xdrought.forecast.ensemble import Checkpoint
 from xdrought.forecast.fitting import load_forecaster, predict
@@ -247,21 +248,27 @@ def test_splits_by_name(sites):
     named = quick(more, split="spatial_monte_carlo", seed=4)
     expected = spatial_monte_carlo(more[TARGET].notnull(), seed=4)
     xr.testing.assert_equal(named.splits.ranges.start.isnull(), expected.ranges.start.isnull())
-    with pytest.raises(ValueError, match="split='random' is unknown; give Splits, or one of"):
+    with pytest.raises(ValueError, match="split='random' is unknown; give Splits, SplitConfig, or one of"):
         quick(sites, split="random")
     with pytest.raises(ValueError, match="embargo=3 with whole sites held out"):
-        quick(more, split="spatial_monte_carlo", embargo=3)
+        SplitConfig("spatial_monte_carlo", embargo=3)
+    with pytest.raises(ValueError, match="clusters with parts that follow each other in time"):
+        SplitConfig(clusters=100.0)
+    with pytest.raises(TypeError, match="training is a dict; give xdrought.TrainingOptions"):
+        quick(sites, training={})
 
 
 def test_one_shard_is_no_shard(sites):
-    np.testing.assert_array_equal(weights_of(quick(sites, sites_in_memory=3)), weights_of(quick(sites)))
+    np.testing.assert_array_equal(
+        weights_of(quick(sites, training=TrainingOptions(sites_in_memory=3))), weights_of(quick(sites))
+    )
 
 
 @pytest.mark.parametrize("variant", ["ResAttCauRec", "UNet"])
 def test_data_larger_than_memory_are_read_in_shards(tmp_path, monkeypatch, variant):
     size = {"ResAttCauRec": 2, "UNet": 4}[variant]
     sites = random_sites(5, 60, size)
-    options = {"widths": (4, 5), "window": 5, "sites_in_memory": 2, "sampler": "consecutive"}
+    options = {"widths": (4, 5), "window": 5, "training": TrainingOptions(sites_in_memory=2), "sampler": "consecutive"}
     expected = quick(sites, variant, **options)
     sites.chunk(site=1, time=-1).to_zarr(tmp_path / "sites.zarr")
     read, to_torch = [], Patches.to_torch
@@ -281,13 +288,16 @@ def test_data_larger_than_memory_are_read_in_shards(tmp_path, monkeypatch, varia
 
 def test_shards_of_a_grid_are_refused():
     with pytest.raises(ValueError, match="sites_in_memory is for sites; a grid is trained as a whole"):
-        quick(random_grid(4, 4, 60), "Rec", "swvl1", size=2, sites_in_memory=2)
+        quick(random_grid(4, 4, 60), "Rec", "swvl1", size=2, training=TrainingOptions(sites_in_memory=2))
     with pytest.raises(ValueError, match="sites_in_memory=0; it must be a whole number, 1 or more"):
-        quick(random_sites(2, 120), sites_in_memory=0)
+        TrainingOptions(sites_in_memory=0)
 
 
 def test_gpu_options_change_nothing_on_a_cpu(sites):
-    plain, asked = quick(sites, "ResRec"), quick(sites, "ResRec", mixed_precision=True, compile=True)
+    plain, asked = (
+        quick(sites, "ResRec"),
+        quick(sites, "ResRec", training=TrainingOptions(mixed_precision=True, compile=True)),
+    )
     np.testing.assert_array_equal(weights_of(plain), weights_of(asked))
 
 
@@ -382,7 +392,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
         ({"runs": 2}, "was made with runs=1, now 2"),
         ({"variant": "CauRec"}, "was made with variant='Rec', now 'CauRec'"),
         ({"sampler": "consecutive"}, "was made with sampler='independent', now 'consecutive'"),
-        ({"embargo": 9}, "was made with split="),
+        ({"split": SplitConfig(embargo=9)}, "was made with split="),
         ({"ds": random_sites(3, 120, 2, seed=1)}, "was made with drivers=.*targets="),
     ],
 )
@@ -438,7 +448,13 @@ for variant in ("ResAttCauRec", "UNet"):
 def fit_together(variant, **options):
     widths = (4, 5, 6, 7) if variant == "UNet" else (4, 4)
     return quick(
-        random_sites(3, 120, 8), variant, window=8, widths=widths, sites_in_memory=2, sampler="consecutive", **options
+        random_sites(3, 120, 8),
+        variant,
+        window=8,
+        widths=widths,
+        sampler="consecutive",
+        training=TrainingOptions(sites_in_memory=2),
+        **options,
     )
 
 

@@ -3,6 +3,7 @@
 from xdrought.forecast.fitting import fit_resattcaurec
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
 from xdrought.forecast.onset import Boosting, Logistic, OnsetModel, fit_onset, load_onset, predict_onset
+from xdrought.forecast.options import TrainingOptions
 from xdrought.forecast.prediction import predict
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Forecaster",
     "Logistic",
     "OnsetModel",
+    "TrainingOptions",
     "fit_onset",
     "fit_resattcaurec",
     "load_forecaster",

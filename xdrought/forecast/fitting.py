@@ -17,11 +17,12 @@ from xdrought.devices import require_torch, resolve_device
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.ensemble import history_of, join_processes, lock_of, train_members
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
+from xdrought.forecast.options import TrainingOptions
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.shards import Shards
 from xdrought.forecast.target_inputs import checked_target_inputs
 from xdrought.scaling import fit_scaling
-from xdrought.splits import PARTS, Splits, resolve_splits
+from xdrought.splits import PARTS, SplitConfig, Splits, resolve_splits
 from xdrought.windows.dimension_names import dimension_names, time_name
 from xdrought.windows.selection import Span
 
@@ -43,22 +44,16 @@ def fit_resattcaurec(
     window: int = 15,
     lead: int | Span = 7,
     size: int | None = None,
-    split: str | Splits = "chronological",
-    fractions: Sequence[float] = (0.70, 0.15, 0.15),
-    embargo: int | None = None,
+    split: str | SplitConfig | Splits = "chronological",
     epochs: int = 50,
     batch_size: int = 512,
     learning_rate: float = 1e-4,
     sampler: str = "independent",
-    block_length: int = 16,
+    training: TrainingOptions | None = None,
     runs: int = 1,
     seed: int = 0,
     widths: Sequence[int] | None = None,
-    dropout: float | None = None,
     device: Any = "auto",
-    mixed_precision: bool = False,
-    compile: bool = False,
-    sites_in_memory: int | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
     site: Hashable | None = None,
@@ -95,13 +90,11 @@ def fit_resattcaurec(
         Days until an observation of the target is reported, for `target_history` and `predict_change`.
     window, lead, size
         Days of input, days ahead, cells on a side; see :func:`xdrought.patches`.
-    split : str or Splits
-        "chronological" parts of each site's days, or "spatial_monte_carlo", whole sites held out; or what
-        :func:`xdrought.splits.chronological` or :func:`xdrought.splits.spatial_monte_carlo` gave, e.g. with
-        clusters. A held-out site, of which nothing is known, takes the mean causality degree of the training
-        sites.
-    fractions, embargo
-        Of a split given by name; see :func:`xdrought.splits.chronological`.
+    split : str, SplitConfig or Splits
+        "chronological" parts of each site's days; "spatial_monte_carlo", whole sites held out; a
+        :class:`xdrought.SplitConfig` for other shares, another embargo or clusters of sites; or what
+        :func:`xdrought.splits.chronological` or :func:`xdrought.splits.spatial_monte_carlo` gave. A held-out site, of
+        which nothing is known, takes the mean causality degree of the training sites.
     epochs, batch_size, learning_rate
         Of Adam on the mean squared error of scaled values. The weights of the epoch with the lowest
         validation loss are kept.
@@ -109,21 +102,16 @@ def fit_resattcaurec(
         Which windows meet in a batch: shuffled one by one, as in the paper, or "consecutive" days in blocks, which
         share most of their maps. An epoch of runs costs a fraction of the time and memory where there is a residual
         encoder, and teaches less: with runs give two or three times the epochs.
-    block_length : int
-        Windows of a run.
+    training : TrainingOptions, optional
+        Options that few need: see :class:`xdrought.TrainingOptions`.
     runs : int
         Networks that differ in their seed only.
     seed : int
         For initial weights, order of the windows and dropout. Run k is the same however many runs there are.
-    widths, dropout
-        Sizes of the network, the published ones by default; see :func:`xdrought.models.build`.
+    widths : sequence of int, optional
+        Sizes of the network, by default the published ones; see :func:`xdrought.models.build`.
     device : str or torch.device
         "auto", "cpu", "cuda", ...
-    mixed_precision, compile : bool
-        Numbers of 16 bits where torch thinks it safe, and a compiled encoder. Without effect on a CPU.
-    sites_in_memory : int, optional
-        Sites whose days are held at a time, for data that are larger than memory (dask or zarr behind). Batches
-        are made of the sites that are there; they take turns in an order drawn anew each epoch.
     checkpoint : str or pathlib.Path, optional
         A file to which the state is written after every epoch and every 100 batches. When it is there, the
         same call goes on from it, and ends, on the same machine, with the same weights.
@@ -184,14 +172,15 @@ def fit_resattcaurec(
     from xdrought.models.training import SAMPLERS, TrainingConfig
     from xdrought.models.zoo import VARIANTS, architecture
 
-    checks.require_integers(epochs=epochs, batch_size=batch_size, block_length=block_length, runs=runs)
+    training = TrainingOptions() if training is None else training
+    if not isinstance(training, TrainingOptions):
+        raise TypeError(f"training is a {type(training).__name__}; give xdrought.TrainingOptions")
+    checks.require_integers(epochs=epochs, batch_size=batch_size, runs=runs)
     seed = checks.require_integer(seed, "seed", 0)
-    if sites_in_memory is not None:
-        checks.require_integer(sites_in_memory, "sites_in_memory")
     if not learning_rate > 0:
         raise ValueError(f"learning_rate={learning_rate!r}; it must be above 0")
     checks.require_choice(sampler, "sampler", SAMPLERS)
-    architecture(variant, 1, 1, 64, 64, equations, widths, dropout)  # refuse before long work
+    architecture(variant, 1, 1, 64, 64, equations, widths, training.dropout)  # refuse before long work
     device = resolve_device(device)
     used = checked_target_inputs(target_history, predict_change, latency)
     names_of_dims, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
@@ -201,9 +190,7 @@ def fit_resattcaurec(
     if isinstance(split, Splits):
         split = replace(split, ranges=names_of_dims.to_ours(split.ranges))
     windows = driver_inputs.training_windows(ds, target, drivers, size, window, lead, time, used)
-    if embargo is None and split == "chronological":
-        embargo = windows.window + windows.lead + used.latency
-    splits = driver_inputs.splits_on_places(resolve_splits(split, windows, fractions, embargo, seed), windows.data)
+    splits = driver_inputs.splits_on_places(resolve_splits(split, windows, used.latency, seed), windows.data)
     parts = {part: splits.windows(windows, part) for part in PARTS}
     _check_parts(parts, splits)
 
@@ -215,11 +202,17 @@ def fit_resattcaurec(
         vectors = driver_inputs.causality_of_places(windows, degree)
     n_causal = 0 if vectors is None else vectors.shape[1]
     spec = architecture(
-        variant, len(windows.drivers), n_causal, windows.size, windows.window, equations, widths, dropout
+        variant, len(windows.drivers), n_causal, windows.size, windows.window, equations, widths, training.dropout
     )
 
     config = TrainingConfig(
-        int(epochs), int(batch_size), float(learning_rate), sampler, int(block_length), mixed_precision, compile
+        int(epochs),
+        int(batch_size),
+        float(learning_rate),
+        sampler,
+        training.block_length,
+        training.mixed_precision,
+        training.compile,
     )
     settings = {
         name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "block_length")
@@ -228,7 +221,7 @@ def fit_resattcaurec(
         names_of_dims.stored() | {"seed": seed} | {f"{part}_windows": len(index) for part, index in parts.items()}
     )
     join_processes(device)
-    shards = Shards(windows.with_data(scaling.apply(windows.data)), vectors, parts, device, sites_in_memory)
+    shards = Shards(windows.with_data(scaling.apply(windows.data)), vectors, parts, device, training.sites_in_memory)
     with _usual_torch(), lock_of(checkpoint):
         histories = train_members(spec, shards, config, int(runs), seed, progress=progress, checkpoint=checkpoint)
     return Forecaster(

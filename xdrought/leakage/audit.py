@@ -78,7 +78,7 @@ def audit_leakage(
     Examples
     --------
     >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xdrought import audit_leakage, fit_resattcaurec
+    >>> from xdrought import SplitConfig, audit_leakage, fit_resattcaurec
     >>> rain = np.random.default_rng(0).random((1, 400))
     >>> soil = np.apply_along_axis(np.convolve, 1, rain, 0.95 ** np.arange(60))[:, :400]
     >>> ds = xr.Dataset({"tp": (("site", "time"), rain), "soil_moisture": (("site", "time"), soil)})
@@ -86,7 +86,7 @@ def audit_leakage(
     >>> options = dict(variant="Rec", widths=(4, 4), epochs=1, device="cpu", progress=False)
     >>> audit_leakage(fit_resattcaurec(ds, "soil_moisture", **options), ds, device="cpu").clean
     True
-    >>> forecaster = fit_resattcaurec(ds, "soil_moisture", embargo=0, **options)
+    >>> forecaster = fit_resattcaurec(ds, "soil_moisture", split=SplitConfig(embargo=0), **options)
     >>> audit_leakage(forecaster, ds, device="cpu").leaks
     ('embargo',)
     """

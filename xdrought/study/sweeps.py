@@ -106,8 +106,6 @@ def sweep(
     windows.require_windows()
     splits = _common_splits(windows, settings, seed)
     common = {**settings, "runs": runs, "seed": seed, "time": time, "split": splits}
-    for key in ("fractions", "embargo"):
-        common.pop(key, None)
     folder = open_folder(keep, ds, target, drivers)
     from tqdm.auto import tqdm
 
@@ -150,10 +148,7 @@ def _changed(base: Definition, name: str, value: Any) -> Definition:
 
 def _common_splits(windows: Patches, settings: Mapping[str, Any], seed: int) -> Splits:
     """The splits of the longest window and lead, with an embargo that is long enough for all."""
-    split, embargo = settings.get("split", "chronological"), settings.get("embargo")
-    if embargo is None and split == "chronological":
-        embargo = windows.window + windows.lead + settings.get("latency", 0)
-    return resolve_splits(split, windows, settings.get("fractions", (0.70, 0.15, 0.15)), embargo, seed)
+    return resolve_splits(settings.get("split", "chronological"), windows, settings.get("latency", 0), seed)
 
 
 def _scored(

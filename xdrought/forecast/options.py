@@ -1,0 +1,50 @@
+"""Options of a training that few need, passed whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdrought import checks
+
+__all__ = ["TrainingOptions"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What :func:`xdrought.fit_resattcaurec` takes as `training`, beside its everyday keywords.
+
+    Parameters
+    ----------
+    block_length : int
+        Windows of a block of the "consecutive" sampler.
+    dropout : float, optional
+        Share of h and c that is dropped at each step of the recurrence; by default 0 for ``equations="paper"`` and 0.2
+        for "released".
+    mixed_precision, compile : bool
+        Compute in bfloat16 where torch's autocast does, and compile the encoder; used on a GPU only.
+    sites_in_memory : int, optional
+        Number of sites whose days are held at a time, for data that are larger than memory (dask or zarr behind).
+        Batches are made of the sites that are there; they take turns in an order that is drawn anew in each epoch.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from xdrought import TrainingOptions
+    >>> TrainingOptions(sites_in_memory=20).block_length
+    16
+    """
+
+    block_length: int = 16
+    dropout: float | None = None
+    mixed_precision: bool = False
+    compile: bool = False
+    sites_in_memory: int | None = None
+
+    def __post_init__(self) -> None:
+        checks.require_integer(self.block_length, "block_length")
+        if self.sites_in_memory is not None:
+            checks.require_integer(self.sites_in_memory, "sites_in_memory")
