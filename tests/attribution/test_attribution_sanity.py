@@ -86,6 +86,18 @@ def test_the_last_layer_of_a_cascade_is_a_wholly_untrained_network(sites):
     assert found.attrs["n_windows"] == 4
 
 
+def test_similarity_equals_scipy_and_knows_missing_and_equal_attributions():
+    rng = np.random.default_rng(0)
+    dims = ("site", "time", "variable", "window")
+    first, second = (xr.DataArray(rng.integers(-4, 5, (2, 3, 4, 5)).astype(float), dims=dims) for _ in range(2))
+    first[0, 0], second[1, 2] = np.nan, 0.0  # a window that is not explained, and one without any attribution
+    found = sanity._similarity(first, second)
+    rows = [np.delete(da.values.reshape(6, 20), 0, axis=0) for da in (first, second)]
+    for name, pair in (("similarity", [abs(values) for values in rows]), ("signed_similarity", rows)):
+        rho = [spearmanr(a, b).statistic if np.ptp(b) else 0.0 for a, b in zip(*pair, strict=True)]
+        assert found[name].item() == pytest.approx(np.mean(rho), abs=1e-15)
+
+
 def test_one_layer_at_a_time_keeps_the_others(sites):
     forecaster = untrained(sites, "CauRec", runs=2)
     both = [

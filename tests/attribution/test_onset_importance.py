@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, rankdata
 
 from tests.support.helpers import unchanged
 from xdrought.attribution.driver_importance import (
@@ -145,6 +145,25 @@ def test_ranks_in_groups_of_equal_numbers_by_rate():
         found.mean_rank[1], [(3 + 1.5) / 2, (2 + 1.5) / 2, (1 + 3) / 2]
     )  # a tie shares its ranks
     np.testing.assert_allclose(found.standard_error[1, 0], 1.5 / 2)
+
+
+def test_ranks_by_rate_equal_those_by_hand_on_bare_arrays():
+    rng = np.random.default_rng(0)
+    values, rate = rng.integers(0, 6, (40, 5)).astype(float), rng.random(40)
+    values[[3, 17], 2] = np.nan
+    found = importance_by_rate(importance(values), xr.Dataset({"intensification_rate": ("event", rate)}), bins=7)
+    known = np.isfinite(values).all(axis=1)
+    ranks, rate = rankdata(-values[known], axis=1), rate[known]
+    groups = np.array_split(np.argsort(rate, kind="stable"), 7)
+    np.testing.assert_allclose(found.mean_rank, [ranks[g].mean(axis=0) for g in groups], rtol=1e-15)
+    errors = [ranks[g].std(axis=0, ddof=1) / np.sqrt(g.size) for g in groups]
+    np.testing.assert_allclose(found.standard_error, errors, rtol=1e-14)
+    np.testing.assert_allclose(found.rate, [rate[g].mean() for g in groups], rtol=1e-15)
+    assert found.mean_rank.dims == found.standard_error.dims == ("bin", "variable")
+    alone = importance_by_rate(
+        importance(values[:2]), xr.Dataset({"intensification_rate": ("event", rate[:2])}), bins=2
+    )
+    assert np.isnan(alone.standard_error).all()  # of single events
 
 
 # --- complexity -------------------------------------------------------------------------------------------

@@ -293,34 +293,28 @@ def importance_by_rate(importance: xr.DataArray, events: xr.Dataset, *, bins: in
     array([[2., 1.],
            [1., 2.]])
     """
-    from scipy.stats import rankdata
+    from xarray_einstats import stats
 
     _check_events(importance, events, ("intensification_rate",))
-    values = importance.transpose("event", ...).to_numpy()
-    known = np.isfinite(values).all(axis=1)
-    rates = events.intensification_rate.to_numpy()[known]
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= rates.size:
-        raise ValueError(f"bins={bins!r} for {rates.size} events with importance; give 1 to that many")
-    ranks = rankdata(-values[known], axis=1)
-    groups = np.array_split(np.argsort(rates, kind="stable"), bins)
-    counts = np.array([group.size for group in groups])
-    spread = [
-        ranks[group].std(axis=0, ddof=1) if group.size > 1 else np.full(ranks.shape[1], np.nan) for group in groups
-    ]
-    dims = ("bin", "variable")
+    known = np.flatnonzero(importance.notnull().all("variable"))
+    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= known.size:
+        raise ValueError(f"bins={bins!r} for {known.size} events with importance; give 1 to that many")
+    ranks = stats.rankdata(-importance.isel(event=known).reset_coords(drop=True), dims="variable")
+    rate = xr.DataArray(events["intensification_rate"].to_numpy()[known], dims="event")
+    group = np.empty(known.size, dtype=int)
+    for number, members in enumerate(np.array_split(np.argsort(rate.to_numpy(), kind="stable"), bins)):
+        group[members] = number
+    by_bin = xr.Dataset({"rank": ranks, "rate": rate}, {"bin": ("event", group)}).groupby("bin")
+    mean, spread, count = by_bin.mean(), by_bin.std()["rank"], by_bin.count()["rate"]
+    error = (spread / np.sqrt((count - 1).clip(min=1))).where(count > 1)
     return xr.Dataset(
         {
-            "mean_rank": (dims, [ranks[g].mean(axis=0) for g in groups], {"long_name": "mean rank of importance"}),
-            "standard_error": (dims, np.stack(spread) / np.sqrt(counts)[:, None], {"long_name": "of the mean rank"}),
-            "rate": (
-                "bin",
-                [rates[group].mean() for group in groups],
-                {"long_name": "mean intensification rate", "units": "percent d-1"},
-            ),
-            "event_count": ("bin", counts, {"long_name": "number of events"}),
-        },
-        {"bin": np.arange(bins), "variable": importance["variable"]},
-    )
+            "mean_rank": mean["rank"].assign_attrs(long_name="mean rank of importance"),
+            "standard_error": error.assign_attrs(long_name="standard error of the mean rank"),
+            "rate": mean["rate"].assign_attrs(long_name="mean intensification rate", units="percent d-1"),
+            "event_count": count.assign_attrs(long_name="number of events"),
+        }
+    ).transpose("bin", "variable")
 
 
 def _check_events(importance: xr.DataArray, events: xr.Dataset, names: tuple[str, ...]) -> None:

@@ -360,27 +360,17 @@ def _untrained(forecaster: Forecaster, seed: int, number: int) -> list[dict[str,
 
 
 def _similarity(first: xr.DataArray, second: xr.DataArray) -> xr.Dataset:
-    """Mean over windows of the rank correlation over features."""
+    """Mean over windows of the rank correlation over features; 0 where all attributions of a window are equal."""
+    from xarray_einstats import stats
+
     pairs = {"similarity": (abs(first), abs(second)), "signed_similarity": (first, second)}
     names = {"similarity": "absolute attributions", "signed_similarity": "attributions"}
     windows = [dim for dim in first.dims if dim not in (*FEATURES, "run")]
-    found = {}
+    known = (first.notnull() & second.notnull()).all(FEATURES)
+    similarity = {}
     for name, (a, b) in pairs.items():
-        rho = xr.apply_ufunc(
-            _spearman, a.stack(feature=FEATURES), b.stack(feature=FEATURES), input_core_dims=[["feature"]] * 2
-        )
+        ranks = [stats.rankdata(values.fillna(0.0), dims=FEATURES) for values in (a, b)]
+        rho = xr.corr(*ranks, dim=FEATURES).fillna(0.0).where(known)
         text = f"rank correlation of {names[name]} with those of the trained network"
-        found[name] = rho.mean(windows).drop_attrs().assign_attrs(long_name=text, units="1")
-    return xr.Dataset(found)
-
-
-def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Over the last axis; NaN for windows that are not explained, 0 where all attributions are equal."""
-    from scipy.stats import rankdata
-
-    known = np.isfinite(a).all(axis=-1) & np.isfinite(b).all(axis=-1)
-    ranks = [rankdata(np.where(known[..., None], v, 0.0), axis=-1) for v in (a, b)]
-    a, b = (r - r.mean(axis=-1, keepdims=True) for r in ranks)
-    scale = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
-    rho = np.divide((a * b).sum(axis=-1), scale, out=np.zeros(scale.shape), where=scale > 0)
-    return np.where(known, rho, np.nan)
+        similarity[name] = rho.mean(windows).drop_attrs().assign_attrs(long_name=text, units="1")
+    return xr.Dataset(similarity)
