@@ -108,9 +108,10 @@ def driver_gain(
     harmonics of the year. The change of a day is predicted by a ridge regression with Huber's weights on the season,
     powers of the wetness of the day before, both together, and the anomaly of each driver at each lag, alone and times
     that wetness, and its means over lags times the season; a soil temperature (by name or ``standard_name``, with
-    units) also by how far it lies between 0 and -2 degC, since frozen soil reads dry. Ten folds of days in a row are
-    predicted by the model of the other nine, with and without each driver. The gains, differences of Huber's losses,
-    are summed over blocks of 30 days; the sum of their signed ranks is compared with those under random signs. A driver
+    units) also by how far it lies between 0 and -2 degC, since frozen soil reads dry. The ridge of a driver is less the
+    larger its coefficients are in a first fit. Ten folds of days in a row are predicted by the model of the other nine,
+    with and without each driver. The gains, differences of Huber's losses, are summed over blocks of 20 days; the sum
+    of their signed ranks is compared with those under random signs. A driver
     whose gain is not positive has the p-value 1.
 
     The test is conservative: it calls well under 5 % of unrelated drivers. "Not found" is not "no cause". Where a

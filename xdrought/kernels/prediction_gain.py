@@ -19,8 +19,9 @@ from xdrought.kernels.surrogates import HARMONICS, harmonics, remove_annual_cycl
 BASE_RIDGE = 1e-6  # of the base columns, as a share of the number of days: keeps the matrix invertible, no more
 HUBER = 1.5  # scales of the errors (1.4826 times the median absolute deviation) beyond which a loss grows linearly
 ROUNDS = 3  # of reweighting
-BLOCK_DAYS = 30  # days whose gains keep their sign together in the test
+BLOCK_DAYS = 20  # days whose gains keep their sign together in the test
 LEAST_DAYS = 300  # with fewer usable days there is no test
+ADAPTED = (0.1, 10.0)  # least and largest factor by which the ridge of a driver is adapted
 FROST_LAG = 2  # days before the change, 0 to this one, on which frost in the soil acts
 SPANS = ((0, 0), (1, 1), (0, 2), (2, 5))  # first and last lag of the means whose effect may change with the season
 
@@ -140,7 +141,7 @@ def contributions(
         return result
     columns = columns_of(usable)
     departure = columns.table - columns.table.mean(axis=0)
-    models = list(fold_models(usable.change, columns.table, columns.penalty(settings.ridge), settings.folds))
+    models = list(fold_models(usable.change, columns, columns.penalty(settings.ridge), settings.folds))
     for i, group in enumerate(groups):
         own = np.isin(columns.owner, group)
         if own.any():
@@ -256,12 +257,17 @@ def unit_size(table: np.ndarray) -> np.ndarray:
 
 
 def fold_predictions(
-    y: np.ndarray, columns: Columns, groups: Sequence[Sequence[int]], penalty: np.ndarray, folds: int
+    y: np.ndarray,
+    columns: Columns,
+    groups: Sequence[Sequence[int]],
+    penalty: np.ndarray,
+    folds: int,
+    adapted: tuple[float, float] = ADAPTED,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predictions of `y` with all drivers (n,) and without each group (groups, n), from the models of other folds."""
     own = [np.flatnonzero(np.isin(columns.owner, group)) for group in groups]
     with_all, without = np.empty(y.size), np.empty((len(groups), y.size))
-    for fold, inverse, b in fold_models(y, columns.table, penalty, folds):
+    for fold, inverse, b in fold_models(y, columns, penalty, folds, adapted):
         reduced = np.stack([b, *(leave_out(b, inverse, some) for some in own)])
         predicted = columns.table[fold] @ reduced.T
         with_all[fold], without[:, fold] = predicted[:, 0], predicted[:, 1:].T
@@ -269,9 +275,14 @@ def fold_predictions(
 
 
 def fold_models(
-    y: np.ndarray, table: np.ndarray, penalty: np.ndarray, folds: int
+    y: np.ndarray, columns: Columns, penalty: np.ndarray, folds: int, adapted: tuple[float, float] = ADAPTED
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """For each fold of days in a row: the days, the inverse matrix and the coefficients of the model of the others."""
+    """For each fold of days in a row: the days, the inverse matrix and the coefficients of the model of the others.
+
+    The model is fitted twice: first with the same ridge on all drivers, then with less on those of large coefficients,
+    by factors in the range `adapted`.
+    """
+    table = columns.table
     root = np.sqrt(robust_weights(y, table, penalty))
     rows, values = table * root[:, None], y * root
     edges = np.linspace(0, y.size, folds + 1).round().astype(int)
@@ -281,8 +292,18 @@ def fold_models(
     gram, moment = grams.sum(axis=0), moments.sum(axis=0)
     for part, own_gram, own_moment in zip(parts, grams, moments, strict=True):
         learned = y.size - (part.stop - part.start)
-        inverse = np.linalg.inv(gram - own_gram + np.diag(penalty * learned))
+        first = np.linalg.solve(gram - own_gram + np.diag(penalty * learned), moment - own_moment)
+        ridge = penalty * ridge_factors(first, columns.owner, adapted) * learned
+        inverse = np.linalg.inv(gram - own_gram + np.diag(ridge))
         yield part, inverse, inverse @ (moment - own_moment)
+
+
+def ridge_factors(b: np.ndarray, owner: np.ndarray, adapted: tuple[float, float]) -> np.ndarray:
+    """What to multiply the ridge of each column with: mean size of the drivers' coefficients over the driver's own."""
+    size = np.sqrt(np.bincount(owner + 1, b**2)[1:])
+    mean = size[size > 0].mean() if size.any() else 1.0
+    factors = np.clip(mean / np.maximum(size, np.finfo(float).tiny), *adapted)
+    return np.where(owner < 0, 1.0, factors[owner])
 
 
 def leave_out(b: np.ndarray, inverse: np.ndarray, some: np.ndarray) -> np.ndarray:
