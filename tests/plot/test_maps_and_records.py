@@ -640,7 +640,7 @@ def test_causality_by_site_is_a_heat_map_with_a_block_per_direction():
     np.testing.assert_allclose(drawn, expected)
     ax.figure.canvas.draw()
     assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b", "c"] * 2
-    assert ax.child_axes[0].get_ylabel() == "Cross-map skill ρ"
+    assert ax.child_axes[0].get_ylabel() == "Cross-map skill ρ (relation)"
     marked = sorted(tuple(xy) for line in ax.lines for xy in line.get_xydata().tolist())
     assert marked == [(0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (4, 1), (5, 0), (5, 1), (6, 0), (6, 1)]
 

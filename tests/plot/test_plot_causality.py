@@ -118,7 +118,7 @@ def test_each_place_has_the_color_of_its_strongest_significant_cause():
         ax = xp.plot_dominant_cause(table)
     assert sorted(colors(ax)) == sorted(c.lower() for c in (CAUSES[0], CAUSES[1], NO_CAUSE))
     assert legend(ax) == ["t2m (1)", "tp (1)", "none significant (1)"]
-    assert ax.get_title(loc="left") == "Cause of the largest skill, p < 0.05 (raw, ignores autocorrelation)"
+    assert ax.get_title(loc="left") == "Strongest relation, p < 0.05 (raw, ignores autocorrelation)"
     crosses = [line for line in ax.lines if line.get_marker() == "x"]
     assert crosses[0].get_xydata().tolist() == [[8, 48]]  # the site without any skill
 
@@ -139,6 +139,19 @@ def test_the_most_honest_p_value_counts():
     bars = xp.plot_causality(degree(**{names[0]: 0.001, names[1]: 0.3}).isel(site=0))
     assert legend(bars) == ["p < 0.05 (surrogates, adjusted for many tests)"]
     assert not any(line.get_xdata().size for line in bars.lines if line.get_marker() == "*")
+
+
+def test_gains_are_drawn_as_what_drives_given_the_others():
+    table = degree().rename(rho="gain")
+    ax = xp.plot_dominant_cause(table.assign(p_value_adjusted=table.p_value))
+    mark = "p < 0.05 (given the others, adjusted for many tests)"
+    assert ax.get_title(loc="left") == f"Driver of the largest gain, {mark}"
+    assert legend(ax) == legend(xp.plot_dominant_cause(degree()))
+    bars = xp.plot_causality(table.isel(site=0))
+    assert bars.get_xlabel() == "Gain of prediction, given the others"
+    assert legend(bars) == ["p < 0.05 (given the others)"]
+    heat = xp.plot_causality(table)
+    assert heat.child_axes[0].get_ylabel() == "Gain of prediction, given the others"
 
 
 def test_fields_and_single_cells_are_drawn_too():

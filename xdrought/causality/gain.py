@@ -169,7 +169,7 @@ def driver_contributions(
     The model of :func:`xdrought.driver_gain`, of the other folds than the day's, predicts the change with all drivers
     as they were, and with the columns of one of them at their means. The difference is what this driver's departure
     from its usual course adds on that day, given the others. Summed over an onset it says what drove the drought.
-    The ridge takes a part of each (about a third of rain in the simulated twin): compare drivers, and close no water
+    The ridge takes a part of each (a tenth to a third): compare drivers, and close no water
     balance with it.
 
     Parameters

@@ -121,22 +121,28 @@ def _curve(ax: Axes, curve: xr.Dataset, others: Sequence[Any], number: int) -> A
     return line
 
 
-TESTS = {  # the most honest p-value that is there is the one that counts
+TESTS = {  # the most honest p-value of a relation that is there is the one that counts
     "surrogate_p_value_adjusted": "surrogates, adjusted for many tests",
     "surrogate_p_value": "surrogates",
     "p_value_adjusted": "raw, adjusted, ignores autocorrelation",
     "p_value": "raw, ignores autocorrelation",
 }
+GAIN_TESTS = {"p_value_adjusted": "given the others, adjusted for many tests", "p_value": "given the others"}
+SKILL_LABEL, GAIN_LABEL = "Cross-map skill ρ (relation)", "Gain of prediction, given the others"
 
 
-def _significant(causality: xr.Dataset, alpha: float) -> tuple[xr.DataArray, str]:
-    """Where the best p-value that is there is below `alpha`, and what to call that."""
-    kinds = [name for name in TESTS if name in causality]
-    if "rho" not in causality or not kinds:
+def _tested(causality: xr.Dataset, alpha: float) -> tuple[xr.DataArray, xr.DataArray, str, str]:
+    """Skill or gain, where the best p-value that is there is below `alpha`, what to call this, and an axis label."""
+    is_gain = "gain" in causality and "rho" not in causality
+    tests, value = (GAIN_TESTS, "gain") if is_gain else (TESTS, "rho")
+    kinds = [name for name in tests if name in causality]
+    if value not in causality or not kinds:
         raise ValueError(
-            f"rho and p_value are needed, found {sorted(map(str, causality.data_vars))}; give the result of ccm"
+            f"rho and p_value are needed, found {sorted(map(str, causality.data_vars))}; give the result of ccm, or "
+            f"gain and p_value of driver_gain"
         )
-    return causality[kinds[0]] < alpha, f"p < {alpha:g} ({TESTS[kinds[0]]})"
+    mark = f"p < {alpha:g} ({tests[kinds[0]]})"
+    return causality[value], causality[kinds[0]] < alpha, mark, GAIN_LABEL if is_gain else SKILL_LABEL
 
 
 @public
@@ -147,17 +153,19 @@ def plot_causality(
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the cross-map skill of each driver, both directions side by side, significant ones marked.
+    """Draw how each driver is related to soil moisture, or what it drives given the others, significant ones marked.
 
-    Without sites a bar per driver and direction; with sites a heat map. Significance is that of the surrogates where
-    there is a `surrogate_p_value`, adjusted for many tests where that was done, else of `p_value`, which ignores
-    autocorrelation and is too small.
+    Without sites a bar per driver and direction; with sites a heat map. Of :func:`xdrought.ccm` the cross-map skill is
+    drawn: a relation beyond season and memory, with shared weather nearly all are. Of :func:`xdrought.driver_gain` the
+    gain is drawn: what drives soil moisture, given the other drivers. Significance of a relation is that of the
+    surrogates where there is a `surrogate_p_value`, adjusted for many tests where that was done, else of `p_value`,
+    which ignores autocorrelation and is too small.
 
     Parameters
     ----------
     causality : xarray.Dataset
-        From :func:`xdrought.ccm` or :func:`xdrought.causality_degree`: `rho` and `p_value` on
-        (variable[, direction][, site]).
+        From :func:`xdrought.ccm` or :func:`xdrought.causality_degree`, `rho` and `p_value` on
+        (variable[, direction][, site]); or from :func:`xdrought.driver_gain`, `gain` and `p_value`.
     alpha : float
         Level of significance.
     legend : bool
@@ -183,22 +191,22 @@ def plot_causality(
     >>> rho = xr.DataArray([0.7, 0.2], {"variable": ["t2m", "tp"]})
     >>> ax = plot_causality(xr.Dataset({"rho": rho, "p_value": ("variable", [0.001, 0.3])}))
     >>> ax.get_xlabel()
-    'Cross-map skill ρ'
+    'Cross-map skill ρ (relation)'
     """
-    significant, mark = _significant(causality, alpha)
+    rho, significant, mark, label = _tested(causality, alpha)
     alone = [dim for dim in ("cell",) if causality.sizes.get(dim) == 1]  # of a tower
-    rho, significant = causality["rho"].squeeze(alone), significant.squeeze(alone)
+    rho, significant = rho.squeeze(alone), significant.squeeze(alone)
     if "variable" not in rho.dims or not set(rho.dims) <= {"variable", "direction", "site"}:
         raise ValueError(
-            f"rho must be on (variable[, direction][, site]), found {tuple(rho.dims)}; "
+            f"{rho.name} must be on (variable[, direction][, site]), found {tuple(rho.dims)}; "
             f"choose along the others with .isel(...)"
         )
     if "direction" not in rho.dims:
         rho = rho.expand_dims("direction")
     significant = significant.broadcast_like(rho)
     if "site" in rho.dims:
-        return _causality_map(rho, significant, mark, legend, ax)
-    return _causality_bars(rho, significant, mark, legend, ax)
+        return _causality_map(rho, significant, (mark, label), legend, ax)
+    return _causality_bars(rho, significant, (mark, label), legend, ax)
 
 
 def _names(rho: xr.DataArray, dim: str) -> list[str]:
@@ -207,10 +215,13 @@ def _names(rho: xr.DataArray, dim: str) -> list[str]:
     return [words(name) for name in np.atleast_1d(rho[dim].values)]
 
 
-def _causality_bars(rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None) -> Axes:
-    """Drivers down, one bar per direction."""
+def _causality_bars(
+    rho: xr.DataArray, significant: xr.DataArray, texts: tuple[str, str], legend: bool, ax: Axes | None
+) -> Axes:
+    """Drivers down, one bar per direction; `texts` say what is marked and what is drawn."""
     from matplotlib.lines import Line2D
 
+    mark, label = texts
     directions, variables = rho.sizes["direction"], rho.sizes["variable"]
     ax = new_axes(ax, (4.0, 0.9 + 0.16 * variables * (1 + directions) / 1.5))
     thick, rows = 0.8 / directions, np.arange(variables)
@@ -227,17 +238,20 @@ def _causality_bars(rho: xr.DataArray, significant: xr.DataArray, mark: str, leg
     ax.axvline(0, color=LINE, linewidth=0.6)
     ax.set_yticks(rows, _names(rho, "variable"), fontsize=TEXT)
     ax.invert_yaxis()
-    ax.set_xlabel("Cross-map skill ρ", fontsize=TEXT)
+    ax.set_xlabel(label, fontsize=TEXT)
     clean(ax)
     if legend:
         legend_below(ax, handles, below=30)
     return ax
 
 
-def _causality_map(rho: xr.DataArray, significant: xr.DataArray, mark: str, legend: bool, ax: Axes | None) -> Axes:
-    """Drivers down, sites across, one block per direction with a gap between."""
+def _causality_map(
+    rho: xr.DataArray, significant: xr.DataArray, texts: tuple[str, str], legend: bool, ax: Axes | None
+) -> Axes:
+    """Drivers down, sites across, one block per direction with a gap between; `texts` as for bars."""
     from matplotlib.lines import Line2D
 
+    mark, label = texts
     sites, variables = rho.sizes["site"], rho.sizes["variable"]
     order = ("direction", "variable", "site")
     table, sure = rho.transpose(*order).values, significant.transpose(*order).values
@@ -267,7 +281,7 @@ def _causality_map(rho: xr.DataArray, significant: xr.DataArray, mark: str, lege
         ax.set_xlabel(f"{sites} sites", fontsize=TEXT)
     frameless(ax)
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.02, 0, 0.02, 1)))
-    bar.set_label("Cross-map skill ρ", fontsize=TEXT)
+    bar.set_label(label, fontsize=TEXT)
     bar.ax.tick_params(labelsize=TEXT)
     if legend:
         dot = Line2D([], [], marker=".", color=LINE, linestyle="none", markersize=3, label=mark)
@@ -286,16 +300,18 @@ def plot_dominant_cause(
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw on a map which significant cause has the largest skill at each site or in each cell.
+    """Draw on a map which significant driver has the largest skill, or gain, at each site or in each cell.
 
-    Places where no cause is significant are grey; places without any skill are left out. Significance is as in
-    :func:`xdrought.plot.plot_causality`.
+    Of :func:`xdrought.ccm` this is the strongest relation, of :func:`xdrought.driver_gain` the driver that adds most
+    given the others. Places where none is significant are grey; places without any skill are left out. Significance is
+    as in :func:`xdrought.plot.plot_causality`.
 
     Parameters
     ----------
     causality : xarray.Dataset
-        From :func:`xdrought.ccm` or :func:`xdrought.causality_degree`: `rho` and p-values on variable and on one
-        dimension of places with coordinates `lat` and `lon`, or on (lat, lon).
+        From :func:`xdrought.ccm` or :func:`xdrought.causality_degree`, `rho` and p-values, or from
+        :func:`xdrought.driver_gain`, `gain` and p-values, on variable and on one dimension of places with coordinates
+        `lat` and `lon`, or on (lat, lon).
     alpha : float
         Level of significance.
     extent, projection, resolution
@@ -333,12 +349,10 @@ def plot_dominant_cause(
         from matplotlib.lines import Line2D
     except ModuleNotFoundError as error:
         raise missing_package("matplotlib") from error
-    significant, mark = _significant(causality, alpha)
-    rho = causality["rho"].squeeze(
-        [dim for dim in causality["rho"].dims if dim == "cell" and causality.sizes[dim] == 1]
-    )
+    rho, significant, mark, label = _tested(causality, alpha)
+    rho = rho.squeeze([dim for dim in rho.dims if dim == "cell" and causality.sizes[dim] == 1])
     if "variable" not in rho.dims:
-        raise ValueError(f"rho must be on variable and places, found {rho.dims}; give several causes")
+        raise ValueError(f"{rho.name} must be on variable and places, found {rho.dims}; give several causes")
     if rho.sizes["variable"] > len(CAUSES):
         raise ValueError(f"{rho.sizes['variable']} causes have no colors of their own; choose {len(CAUSES)} or fewer")
     significant = significant.squeeze([dim for dim in significant.dims if dim not in rho.dims]).broadcast_like(rho)
@@ -361,7 +375,8 @@ def plot_dominant_cause(
     )
     figure: Any = axes.figure
     between = ", " if figure.get_figwidth() >= WIDE else "\n"
-    axes.set_title(f"Cause of the largest skill{between}{mark}", fontsize=TEXT, loc="left")
+    strongest = "Driver of the largest gain" if label == GAIN_LABEL else "Strongest relation"
+    axes.set_title(f"{strongest}{between}{mark}", fontsize=TEXT, loc="left")
     if legend:
         counts = [int((which == i).sum()) for i in range(len(names))]
         handles = [
