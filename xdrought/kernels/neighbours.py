@@ -95,13 +95,13 @@ def build_operator(
         group_at[days + radius] = group_of_day
         rounds = list(_search(vectors, np.flatnonzero(queries), unique, counts, group_at, dim + 1, radius))
     mapped, tied = np.zeros(time, bool), np.zeros(time, bool)
-    for found in rounds:
-        mapped[found.days] = True
-        tied[found.days] = found.tied
+    for nearest in rounds:
+        mapped[nearest.days] = True
+        tied[nearest.days] = nearest.tied
     several = counts > 1
     column = np.where(several, time + np.cumsum(several) - 1, days[_first_member(group_of_day)])
-    entries = [_weight_entries(found, column) for found in rounds]
-    entries += [_left_out_entries(found, group_at, radius, several) for found in rounds]
+    entries = [_weight_entries(nearest, column) for nearest in rounds]
+    entries += [_left_out_entries(nearest, group_at, radius, several) for nearest in rounds]
     in_order = days[np.argsort(group_of_day, kind="stable")]
     members = in_order[np.repeat(several, counts)]
     member_starts = np.concatenate([[0], np.cumsum(counts[several])])
@@ -183,23 +183,23 @@ def _weigh(distance: np.ndarray, allowed: np.ndarray, last: np.ndarray, k: int) 
     return weight, ((sharing > slots) | (first == 0))[:, 0]
 
 
-def _weight_entries(found: _Neighbours, column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _weight_entries(nearest: _Neighbours, column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Day, column and weight of every group that is used."""
-    row, listed = np.nonzero(found.weight)
-    return found.days[row], column[found.group[row, listed]], found.weight[row, listed]
+    row, listed = np.nonzero(nearest.weight)
+    return nearest.days[row], column[nearest.group[row, listed]], nearest.weight[row, listed]
 
 
 def _left_out_entries(
-    found: _Neighbours, group_at: np.ndarray, radius: int, several: np.ndarray
+    nearest: _Neighbours, group_at: np.ndarray, radius: int, several: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Day, excluded day and negative weight, where a group that is used has members in the exclusion window."""
     rows, others, weights = [], [], []
-    used = (found.weight > 0) & several[found.group]
+    used = (nearest.weight > 0) & several[nearest.group]
     for offset in range(2 * radius + 1):
-        row, listed = np.nonzero(used & (found.group == group_at[found.days + offset, None]))
-        rows.append(found.days[row])
-        others.append(found.days[row] + offset - radius)
-        weights.append(-found.weight[row, listed])
+        row, listed = np.nonzero(used & (nearest.group == group_at[nearest.days + offset, None]))
+        rows.append(nearest.days[row])
+        others.append(nearest.days[row] + offset - radius)
+        weights.append(-nearest.weight[row, listed])
     return np.concatenate(rows), np.concatenate(others), np.concatenate(weights)
 
 

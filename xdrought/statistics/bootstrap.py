@@ -83,25 +83,25 @@ def studentised(
     return {name: Studentised(value, errors[name], t[name]) for name, value in values.items()}
 
 
-def studentised_bounds(found: Studentised, confidence: float) -> np.ndarray:
+def studentised_bounds(estimate: Studentised, confidence: float) -> np.ndarray:
     """Symmetric interval (row, 2); NaN where the units are too few, the value itself where nothing makes it vary.
 
     Symmetric, since the two tails of few and unequal sites are too uncertain to be told apart.
     """
     with np.errstate(invalid="ignore"):
-        reach = quantile(np.abs(found.t), [confidence])[..., 0] * found.error
-    bounds = np.stack([found.value - reach, found.value + reach], axis=-1)
+        reach = quantile(np.abs(estimate.t), [confidence])[..., 0] * estimate.error
+    bounds = np.stack([estimate.value - reach, estimate.value + reach], axis=-1)
     bounds = np.where(np.isfinite(bounds), bounds, np.nan)
-    still = (found.error == 0) | np.isinf(found.value)
-    return np.where(still[..., None], found.value[..., None], bounds)
+    still = (estimate.error == 0) | np.isinf(estimate.value)
+    return np.where(still[..., None], estimate.value[..., None], bounds)
 
 
-def studentised_p_value(found: Studentised) -> np.ndarray:
+def studentised_p_value(estimate: Studentised) -> np.ndarray:
     """Two-sided p-value (row,) of a value of zero: the smallest level at which the interval leaves zero out."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = np.abs(found.value / found.error)
-        further = (np.abs(found.t) >= distance[..., None]).sum(axis=-1)
-    n = (~np.isnan(found.t)).sum(axis=-1)
+        distance = np.abs(estimate.value / estimate.error)
+        further = (np.abs(estimate.t) >= distance[..., None]).sum(axis=-1)
+    n = (~np.isnan(estimate.t)).sum(axis=-1)
     return np.where(np.isfinite(distance) & (n > 0), (1 + further) / (1 + n), np.nan)
 
 
@@ -110,8 +110,8 @@ def two_sided(samples: np.ndarray, value: np.ndarray) -> np.ndarray:
     n = np.isfinite(samples).sum(axis=-1)
     with np.errstate(invalid="ignore"):
         tails = [(samples <= value[..., None]).sum(axis=-1), (samples >= value[..., None]).sum(axis=-1)]
-    found = np.minimum(1.0, 2 * (1 + np.minimum(*tails)) / (1 + n))
-    return np.where(np.isfinite(value) & (n > 0), found, np.nan)
+    result = np.minimum(1.0, 2 * (1 + np.minimum(*tails)) / (1 + n))
+    return np.where(np.isfinite(value) & (n > 0), result, np.nan)
 
 
 def percentile_interval(samples: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
@@ -152,8 +152,8 @@ def quantile(samples: np.ndarray, at: list[float]) -> np.ndarray:
     """Quantiles (..., at) over the last axis without NaN; NaN where nothing else is there."""
     some = ~np.isnan(samples).all(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        found = np.nanquantile(np.where(some, samples, 0.0), at, axis=-1)
-    return np.where(some, np.moveaxis(found, 0, -1), np.nan)
+        result = np.nanquantile(np.where(some, samples, 0.0), at, axis=-1)
+    return np.where(some, np.moveaxis(result, 0, -1), np.nan)
 
 
 def bootstrap_medians(scores: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
@@ -163,13 +163,13 @@ def bootstrap_medians(scores: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
     """
     n_model, n_run, n_site = scores.shape
     rng = np.random.default_rng(seed)
-    found = np.full((n_model, n_boot), np.nan)
+    result = np.full((n_model, n_boot), np.nan)
     if not n_site:
-        return found
+        return result
     for b in range(n_boot):
         sites, runs = rng.integers(n_site, size=n_site), rng.integers(n_run, size=(n_run, n_site))
-        found[:, b] = np.median(scores[:, runs, sites].mean(axis=1), axis=-1)
-    return found
+        result[:, b] = np.median(scores[:, runs, sites].mean(axis=1), axis=-1)
+    return result
 
 
 class LeaveOneOut(NamedTuple):

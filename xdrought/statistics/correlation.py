@@ -16,8 +16,8 @@ def ranks(values: np.ndarray) -> np.ndarray:
     """Average ranks along the last axis, minus their mean."""
     from scipy.stats import rankdata
 
-    found = rankdata(values, axis=-1)
-    return found - found.mean(axis=-1, keepdims=True)
+    result = rankdata(values, axis=-1)
+    return result - result.mean(axis=-1, keepdims=True)
 
 
 def site_sums(x: np.ndarray, y: np.ndarray, site: np.ndarray) -> np.ndarray:

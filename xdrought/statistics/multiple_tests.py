@@ -27,6 +27,6 @@ def _holm(p: np.ndarray) -> np.ndarray:
     """Holm's step-down adjustment."""
     order = np.argsort(p)
     stepped = np.maximum.accumulate((p.size - np.arange(p.size)) * p[order])
-    found = np.empty_like(p)
-    found[order] = np.minimum(stepped, 1.0)
-    return found
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
