@@ -4,7 +4,7 @@ What a station's own past is worth
 
 The paper's network sees the weather and never the soil moisture of the place. A station that reports in real time knows
 more: what it has measured up to the day of the forecast. This page trains three small networks on towers, scores them
-on days that none of them has seen, and shows a forecast with the probability that a flash drought begins.
+on days that none of them has seen, and shows a forecast.
 
 With the FLUXNET2015 files in ``$XDROUGHT_DATA_DIR/fluxnet2015`` it uses their towers; without, the one that comes with
 the library.
@@ -52,7 +52,7 @@ forecasters["reported a day late"]
 # %%
 # ``time`` is the day a forecast is valid for, ``init_time`` the day it is issued; three runs give a dimension ``run``.
 
-forecast = towers.xdrought.predict(forecasters["weather and past"], probability="tang2025")
+forecast = towers.xdrought.predict(forecasters["weather and past"])
 forecast
 
 # %%
@@ -69,25 +69,23 @@ xdrought.to_table(scores)
 plot_scores(scores)
 
 # %%
-# A dry-down in the test part: what was observed, what each network of the ensemble said seven days before, and in how
-# many of their paths a flash drought begins within the week. Networks that differ in their seed alone agree too much,
-# so the share is sharp, not calibrated.
+# The driest day of the test part and the weeks around it: what was observed, and what each network of the ensemble said
+# seven days before. How probable a flash drought is within the week is another question, with another answer:
+# :func:`xdrought.fit_onset`.
 
 # sphinx_gallery_thumbnail_number = 2
-probability = forecast.flash_onset_probability.where(test)
-site, middle = np.unravel_index(probability.fillna(0).values.argmax(), probability.shape)
+observed = towers.soil_moisture.sel(time=forecast.time[:-7])
+driest = observed.where(test.sel(time=observed.time))
+site, middle = np.unravel_index(driest.fillna(np.inf).values.argmin(), driest.shape)
 days = slice(max(int(middle) - 60, 0), int(middle) + 40)
 one = forecast.isel(site=int(site), time=days)
 observed = towers.soil_moisture.isel(site=int(site)).sel(time=slice(*one.time.values[[0, -1]]))
 
-figure, (above, below) = plt.subplots(2, 1, sharex=True, height_ratios=(3, 1), figsize=(7, 4), layout="constrained")
-above.plot(one.time, one.soil_moisture.transpose("time", "run"), color="#0072B2", lw=0.8)
-above.plot(observed.time, observed, color="black", lw=1.2)
-above.set(title=f"{one.site.item()}: observed (black), forecast seven days before (blue)", ylabel="soil moisture, %")
-below.fill_between(one.time, one.flash_onset_probability.fillna(0), step="mid", color="#D55E00")
-below.set(ylim=(0, 1), ylabel="P(onset)")
-for ax in (above, below):
-    ax.spines[["top", "right"]].set_visible(False)
+figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+ax.plot(one.time, one.soil_moisture.transpose("time", "run"), color="#0072B2", lw=0.8)
+ax.plot(observed.time, observed, color="black", lw=1.2)
+ax.set(title=f"{one.site.item()}: observed (black), forecast seven days before (blue)", ylabel="soil moisture, %")
+ax.spines[["top", "right"]].set_visible(False)
 
 # %%
 # The full comparison, with five seeds, USCRN stations, ridge regressions and intervals, is in

@@ -85,7 +85,7 @@ def test_other_sites_change_no_bit():
 def test_the_model_is_in_the_graph_once():
     ds = random_sites(6, 60)
     lazy = predict(ds.chunk(site=1), untrained(ds, runs=3))
-    keys = [key for key in lazy[TARGET].__dask_graph__() if str(key).startswith("members-")]
+    keys = [key for key in lazy[TARGET].__dask_graph__() if str(key).startswith("ensemble-")]
     assert len(keys) == 1
     again = predict(ds.chunk(site=1), untrained(ds, runs=3))
     assert again[TARGET].data.name == lazy[TARGET].data.name  # the same question has the same name

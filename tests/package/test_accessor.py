@@ -14,7 +14,7 @@ import xarray as xr
 
 import xdrought as xd
 from tests.support.helpers import raise_if_dask_computes, unchanged
-from tests.support.towers import random_sites
+from tests.support.towers import forced_soil, random_sites
 from xdrought.accessor import XdroughtAccessor
 
 METHODS = sorted(name for name in vars(XdroughtAccessor) if not name.startswith("_"))
@@ -150,6 +150,13 @@ def test_objects_and_the_monitor_are_those_of_the_functions(ds):
         xd.start_monitor(ds.soil_moisture, reference=ds.wetter),
     )
     xr.testing.assert_identical(mine.events(), other.events())
+
+
+def test_warnings_are_those_of_the_functions():
+    sites = forced_soil(4, 1500)
+    mine = sites.xdrought.fit_onset("soil_moisture", ["tp"], model="logistic", calibrate=False)
+    other = xd.fit_onset(sites, "soil_moisture", ["tp"], model="logistic", calibrate=False)
+    xr.testing.assert_identical(sites.xdrought.predict_onset(mine), xd.predict_onset(sites, other))
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 import xdrought.plot as xp
 from tests.plot.test_plot_objects import moving
-from xdrought import class_scores, occurrence_scores, probability_scores
+from xdrought import alarms, class_scores, occurrence_scores, probability_scores
 from xdrought.events import drought_objects
 from xdrought.plot.style import label, literal, words
 from xdrought.study import event_association, onset_coincidence, onset_trend, site_synchrony, skill_by_degree
@@ -128,7 +128,15 @@ def probabilities() -> xr.Dataset:
     return probability_scores(said, said > 0.5)
 
 
+def warned(site: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """Forty days of one site with an alarm on four of them, and what alarms() makes of it."""
+    p = named(np.where(np.arange(40) % 39 > 34, 0.7, 0.1)[None], ("site", "time"), site=[site], time=DAYS[:40])
+    prediction = p.to_dataset(name="flash_onset_probability").assign_attrs(lead=7)
+    return prediction, alarms(prediction, p > 1, threshold=0.5, part=None, chosen_on=None, n_boot=0)
+
+
 PICTURES = {
+    "plot_alarms": lambda: xp.plot_alarms(*warned(ODD)),
     "animate_objects": lambda: xp.animate_objects(
         drought_objects(moving()), background=(moving() * 1.0).assign_attrs(long_name=ODD)
     ),

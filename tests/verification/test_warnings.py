@@ -108,7 +108,7 @@ def test_skill_refuses():
         onset_skill(ds, began, part="later")
     with pytest.raises(ValueError, match="no day of part 'test' has a probability"):
         onset_skill(ds, began * np.nan)
-    with pytest.raises(ValueError, match="differ in their labels"):
+    with pytest.raises(ValueError, match="occurred"):
         onset_skill(ds, began.isel(time=slice(50)))
 
 

@@ -95,16 +95,15 @@ def in_known_units(ds: xr.Dataset, drivers: Sequence[Hashable], known: Mapping[H
     return ds.assign(changed)
 
 
-def forecast_inputs(ds: xr.Dataset, forecaster: Forecaster, time: Hashable, with_target: bool = False) -> xr.Dataset:
+def forecast_inputs(ds: xr.Dataset, forecaster: Forecaster, time: Hashable) -> xr.Dataset:
     """All that a forecaster needs of `ds`, in the units of the training, with the target's past where it has one."""
     used, target = forecaster.target_inputs, forecaster.target
     needed = list(forecaster.drivers)
-    if used.is_used or with_target:
+    if used.is_used:
         if target not in ds.data_vars:
-            why = "was trained with target_history or predict_change" if used.is_used else "is asked for a probability"
             raise KeyError(
-                f"no variable {target!r} in the Dataset; the forecaster {why}, "
-                f"and needs what was observed up to the day of issue"
+                f"no variable {target!r} in the Dataset; the forecaster was trained with target_history or "
+                f"predict_change, and needs what was observed up to the day of issue"
             )
         needed.append(target)
     known = in_known_units(ds, needed, forecaster.units)[needed]

@@ -12,12 +12,10 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
-from xdrought.definitions import Definition
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.onset_probability import flash_onset_probability, onset_rule, require_ensemble
 from xdrought.forecast.target_inputs import known_on
 from xdrought.splits import Splits
 from xdrought.windows.dimension_names import known_names, time_name
@@ -33,8 +31,6 @@ def predict(
     forecaster: Forecaster,
     *,
     causality: xr.Dataset | None = None,
-    probability: str | Definition | None = None,
-    reference: xr.DataArray | None = None,
     batch_size: int = 512,
     device: Any = "auto",
     site: Hashable | None = None,
@@ -55,12 +51,6 @@ def predict(
         From :func:`xdrought.fit_resattcaurec` or :func:`xdrought.load_forecaster`.
     causality : xarray.Dataset, optional
         Causality degrees of places that the forecaster does not know.
-    probability : str or Definition, optional
-        A definition such as "tang2025": also tell how probable it is that a flash drought begins within the lead.
-        Needs several runs and the observed target.
-    reference : xarray.DataArray, optional
-        Record of the target that percentiles are ranked against for `probability`, in the units of the training;
-        by default the observations of the training days.
     batch_size : int
         Windows at a time, and on a GPU maps at a time.
     device : str or torch.device
@@ -77,11 +67,6 @@ def predict(
         are several. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
         between. `part` says which part of the training's split a valid day belongs to: int8 with the flags "outside",
         "train", "val" and "test". NaN where there is no complete window, or no last observation to add the change to.
-        With `probability` also `flash_onset_probability` without `run`: the share of the networks whose path
-        begins a flash drought after `init_time` and up to `time`. The path is the observed percentiles as far as
-        they are known on the day of issue, then the network's own forecasts for each following day, of which the
-        nearer ones were issued earlier. It begins on the first day below `lower` since the last above `upper`,
-        when the fall between them was at least `min_rate` a day. How long the drought would last is not asked.
 
     Raises
     ------
@@ -93,22 +78,21 @@ def predict(
 
     Notes
     -----
-    Networks that differ in their seed alone agree too much: `flash_onset_probability` is sharper than it is right,
-    unless it is calibrated on past forecasts. Each day's patch is encoded once and shared by the windows that hold it.
+    Each day's patch is encoded once and shared by the windows that hold it.
+
+    See Also
+    --------
+    xdrought.predict_onset : how probable it is that a flash drought begins within the lead.
 
     Examples
     --------
     See :func:`xdrought.fit_resattcaurec`.
     """
     checks.require_integer(batch_size, "batch_size")
-    if probability is not None:
-        onset_rule(probability)
-        require_ensemble(forecaster)
     names, time = known_names(ds, forecaster.settings, site=site, lat=lat, lon=lon), time_name(ds, time)
     ds = names.to_ours(ds)
     causality = None if causality is None else names.to_ours(causality)
-    reference = None if reference is None else names.to_ours(reference)
-    known = driver_inputs.forecast_inputs(ds, forecaster, time, with_target=probability is not None)
+    known = driver_inputs.forecast_inputs(ds, forecaster, time)
     windows = make_patches(
         known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time
     )
@@ -126,11 +110,7 @@ def predict(
     out = _described(values, forecaster, time)
     part = _part_of_each_day(forecaster.splits, out[forecaster.target], time)
     out = out if part is None else out.assign_coords(part=part)
-    if probability is None:
-        return names.to_theirs(out)
-    observed = known[forecaster.target]
-    share = flash_onset_probability(values, observed, reference, probability, forecaster, time)
-    return names.to_theirs(out.assign(flash_onset_probability=share))
+    return names.to_theirs(out)
 
 
 def _part_of_each_day(splits: Splits, forecast: xr.DataArray, time: Hashable) -> xr.DataArray | None:

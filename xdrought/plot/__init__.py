@@ -23,9 +23,11 @@ from xdrought.plot.records import plot_agreement, plot_record
 from xdrought.plot.scores import plot_forecast, plot_scores
 from xdrought.plot.skill import plot_class_scores, plot_performance, plot_skill_map
 from xdrought.plot.trends import plot_coincidence, plot_event_association, plot_onset_trend, plot_synchrony
+from xdrought.plot.warnings import plot_alarms
 
 __all__ = [
     "animate_objects",
+    "plot_alarms",
     "plot_agreement",
     "plot_attributions",
     "plot_causality",

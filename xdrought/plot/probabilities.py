@@ -30,7 +30,8 @@ def plot_reliability(
     Parameters
     ----------
     scores : xarray.Dataset or mapping of str to Dataset
-        From :func:`xdrought.probability_scores`, of one model or of several by name, all of the same days.
+        From :func:`xdrought.probability_scores` or :func:`xdrought.onset_skill`, of one model or of several by name,
+        all of the same days.
     legend : bool
         Whether to name the models, with their Brier skill against climatology.
     ax : matplotlib.axes.Axes, optional
@@ -136,7 +137,8 @@ def _guides(ax: Axes, rate: float) -> None:
 def _days(ax: Axes, scores: xr.Dataset, k: int, n_models: int, color: str) -> None:
     """Bars with the days of each bin, models side by side, on a logarithmic scale."""
     centres = scores["probability_bin"].values
-    width = 0.8 / (centres.size * n_models)
+    widths = scores["bin_width"].values if "bin_width" in scores else np.full(centres.size, 1 / centres.size)
+    width = 0.8 * widths / n_models
     ax.bar(centres + (k - (n_models - 1) / 2) * width, scores["n_in_bin"].values, width, color=color, linewidth=0)
     ax.set(xlim=(0, 1), yscale="log", ylim=(0.7, None))
     ax.tick_params(labelsize=SMALL, labelbottom=False)

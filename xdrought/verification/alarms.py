@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment
 from xdrought.checks import public
 from xdrought.statistics.bootstrap import percentile_bounds
 from xdrought.verification.warning_scores import (
@@ -243,7 +243,8 @@ def _series(
     days = prediction.attrs.get("lead") if lead is None else lead
     if isinstance(days, bool) or not isinstance(days, int | np.integer) or days < 1:
         raise ValueError(f"lead={days!r}; give the days for which an alarm is in force, e.g. lead=7")
-    p, begun = checks.align_exactly(prediction[variable], starts, "prediction and starts")
+    p = prediction[variable]
+    begun = alignment.align_to(p, starts, what="starts", exact=True)
     dims = [dim for dim in p.dims if dim != time] + [time]
     chosen = in_part(prediction, part)
     p = p if chosen is None else p.where(chosen)

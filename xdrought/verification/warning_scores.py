@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment
 from xdrought.checks import public
 from xdrought.statistics.bootstrap import draw, percentile_bounds
 
@@ -59,8 +59,8 @@ def onset_skill(
         On ``forecast`` (the three of `prediction`), over all days: ``brier``; ``brier_skill`` against the season;
         ``auc``, the probability that a day before an onset has the higher value of two; ``skill_behind``, how far its
         Brier skill is behind that of the probability; with ``_interval`` on ``bound`` each. On the sites:
-        ``brier_skill_by_site``, ``n_days_by_site``. On ``probability_bin``: ``mean_probability observed_frequency
-        n_in_bin``. ``n_days base_rate n_sites``.
+        ``brier_skill_by_site``, ``n_days_by_site``. On ``probability_bin`` (its centre): ``mean_probability
+        observed_frequency n_in_bin bin_start bin_width``. ``n_days base_rate n_sites``.
 
     Raises
     ------
@@ -124,6 +124,7 @@ def onset_skill(
     found["n_days_by_site"] = (tuple(places), days.reshape(by_site.shape[1:]), {"units": "1"})
     totals = {"n_days": days.sum(), "base_rate": y.mean(), "n_sites": (days > 0).sum()}
     coords = {"forecast": list(FORECASTS), "bound": ["lower", "upper"]} | places
+    coords["probability_bin"] = (edges[:-1] + edges[1:]) / 2
     return xr.Dataset(found | totals, coords).assign_attrs(
         part=str(part), intervals=f"{confidence:g}, {n_boot} draws of the sites", **_about(prediction)
     )
@@ -162,7 +163,8 @@ def _scored_days(
     lacking = [name for name in FORECASTS if name not in prediction]
     if lacking:
         raise KeyError(f"no variable {lacking} in the prediction; give what predict_onset returned")
-    first, began = checks.align_exactly(prediction[FORECASTS[0]], occurred, "prediction and occurrence")
+    first = prediction[FORECASTS[0]]
+    began = alignment.align_to(first, occurred, what="occurred", exact=True)
     dims = [dim for dim in began.dims if dim != time] + [time]
     chosen = in_part(prediction, part)
     values = [prediction[name].transpose(*dims).to_numpy().astype(float) for name in FORECASTS]
@@ -199,6 +201,7 @@ def _reliability(p: np.ndarray, y: np.ndarray, edges: np.ndarray) -> dict[str, A
             "observed_frequency": (hits / count, "share of the bin's days before an onset"),
             "n_in_bin": (count, "days in the bin"),
             "bin_start": (edges[:-1], "lower edge of the bin"),
+            "bin_width": (np.diff(edges), "width of the bin"),
         }
     return {name: ("probability_bin", v, {"long_name": text, "units": "1"}) for name, (v, text) in columns.items()}
 

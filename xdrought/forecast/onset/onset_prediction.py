@@ -13,9 +13,7 @@ from xdrought.events.state import Train
 from xdrought.forecast.onset.frequencies import percentile_bin, season_on_days
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import MEMBER, Forcing, in_units_of, onset_inputs, stacked_rows
-from xdrought.splits import PARTS, Splits
-
-OUTSIDE = "outside"  # of all parts
+from xdrought.splits import Splits
 
 
 @public
@@ -106,7 +104,8 @@ def predict_onset(
         name: da.where(issued).transpose(*target.dims).assign_attrs(long_name=texts[name], units="1")
         for name, da in found.items()
     }
-    out["part"] = _parts(splits, target, time)
+    part = splits.part_of(target[time]).reset_coords(drop=True)
+    out["part"] = part.broadcast_like(target).transpose(*target.dims)
     return xr.Dataset(
         out,
         {"lead_time": ((), np.timedelta64(task.lead * 86400, "s"), {"long_name": "longest time to the onset"})},
@@ -167,20 +166,3 @@ def _require_training_days(splits: Splits, target: xr.DataArray, time: Hashable)
             f"{int((~there).sum())} place(s) {names} hold no day of the training, from which their percentiles and "
             f'means could be computed; give train=, e.g. train=(None, "2015-12-31"), or a record of {target.name!r}'
         )
-
-
-def _parts(splits: Splits, target: xr.DataArray, time: Hashable) -> xr.DataArray:
-    """int8: which part each day of issue belongs to."""
-    flags = {OUTSIDE: 0} | {part: k for k, part in enumerate(PARTS, start=1)}
-    masks = [splits.mask(name, target[time]).astype(np.int8) * np.int8(flags[name]) for name in PARTS]
-    part = masks[0] + masks[1] + masks[2]
-    return (
-        part.reset_coords(drop=True)
-        .broadcast_like(target)
-        .transpose(*target.dims)
-        .assign_attrs(
-            long_name="part of the day of issue",
-            flag_values=np.array(list(flags.values()), dtype=np.int8),
-            flag_meanings=" ".join(flags),
-        )
-    )
