@@ -88,9 +88,10 @@ def join_towers(patches: xr.Dataset, towers: xr.Dataset, *, time: Hashable = "ti
         spans = [f"{index[0]} to {index[-1]}" for index in (patches.indexes[time], towers.indexes[time])]
         raise ValueError(f"no day is in both: drivers {spans[0]}, towers {spans[1]}")
     on_days = ordered.reindex({time: patches.indexes[time]}) if time in towers.dims else ordered
-    return patches.assign({name: _tower_order(da, time) for name, da in on_days.data_vars.items()}).assign_coords(
+    joined = patches.assign({name: _tower_order(da, time) for name, da in on_days.data_vars.items()}).assign_coords(
         {name: on_days[name] for name in on_days.coords if name not in patches.coords}
     )
+    return joined.drop_encoding()
 
 
 def _tower_order(da: xr.DataArray, time: Hashable) -> xr.DataArray:
@@ -222,7 +223,8 @@ def collocate(
     settings: dict[str, object] = {"patch_size": size}
     if outside == "drop":
         settings["dropped_sites"] = ", ".join(map(str, dropped))
-    return patches.assign_coords({**places.coords, **labels}).assign_attrs(settings)
+    # Packing of the file could not hold the NaN of cells that are not there.
+    return patches.assign_coords({**places.coords, **labels}).assign_attrs(settings).drop_encoding()
 
 
 def _check_settings(grid: xr.Dataset, size: int, wrap: bool | str, outside: str) -> None:

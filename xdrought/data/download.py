@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from xdrought import files
@@ -69,16 +69,14 @@ def fetch(
         It could not be had, or was wrong each time; nothing was written.
     """
     import requests
-    from pooch import HTTPDownloader
 
     require_https(url)
-    download = HTTPDownloader(timeout=timeout, hooks={"response": _refuse_insecure_redirect()})
     target.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(retries + 1):
         try:
             with files.replacing(target) as part:
                 with part.open("wb") as stream:
-                    download(url, _Limited(stream, limit), None)
+                    _download(url, _Limited(stream, limit), timeout)
                 check(part)
             return
         except requests.HTTPError as error:
@@ -107,13 +105,40 @@ class _Limited:
             raise ValueError(f"the answer is longer than {self.limit} bytes, which no such file is")
         self.stream.write(chunk)
 
-    def flush(self) -> None:
-        self.stream.flush()
+
+_MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CHUNK = 2**16
 
 
-def _refuse_insecure_redirect() -> Callable[..., None]:
-    def hook(response: Any, *args: Any, **kwargs: Any) -> None:
-        if response.is_redirect:
-            require_https(urljoin(response.url, response.headers["location"]))
+def _download(url: str, target: _Limited, timeout: float) -> None:
+    """Write what is at an address; each redirect is looked at before it is followed, and no password is ever sent.
 
-    return hook
+    ``~/.netrc`` and the environment's passwords are not read. Proxies and certificates of the environment are used.
+    """
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False
+    for _ in range(_MAX_REDIRECTS + 1):
+        proxies = requests.utils.get_environ_proxies(url)
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        with session.get(
+            url, timeout=timeout, stream=True, allow_redirects=False, proxies=proxies, verify=bundle
+        ) as answer:
+            if answer.status_code not in _REDIRECTS:
+                answer.raise_for_status()
+                for chunk in answer.iter_content(_CHUNK):
+                    target.write(chunk)
+                return
+            url = _next_address(url, answer.headers.get("location", ""))
+    raise ValueError(f"the address leads on more than {_MAX_REDIRECTS} times; the last one is {url!r}")
+
+
+def _next_address(url: str, location: str) -> str:
+    """Where a redirect leads: https, or from this machine to this machine."""
+    target = urljoin(url, location)
+    if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+        raise ValueError(f"{url!r} leads on to {target!r}, which is not an https address")
+    require_https(target)
+    return target

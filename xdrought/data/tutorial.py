@@ -76,7 +76,7 @@ def _open_us_ar1(**options: Any) -> xr.Dataset:
         raise ValueError(f"'us-ar1' takes no options, got {sorted(options)}")
     packaged = files("xdrought.data") / "us_ar1.nc"
     with as_file(packaged) as path, xr.open_dataset(path, engine="scipy") as ds:
-        return ds.load()
+        return ds.load().drop_encoding()
 
 
 def _open_fluxnet(**options: Any) -> xr.Dataset:

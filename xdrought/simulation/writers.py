@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from os import PathLike
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def to_hours(grid: xr.Dataset) -> xr.Dataset:
     """
     missing = [name for name in _NEEDED if name not in grid]
     if missing:
-        raise ValueError(f"to_era5: hours need the drivers {missing} too; simulate with them among drivers=")
+        raise ValueError(f"hours need the drivers {missing} too; simulate with them among drivers=")
     first = pd.Timestamp(grid.indexes["time"][0])
     hours = pd.date_range(first, periods=24 * grid.sizes["time"] + 1, freq="h", name="time")
     # The last stamp has no day of its own: it goes on with the last one.
@@ -132,19 +133,20 @@ def to_era5(
     ['region.nc']
     """
     if format not in _SUFFIX or step not in ("day", "hour"):
-        raise ValueError(f'to_era5: format={format!r}, step={step!r}; choose "netcdf" or "zarr", and "day" or "hour"')
+        raise ValueError(f'format={format!r}, step={step!r}; choose "netcdf" or "zarr", and "day" or "hour"')
     names = [name for name in DRIVER_ATTRS if name in ds]
     if not names:
-        raise ValueError(f"to_era5: none of the drivers {list(DRIVER_ATTRS)} is in the dataset")
+        raise ValueError(f"none of the drivers {list(DRIVER_ATTRS)} is in the dataset")
     if "cell_lat" in ds.coords:
-        parts = {Path(path) / f"era5_{site}{_SUFFIX[format]}": _patch(ds, site) for site in ds["site"].values}
+        names_of = file_names(ds["site"].values)
+        parts = {Path(path) / f"era5_{names_of[site]}{_SUFFIX[format]}": _patch(ds, site) for site in names_of}
     elif {"time", "lat", "lon"} <= set(ds.dims):
         parts = {Path(path): ds}
     else:
-        raise ValueError(f"to_era5: {dict(ds.sizes)} are neither the patches of simulate nor a grid of simulate_grid")
+        raise ValueError(f"{dict(ds.sizes)} are neither the patches of simulate nor a grid of simulate_grid")
     taken = [str(target) for target in parts if target.exists() and not overwrite]
     if taken:
-        raise FileExistsError(f"to_era5: {taken} is there already; choose another path or overwrite=True")
+        raise FileExistsError(f"{taken} is there already; choose another path or overwrite=True")
     for target, data in parts.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         era5 = _shape(_bare(data[names]), step)
@@ -197,7 +199,8 @@ def to_fluxnet_csv(ds: xr.Dataset, folder: str | PathLike, *, gap_fraction: floa
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for k, site in enumerate(ds["site"].values):
+    names_of = file_names(ds["site"].values)
+    for k, site in enumerate(names_of.values()):
         table = pd.DataFrame({name: values[:, k] for name, values in columns.items()}, index=days)
         missing = _gaps(np.random.default_rng([seed, k]), len(days), gap_fraction)
         table.loc[missing, ["SWC_F_MDS_1", "SWC_F_MDS_1_QC"]] = np.nan, 0.0
@@ -206,9 +209,27 @@ def to_fluxnet_csv(ds: xr.Dataset, folder: str | PathLike, *, gap_fraction: floa
         _write_csv(table.fillna({name: _SENTINEL for name in columns}), target)
         written.append(target)
     places = ds[["site", "lat", "lon", "elevation", "igbp"]].reset_coords()
-    towers = pd.DataFrame({name: places[name].values for name in ("site", "lat", "lon", "elevation", "igbp")})
+    towers = pd.DataFrame({name: places[name].values for name in ("lat", "lon", "elevation", "igbp")})
+    towers.insert(0, "site", list(names_of.values()))
     _write_csv(towers.rename(columns={"elevation": "elevation_m"}), folder / "sites.csv")
     return [*written, folder / "sites.csv"]
+
+
+def file_names(sites: np.ndarray) -> dict[str, str]:
+    """Site to the name that its file gets: letters, digits, points and hyphens, so that no name leads elsewhere.
+
+    Raises
+    ------
+    ValueError
+        For names that become the same, or that are empty.
+    """
+    names = {site: re.sub(r"[^A-Za-z0-9.-]+", "-", str(site)).strip(".-") for site in sites}
+    if len(set(names.values())) < len(sites) or not all(names.values()):
+        raise ValueError(
+            f"the sites {[str(site) for site in sites][:8]} give files without a name or of the same name; name them "
+            f"apart, ds.assign_coords(site=[f'S{{k}}' for k in range({len(sites)})])"
+        )
+    return names
 
 
 def _tower_columns(ds: xr.Dataset) -> dict[str, np.ndarray]:
