@@ -7,7 +7,7 @@ definition are given as ``--set upper=50 min_duration=20``.
 from __future__ import annotations
 
 import argparse
-import ast
+import json
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -82,6 +82,9 @@ def _soil_moisture(options: argparse.Namespace) -> tuple[xr.DataArray, dict[str,
     return values, keywords
 
 
+_WORDS = {"True": True, "False": False, "None": None}
+
+
 def _settings(pairs: Sequence[str]) -> dict[str, Any]:
     """Settings given as NAME=VALUE; numbers become numbers, everything else stays text."""
     settings = {}
@@ -90,8 +93,8 @@ def _settings(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise ValueError(f"--set {pair!r} has no '='; write NAME=VALUE, e.g. --set upper=50")
         try:
-            settings[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
+            settings[name] = _WORDS[text] if text in _WORDS else json.loads(text)
+        except ValueError:
             settings[name] = text
     return settings
 
