@@ -157,6 +157,8 @@ def _test_days(forecast: Any, time: Hashable) -> Any:
 
     A forecast without any value on test days was cut by the caller, and is scored as it is.
     """
+    if isinstance(forecast, Mapping) and not isinstance(forecast, xr.Dataset):
+        return {name: _test_days(model, time) for name, model in forecast.items()}
     if not isinstance(forecast, xr.DataArray | xr.Dataset) or "part" not in forecast.coords:
         return forecast
     meanings = str(forecast["part"].attrs.get("flag_meanings", "")).split()
