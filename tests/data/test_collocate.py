@@ -269,8 +269,8 @@ def test_irregular_grids_are_refused():
         collocate(ds.isel(lat=[5]), places((47.1, 11.3)), size=1)
     with pytest.raises(ValueError, match=r"'lon' names the same place more than once \(-180 degrees"):
         collocate(xr.concat([ds, ds.isel(lon=[0]).assign_coords(lon=[180.0])], "lon"), places((47.1, 11.3)))
-    with pytest.raises(ValueError, match="no 1-D coordinate 'lat'"):
-        collocate(ds.rename(lat="latitude"), places((47.1, 11.3)))
+    with pytest.raises(ValueError, match="expected one dimension called lat or latitude"):
+        collocate(ds.rename(lat="y").drop_attrs(), places((47.1, 11.3)))
     made = collocate(ds.rename(lat="latitude", lon="longitude"), places((47.1, 11.3)), lat="latitude", lon="longitude")
     xr.testing.assert_identical(made, collocate(ds, places((47.1, 11.3))))
 
@@ -443,3 +443,24 @@ def test_us_var_in_wfde5(data_dir):
     there = air.notnull().values & nearest_cells(joined).t2m.notnull().all("cell").values[0]
     near = nearest_cells(joined).t2m[0].mean("cell")
     assert np.corrcoef(air.values[there], near.values[there])[0, 1] > 0.95  # a patch elsewhere would not follow
+
+
+def test_axes_of_the_grid_are_known_by_their_cf_attributes():
+    axes = {"time": pd.date_range("2003", periods=3), "lat": np.arange(50, 45, -0.25), "lon": np.arange(5, 10, 0.25)}
+    grid = xr.Dataset({"t2m": xr.DataArray(np.random.default_rng(0).random((3, 20, 20)), axes)})
+    sites = pd.DataFrame({"site": ["AT-Neu"], "lat": [47.1167], "lon": [7.32]})
+    expected = collocate(grid, sites, size=4)
+    named = grid.rename(lat="y", lon="x")
+    with pytest.raises(ValueError, match=r"expected one dimension called lat or latitude.*name it with lat="):
+        collocate(named, sites, size=4)
+    xr.testing.assert_identical(collocate(named, sites, size=4, lat="y", lon="x"), expected)
+    named["y"].attrs["units"], named["x"].attrs["standard_name"] = "degrees_north", "longitude"
+    xr.testing.assert_identical(collocate(named, sites, size=4), expected)
+
+
+def test_packing_of_the_file_is_not_kept():
+    axes = {"time": pd.date_range("2003", periods=3), "lat": np.arange(50, 45, -0.25), "lon": np.arange(5, 10, 0.25)}
+    grid = xr.Dataset({"t2m": xr.DataArray(np.zeros((3, 20, 20)), axes)})
+    grid.t2m.encoding = {"dtype": "int16", "scale_factor": 0.1}
+    sites = pd.DataFrame({"site": ["edge"], "lat": [49.9], "lon": [7.32]})
+    assert collocate(grid, sites, size=4, outside="nan").t2m.encoding == {}

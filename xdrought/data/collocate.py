@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.data.axes import LATITUDES, LONGITUDES, find_axis
 from xdrought.data.patch_cells import (
     LAT_ATTRS,
     LON_ATTRS,
@@ -124,8 +125,8 @@ def collocate(
     *,
     size: int = 10,
     time: Hashable = "time",
-    lat: Hashable = "lat",
-    lon: Hashable = "lon",
+    lat: Hashable | None = None,
+    lon: Hashable | None = None,
     wrap: bool | str = "auto",
     outside: str = "raise",
 ) -> xr.Dataset:
@@ -144,8 +145,10 @@ def collocate(
         10 the four nearest cells are 4:6 x 4:6. Odd: the middle cell is the nearest one. A site on a cell's
         centre (to a millionth of a cell) has that cell at (size-1)//2; between two as near, the northern or
         western one is taken.
-    time, lat, lon : hashable
-        Names of the grid's dimensions.
+    time : hashable
+        The time dimension.
+    lat, lon : hashable, optional
+        The dimensions; None: ``lat`` or ``latitude``, ``lon`` or ``longitude``, else what has their CF attributes.
     wrap : bool or "auto"
         Whether a patch goes on past the last column with the first one: ``"auto"`` for a grid around the
         globe. True refuses another one.
@@ -199,6 +202,7 @@ def collocate(
     """
     _check_settings(grid, size, wrap, outside)
     places = site_coords(sites)
+    lat, lon = find_axis(grid, LATITUDES, "latitude", lat), find_axis(grid, LONGITUDES, "longitude", lon)
     rows, columns = _axes(grid, lat, lon, wrap)
     site_lat, site_lon = (exact_labels(places[name].values) for name in ("lat", "lon"))
     down = patch_cells(rows, place_latitude(rows, site_lat), size)
