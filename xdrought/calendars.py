@@ -82,6 +82,28 @@ def make_pools(groups: np.ndarray, reference_groups: np.ndarray, n_groups: int, 
     return Pools(members, member_starts, np.concatenate(parts), pool_starts)
 
 
+# How files write units of time, in days.
+_DAYS: dict[str, float] = {
+    **dict.fromkeys(("days", "day", "d"), 1.0),
+    **dict.fromkeys(("hours", "hour", "hrs", "hr", "h"), 1 / 24),
+    **dict.fromkeys(("minutes", "minute", "min"), 1 / 1440),
+    **dict.fromkeys(("seconds", "second", "sec", "s"), 1 / 86400),
+}
+
+
+def spans_in_days(spans: xr.DataArray) -> np.ndarray:
+    """Lead times in days: of timedeltas, or of numbers with units; without units they are days."""
+    if spans.dtype.kind == "m":
+        return spans.values / np.timedelta64(1, "D")
+    unit = str(spans.attrs.get("units", "days")).strip().lower()
+    if unit not in _DAYS:
+        raise ValueError(
+            f"{spans.name} has the units {unit!r}, which are no time; set what they are, "
+            f'e.g. ds[{spans.name!r}].attrs["units"] = "days"'
+        )
+    return spans.values.astype(float) * _DAYS[unit]
+
+
 def check_mask(mask: xr.DataArray, da: xr.DataArray) -> xr.DataArray:
     """A boolean mask on dimensions of `da`, on its labels."""
     if mask.dtype.kind != "b":

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,17 +16,25 @@ import xarray as xr
 
 _SAME_STEP = 1e-5  # days; hours and minutes have no exact value in days
 _PACKAGE = str(Path(__file__).parent)
+# A caller's np.seterr(all="raise") would stop at each 0/0 that is meant to be NaN.
+_NUMPY_DEFAULTS: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Decorate a public function so that the errors that leave it carry its name as a note."""
+    """Decorate a public function: its errors carry its name as a note, and settings of numpy change nothing.
+
+    A `seed` is checked here for all of them.
+    """
 
     @functools.wraps(function)
     def named(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
-            return function(*args, **kwargs)
+            if "seed" in kwargs:
+                require_integer(kwargs["seed"], "seed", 0)
+            with np.errstate(**_NUMPY_DEFAULTS):
+                return function(*args, **kwargs)
         except Exception as error:
             note = f"in {_public_name(function)}"
             if note not in getattr(error, "__notes__", ()):

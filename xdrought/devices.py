@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from torch import device
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def with_gradients(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Decorate a function that needs gradients also within a caller's ``torch.no_grad`` or ``torch.inference_mode``."""
+
+    @functools.wraps(function)
+    def able(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        require_torch()
+        import torch
+
+        with torch.inference_mode(False), torch.enable_grad():
+            return function(*args, **kwargs)
+
+    return able
 
 
 def require_torch() -> None:

@@ -7,6 +7,7 @@ what it is given against this table: at once for arrays in memory, inside the bl
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
@@ -143,6 +144,11 @@ def check(
         check_values(da.to_numpy(), limits)
         return da
     return da.copy(data=da.data.map_blocks(limits, dtype=da.dtype, meta=da.data._meta))
+
+
+def check_variables(ds: xr.Dataset, names: Iterable[Hashable]) -> xr.Dataset:
+    """A Dataset of which some variables are checked as :func:`check` does; nothing is copied."""
+    return ds.assign({name: check(ds[name]) for name in names})
 
 
 def limits_of(da: xr.DataArray, *, quantity: str | None = None, name: str | None = None) -> Limits:

@@ -144,6 +144,11 @@ def converts(da: xr.DataArray, units: str) -> bool:
     return _refusal(da, units) is None
 
 
+def require_convertible(da: xr.DataArray, units: str) -> None:
+    """Raise as :func:`convert` does, without converting a value."""
+    convert(da.isel(dict.fromkeys(da.dims, slice(0, 0))), units)
+
+
 def convert(da: xr.DataArray, units: str) -> xr.DataArray:
     """Convert labelled values to `units`; lazy for dask.
 

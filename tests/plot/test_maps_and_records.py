@@ -707,3 +707,16 @@ def test_a_missing_package_is_named_with_its_cure(monkeypatch, package, draw):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ModuleNotFoundError, match=rf'needs {package}.*pip install "xdrought\[plot\]"'):
         draw()
+
+
+def test_a_single_cell_has_a_map():
+    ax = xp.plot_map(xr.DataArray([[1.0]], {"lat": [50.0], "lon": [3.0]}, ["lat", "lon"]))
+    west, east, south, north = ax.get_extent()
+    assert north - south > 100e3  # metres of the equal-area map: a degree around the cell
+    ax.figure.canvas.draw()
+
+
+def test_places_without_coordinates_are_refused():
+    nowhere = ("site", [np.nan])
+    with pytest.raises(ValueError, match="no place has a latitude and a longitude"):
+        xp.plot_map(xr.DataArray([1.0], dims="site", coords={"lat": nowhere, "lon": nowhere}))

@@ -23,7 +23,7 @@ from xdrought.attribution.attribution_blocks import (
     lazy_explanations,
 )
 from xdrought.checks import public
-from xdrought.devices import resolve_device
+from xdrought.devices import resolve_device, with_gradients
 from xdrought.forecast.blocks import delayed_constant
 from xdrought.forecast.forecaster import Forecaster
 
@@ -33,6 +33,7 @@ METHODS = ("balanced", "shap")
 
 
 @public
+@with_gradients
 def attributions(
     ds: xr.Dataset,
     forecaster: Forecaster,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought import checks, units
+from xdrought import checks, limits, units
 from xdrought.forecast.target_inputs import (
     NO_TARGET_INPUTS,
     TargetInputs,
@@ -47,7 +47,8 @@ def training_windows(
         return make_patches(data, target, names, size, window, lead, True, time)
 
     windows = cut(ds, drivers)
-    drivers, data = windows.drivers, windows.data
+    drivers, data = windows.drivers, limits.check_variables(windows.data, windows.data.data_vars)
+    windows = windows.with_data(data)
     observed = data[target]
     if used.history:
         data, drivers = with_history(data, target, used, time), (*drivers, history_name(target))
@@ -90,8 +91,11 @@ def in_known_units(ds: xr.Dataset, drivers: Sequence[Hashable], known: Mapping[H
     changed = {}
     for name in drivers:
         wanted = known.get(name)
-        if wanted is not None and ds[name].attrs.get("units") != wanted:
-            changed[name] = units.convert(ds[name], wanted)
+        differs = wanted is not None and ds[name].attrs.get("units") != wanted
+        if differs:  # units of something else are told first
+            units.require_convertible(ds[name], wanted)
+        da = limits.check(ds[name])
+        changed[name] = units.convert(da, wanted) if differs else da
     return ds.assign(changed)
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
-from xdrought.devices import require_torch, resolve_device
+from xdrought.devices import require_torch, resolve_device, with_gradients
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.ensemble import history_of, join_processes, lock_of, train_members
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
@@ -30,6 +30,7 @@ __all__ = ["Forecaster", "fit_resattcaurec", "load_forecaster", "predict"]
 
 
 @public
+@with_gradients
 def fit_resattcaurec(
     ds: xr.Dataset,
     target: Hashable,

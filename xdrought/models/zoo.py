@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -180,8 +180,22 @@ def architecture(
 
 def build_architecture(spec: Architecture, generator: torch.Generator | None = None) -> nn.Module:
     """A network with fresh weights, drawn from `generator` if there is one, from its architecture."""
-    with nullcontext() if generator is None else _DrawFrom(generator):
+    with _single_precision(), nullcontext() if generator is None else _DrawFrom(generator):
         return VARIANTS[spec.variant].make(spec)
+
+
+@contextmanager
+def _single_precision() -> Iterator[None]:
+    """Layers are made in float32 also where the caller's default is another type, as the data are."""
+    default = torch.get_default_dtype()
+    if default == torch.float32:
+        yield
+        return
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(default)
 
 
 def _takes_generator(function: object) -> bool:

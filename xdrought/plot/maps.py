@@ -99,17 +99,27 @@ def _require_lat_lon(data: xr.DataArray | xr.Dataset) -> None:
         )
 
 
+_ONE_PLACE = 2.0  # degrees shown around a single cell, which has no width of its own
+
+
 def extent_around(lon: np.ndarray, lat: np.ndarray, least: float) -> tuple[float, float, float, float] | None:
     """West, east, south, north around the data by the shorter way round; None when that is most of the world.
 
     A region is at least `least` degrees high, and neither a needle nor a ribbon.
     """
     around = np.unique(np.mod(lon[np.isfinite(lon)], 360))
+    if not around.size or not np.isfinite(lat).any():
+        raise ValueError(
+            "no place has a latitude and a longitude, so there is nothing to put on a map; assign them, "
+            "e.g. da.assign_coords(lat=('site', ...), lon=('site', ...))"
+        )
     gaps = np.diff(np.r_[around, around[0] + 360])
     widest = int(gaps.argmax())
     width, height = 360 - gaps[widest], np.nanmax(lat) - np.nanmin(lat)
     if width > 180 or height > 110:
         return None
+    if width == height == 0:
+        least = max(least, _ONE_PLACE)
     east_west = around[(widest + 1) % around.size] + width / 2
     middle = ((east_west + 180) % 360 - 180, (np.nanmax(lat) + np.nanmin(lat)) / 2)
     shrink = max(np.cos(np.deg2rad(middle[1])), 0.2)  # a degree of longitude in degrees of latitude

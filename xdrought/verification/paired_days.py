@@ -163,6 +163,8 @@ def driver_forecast(
 ) -> xr.DataArray:
     """A driver in the units of the observation, or matched with it; its value at the valid time is the forecast."""
     site, time = truth.dims
+    if matching is None and "units" in truth.attrs and "units" in driver.attrs:
+        units.require_convertible(driver, truth.attrs["units"])  # units of something else are told first
     values = by_site(limits.check(driver), site, time)
     values = alignment.with_dates_of(truth, values, time, what=f"the driver {name!r}")
     values = alignment.align_to(truth, values, what=f"the driver {name!r}", skip=(time,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Hashable
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -77,13 +76,6 @@ def mean_variance_matching(
 
 
 Lead = int | float | str | np.timedelta64 | pd.Timedelta | datetime.timedelta | None
-# How files write units of time, and pandas.
-_UNITS: dict[str, Literal["D", "h", "min", "s"]] = {
-    **dict.fromkeys(("days", "day", "d"), "D"),
-    **dict.fromkeys(("hours", "hour", "hrs", "hr", "h"), "h"),
-    **dict.fromkeys(("minutes", "minute", "min"), "min"),
-    **dict.fromkeys(("seconds", "second", "sec", "s"), "s"),
-}
 
 
 @public
@@ -144,7 +136,7 @@ def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Index:
             )
         return issued
     if lead is None and "lead_time" in forecast.coords and forecast["lead_time"].size == 1:
-        lead = _lead_of(forecast["lead_time"])
+        lead = float(calendars.spans_in_days(forecast["lead_time"]).ravel()[0])
     if lead is None:
         raise ValueError(
             f"the forecast has neither init_time({time}) nor a single lead_time, so its day of issue is not "
@@ -168,21 +160,6 @@ def as_span(lead: Lead) -> pd.Timedelta:
     if not span > pd.Timedelta(0):
         raise ValueError(f"lead={lead!r}; a forecast is issued before its valid time: give a lead above 0, e.g. lead=7")
     return span
-
-
-def _lead_of(lead_time: xr.DataArray) -> Lead:
-    """The one value of a lead_time coordinate, with its units; a number without units counts days."""
-    value = lead_time.values.ravel()[0]
-    unit = lead_time.attrs.get("units", "days")
-    if isinstance(value, np.timedelta64):
-        return value
-    try:
-        return pd.Timedelta(float(value), unit=_UNITS[str(unit).strip().lower()])
-    except KeyError as error:
-        raise ValueError(
-            f"lead_time has the units {unit!r}, which are no time; give the lead, e.g. lead=7, or set "
-            f'lead_time.attrs["units"] = "days"'
-        ) from error
 
 
 def single_lead(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Timedelta:

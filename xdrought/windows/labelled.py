@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import limits
 from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.windows.dimension_names import DimensionNames, dimension_names, time_name
@@ -93,7 +94,8 @@ def patches(
     TypeError
         For anything but numbers in a Dataset.
     ValueError
-        For time in chunks, not daily or unsorted, dimensions that do not fit, or lengths out of range.
+        For time in chunks, not daily or unsorted, dimensions that do not fit, lengths out of range, missing codes and
+        physically impossible values.
 
     Examples
     --------
@@ -109,6 +111,7 @@ def patches(
     names, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
     ours = names.to_ours(ds) if isinstance(ds, xr.Dataset) else ds
     made = make_patches(ours, target, drivers, size, window, lead, require_target, time)
+    made = made.with_data(limits.check_variables(made.data, made.data.data_vars))
     made.names = names
     return made
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from xdrought import units
+from xdrought import alignment, limits, units
+from xdrought.calendars import spans_in_days
 from xdrought.definitions import Definition
 from xdrought.events.state import MEMORY, Train, drought_state
 from xdrought.percentiles import as_rows
@@ -74,10 +75,12 @@ def in_units_of(ds: xr.Dataset, task: OnsetTask) -> xr.Dataset:
 
 
 def _converted(da: xr.DataArray, task: OnsetTask) -> xr.DataArray:
+    """Values within physical limits, in the units of the training."""
     wanted = task.units.get(da.name)
     if wanted is None or da.attrs.get("units") == wanted:
-        return da
-    return units.convert(da, wanted)
+        return limits.check(da)
+    units.require_convertible(da, wanted)  # units of something else are told first
+    return units.convert(limits.check(da), wanted)
 
 
 def onset_inputs(
@@ -170,14 +173,13 @@ def _of_forecasts(
     index = da.indexes["init_time"]
     if not (index.is_monotonic_increasing and index.is_unique):
         raise ValueError("the forcing's init_time is not sorted or repeats; use .sortby('init_time'), .drop_duplicates")
-    da = _converted(da, task)
-    leads = da.indexes["lead_time"]
-    ahead = leads / np.timedelta64(1, "D") if leads.dtype.kind == "m" else np.asarray(leads, dtype=float)
+    da = alignment.align_to(target, _converted(da, task), what=f"the forcing {name!r}", extra_dims=True, skip=(time,))
+    ahead = spans_in_days(da["lead_time"])
     days = []
     for k in range(1, task.lead + 1):
         at = np.flatnonzero(np.isclose(ahead, k))
         if not at.size:
-            raise ValueError(f"the forcing {name!r} has no lead_time of {k} days; it has {np.asarray(ahead).tolist()}")
+            raise ValueError(f"the forcing {name!r} has no lead_time of {k} days; it has {ahead.tolist()}")
         day = da.isel(lead_time=int(at[0]), drop=True).rename(init_time=time)
         days.append(day.reindex({time: target[time]}).reset_coords(drop=True))
     return days
