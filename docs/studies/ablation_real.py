@@ -1,7 +1,7 @@
 """Residual encoder, attention, causality: what each of them gives on real sites, in all eight combinations.
 
     python docs/studies/ablation_real.py [--network fluxnet|uscrn] [--runs 5] [--epochs 3]
-        [--keep FOLDER] [--out docs/_include]
+        [--cache-dir FOLDER] [--out docs/_include]
 
 Needs XDROUGHT_DATA_DIR. One cell per site (tower data have no maps), small widths. Writes the tables
 OUT/ablation_NETWORK.md with the command, and OUT/ablation_NETWORK.csv with every seed and site. Forecasts are kept in
@@ -57,7 +57,7 @@ def main() -> None:
         learning_rate=2e-3,
         sampler="consecutive",
         device="cpu",
-        keep=options.keep / options.network,
+        cache_dir=options.cache_dir / options.network,
     )
     stem = options.out / f"ablation_{options.network}"
     effects = factorial_effects(scores)

@@ -1,7 +1,7 @@
 """Is the causality input causality? The same network with its matrix, with placebos of it and without, on real sites.
 
     python docs/studies/placebo_real.py [--network fluxnet|uscrn] [--runs 5] [--epochs 10]
-        [--keep FOLDER] [--out docs/_include]
+        [--cache-dir FOLDER] [--out docs/_include]
 
 Needs XDROUGHT_DATA_DIR. One cell per site (tower data have no maps), CauRec of small width. Writes the tables
 OUT/placebo_NETWORK.md with the command, and OUT/placebo_NETWORK.csv with every seed and site. Forecasts are kept in
@@ -50,7 +50,7 @@ def main() -> None:
         batch_size=256,
         learning_rate=1e-3,
         device="cpu",
-        keep=options.keep / options.network,
+        cache_dir=options.cache_dir / options.network,
     )
     stem = options.out / f"placebo_{options.network}"
     lines = [

@@ -35,7 +35,7 @@ def options_of(
     parser.add_argument("--network", choices=sorted(NETWORKS), default="fluxnet")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=epochs, help=epochs_help)
-    parser.add_argument("--keep", type=Path, default=Path(name))
+    parser.add_argument("--cache-dir", type=Path, default=Path(name))
     parser.add_argument("--out", type=Path, default=Path("docs/_include"))
     return parser
 

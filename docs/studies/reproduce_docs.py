@@ -35,7 +35,7 @@ def main() -> None:
     for name in chosen.which:
         data = None if name == "twin" else Path(os.environ["XDROUGHT_DATA_DIR"]) / "fluxnet2015"
         settings: Settings = QUICK if name == "twin" else TOWERS
-        report = reproduce(data, chosen.work / name, settings=settings, say=lambda line: print(line, flush=True))
+        report = reproduce(data, chosen.work / name, settings=settings)
         shutil.copy(report, DOCS / "_static" / f"report_{name}.html")
         found = pd.read_csv(report.with_name("findings.csv"))
         (DOCS / "_include" / f"findings_{name}.md").write_text(as_markdown(found), encoding="utf-8")

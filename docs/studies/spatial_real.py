@@ -1,7 +1,7 @@
 """Sites that no network has seen: is their own causality worth more than one predicted for them, or none?
 
     python docs/studies/spatial_real.py [--network fluxnet|uscrn] [--runs 5] [--epochs 3]
-        [--keep FOLDER] [--out docs/_include]
+        [--cache-dir FOLDER] [--out docs/_include]
 
 Needs XDROUGHT_DATA_DIR. Five folds of whole sites, sites within 100 km together, one cell per site. Writes the tables
 OUT/spatial_NETWORK.md with the command, and OUT/spatial_NETWORK.csv with every seed and site. Forecasts are kept in
@@ -55,7 +55,7 @@ def main() -> None:
         batch_size=256,
         learning_rate=1e-3,
         device="cpu",
-        keep=options.keep / options.network,
+        cache_dir=options.cache_dir / options.network,
     )
     stem = options.out / f"spatial_{options.network}"
     lines = [

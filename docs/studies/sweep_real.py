@@ -1,6 +1,6 @@
 """How far ahead? Leads of 1 to 14 days on real sites, with weather only and with the station's own past.
 
-    python docs/studies/sweep_real.py [--network fluxnet|uscrn] [--leads 1 7 14] [--runs 5] [--epochs 3] [--keep FOLDER]
+    python docs/studies/sweep_real.py [--network fluxnet|uscrn] [--leads 1 7 14] [--runs 5] [--epochs 3] [--cache-dir FOLDER]
 
 Needs XDROUGHT_DATA_DIR. One cell per site, a small plain recurrence. Writes the table OUT/sweep_lead_NETWORK.md with
 the command, OUT/sweep_lead_NETWORK.csv with every seed and site, and the figure OUT/sweep_lead_NETWORK.png. Forecasts
@@ -93,7 +93,7 @@ def main() -> None:
         batch_size=256,
         learning_rate=2e-3,
         device="cpu",
-        keep=options.keep / options.network,
+        cache_dir=options.cache_dir / options.network,
     )
     stem = options.out / f"sweep_lead_{options.network}"
     differences, words = difference_table(scores)

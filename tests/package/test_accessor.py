@@ -225,10 +225,11 @@ def study(a: XdroughtAccessor, forecaster: xdrought.Forecaster) -> None:
 """
 
 
-def test_a_type_checker_refuses_a_misspelt_keyword_and_a_wrong_type(tmp_path):
+def test_a_type_checker_refuses_a_misspelt_keyword_and_a_wrong_type(tmp_path, monkeypatch):
     api = pytest.importorskip("mypy.api")
     (tmp_path / "study.py").write_text(SNIPPET)
     root = Path(xd.__file__).parents[1]
+    monkeypatch.setenv("MYPYPATH", str(root))
     options = ["--config-file", str(root / "pyproject.toml"), "--follow-imports", "silent"]
     found, _, _ = api.run([*options, "--cache-dir", str(root / ".mypy_cache"), str(tmp_path / "study.py")])
     lines = [int(line.split(":")[1]) for line in found.splitlines() if ": error:" in line]

@@ -12,12 +12,11 @@ import xarray as xr
 
 from xdrought.reproduction import __main__ as command
 from xdrought.reproduction import findings, reproduce, run
-from xdrought.reproduction.cache import Workshop
 from xdrought.reproduction.chapters import CHAPTERS
 from xdrought.reproduction.findings import CONTRADICTED, SUPPORTED, UNDECIDED, Chapter, above_zero, median_interval
 from xdrought.reproduction.page import findings_table, write_page
 from xdrought.reproduction.results import open_source
-from xdrought.simulation.twin import simulate
+from xdrought.simulation import simulate
 
 
 @pytest.mark.parametrize("model", findings.MODELS)
@@ -28,45 +27,6 @@ def test_the_published_table_is_copied_right_for_its_identities_hold(model):
     assert (table.loc["recall"] * share / table.loc["precision"]).sum() == pytest.approx(1, abs=0.03)
     f1 = 2 * table.loc["precision"] * table.loc["recall"] / (table.loc["precision"] + table.loc["recall"])
     np.testing.assert_allclose(table.loc["f1"], f1, atol=0.013)
-
-
-def test_a_kept_dataset_is_made_once_and_anew_for_other_settings(tmp_path):
-    made = []
-
-    def make():
-        made.append(1)
-        return xr.Dataset({"a": ("x", [1.0, 2.0])})
-
-    shop = Workshop(tmp_path, {"data": 1}, lambda line: None)
-    for settings, times in (({"k": 1}, 1), ({"k": 1}, 1), ({"k": 2}, 2), ({"k": 2}, 2)):
-        assert shop.dataset("thing", settings, make).a.values.tolist() == [1, 2]
-        assert len(made) == times
-    Workshop(tmp_path, {"data": 2}, lambda line: None).dataset("thing", {"k": 2}, make)
-    assert len(made) == 3
-
-
-@pytest.mark.parametrize("damage", ["note gone", "note cut short", "file gone"])
-def test_what_is_not_whole_is_made_again(tmp_path, damage):
-    shop = Workshop(tmp_path, {}, lambda line: None)
-    shop.dataset("thing", {}, lambda: xr.Dataset({"a": 1.0}))
-    if damage == "note gone":
-        (tmp_path / "thing.json").unlink()
-    elif damage == "note cut short":
-        (tmp_path / "thing.json").write_text('{"settings": {')
-    else:
-        (tmp_path / "thing.nc").unlink()
-    assert float(shop.dataset("thing", {}, lambda: xr.Dataset({"a": 2.0})).a) == 2
-
-
-def test_a_failure_keeps_nothing_half(tmp_path):
-    shop = Workshop(tmp_path, {}, lambda line: None)
-
-    def fail():
-        raise RuntimeError("on the way")
-
-    with pytest.raises(RuntimeError, match="on the way"):
-        shop.dataset("thing", {}, fail)
-    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize(
@@ -89,13 +49,15 @@ def test_the_page_escapes_what_it_is_given_and_holds_every_item():
     import matplotlib.pyplot as plt
 
     chapter = Chapter("A & B")
-    chapter.say("plain <em>words</em>")
+    chapter.say_html("plain <em>words</em>")
+    chapter.say("drivers <script>alert(1)</script>")
     chapter.tabulate(
         pd.DataFrame({"<x>": [0.5, np.nan]}, index=pd.Index(["a<b", "c"], name="n")), "cap<tion", coloured=True
     )
     chapter.show(plt.subplots()[1], 'a "picture"')
     chapter.find("4.1", "1 < 2", "yes", "yes", SUPPORTED)
     page = write_page("T<", "<p>s</p>", [chapter], {"maps": "no <grid>"}, {"k": "<v>"})
+    assert "<script>" not in page
     for text in ("a&lt;b", "cap&lt;tion", "&lt;x&gt;", "1 &lt; 2", "no &lt;grid&gt;", "&lt;v&gt;", "<em>words</em>"):
         assert text in page
     assert page.count("data:image/png;base64,") == 1
@@ -124,7 +86,7 @@ def test_a_file_of_sites_with_maps_is_a_source(tmp_path):
 def test_one_site_is_refused(tmp_path):
     simulate(n_sites=1, n_days=500, size=2, seed=1).to_netcdf(tmp_path / "one.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match="keeps 1 site"):
-        reproduce(tmp_path / "one.nc", tmp_path / "out", quick=True, say=lambda line: None)
+        reproduce(tmp_path / "one.nc", tmp_path / "out", quick=True)
 
 
 def test_the_command_explains_itself(capsys, tmp_path):
@@ -143,11 +105,11 @@ TITLES = [
 
 
 def kept_files(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in (folder / "kept").rglob("*") if path.is_file()}
+    return {path: path.stat().st_mtime_ns for path in (folder / "cache").rglob("*") if path.is_file()}
 
 
 def test_the_quick_report_of_the_twin_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
-    def stop(material):
+    def stop(results):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "CHAPTERS", (*CHAPTERS[:4], stop))  # after the networks
@@ -155,7 +117,7 @@ def test_the_quick_report_of_the_twin_goes_on_where_it_was_stopped(tmp_path, mon
         command.main(["--quick", "--out", str(tmp_path)])
     assert not (tmp_path / "report.html").exists()
     stopped = kept_files(tmp_path)
-    assert len(list((tmp_path / "kept").glob("network_*.xdrought"))) == 9  # five networks, four of them in two modes
+    assert len(list((tmp_path / "cache").glob("network_*.xdrought"))) == 9  # five networks, four of them in two modes
     monkeypatch.setattr(run, "CHAPTERS", CHAPTERS)
 
     assert command.main(["--quick", "--out", str(tmp_path)]) == 0
@@ -168,7 +130,7 @@ def test_the_quick_report_of_the_twin_goes_on_where_it_was_stopped(tmp_path, mon
     found = pd.read_csv(tmp_path / "findings.csv")
     assert set(found["where"]) >= {"3.1", "3.4", "4.1", "Table 1", "absent", "4.3, Fig. 5", "4.5, Fig. 7a"}
     assert found.notnull().all(axis=None)
-    assert list((tmp_path / "kept").glob("placebo-*/*.nc"))
+    assert list((tmp_path / "cache").glob("placebo/*.nc"))
 
     finished = kept_files(tmp_path)
     assert command.main(["--quick", "--out", str(tmp_path)]) == 0

@@ -14,7 +14,7 @@ from tests.support.towers import forced_soil
 from xdrought.definitions import get_definition
 from xdrought.events import CLASSES, drought_classes
 from xdrought.plot import plot_sweep
-from xdrought.study import keeping, sweep
+from xdrought.study import members, sweep
 from xdrought.verification import class_scores
 
 matplotlib.use("Agg")
@@ -36,7 +36,9 @@ def folder(tmp_path_factory):
 def leads(soil, folder) -> xr.Dataset:
     both = {"weather": {}, "past": {"predict_change": True}}
     with unchanged(soil):
-        return sweep(soil, "soil_moisture", over={"lead": [1, 9]}, configurations=both, runs=2, keep=folder, **SMALL)
+        return sweep(
+            soil, "soil_moisture", over={"lead": [1, 9]}, configurations=both, runs=2, cache_dir=folder, **SMALL
+        )
 
 
 def test_a_sweep_has_the_settings_name_and_the_references_of_each_lead(soil, leads):
@@ -86,13 +88,13 @@ def test_class_scores_are_those_of_each_runs_path(soil, leads, folder):
 
 
 def test_thresholds_are_swept_with_networks_that_are_trained_once(soil, monkeypatch):
-    trained, fit = [], keeping.fit_resattcaurec
+    trained, fit = [], members.fit_resattcaurec
 
     def spy(*args, **keywords):
         trained.append(1)
         return fit(*args, **keywords)
 
-    monkeypatch.setattr(keeping, "fit_resattcaurec", spy)
+    monkeypatch.setattr(members, "fit_resattcaurec", spy)
     found = sweep(soil, "soil_moisture", over={"lower": [10, 20, 30]}, runs=1, **SMALL)
     assert len(trained) == 1
     assert found.lower.values.tolist() == [10, 20, 30]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, help="folder of FLUXNET2015 files, or one netCDF file or zarr store of "
                         "sites with maps; without it the simulated twin")  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, help="folder for the report and everything that is kept")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the report and the cache of its results")
     parser.add_argument("--quick", action="store_true", help="small networks, few epochs: minutes on two cores")
     parser.add_argument("--runs", type=int, help="networks of each kind, which differ in their seed (paper: 10)")
     parser.add_argument("--epochs", type=int, help="epochs of training (paper: 50)")
@@ -33,8 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.equations:
         given["equations"] = tuple(dict.fromkeys(chosen.equations))
     settings = dataclasses.replace(QUICK if chosen.quick else Settings(), **given)
+    logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
     try:
-        reproduce(chosen.data, chosen.out, settings=settings, say=lambda line: print(line, flush=True))
+        reproduce(chosen.data, chosen.out, settings=settings)
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,12 @@ class Chapter:
     findings: list[Finding] = field(default_factory=list)
 
     def say(self, text: str) -> None:
-        self.items.append(text)
+        """Add a paragraph of plain text; names of files and variables in it cannot become live HTML."""
+        self.items.append(escape(text, quote=False))
+
+    def say_html(self, html: str) -> None:
+        """Add a paragraph that is HTML already."""
+        self.items.append(html)
 
     def show(self, drawn: Any, caption: str) -> None:
         self.items.append(Figure(drawn, caption))

@@ -1,4 +1,4 @@
-"""What all chapters are made of: events, networks, forecasts, scores and attributions, each made once and kept."""
+"""What all chapters are made of: events, networks, forecasts, scores and attributions, computed once and cached."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from xdrought.data import open_fluxnet, screen_sites
 from xdrought.data.era5 import DRIVERS
 from xdrought.events import CLASSES, drought_classes, flash_drought_events
 from xdrought.forecast import Forecaster, fit_resattcaurec, predict
-from xdrought.reproduction.cache import Workshop
 from xdrought.simulation import twin as simulated
 from xdrought.splits import Splits, chronological
 from xdrought.study.comparison import score_members
-from xdrought.study.keeping import Member
+from xdrought.study.members import Member
+from xdrought.study.result_cache import ResultCache
 from xdrought.verification import class_scores, persistence_forecast
 from xdrought.windows import patches
 
@@ -173,12 +173,12 @@ QUICK = Settings(
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
-    """Everything that the chapters need of one source, made when it is first asked for."""
+class Results:
+    """Everything that the chapters need of one source, computed when it is first asked for."""
 
     source: Source
     settings: Settings
-    workshop: Workshop
+    cache: ResultCache
     target: Hashable = "soil_moisture"
     _memory: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
@@ -233,20 +233,20 @@ class Material:
         mode = self.mode(variant, equations)
         how = {**self.settings.of_training(variant), "variant": variant, "equations": mode, "split": self.splits}
 
-        def train(checkpoint: Path) -> Forecaster:
+        def train(checkpoint: Path | None) -> Forecaster:
             return fit_resattcaurec(
                 self.source.ds, self.target, self.source.drivers, checkpoint=checkpoint, progress=False, **how
             )
 
         named = {name: value for name, value in how.items() if name != "split"}
         name = f"network_{variant}_{mode}"
-        return self._once((name,), lambda: self.workshop.forecaster(name, named, train))
+        return self._once((name,), lambda: self.cache.forecaster(name, named, train))
 
     def forecast(self, variant: str = FULL, equations: str | None = None) -> xr.DataArray:
         """Forecasts (run, site, time) of the whole record at their valid time."""
         mode = self.mode(variant, equations)
 
-        def make() -> xr.Dataset:
+        def make(checkpoint: Path | None = None) -> xr.Dataset:
             forecaster = self.forecaster(variant, mode)
             made = predict(self.source.ds, forecaster, device=self.settings.device)[[self.target]]
             made = made if "run" in made.dims else made.expand_dims(run=[0])
@@ -254,7 +254,7 @@ class Material:
 
         of = {**self.settings.of_training(variant), "variant": variant, "equations": mode}
         name = f"forecast_{variant}_{mode}"
-        kept = self._once((name,), lambda: self.workshop.dataset(name, of, make)[self.target])
+        kept = self._once((name,), lambda: self.cache.dataset(name, of, make)[self.target])
         return kept.assign_attrs(self.observed.attrs).reindex(time=self.observed["time"])
 
     def forecasts(self, equations: str | None = None, part: str | None = None) -> dict[str, xr.DataArray]:
@@ -266,7 +266,7 @@ class Material:
         """Scores of every run at every site, (model, run, site), with the references."""
         mode = equations or self.settings.equations[0]
 
-        def make() -> xr.Dataset:
+        def make(checkpoint: Path | None = None) -> xr.Dataset:
             lead = self.settings.lead
             members = {name: Member(da, self.splits, lead) for name, da in self.forecasts(mode).items()}
             return score_members(members, self.observed, part=part)
@@ -312,18 +312,18 @@ class Material:
         return {name: da.where(shared, missing) for name, da in classes.items()}, seen
 
     def experiment(self, name: str) -> dict[str, Any]:
-        """Keywords that the experiments share: a folder where their forecasts are kept, and how to train."""
+        """Keywords that the experiments share: a folder for their forecasts, and how to train."""
         s = self.settings
         shared = ("epochs", "batch_size", "learning_rate", "sampler", "widths", "device", "runs", "seed")
         how = {key: getattr(s, key) for key in shared}
-        return {**how, "keep": self.workshop.folder_for(name, how), "progress": False}
+        return {**how, "cache_dir": self.cache.folder(name), "progress": False}
 
     @cached_property
     def shares(self) -> xr.Dataset:
         """Expected gradients of the whole network on every onset day of the record, mean of the runs."""
         forecaster, s = self.forecaster(), self.settings
 
-        def make() -> xr.Dataset:
+        def make(checkpoint: Path | None = None) -> xr.Dataset:
             onsets = self.classes.isin([CLASSES["normal_onset"], CLASSES["flash_onset"]])
             made = attributions(
                 self.source.ds, forecaster, where=onsets, n_background=s.n_background, n_draws=s.n_draws,
@@ -333,4 +333,4 @@ class Material:
             return made.drop_vars([name for name, c in made.coords.items() if c.dtype.kind == "O"], errors="ignore")
 
         of = {**s.of_training(FULL), "equations": s.equations[0], "n_background": s.n_background, "n_draws": s.n_draws}
-        return self.workshop.dataset(f"attributions_{FULL}", of, make)
+        return self.cache.dataset(f"attributions_{FULL}", of, make)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from xdrought.reproduction.cache import Workshop
+from xdrought import files
 from xdrought.reproduction.chapters import CHAPTERS
 from xdrought.reproduction.findings import Chapter, LeftOut
 from xdrought.reproduction.page import findings_table, write_page
-from xdrought.reproduction.results import QUICK, Material, Settings, Source, open_source
-from xdrought.study.keeping import digest
+from xdrought.reproduction.results import QUICK, Results, Settings, Source, open_source
+from xdrought.study.result_cache import ResultCache, logger
 
 SIMULATED = '<p class="simulated"><strong>Simulated data.</strong> Nothing here was observed.</p>'
 
@@ -28,7 +27,6 @@ def reproduce(
     *,
     quick: bool = False,
     settings: Settings | None = None,
-    say: Callable[[str], None] = print,
 ) -> Path:
     """Every table and figure of the paper that the data can give, each beside the paper's value, in one HTML file.
 
@@ -38,19 +36,21 @@ def reproduce(
         A folder of FLUXNET2015 files (or one that holds ``fluxnet2015/``), one netCDF file or zarr store of sites with
         maps (see :func:`xdrought.data.collocate.collocate`), or None for the simulated twin.
     out : str or pathlib.Path
-        Folder for ``report.html``, ``findings.csv`` and, under ``kept``, everything that took long. A stopped run goes
+        Folder for ``report.html``, ``findings.csv`` and, under ``cache``, everything that took long. A stopped run goes
         on from there; other settings or data make their results anew.
     quick : bool
         Small networks and few epochs: minutes on two cores instead of days.
     settings : Settings, optional
         How to train and explain; by default the paper's, or with `quick` small ones.
-    say : callable
-        Gets a line of progress at a time.
 
     Returns
     -------
     pathlib.Path
         The report.
+
+    Notes
+    -----
+    Progress goes to the logger ``xdrought``: ``logging.basicConfig(level="INFO")`` shows it.
 
     Raises
     ------
@@ -69,37 +69,35 @@ def reproduce(
     source = open_source(data)
     if source.ds.sizes["site"] < 2:
         raise ValueError(f"{source.name} keeps {source.ds.sizes['site']} site(s); differences need several")
-    say(f"== {source.name}: {source.ds.sizes['site']} sites")
-    workshop = Workshop(folder / "kept", _fingerprint(source), say)
-    material = Material(source, settings, workshop)
-    chapters, left_out = _written(material, say)
+    logger.info("%s: %d sites", source.name, source.ds.sizes["site"])
+    cache = ResultCache(folder / "cache", _fingerprint(source))
+    chapters, left_out = _written(Results(source, settings, cache))
     facts = {
         **_versions(),
         **dataclasses.asdict(settings),
-        "CPU seconds of what is kept": round(sum(workshop.cpu_seconds().values())),
+        "CPU seconds of the results": round(cache.cpu_seconds),
     }
     page = write_page(f"Tang et al. (2025), from {source.name}", _summary(source, chapters), chapters, left_out, facts)
     folder.mkdir(parents=True, exist_ok=True)
     findings_table(chapters).to_csv(folder / "findings.csv", index=False)
     report = folder / "report.html"
-    partial = report.with_suffix(".partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(report)
-    say(f"== {report} ({time.perf_counter() - began:.0f} s)")
+    with files.replacing(report) as part:
+        part.write_text(page, encoding="utf-8")
+    logger.info("%s (%.0f s)", report, time.perf_counter() - began)
     return report
 
 
-def _written(material: Material, say: Callable[[str], None]) -> tuple[list[Chapter], dict[str, str]]:
+def _written(results: Results) -> tuple[list[Chapter], dict[str, str]]:
     chapters, left_out = [], {}
     for write in CHAPTERS:
         began = time.perf_counter()
-        say(f"== {write.__name__.replace('_', ' ')}")
+        name = write.__name__.replace("_", " ")
         try:
-            chapters.append(write(material))
+            chapters.append(write(results))
         except LeftOut as reason:
-            left_out[write.__name__.replace("_", " ")] = str(reason)
-            say(f"   left out: {reason}")
-        say(f"   {time.perf_counter() - began:.0f} s")
+            left_out[name] = str(reason)
+            logger.info("%s: left out, %s", name, reason)
+        logger.info("%s: %.0f s", name, time.perf_counter() - began)
     return chapters, left_out
 
 
@@ -116,7 +114,7 @@ def _summary(source: Source, chapters: list[Chapter]) -> str:
 
 def _fingerprint(source: Source) -> dict[str, Any]:
     """What makes kept results those of these data."""
-    return {"source": source.name, "data": digest(source.ds[[*source.drivers, "soil_moisture"]])}
+    return {"source": source.name, "data": files.digest(source.ds[[*source.drivers, "soil_moisture"]])}
 
 
 def _versions() -> dict[str, str]:

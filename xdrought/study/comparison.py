@@ -14,7 +14,7 @@ from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians
-from xdrought.study.keeping import Member, open_folder, trained
+from xdrought.study.members import Member, open_cache, trained
 from xdrought.verification.differences import HIGHER_IS_BETTER
 from xdrought.verification.run_scores import summarise_runs
 from xdrought.verification.scores import verify
@@ -36,7 +36,7 @@ def compare(
     runs: int = 5,
     seed: int = 0,
     part: str = "test",
-    keep: str | Path | None = None,
+    cache_dir: str | Path | None = None,
     progress: bool = True,
     time: Hashable = "time",
     **settings: Any,
@@ -56,9 +56,9 @@ def compare(
         Networks of each configuration; run k has the same seed in all of them.
     part : {"test", "val", "train"}
         Which days are scored.
-    keep : str or pathlib.Path, optional
+    cache_dir : str or pathlib.Path, optional
         A folder for the forecasts of each configuration (netCDF). What is there is read instead of trained, so a
-        stopped call goes on where it was, within a configuration too. Files of other settings or data are refused.
+        stopped call goes on where it was, within a configuration too. Other settings or data have files of their own.
     progress : bool
         Show a bar over the configurations.
     time : hashable
@@ -77,8 +77,7 @@ def compare(
     Raises
     ------
     ValueError
-        Without a configuration, for configurations whose splits differ, for kept files of other settings or data, and
-        as :func:`xdrought.fit_resattcaurec`.
+        Without a configuration, for configurations whose splits differ, and as :func:`xdrought.fit_resattcaurec`.
 
     Examples
     --------
@@ -95,11 +94,11 @@ def compare(
         raise ValueError("no configuration was given; give e.g. configurations=xdrought.study.LADDER")
     from tqdm.auto import tqdm
 
-    folder = open_folder(keep, ds, target, drivers)
+    cache = open_cache(cache_dir, ds, target, drivers)
     members: dict[str, Member] = {}
     for name, own in tqdm(configurations.items(), desc="compare", unit="configuration", disable=not progress):
         keywords = {**settings, **own}
-        members[name] = trained(folder, name, ds, target, drivers, runs=runs, seed=seed, time=time, **keywords)
+        members[name] = trained(cache, name, ds, target, drivers, runs=runs, seed=seed, time=time, **keywords)
         first = next(iter(members.values()))
         if not members[name].splits.ranges.equals(first.splits.ranges) or members[name].lead != first.lead:
             raise ValueError(f"configuration {name!r} has other splits than the first; compare them apart")

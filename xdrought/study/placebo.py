@@ -119,7 +119,7 @@ def placebo(
     lead: int = 7,
     runs: int = 5,
     seed: int = 0,
-    keep: str | Path | None = None,
+    cache_dir: str | Path | None = None,
     time: Hashable = "time",
     **settings: Any,
 ) -> xr.Dataset:
@@ -133,7 +133,7 @@ def placebo(
         See :func:`causality_controls`.
     variant : str
         A network that takes the causality degree.
-    size, window, lead, runs, seed, keep, time, **settings
+    size, window, lead, runs, seed, cache_dir, time, **settings
         As in :func:`compare`.
 
     Returns
@@ -162,7 +162,7 @@ def placebo(
     configurations = {name: {"causality": matrix.fillna(0.0)} for name, matrix in found.items()}
     return compare(
         ds, target, windows.drivers, configurations=configurations, variant=variant, size=size, window=window,
-        lead=lead, runs=runs, seed=seed, keep=keep, time=time, **settings,
+        lead=lead, runs=runs, seed=seed, cache_dir=cache_dir, time=time, **settings,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from xdrought.causality import causality_degree
 from xdrought.checks import public
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.study.comparison import score_members
-from xdrought.study.keeping import Member, open_folder, trained
+from xdrought.study.members import Member, open_cache, trained
 from xdrought.windows.labelled import patches
 
 PENALTIES = 10.0 ** np.arange(-3, 4)  # of the ridge regression, times the number of sites
@@ -131,7 +131,7 @@ def spatial_validation(
     lead: int = 7,
     runs: int = 5,
     seed: int = 0,
-    keep: str | Path | None = None,
+    cache_dir: str | Path | None = None,
     progress: bool = True,
     time: Hashable = "time",
     **settings: Any,
@@ -158,7 +158,7 @@ def spatial_validation(
     known : float
         Share of a site's days that its own causality and the references may know. Later days, after an embargo, are
         scored.
-    size, window, lead, runs, seed, keep, progress, time, **settings
+    size, window, lead, runs, seed, cache_dir, progress, time, **settings
         As in :func:`xdrought.study.compare`.
 
     Returns
@@ -205,7 +205,7 @@ def spatial_validation(
     if told:
         train = later.training_days(observed[time])
         own = causality_degree(weather, observed, train=train, time=time)[["rho", "p_value"]].compute()
-    folder = open_folder(keep, ds, target, drivers)
+    cache = open_cache(cache_dir, ds, target, drivers)
     common = {"size": size, "window": window, "lead": lead, "runs": runs, "seed": seed, "time": time, **settings}
     found: dict[str, list[xr.DataArray]] = {kind: [] for kind in causality}
     fold = xr.full_like(has_target.isel({time: 0}, drop=True), -1, dtype=int)
@@ -216,14 +216,14 @@ def spatial_validation(
         if own is not None:
             degrees = {kind: _told(kind, own, weather, ~out, time) for kind in told}
             member = trained(
-                folder, f"fold {k} told", ds, target, windows.drivers, variant=variant, split=splits,
+                cache, f"fold {k} told", ds, target, windows.drivers, variant=variant, split=splits,
                 causality=own, degrees=degrees, **common,
             )  # fmt: skip
             for kind in told:
                 found[kind].append(member.forecast.sel(degree=kind, drop=True).where(out))
         if "none" in causality:
             member = trained(
-                folder, f"fold {k} none", ds, target, windows.drivers, variant=without, split=splits, **common
+                cache, f"fold {k} none", ds, target, windows.drivers, variant=without, split=splits, **common
             )
             found["none"].append(member.forecast.where(out))
     whole = {kind: Member(reduce(_beside, of_folds), later, windows.lead) for kind, of_folds in found.items()}

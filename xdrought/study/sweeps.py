@@ -17,7 +17,7 @@ from xdrought.definitions import Definition, get_definition
 from xdrought.events import CLASSES, drought_classes
 from xdrought.splits import Splits, resolve_splits
 from xdrought.study.comparison import score_members
-from xdrought.study.keeping import Member, open_folder, trained
+from xdrought.study.members import Member, open_cache, trained
 from xdrought.verification import class_scores, climatology_forecast, damped_persistence_forecast, persistence_forecast
 from xdrought.windows.labelled import Patches, patches
 
@@ -44,7 +44,7 @@ def sweep(
     runs: int = 5,
     seed: int = 0,
     part: str = "test",
-    keep: str | Path | None = None,
+    cache_dir: str | Path | None = None,
     progress: bool = True,
     time: Hashable = "time",
     **settings: Any,
@@ -64,7 +64,7 @@ def sweep(
         As in :func:`xdrought.study.compare`; by default one, called "network", of the `settings` alone.
     definition : str or Definition
         Of the drought classes.
-    runs, seed, part, keep, progress, time, **settings
+    runs, seed, part, cache_dir, progress, time, **settings
         As in :func:`xdrought.study.compare`.
 
     Returns
@@ -78,8 +78,8 @@ def sweep(
     Raises
     ------
     ValueError
-        When `over` is not one setting with values, for an unknown definition, kept files of other settings or data,
-        and as :func:`xdrought.fit_resattcaurec`.
+        When `over` is not one setting with values, for an unknown definition, and as
+        :func:`xdrought.fit_resattcaurec`.
 
     Notes
     -----
@@ -106,7 +106,7 @@ def sweep(
     windows.require_windows()
     splits = _common_splits(windows, settings, seed)
     common = {**settings, "runs": runs, "seed": seed, "time": time, "split": splits}
-    folder = open_folder(keep, ds, target, drivers)
+    cache = open_cache(cache_dir, ds, target, drivers)
     from tqdm.auto import tqdm
 
     members: list[dict[str, Member]] = []
@@ -118,7 +118,7 @@ def sweep(
         stem = "all" if of_definition else f"{name}={value}"
         members.append(
             {
-                label: trained(folder, f"{label} {stem}", ds, target, drivers, **{**common, **keywords, **own})
+                label: trained(cache, f"{label} {stem}", ds, target, drivers, **{**common, **keywords, **own})
                 for label, keywords in configurations.items()
             }
         )

@@ -1,4 +1,4 @@
-"""The chapters of the report, in the order of the paper: each takes the material and gives a `Chapter`."""
+"""The chapters of the report, in the order of the paper: each takes the results and gives a `Chapter`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from xdrought.reproduction.chapters.experiments import controls, sweeps
 from xdrought.reproduction.chapters.explanations import acceleration, coupling, explanations
 from xdrought.reproduction.chapters.forecasts import forecasts, leakage, networks, table_1
 from xdrought.reproduction.findings import Chapter
-from xdrought.reproduction.results import Material
+from xdrought.reproduction.results import Results
 
-CHAPTERS: tuple[Callable[[Material], Chapter], ...] = (
+CHAPTERS: tuple[Callable[[Results], Chapter], ...] = (
     data,
     droughts,
     causes,

@@ -13,15 +13,15 @@ from xdrought.events import CLASSES, flash_drought_events
 from xdrought.plot import plot_event, plot_record
 from xdrought.reproduction import findings
 from xdrought.reproduction.findings import CONTRADICTED, SUPPORTED, Chapter, LeftOut
-from xdrought.reproduction.results import FULL, Material
+from xdrought.reproduction.results import FULL, Results
 
 
-def data(m: Material) -> Chapter:
+def data(m: Results) -> Chapter:
     """Sections 3.1, 3.2 and 3.4: which sites, which drivers, which days."""
     chapter = Chapter("Data")
     source, ds = m.source, m.source.ds
     if source.is_simulated:
-        chapter.say(
+        chapter.say_html(
             "These data are <strong>simulated</strong>: a small land surface with known causes, no observations. What "
             "follows shows how the study works and what its methods find where the truth is known; it says nothing of "
             "the real world."
@@ -56,7 +56,7 @@ def data(m: Material) -> Chapter:
 LONGER_THAN = 14  # days
 
 
-def droughts(m: Material) -> Chapter:
+def droughts(m: Results) -> Chapter:
     """Events by the paper's definition."""
     chapter = Chapter("Flash droughts")
     events = m.events
@@ -78,7 +78,7 @@ def droughts(m: Material) -> Chapter:
     return chapter
 
 
-def _count(m: Material, chapter: Chapter) -> None:
+def _count(m: Results, chapter: Chapter) -> None:
     events = m.events
     n, flash = events.sizes["event"], int(events.is_flash.sum())
     sites = len(np.unique(events.site.values[events.is_flash.values]))
@@ -110,7 +110,7 @@ def _count(m: Material, chapter: Chapter) -> None:
     )  # fmt: skip
 
 
-def _classes(m: Material, chapter: Chapter) -> None:
+def _classes(m: Results, chapter: Chapter) -> None:
     known = m.classes.values[m.classes.values != CLASSES["missing"]]
     ours = {name: float((known == CLASSES[name]).mean()) for name in findings.CLASSES}
     frame = pd.DataFrame({"paper (test part)": findings.SHARE, "here (all days)": ours})
@@ -120,11 +120,11 @@ def _classes(m: Material, chapter: Chapter) -> None:
 SURROGATES, ALPHA = 199, 0.05
 
 
-def causes(m: Material) -> Chapter:
+def causes(m: Results) -> Chapter:
     """Which drivers are related to soil moisture in the training part, and which drive it given the others."""
     chapter = Chapter("Causality")
-    found = m.workshop.dataset("cross_mapping", {"surrogates": SURROGATES, "seed": m.settings.seed}, lambda: _map(m))
-    gained = m.workshop.dataset("driver_gain", {"seed": m.settings.seed}, lambda: _gain(m))
+    found = m.cache.dataset("cross_mapping", {"surrogates": SURROGATES, "seed": m.settings.seed}, lambda _: _map(m))
+    gained = m.cache.dataset("driver_gain", {"seed": m.settings.seed}, lambda _: _gain(m))
     adjusted = false_discovery_control(found.surrogate_p_value)
     drives = gained.p_value_adjusted < ALPHA
     columns = {
@@ -174,14 +174,14 @@ def causes(m: Material) -> Chapter:
     return chapter
 
 
-def _truth(m: Material, like: xr.Dataset) -> xr.DataArray | None:
+def _truth(m: Results, like: xr.Dataset) -> xr.DataArray | None:
     """Planted strengths in the order of the result; None for observations."""
     if not m.source.is_simulated or "truth_strength" not in m.source.ds.coords:
         return None
     return m.source.ds.truth_strength.sel(variable=like["variable"]).transpose(*like.rho.dims)
 
 
-def _central_drivers(m: Material) -> dict:
+def _central_drivers(m: Results) -> dict:
     """The drivers of the cell at the site, on training days."""
     drivers = m.source.ds[list(m.source.drivers)]
     if m.source.has_maps:
@@ -191,14 +191,14 @@ def _central_drivers(m: Material) -> dict:
     return {name: drivers[name].where(days) for name in drivers.data_vars}
 
 
-def _map(m: Material) -> xr.Dataset:
+def _map(m: Results) -> xr.Dataset:
     soil = m.observed.where(m.training_days)
     return ccm(
         _central_drivers(m), soil, direction="cause_to_effect", surrogates=SURROGATES, seed=m.settings.seed
     ).squeeze(drop=True)
 
 
-def _gain(m: Material) -> xr.Dataset:
+def _gain(m: Results) -> xr.Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the drivers are the paper's, responses and all
         found = driver_gain(_central_drivers(m), m.observed.where(m.training_days), seed=m.settings.seed)

@@ -11,7 +11,7 @@ import xarray as xr
 from xdrought.plot import plot_sweep
 from xdrought.reproduction import findings
 from xdrought.reproduction.findings import CONTRADICTED, SUPPORTED, UNDECIDED, Chapter, Difference, LeftOut
-from xdrought.reproduction.results import Material
+from xdrought.reproduction.results import Results
 from xdrought.study.ablation import ablation, factorial_effects
 from xdrought.study.comparison import paired_differences
 from xdrought.study.placebo import gain_shares, placebo
@@ -23,7 +23,7 @@ PLACEBOS = ("shuffled", "random", "surrogate", "identity", "embedding", "statics
 WITHOUT = {"ResAttCauRec": "ResAttRec", "ResCauRec": "ResRec", "CauRec": "Rec"}
 
 
-def controls(m: Material) -> Chapter:
+def controls(m: Results) -> Chapter:
     """Is it the causality, or the site's name? And where a site was never seen?"""
     if m.source.ds.sizes["site"] < FEW_SITES:
         raise LeftOut(f"placebos and held-out sites need at least {FEW_SITES} sites")
@@ -37,7 +37,7 @@ def controls(m: Material) -> Chapter:
     return chapter
 
 
-def _placebo(m: Material, chapter: Chapter) -> None:
+def _placebo(m: Results, chapter: Chapter) -> None:
     s, how = m.settings, m.experiment("placebo")
     scores = placebo(m.source.ds, m.target, m.source.drivers, variant=s.variant, window=s.window, lead=s.lead, **how)
     over = paired_differences(scores, "zeros")
@@ -82,7 +82,7 @@ def _differences(frame: pd.DataFrame, names: Sequence[str], baseline: str) -> pd
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _spatial(m: Material, chapter: Chapter) -> None:
+def _spatial(m: Results, chapter: Chapter) -> None:
     s, how = m.settings, m.experiment("spatial")
     scores = spatial_validation(
         m.source.ds, m.target, m.source.drivers, variant=s.variant, without=WITHOUT.get(s.variant, "ResAttRec"),
@@ -103,7 +103,7 @@ def _spatial(m: Material, chapter: Chapter) -> None:
         )  # fmt: skip
 
 
-def _ablation(m: Material, chapter: Chapter) -> None:
+def _ablation(m: Results, chapter: Chapter) -> None:
     s, how = m.settings, m.experiment("ablation")
     scores = ablation(m.source.ds, m.target, m.source.drivers, window=s.window, lead=s.lead, **how)
     caption = "Each piece by itself and together: effects on NSE over all eight networks."
@@ -120,7 +120,7 @@ TITLES = {
 }
 
 
-def sweeps(m: Material) -> Chapter:
+def sweeps(m: Results) -> Chapter:
     """One setting after another."""
     s, chapter = m.settings, Chapter("Other leads, windows, thresholds")
     asked: dict[str, Sequence[Any]] = {
@@ -142,7 +142,7 @@ def sweeps(m: Material) -> Chapter:
     return chapter
 
 
-def _swept(m: Material, name: str, values: Sequence[Any]) -> xr.Dataset:
+def _swept(m: Results, name: str, values: Sequence[Any]) -> xr.Dataset:
     s, how = m.settings, m.experiment(f"sweep_{name}")
     how |= {"variant": s.variant, "window": s.window, "lead": s.lead}
     how.pop(name, None)
@@ -158,7 +158,7 @@ def _table(found: xr.Dataset, name: str) -> pd.DataFrame:
     return frame[list(of)].rename(columns=lambda text: text.replace("_", " "))
 
 
-def _leads(found: xr.Dataset, m: Material, chapter: Chapter) -> None:
+def _leads(found: xr.Dataset, m: Results, chapter: Chapter) -> None:
     leads, usual = found["lead"].values.tolist(), m.settings.lead
     if usual not in leads:
         return

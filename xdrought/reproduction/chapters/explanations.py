@@ -25,7 +25,7 @@ from xdrought.reproduction.findings import (
     above_zero,
     with_interval,
 )
-from xdrought.reproduction.results import FULL, Material
+from xdrought.reproduction.results import FULL, Results
 from xdrought.study.degree_skill import coupling_strength, skill_by_degree
 from xdrought.study.event_association import event_association, onset_error, site_synchrony
 from xdrought.study.onset_trend import onset_trend
@@ -33,7 +33,7 @@ from xdrought.study.onset_trend import onset_trend
 FEW_SITES, TOP = 5, 3
 
 
-def coupling(m: Material) -> Chapter:
+def coupling(m: Results) -> Chapter:
     """Is the network better where the drivers are better coupled to soil moisture?"""
     chapter = Chapter("Causality degree and skill")
     degree = m.forecaster(FULL).causality
@@ -79,7 +79,7 @@ FASTER = {"sp": "surface pressure", "PA_F": "surface pressure", "ws10": "wind sp
 RAIN = ("tp", "P_F")
 
 
-def explanations(m: Material) -> Chapter:
+def explanations(m: Results) -> Chapter:
     """Expected gradients on all onset days."""
     chapter = Chapter("Drivers of drought onsets")
     if m.events.sizes["event"] < 10:
@@ -131,7 +131,7 @@ def explanations(m: Material) -> Chapter:
 FEW_EVENTS, YEARS = 20, 17
 
 
-def acceleration(m: Material) -> Chapter:
+def acceleration(m: Results) -> Chapter:
     """Do droughts come faster and of more causes, and are those forecast worse?"""
     chapter = Chapter("Faster and more complex droughts")
     if m.events.sizes["event"] < FEW_EVENTS:
@@ -143,7 +143,7 @@ def acceleration(m: Material) -> Chapter:
     return chapter
 
 
-def _trends(rate: xr.DataArray, complexity: xr.DataArray, m: Material, chapter: Chapter) -> None:
+def _trends(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
     for values, name, said in (
         (rate, "intensification rate", f"+{findings.RATE_TREND} in {YEARS} years"),
         (complexity, "complexity", "rises, significant"),
@@ -163,7 +163,7 @@ def _trends(rate: xr.DataArray, complexity: xr.DataArray, m: Material, chapter: 
         )  # fmt: skip
 
 
-def _errors(complexity: xr.DataArray, m: Material, chapter: Chapter) -> None:
+def _errors(complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
     error = onset_error(m.forecast(), m.observed, m.events)
     found = event_association(complexity, error, m.events, seed=m.settings.seed)
     chapter.show(plot_event_association(found), "Figure 7b: error at onsets by complexity, sites' levels off.")
@@ -176,7 +176,7 @@ def _errors(complexity: xr.DataArray, m: Material, chapter: Chapter) -> None:
     )  # fmt: skip
 
 
-def _synchrony(rate: xr.DataArray, complexity: xr.DataArray, m: Material, chapter: Chapter) -> None:
+def _synchrony(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
     scatter = event_association(rate, complexity, m.events, seed=m.settings.seed)
     chapter.show(plot_event_association(scatter, within=False), "Figure 7d: complexity and rate of each drought.")
     found = site_synchrony(rate, complexity, m.events, seed=m.settings.seed)

@@ -20,11 +20,11 @@ from xdrought.reproduction.findings import (
     with_interval,
 )
 from xdrought.reproduction.pictures import by_percentile, loss_curves, violins
-from xdrought.reproduction.results import FULL, REFERENCES, Material
+from xdrought.reproduction.results import FULL, REFERENCES, Results
 from xdrought.study.comparison import paired_differences
 
 
-def networks(m: Material) -> Chapter:
+def networks(m: Results) -> Chapter:
     """Losses, errors and generalization of the ladder, in both modes."""
     chapter = Chapter("Networks")
     mode = m.settings.equations[0]
@@ -78,7 +78,7 @@ def _overfitting(history: xr.Dataset, chapter: Chapter) -> None:
     )  # fmt: skip
 
 
-def _ladder(test: xr.Dataset, m: Material, chapter: Chapter) -> None:
+def _ladder(test: xr.Dataset, m: Results, chapter: Chapter) -> None:
     """What each module adds, and where the references stand."""
     if "ResRec" in m.variants:
         maps = Difference.of(paired_differences(test, "Rec"), "ResRec")
@@ -116,7 +116,7 @@ def ladder_table(scores: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("model")
 
 
-def forecasts(m: Material) -> Chapter:
+def forecasts(m: Results) -> Chapter:
     """The test part of the sites where the whole network is nearest to its median and where it is worst."""
     chapter = Chapter("Forecasts")
     nse = m.member_scores("test").nse.sel(model=FULL).mean("run").dropna("site")
@@ -143,7 +143,7 @@ def forecasts(m: Material) -> Chapter:
 ENDS = (0.025, 0.975)
 
 
-def table_1(m: Material) -> Chapter:
+def table_1(m: Results) -> Chapter:
     """Precision, recall and F1 of five classes, for every network and persistence."""
     chapter = Chapter("Classes of days (Table 1)")
     tables = m.class_tables()
@@ -175,7 +175,7 @@ def _as_published(tables: dict[str, xr.Dataset]) -> pd.DataFrame:
     return frame.rename_axis(["model", "measure"])
 
 
-def _find(m: Material, tables: dict[str, xr.Dataset], chapter: Chapter) -> None:
+def _find(m: Results, tables: dict[str, xr.Dataset], chapter: Chapter) -> None:
     counts = m.class_tables_by_site()
     order = tables[FULL]["class_name"].values.tolist()
     flash = order.index("flash_onset")
@@ -220,7 +220,7 @@ def _majority(confusion: np.ndarray) -> np.ndarray:
     return confusion.sum(2).max(1) / np.maximum(confusion.sum((1, 2)), 1)
 
 
-def leakage(m: Material) -> Chapter:
+def leakage(m: Results) -> Chapter:
     """The leakage report of the whole network, recomputed from the data."""
     chapter = Chapter("Leakage")
     found = audit_leakage(m.forecaster(FULL), m.source.ds, device=m.settings.device)

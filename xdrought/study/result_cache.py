@@ -1,0 +1,123 @@
+"""Results of long computations in a folder: made once, read again, and made anew for other settings or data."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from xdrought import files
+from xdrought.forecast import Forecaster, load_forecaster
+from xdrought.splits import Splits
+
+logger = logging.getLogger("xdrought")
+T = TypeVar("T")
+Make = Callable[[Path | None], T]  # gets the path of a checkpoint
+
+
+@dataclass
+class ResultCache:
+    """A folder of results, each under its name and the digest of the settings that it was made with.
+
+    Beside every result lies a note of its settings, which is written last: a result without its note, or with a note
+    of other settings, is made again. Nothing is overwritten by a result of other settings.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        The folder, which is made when it is needed. Without one, every result is made anew.
+    common : mapping
+        Settings of all results, e.g. digests of the data.
+    """
+
+    path: Path | None
+    common: Mapping[str, Any] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def dataset(self, name: str, settings: Mapping[str, Any], make: Make[xr.Dataset]) -> xr.Dataset:
+        """The Dataset of these settings; `make` gets the path of a checkpoint, from which long work can go on."""
+
+        def write(ds: xr.Dataset, path: Path) -> None:
+            ds.to_netcdf(path, engine="h5netcdf")
+
+        return self._result(name, ".nc", settings, make, write, _read_dataset)
+
+    def forecaster(self, name: str, settings: Mapping[str, Any], make: Make[Forecaster]) -> Forecaster:
+        """The trained network of these settings; `make` gets the path of a checkpoint for the training."""
+        return self._result(name, ".xdrought", settings, make, Forecaster.save, load_forecaster)
+
+    def folder(self, name: str) -> Path | None:
+        """A folder inside this one, for results that have a cache of their own."""
+        return None if self.path is None else self.path / name
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What the results that were asked for have cost when they were made."""
+        return sum(self._seconds.values())
+
+    def _result(
+        self,
+        name: str,
+        suffix: str,
+        settings: Mapping[str, Any],
+        make: Make[T],
+        write: Callable[[T, Path], None],
+        read: Callable[[Path], T],
+    ) -> T:
+        if self.path is None:
+            return make(None)
+        wanted = json.loads(json.dumps({"name": name, **plain(self.common), **plain(settings)}, sort_keys=True))
+        plain_name = re.sub(r"[^\w.+=-]+", "_", name)
+        stem = f"{plain_name}-{files.digest(json.dumps(wanted))}"
+        file, note = self.path / f"{stem}{suffix}", self.path / f"{stem}.json"
+        found = _read_note(note)
+        if not file.exists() or found.get("settings") != wanted:
+            self.path.mkdir(parents=True, exist_ok=True)
+            note.unlink(missing_ok=True)
+            checkpoint = self.path / f"{stem}.checkpoint"
+            began = time.process_time()
+            result = make(checkpoint)
+            with files.replacing(file) as part:
+                write(result, part)
+            found = {"settings": wanted, "cpu_seconds": round(time.process_time() - began, 1)}
+            with files.replacing(note) as part:
+                part.write_text(json.dumps(found, indent=1), encoding="utf-8")
+            checkpoint.unlink(missing_ok=True)
+            logger.info("%s: %.0f CPU s", name, found["cpu_seconds"])
+        self._seconds[stem] = float(found.get("cpu_seconds", 0))
+        return read(file)
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON holds it; labelled arrays and splits by a digest of what they hold."""
+    if isinstance(value, xr.DataArray | xr.Dataset):
+        return files.digest(value)
+    if isinstance(value, Splits):
+        return files.digest(value.ranges)
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+
+
+def _read_dataset(path: Path) -> xr.Dataset:
+    with xr.open_dataset(path, engine="h5netcdf") as ds:
+        return ds.load()
+
+
+def _read_note(note: Path) -> dict[str, Any]:
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
