@@ -18,7 +18,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
-from xdrought.reproduction import Settings, reproduce
+from xdrought.reproduction import reproduce
 from xdrought.reproduction.results import QUICK
 
 matplotlib.use("Agg")
@@ -34,7 +34,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for name in chosen.which:
         data = None if name == "twin" else Path(os.environ["XDROUGHT_DATA_DIR"]) / "fluxnet2015"
-        settings: Settings = QUICK if name == "twin" else TOWERS
+        settings: ReportSettings = QUICK if name == "twin" else TOWERS
         report = reproduce(data, chosen.work / name, settings=settings)
         shutil.copy(report, DOCS / "_static" / f"report_{name}.html")
         found = pd.read_csv(report.with_name("findings.csv"))

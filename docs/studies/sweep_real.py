@@ -1,6 +1,7 @@
 """How far ahead? Leads of 1 to 14 days on real sites, with weather only and with the station's own past.
 
-    python docs/studies/sweep_real.py [--network fluxnet|uscrn] [--leads 1 7 14] [--runs 5] [--epochs 3] [--cache-dir FOLDER]
+    python docs/studies/sweep_real.py [--network fluxnet|uscrn] [--leads 1 7 14] [--runs 5] [--epochs 3]
+        [--cache-dir FOLDER]
 
 Needs XDROUGHT_DATA_DIR. One cell per site, a small plain recurrence. Writes the table OUT/sweep_lead_NETWORK.md with
 the command, OUT/sweep_lead_NETWORK.csv with every seed and site, and the figure OUT/sweep_lead_NETWORK.png. Forecasts

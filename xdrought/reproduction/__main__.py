@@ -8,7 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
-from xdrought.reproduction.results import QUICK, Settings
+from xdrought.reproduction.results import QUICK, ReportSettings
 from xdrought.reproduction.run import reproduce
 
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = {name: getattr(chosen, name) for name in ("runs", "epochs", "device") if getattr(chosen, name) is not None}
     if chosen.equations:
         given["equations"] = tuple(dict.fromkeys(chosen.equations))
-    settings = dataclasses.replace(QUICK if chosen.quick else Settings(), **given)
+    settings = dataclasses.replace(QUICK if chosen.quick else ReportSettings(), **given)
     logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
     try:
         reproduce(chosen.data, chosen.out, settings=settings)

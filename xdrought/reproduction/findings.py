@@ -53,7 +53,7 @@ class LeftOut(Exception):
 
 
 @dataclass(frozen=True)
-class Finding:
+class ReportFinding:
     """One statement: where the paper makes it, its value, ours with an interval, and what follows."""
 
     where: str
@@ -87,7 +87,7 @@ class Chapter:
 
     title: str
     items: list[str | Table | Figure] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[ReportFinding] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         """Add a paragraph of plain text; names of files and variables in it cannot become live HTML."""
@@ -104,7 +104,7 @@ class Chapter:
         self.items.append(Table(frame, caption, coloured, digits))
 
     def find(self, where: str, statement: str, paper: str, ours: str, verdict: str) -> None:
-        self.findings.append(Finding(where, statement, paper, ours, verdict))
+        self.findings.append(ReportFinding(where, statement, paper, ours, verdict))
 
 
 def above_zero(lower: float, upper: float) -> str:

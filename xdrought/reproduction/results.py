@@ -32,7 +32,7 @@ PATCH = ("patch_lat", "patch_lon")
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class SiteData:
     """Daily data of sites, ready for the study."""
 
     name: str
@@ -56,7 +56,7 @@ class Source:
         return [name for name in DRIVERS if name not in self.drivers]
 
 
-def open_source(data: str | Path | None, target: str = "soil_moisture") -> Source:
+def open_source(data: str | Path | None, target: str = "soil_moisture") -> SiteData:
     """The twin without `data`; a folder of FLUXNET2015 files; or one netCDF file or zarr store of sites with maps."""
     if data is None:
         return simulated_source()
@@ -74,23 +74,23 @@ def open_source(data: str | Path | None, target: str = "soil_moisture") -> Sourc
     kept, report = _screened(ds)
     drivers = tuple(str(v) for v in kept.data_vars if v != target and "time" in kept[v].dims)
     named = tuple(name for name in DRIVERS if name in drivers) or drivers
-    return Source(path.name, kept, named, report)
+    return SiteData(path.name, kept, named, report)
 
 
-def simulated_source(n_sites: int = 10, n_days: int = 1461, size: int = 6, seed: int = 3) -> Source:
+def simulated_source(n_sites: int = 10, n_days: int = 1461, size: int = 6, seed: int = 3) -> SiteData:
     """The twin, small enough for a laptop."""
     ds = simulated.simulate(n_sites=n_sites, n_days=n_days, size=size, seed=seed)
     _, report = _screened(ds)
-    return Source("simulated twin", ds, tuple(simulated.DRIVERS), report, is_simulated=True)
+    return SiteData("simulated twin", ds, tuple(simulated.DRIVERS), report, is_simulated=True)
 
 
-def _towers(folder: Path) -> Source:
+def _towers(folder: Path) -> SiteData:
     inner = folder / "fluxnet2015"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # files without soil moisture are in the report
         kept, report = _screened(open_fluxnet(inner if inner.is_dir() else folder))
     drivers = tuple(name for name in TOWER_DRIVERS if name in kept)
-    return Source(f"FLUXNET2015 towers of {folder.name}", kept, drivers, report)
+    return SiteData(f"FLUXNET2015 towers of {folder.name}", kept, drivers, report)
 
 
 def _screened(ds: xr.Dataset) -> tuple[xr.Dataset, pd.DataFrame]:
@@ -104,7 +104,7 @@ REFERENCES = ("persistence", "damped_persistence", "climatology")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReportSettings:
     """How the networks are trained and explained; the defaults are the paper's.
 
     Parameters
@@ -165,7 +165,7 @@ class Settings:
         return {**{name: getattr(self, name) for name in shared}, "widths": widths}
 
 
-QUICK = Settings(
+QUICK = ReportSettings(
     epochs=6, batch_size=128, learning_rate=2e-3, runs=2, widths=(8, 16), unet_widths=(4, 8), sampler="consecutive",
     n_background=20, n_draws=40, n_boot=500, variant="CauRec", leads=(1, 7, 14), windows=(7, 15, 30),
     batch_sizes=(64, 256), learning_rates=(2e-4, 2e-2), folds=4, ablation=False, device="cpu",
@@ -176,8 +176,8 @@ QUICK = Settings(
 class Results:
     """Everything that the chapters need of one source, computed when it is first asked for."""
 
-    source: Source
-    settings: Settings
+    source: SiteData
+    settings: ReportSettings
     cache: ResultCache
     target: Hashable = "soil_moisture"
     _memory: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)

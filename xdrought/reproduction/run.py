@@ -15,7 +15,7 @@ from xdrought import files
 from xdrought.reproduction.chapters import CHAPTERS
 from xdrought.reproduction.findings import Chapter, LeftOut
 from xdrought.reproduction.page import findings_table, write_page
-from xdrought.reproduction.results import QUICK, Results, Settings, Source, open_source
+from xdrought.reproduction.results import QUICK, ReportSettings, Results, SiteData, open_source
 from xdrought.study.result_cache import ResultCache, logger
 
 SIMULATED = '<p class="simulated"><strong>Simulated data.</strong> Nothing here was observed.</p>'
@@ -26,7 +26,7 @@ def reproduce(
     out: str | Path,
     *,
     quick: bool = False,
-    settings: Settings | None = None,
+    settings: ReportSettings | None = None,
 ) -> Path:
     """Every table and figure of the paper that the data can give, each beside the paper's value, in one HTML file.
 
@@ -40,7 +40,7 @@ def reproduce(
         on from there; other settings or data make their results anew.
     quick : bool
         Small networks and few epochs: minutes on two cores instead of days.
-    settings : Settings, optional
+    settings : ReportSettings, optional
         How to train and explain; by default the paper's, or with `quick` small ones.
 
     Returns
@@ -65,7 +65,7 @@ def reproduce(
     >>> reproduce(None, "twin_report", quick=True)  # doctest: +SKIP
     """
     began, folder = time.perf_counter(), Path(out)
-    settings = settings or (QUICK if quick else Settings())
+    settings = settings or (QUICK if quick else ReportSettings())
     source = open_source(data)
     if source.ds.sizes["site"] < 2:
         raise ValueError(f"{source.name} keeps {source.ds.sizes['site']} site(s); differences need several")
@@ -101,7 +101,7 @@ def _written(results: Results) -> tuple[list[Chapter], dict[str, str]]:
     return chapters, left_out
 
 
-def _summary(source: Source, chapters: list[Chapter]) -> str:
+def _summary(source: SiteData, chapters: list[Chapter]) -> str:
     found = findings_table(chapters).verdict.value_counts()
     counts = ", ".join(f"{n} {verdict}" for verdict, n in found.items())
     text = (
@@ -112,7 +112,7 @@ def _summary(source: Source, chapters: list[Chapter]) -> str:
     return (SIMULATED if source.is_simulated else "") + f"<p>{text}</p>"
 
 
-def _fingerprint(source: Source) -> dict[str, Any]:
+def _fingerprint(source: SiteData) -> dict[str, Any]:
     """What makes kept results those of these data."""
     return {"source": source.name, "data": files.digest(source.ds[[*source.drivers, "soil_moisture"]])}
 
