@@ -18,7 +18,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
-from xdrought.reproduction import reproduce
+from xdrought.reproduction import ReportSettings, reproduce
 from xdrought.reproduction.results import QUICK
 
 matplotlib.use("Agg")

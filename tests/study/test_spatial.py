@@ -160,7 +160,9 @@ def test_the_penalty_is_that_of_leaving_sites_out_one_by_one():
     ]  # fmt: skip
     best = 15 * PENALTIES[int(np.argmin(errors))]
     expected = np.stack([fitted(every, best, z[k]) for k in every]) * y.std(0) + y.mean(0)
-    np.testing.assert_allclose(_ridge(x, y, x), expected)
+    at = xr.DataArray(x, dims=("site", "descriptor"))
+    found = _ridge(at, xr.DataArray(y, dims=("site", "column")), at)
+    np.testing.assert_allclose(found.transpose("site", "column"), expected)
 
 
 def test_what_cannot_be_predicted_is_refused():

@@ -110,10 +110,11 @@ def factorial_effects(
     missing = [name for name in FACTORIAL if name not in scores["model"].values]
     if missing:
         raise ValueError(f"the scores lack {missing}; they come from xdrought.study.ablation")
-    table, _ = usable_table(scores.sel(model=list(FACTORIAL)), score)
-    names, signs = _contrasts()
-    effects = np.einsum("em,mrs->ers", signs / (len(FACTORIAL) / 2), table)
-    effects[np.abs(effects) < 1e-12] = 0.0  # rounding is no effect
+    table = xr.DataArray(usable_table(scores.sel(model=list(FACTORIAL)), score)[0], dims=("model", "run", "site"))
+    contrasts = _contrasts()
+    names = contrasts["effect"].values.tolist()
+    labelled = xr.dot(contrasts / (len(FACTORIAL) / 2), table, dim="model")
+    effects = labelled.where(abs(labelled) >= 1e-12, 0.0).transpose("effect", "run", "site").values  # no rounding
     samples = bootstrap_medians(effects, n_boot, seed)
     by_site = effects.mean(axis=1)
     bounds = percentile_interval(samples, confidence)
@@ -131,10 +132,10 @@ def factorial_effects(
     return pd.DataFrame(columns, index=pd.Index(names, name="piece"))
 
 
-def _contrasts() -> tuple[list[str], np.ndarray]:
-    """Names of the seven effects, and +1 or -1 for each network (effect, network)."""
+def _contrasts() -> xr.DataArray:
+    """+1 or -1 for each network (effect, model), with the names of the seven effects."""
     main = np.array([[1 if piece in name else -1 for name in FACTORIAL] for piece in PIECES.values()])
     rows: dict[str, np.ndarray] = {}
     for chosen in [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]:
         rows[" x ".join(list(PIECES)[k] for k in chosen)] = main[list(chosen)].prod(axis=0)
-    return list(rows), np.stack(list(rows.values()))
+    return xr.DataArray(np.stack(list(rows.values())), {"effect": list(rows)}, ("effect", "model"))

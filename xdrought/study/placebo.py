@@ -191,9 +191,16 @@ def _shuffled(true: xr.Dataset, seed: int) -> xr.Dataset:
 
 
 def _random(true: xr.Dataset, seed: int) -> xr.Dataset:
-    matrix = _matrix(true)
-    draws = np.random.default_rng(seed).standard_normal(matrix.shape)
-    return _filled(true, np.nanmean(matrix, axis=0) + np.nanstd(matrix, axis=0) * draws)
+    """Normal numbers with the mean and the spread over sites of each number of the degree."""
+    from scipy.stats import norm
+    from xarray_einstats.stats import XrContinuousRV
+
+    both = true.to_array("statistic")
+    mean, spread = both.mean("site"), both.std("site")
+    standard = XrContinuousRV(norm, xr.zeros_like(mean))
+    draws = standard.rvs(size=true.sizes["site"], dims=["site"], random_state=np.random.default_rng(seed))
+    drawn = (mean + spread * draws).to_dataset("statistic")
+    return true.assign({name: true[name].copy(data=drawn[name].transpose(*true[name].dims)) for name in true})
 
 
 def _identity(true: xr.Dataset, seed: int) -> xr.Dataset:

@@ -73,42 +73,51 @@ def predicted_degree(
     is_known = known.sel(site=degree["site"]).values
     if is_known.sum() < 3:
         raise ValueError(f"{int(is_known.sum())} known sites; a regression needs at least three")
-    x = _site_descriptors(drivers.sel(site=degree["site"]), degree["lat"].values, degree["lon"].values, time)
+    x = _site_descriptors(drivers.sel(site=degree["site"]), degree["lat"], degree["lon"], time)
+    there = known.sel(site=degree["site"]).drop_vars(list(known.coords))
     found = {}
     for name, lowest in (("rho", -1.0), ("p_value", 0.0)):
-        values = degree[name].transpose("site", ...)
-        y = values.values.reshape(len(x), -1)
-        expected = np.clip(_ridge(x[is_known], y[is_known], x), lowest, 1.0)
-        y = np.where(is_known[:, None], y, expected)
-        found[name] = values.copy(data=y.reshape(values.shape)).transpose(*degree[name].dims)
+        values = degree[name].drop_vars(list(degree[name].coords))
+        expected = _ridge(x.isel(site=is_known), values.isel(site=is_known), x).clip(lowest, 1.0)
+        found[name] = degree[name].copy(data=values.where(there, expected).transpose(*values.dims))
     return degree.assign(found)
 
 
-def _site_descriptors(drivers: xr.Dataset, lat: np.ndarray, lon: np.ndarray, time: Hashable) -> np.ndarray:
+def _site_descriptors(drivers: xr.Dataset, lat: xr.DataArray, lon: xr.DataArray, time: Hashable) -> xr.DataArray:
     """(site, descriptor): what is known of a site without measuring soil moisture there."""
     columns = []
     for da in drivers.data_vars.values():
         over = [dim for dim in da.dims if dim != "site"]
-        columns += [da.mean(over).values, da.std(over).values]
+        columns += [da.mean(over), da.std(over)]
     lat, lon = np.deg2rad(lat), np.deg2rad(lon)
     columns += [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-    return np.stack(columns, axis=1)
+    bare = [column.drop_vars(list(column.coords)).astype(float) for column in columns]
+    return xr.concat(bare, "descriptor").transpose("site", "descriptor").compute()
 
 
-def _ridge(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Regression of y (site, column) on x (site, descriptor), both standardised, at `new`."""
-    mean, spread = x.mean(axis=0), x.std(axis=0)
-    spread[spread < 1e-9 * (1 + np.abs(mean))] = np.inf  # what does not vary says nothing
-    z, level, scale = (x - mean) / spread, y.mean(axis=0), y.std(axis=0)
-    target = (y - level) / np.where(scale > 0, scale, 1.0)
-    errors = []
-    for penalty in PENALTIES * len(x):  # each site left out: its residual over one less its leverage
-        hat = 1 / len(x) + z @ np.linalg.solve(z.T @ z + penalty * np.eye(z.shape[1]), z.T)
-        left_out = (target - hat @ target) / (1 - np.diag(hat))[:, None]
-        errors.append(float((left_out**2).mean()))
-    best = PENALTIES[int(np.argmin(errors))] * len(x)
-    weights = np.linalg.solve(z.T @ z + best * np.eye(z.shape[1]), z.T @ target)
-    return level + scale * ((new - mean) / spread @ weights)
+def _ridge(x: xr.DataArray, y: xr.DataArray, new: xr.DataArray) -> xr.DataArray:
+    """Regression of y (site, ...) on x (site, descriptor), both standardised, at `new`."""
+    from xarray_einstats import linalg
+
+    n = x.sizes["site"]
+    mean, spread = x.mean("site"), x.std("site")
+    spread = spread.where(spread >= 1e-9 * (1 + abs(mean)), np.inf)  # what does not vary says nothing
+    z, level, scale = (x - mean) / spread, y.mean("site"), y.std("site")
+    target = (y - level) / scale.where(scale > 0, 1.0)
+    other, at = z.rename(descriptor="other"), z.rename(descriptor="other", site="at")
+    gram = xr.dot(z, other, dim="site")
+    identity = xr.DataArray(np.eye(x.sizes["descriptor"]), dims=gram.dims)
+    errors, weights = [], []
+    for penalty in PENALTIES * n:
+        inverse = linalg.inv(gram + penalty * identity, dims=gram.dims)
+        hat = 1 / n + xr.dot(z, inverse, at, dim=gram.dims)
+        leverage = linalg.diagonal(hat, dims=("site", "at"))
+        # each site left out: its residual over one less its leverage
+        residual = target - xr.dot(hat, target.rename(site="at"), dim="at")
+        errors.append(float(((residual / (1 - leverage.rename({leverage.dims[-1]: "site"}))) ** 2).mean()))
+        weights.append(xr.dot(inverse, xr.dot(other, target, dim="site"), dim="other"))
+    best = weights[int(np.argmin(errors))]
+    return level + scale * xr.dot((new - mean) / spread, best, dim="descriptor")
 
 
 KINDS = ("own", "predicted", "mean", "none")
