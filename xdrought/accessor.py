@@ -137,7 +137,7 @@ class GccmOptions(TypedDict, total=False):
     fdr: str | None
     fdr_dim: Dims
     detrend: bool
-    wrap: bool | None
+    periodic: bool | None
     seed: int
     lat: Hashable
     lon: Hashable
