@@ -100,9 +100,9 @@ def test_settings_are_told_apart_by_what_they_hold():
     assert plain(array) != plain(array.assign_coords(x=[0, 2]))
     assert plain({"a": (np.int64(1), [np.float32(2)])}) == {"a": [1, [2.0]]}
     assert plain(None) is None
-    split = SplitConfig(clusters=array)
+    split = SplitConfig("spatial_monte_carlo", clusters=array)
     assert plain(split)["clusters"] == plain(array)
-    assert plain(split) != plain(SplitConfig(clusters=array + 1))
+    assert plain(split) != plain(SplitConfig("spatial_monte_carlo", clusters=array + 1))
 
 
 def one() -> xr.Dataset:
