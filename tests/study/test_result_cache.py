@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 
@@ -121,7 +122,7 @@ def test_a_dataset_is_made_once_and_anew_for_other_settings(tmp_path, caplog):
         for settings, times in (({"k": 1}, 1), ({"k": 1}, 1), ({"k": 2}, 2), ({"k": 2}, 2), ({"k": 1}, 2)):
             xr.testing.assert_identical(cache.dataset("thing", settings, make), one())
             assert len(made) == times
-    assert [record.message for record in caplog.records] == ["thing: 0 CPU s"] * 2
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["thing"] * 2
     ResultCache(tmp_path, {"data": 2}).dataset("thing", {"k": 2}, make)
     assert len(made) == 3
     assert ResultCache(None).dataset("thing", {}, make).identical(one())
@@ -157,7 +158,7 @@ def test_the_cost_of_what_was_asked_for_is_added_up(tmp_path):
     first = ResultCache(tmp_path)
     first.dataset("thing", {}, lambda _: one())
     (note,) = tmp_path.glob("*.json")
-    note.write_text(note.read_text().replace('"cpu_seconds": 0.0', '"cpu_seconds": 7.5'))
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"cpu_seconds": 7.5}))
     again = ResultCache(tmp_path)
     again.dataset("thing", {}, lambda _: one())
     assert again.cpu_seconds == 7.5
