@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -358,3 +360,11 @@ def test_every_unit_of_the_short_table_agrees_with_pint():
         source, target = (powers.sub("**", "dimensionless" if one == "1" else one) for one in (unit, base))
         expected = [ureg.Quantity(value, source).to(target).magnitude for value in (0.0, 1.0)]
         assert [offset, factor + offset] == pytest.approx(expected)
+
+
+def test_the_page_of_the_documentation_is_the_table():
+    root = Path(__file__).parents[2]
+    script = runpy.run_path(str(root / "docs" / "studies" / "what_is_refused.py"))
+    assert (root / "docs" / "_include" / "limits.md").read_text() == script["table"](), (
+        "run docs/studies/what_is_refused.py"
+    )
