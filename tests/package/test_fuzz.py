@@ -18,7 +18,7 @@ from tests.support.mutations import Reader, attack, mutate, outcome
 from tests.support.towers import random_sites
 from xdrought.data import open_fluxnet, open_uscrn
 from xdrought.data.era5 import open_era5
-from xdrought.forecast import load
+from xdrought.forecast import load_forecaster
 from xdrought.simulation import twin
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -59,7 +59,7 @@ def era5_netcdf(folder: Path) -> Reader:
 def saved_forecaster(folder: Path) -> Reader:
     path = folder / "it.xdrought"
     untrained(random_sites(2, 90, 2), "ResAttCauRec", widths=(2, 2)).save(path)
-    return Reader("saved forecaster", path.name, path.read_bytes(), load, "load")
+    return Reader("saved forecaster", path.name, path.read_bytes(), load_forecaster, "load_forecaster")
 
 
 READERS: list[Callable[[Path], Reader]] = [

@@ -75,7 +75,7 @@ def open_era5(
     >>> from xdrought.data import era5
     >>> from xdrought import simulation
     >>> path = f"{tempfile.mkdtemp()}/hours.zarr"
-    >>> stores = twin.to_era5(simulation.simulate_grid(2, 3, 5), path, format="zarr", step="hour")
+    >>> stores = simulation.to_era5(simulation.simulate_grid(2, 3, 5), path, format="zarr", step="hour")
     >>> era5.open_era5(stores, drivers=["t2m", "tp"]).tp.shape
     (5, 2, 3)
     """
