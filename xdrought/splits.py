@@ -49,7 +49,9 @@ class Splits:
     def part_of(self, times: xr.DataArray) -> xr.DataArray:
         """The part of each target day, on the places and the days `times`: int8 with CF flags, 0 outside of all."""
         masks = [self.mask(part, times) for part in PARTS]
-        number = sum(mask.astype("int8") * np.int8(k) for k, mask in enumerate(masks, start=1))
+        number = masks[0].astype("int8")
+        for k, mask in enumerate(masks[1:], start=2):
+            number = number + mask.astype("int8") * np.int8(k)
         flags = {"flag_values": np.arange(len(PARTS) + 1, dtype="int8"), "flag_meanings": " ".join((OUTSIDE, *PARTS))}
         return number.astype("int8").assign_attrs(long_name="part of the data that the target day belongs to", **flags)
 

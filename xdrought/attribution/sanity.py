@@ -369,8 +369,8 @@ def _similarity(first: xr.DataArray, second: xr.DataArray) -> xr.Dataset:
     known = (first.notnull() & second.notnull()).all(FEATURES)
     similarity = {}
     for name, (a, b) in pairs.items():
-        ranks = [stats.rankdata(values.fillna(0.0), dims=FEATURES) for values in (a, b)]
-        rho = xr.corr(*ranks, dim=FEATURES).fillna(0.0).where(known)
+        ranks_a, ranks_b = (stats.rankdata(values.fillna(0.0), dims=FEATURES) for values in (a, b))
+        rho = xr.corr(ranks_a, ranks_b, dim=FEATURES).fillna(0.0).where(known)
         text = f"rank correlation of {names[name]} with those of the trained network"
         similarity[name] = rho.mean(windows).drop_attrs().assign_attrs(long_name=text, units="1")
     return xr.Dataset(similarity)

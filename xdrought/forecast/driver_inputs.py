@@ -91,11 +91,11 @@ def in_known_units(ds: xr.Dataset, drivers: Sequence[Hashable], known: Mapping[H
     changed = {}
     for name in drivers:
         wanted = known.get(name)
-        differs = wanted is not None and ds[name].attrs.get("units") != wanted
-        if differs:  # units of something else are told first
-            units.require_convertible(ds[name], wanted)
-        da = limits.check(ds[name])
-        changed[name] = units.convert(da, wanted) if differs else da
+        if wanted is None or ds[name].attrs.get("units") == wanted:
+            changed[name] = limits.check(ds[name])
+            continue
+        units.require_convertible(ds[name], wanted)  # units of something else are told first
+        changed[name] = units.convert(limits.check(ds[name]), wanted)
     return ds.assign(changed)
 
 

@@ -33,7 +33,7 @@ def check_reference(audit: Audit, reference: xr.DataArray | None) -> Finding:
         return Finding("reference", UNKNOWN, looked_at, words)
     used = reference.notnull()
     tested = audit.days_of("the tested days", audit.central)
-    first = tested[audit.time].where(tested).min(audit.time, skipna=True)  # NaT where nothing is tested
+    first = tested[audit.time].where(tested).min([audit.time], skipna=True)  # NaT where nothing is tested
     n_tested = int((used & tested).sum())  # on their common labels
     n_later = int((used & (used[audit.time] >= first)).sum()) - n_tested
     numbers = {"values": int(used.sum()), "tested values among them": n_tested, "later values among them": n_later}

@@ -199,7 +199,9 @@ def _random(true: xr.Dataset, seed: int) -> xr.Dataset:
     both = true.to_array("statistic")
     mean, spread = both.mean("site"), both.std("site")
     standard = XrContinuousRV(norm, xr.zeros_like(mean))
-    draws = standard.rvs(size=true.sizes["site"], dims=["site"], random_state=np.random.default_rng(seed))
+    draws: Any = standard.rvs(  # type: ignore[func-returns-value]
+        size=true.sizes["site"], dims=["site"], random_state=np.random.default_rng(seed)
+    )
     drawn = (mean + spread * draws).to_dataset("statistic")
     return true.assign({name: true[name].copy(data=drawn[name].transpose(*true[name].dims)) for name in true})
 
@@ -335,7 +337,7 @@ def gain_shares(
         share, low, high = (
             (medians[k] / medians[0], *percentile_interval(ratio[k], confidence)) if is_gain else (np.nan,) * 3
         )
-        words = _verdict(low, high) if is_gain else _refusal(medians[0], *bounds[0])
+        words = _verdict(float(low), float(high)) if is_gain else _refusal(medians[0], *bounds[0])
         rows.append(
             {
                 "model": name, "gain": medians[k], "lower": bounds[k, 0], "upper": bounds[k, 1], "share": share,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -89,8 +89,8 @@ def _site_descriptors(drivers: xr.Dataset, lat: xr.DataArray, lon: xr.DataArray,
     for da in drivers.data_vars.values():
         over = [dim for dim in da.dims if dim != "site"]
         columns += [da.mean(over), da.std(over)]
-    lat, lon = np.deg2rad(lat), np.deg2rad(lon)
-    columns += [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
+    phi, lam = np.deg2rad(lat), np.deg2rad(lon)
+    columns += cast(list[xr.DataArray], [np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
     bare = [column.drop_vars(list(column.coords)).astype(float) for column in columns]
     return xr.concat(bare, "descriptor").transpose("site", "descriptor").compute()
 

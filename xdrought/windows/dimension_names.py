@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 import xarray as xr
@@ -34,7 +34,8 @@ class DimensionNames:
     def to_theirs(self, obj: _Labelled) -> _Labelled:
         """`obj` with the caller's names, and with the sites stacked as they were."""
         if self.levels and SITE in obj.dims and set(self.levels) <= set(obj.coords):
-            obj = obj.drop_vars(SITE, errors="ignore").set_index({SITE: list(self.levels)})
+            levels: dict[Any, Any] = {SITE: list(self.levels)}
+            obj = obj.drop_vars(SITE, errors="ignore").set_index(levels)
         return _renamed(obj, {SITE: self.site, LAT: self.lat, LON: self.lon})
 
     def stored(self) -> dict[str, str]:
@@ -72,7 +73,7 @@ def time_name(ds: xr.Dataset, time: Hashable) -> Hashable:
     return dims[0] if len(dims) == 1 else time
 
 
-def known_names(ds: xr.Dataset, settings: dict[str, str], **given: Hashable | None) -> DimensionNames:
+def known_names(ds: xr.Dataset, settings: Mapping[str, Any], **given: Hashable | None) -> DimensionNames:
     """The names given, else those of the training where they are in `ds`, else as :func:`dimension_names`."""
     if isinstance(ds, xr.Dataset):
         stored = {key: settings.get(f"{key}_name") for key in given}
