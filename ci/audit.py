@@ -47,8 +47,11 @@ def report(answer: dict | None, n_asked: int) -> tuple[int, list[str]]:
     if answer is None:
         return NOT_CHECKED, ["the service could not be reached: NOTHING was checked; run it where the network is open"]
     skipped = [one["name"] for one in answer["dependencies"] if "skip_reason" in one]
-    bad = [(one["name"], one["version"], [v["id"] for v in one["vulns"]])
-           for one in answer["dependencies"] if one.get("vulns")]  # fmt: skip
+    bad = [
+        (one["name"], one["version"], [v["id"] for v in one["vulns"]])
+        for one in answer["dependencies"]
+        if one.get("vulns")
+    ]
     n = n_asked - len(skipped)
     words = [f"{n} of {n_asked} packages were checked, {len(bad)} have known vulnerabilities"]
     words += [f"{name} {version}: {', '.join(ids)}" for name, version, ids in bad]

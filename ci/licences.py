@@ -16,11 +16,21 @@ PAGE = Path(__file__).parents[1] / "docs" / "_include" / "licences.md"
 EXTRAS = ("plot", "distributed", "reference")
 # words in metadata, by what they mean; the first that fits
 MEANING = {
-    "GPL": "GPL", "AGPL": "AGPL", "LGPL": "LGPL",
-    "MPL-2.0": "MPL-2.0", "Mozilla Public License 2.0": "MPL-2.0",
-    "Apache": "Apache-2.0", "BSD": "BSD", "MIT-CMU": "HPND", "MIT": "MIT", "PSF": "PSF-2.0",
-    "Python Software Foundation": "PSF-2.0", "ISC": "ISC", "0BSD": "0BSD", "Zlib": "Zlib",
-}  # fmt: skip
+    "GPL": "GPL",
+    "AGPL": "AGPL",
+    "LGPL": "LGPL",
+    "MPL-2.0": "MPL-2.0",
+    "Mozilla Public License 2.0": "MPL-2.0",
+    "Apache": "Apache-2.0",
+    "BSD": "BSD",
+    "MIT-CMU": "HPND",
+    "MIT": "MIT",
+    "PSF": "PSF-2.0",
+    "Python Software Foundation": "PSF-2.0",
+    "ISC": "ISC",
+    "0BSD": "0BSD",
+    "Zlib": "Zlib",
+}
 FREE = {"MPL-2.0", "Apache-2.0", "BSD", "HPND", "MIT", "PSF-2.0", "ISC", "0BSD", "Zlib"}
 
 

@@ -115,8 +115,11 @@ def missed(reached: Iterable[tuple[str, int]]) -> list[tuple[str, int, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name, source = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
         lines = source.splitlines()
-        found += [(name, at, " ".join(lines[at - 1 : at + 1]).strip()) for at in raises_in(source)
-                  if (name, at) not in reached]  # fmt: skip
+        found += [
+            (name, at, " ".join(lines[at - 1 : at + 1]).strip())
+            for at in raises_in(source)
+            if (name, at) not in reached
+        ]
     return found
 
 

@@ -95,9 +95,16 @@ for cells, marker in ((today.drought_class == CLASSES["flash_condition"], "o"), 
     lat, lon = np.nonzero(cells.values)
     for ax in axes:
         ax.plot(
-            today.lon[lon], today.lat[lat], marker, color="black", markersize=3, markeredgewidth=0.7, linestyle="",
-            transform=ccrs.PlateCarree(), zorder=4,
-        )  # fmt: skip
+            today.lon[lon],
+            today.lat[lat],
+            marker,
+            color="black",
+            markersize=3,
+            markeredgewidth=0.7,
+            linestyle="",
+            transform=ccrs.PlateCarree(),
+            zorder=4,
+        )
 
 # %%
 # And its table: where a flash drought is most probable, and how the soil stands there.

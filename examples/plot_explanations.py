@@ -42,9 +42,15 @@ first = xr.DataArray(np.arange(24) % 4, {"site": ds.site})
 ds["soil_moisture"] = ds.soil_moisture.where((years >= first) & (years < first + 7))
 
 forecaster = ds.xdrought.fit_resattcaurec(
-    "soil_moisture", variant="CauRec", widths=(16, 16), epochs=3, batch_size=256, learning_rate=4e-3, device="cpu",
+    "soil_moisture",
+    variant="CauRec",
+    widths=(16, 16),
+    epochs=3,
+    batch_size=256,
+    learning_rate=4e-3,
+    device="cpu",
     progress=False,
-)  # fmt: skip
+)
 forecast = ds.xdrought.predict(forecaster, device="cpu").soil_moisture
 tested = forecast.where(forecaster.splits.mask("test", forecast.time))
 scores = xdrought.verify(tested, ds.soil_moisture, n_boot=1)
@@ -54,9 +60,7 @@ scores = xdrought.verify(tested, ds.soil_moisture, n_boot=1)
 
 events = ds.xdrought.flash_drought_events("soil_moisture")
 onsets = ds.xdrought.drought_classes("soil_moisture").isin([1, 3])
-shares = ds.xdrought.attributions(
-    forecaster, where=onsets, n_background=40, n_draws=40, device="cpu", progress=False
-)  # fmt: skip
+shares = ds.xdrought.attributions(forecaster, where=onsets, n_background=40, n_draws=40, device="cpu", progress=False)
 importance = xdrought.event_importance(shares, events)
 complexity = xdrought.drought_complexity(shares, events)
 rate = events.intensification_rate.assign_attrs(long_name="intensification rate")
@@ -109,7 +113,7 @@ explained = shares.prediction.notnull()
 curves = deletion_curve(ds, forecaster, where=explained, n_windows=60, device="cpu")
 similarity = weight_randomisation(
     ds, forecaster, where=explained, n_windows=30, n_background=40, n_draws=80, device="cpu"
-)  # fmt: skip
+)
 figure, axes = plt.subplots(1, 2, figsize=(7.8, 3.4), layout="constrained")
 plot_deletion(curves, ax=axes[0])
 plot_weight_randomisation(similarity, ax=axes[1])

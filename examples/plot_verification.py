@@ -63,9 +63,14 @@ plot.plot_scores(scores, kind="violins")
 # for their number.
 
 differences = compare_models(
-    tested, moisture, baseline="damped_persistence", lead=lead, train=train,
-    drivers={"ERA5 soil water": world.swvl1}, matching="mean_variance",
-)  # fmt: skip
+    tested,
+    moisture,
+    baseline="damped_persistence",
+    lead=lead,
+    train=train,
+    drivers={"ERA5 soil water": world.swvl1},
+    matching="mean_variance",
+)
 differences.round(3)
 
 # %%
@@ -102,9 +107,7 @@ probabilities = {
     name: xr.apply_ufunc(norm.cdf, (dry - best) / (spread * width)).sel(time=test)
     for name, width in (("regression", 1), ("too sure", 0.5))
 }
-found = {
-    name: xdrought.probability_scores(one, occurred, climatology=0.2) for name, one in probabilities.items()
-}  # fmt: skip
+found = {name: xdrought.probability_scores(one, occurred, climatology=0.2) for name, one in probabilities.items()}
 plot.plot_reliability(found)
 
 # %%

@@ -266,9 +266,21 @@ def planted_ranks(
     ).assign(soil_moisture=soil.assign_attrs(units="m3 m-3"))
     options = {"batch_size": 256, "learning_rate": 3e-3} | options
     forecaster = xdrought.fit_resattcaurec(
-        departures, "soil_moisture", DRIVERS, variant="Rec", widths=(16,), window=3, lead=1, target_history=True,
-        predict_change=True, epochs=epochs, runs=runs, device="cpu", progress=False, **options,
-    )  # fmt: skip
+        departures,
+        "soil_moisture",
+        DRIVERS,
+        variant="Rec",
+        widths=(16,),
+        window=3,
+        lead=1,
+        target_history=True,
+        predict_change=True,
+        epochs=epochs,
+        runs=runs,
+        device="cpu",
+        progress=False,
+        **options,
+    )
     where = ds.time.isin(ds.time[2200:2500:11])
     shares = xdrought.attributions(departures, forecaster, where=where, n_draws=100, progress=False)
     shares = shares.attribution.sel(variable=list(DRIVERS))

@@ -28,9 +28,17 @@ def pyedm_both(y: np.ndarray, x: np.ndarray, dim: int, sizes: list[int] | None =
     table = pd.DataFrame({"time": np.arange(y.size), "y": y, "x": x})
     sizes = sizes or [y.size - dim + 1]
     found = pyEDM.CCM(
-        dataFrame=table, columns="y", target="x", libSizes=sizes, sample=sample, E=dim, Tp=0, tau=-1, seed=1,
+        dataFrame=table,
+        columns="y",
+        target="x",
+        libSizes=sizes,
+        sample=sample,
+        E=dim,
+        Tp=0,
+        tau=-1,
+        seed=1,
         parallel=False,
-    )  # fmt: skip
+    )
     return found[["y:x", "x:y"]].to_numpy()[-1]
 
 

@@ -118,9 +118,20 @@ def forecaster_of(path: Path, ds: xr.Dataset) -> xd.Forecaster:
     if not path.exists():
         part = ds.isel(lat=slice(0, 8), lon=slice(0, 8), time=slice(0, 730)).load()
         xd.fit_resattcaurec(
-            part, "soil_moisture", DRIVERS, variant="ResAttRec", size=PATCH, window=WINDOW, lead=LEAD,
-            widths=(4, 8), epochs=2, batch_size=512, learning_rate=2e-3, device="cpu", progress=False,
-        ).save(path)  # fmt: skip
+            part,
+            "soil_moisture",
+            DRIVERS,
+            variant="ResAttRec",
+            size=PATCH,
+            window=WINDOW,
+            lead=LEAD,
+            widths=(4, 8),
+            epochs=2,
+            batch_size=512,
+            learning_rate=2e-3,
+            device="cpu",
+            progress=False,
+        ).save(path)
     return xd.load_forecaster(path)
 
 
@@ -300,10 +311,14 @@ def measure(name: str, work: Path, cluster: LocalCluster, client: Client, kills:
         raise RuntimeError(f"{name}: it was over after {wall:.1f} s, before a worker could be killed")
     shutil.rmtree(out, ignore_errors=True)
     return {
-        "wall": wall, "cpu": sum(last - first for first, last in watch.cpu.values()), "peak": watch.peak,
-        "killed_at": watch.killed_at, "new": len({nanny.pid for nanny in cluster.workers.values()} - before),
-        "bytes": n_bytes, "load": [load, os.getloadavg()[0]],
-    }  # fmt: skip
+        "wall": wall,
+        "cpu": sum(last - first for first, last in watch.cpu.values()),
+        "peak": watch.peak,
+        "killed_at": watch.killed_at,
+        "new": len({nanny.pid for nanny in cluster.workers.values()} - before),
+        "bytes": n_bytes,
+        "load": [load, os.getloadavg()[0]],
+    }
 
 
 def measure_all(work: Path, names: list[str]) -> dict:

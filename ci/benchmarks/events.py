@@ -221,10 +221,17 @@ def page(args: argparse.Namespace, loads: list[str]) -> str:
     loads.append(f"{os.getloadavg()[0]:.1f}")
     best = next(iter(seconds.values()))[0]
     scale = GLOBE / cells
-    lines = [PAGE_HEAD.format(
-        cells=args.cells, gb=4 * args.cells**2 * YEARS_10 / 1e9, machine=describe_machine(),
-        versions=describe_versions(), date=datetime.now(UTC).strftime("%d %B %Y"), loads=", ".join(loads), out=args.out,
-    )]  # fmt: skip
+    lines = [
+        PAGE_HEAD.format(
+            cells=args.cells,
+            gb=4 * args.cells**2 * YEARS_10 / 1e9,
+            machine=describe_machine(),
+            versions=describe_versions(),
+            date=datetime.now(UTC).strftime("%d %B %Y"),
+            loads=", ".join(loads),
+            out=args.out,
+        )
+    ]
     lines += ["| what is timed | s of CPU | us per series | GB/s per core of CPU time |", "|---|---|---|---|"]
     lines += [f"| {k} | {s:.2f} | {1e6 * s / args.cells**2:.1f} | {rate:.2f} |" for k, (s, rate) in seconds.items()]
     lines += ["", MEMORY_WORDS, "| way | extra peak memory, times the cube |", "|---|---|"]
@@ -232,11 +239,21 @@ def page(args: argparse.Namespace, loads: list[str]) -> str:
     lines += [f"| {words[way]} | {value:.2f} |" for way, value in extra.items()]
     lines += ["", PEER_WORDS, "| peer | ran on | s of CPU, whole cube | times the kernel |", "|---|---|---|---|"]
     lines += [f"| {k} | {part} | {s:.1f} | {s / best:.0f} |" for k, (s, part) in peers.items()]
-    lines += ["", STORE_WORDS.format(
-        cells=cells, gb=size / 1e9, disk=on_disk / 1e9, events=runs["both"]["events"], scale=scale,
-        globe=GLOBE * YEARS_40 * 4 / 1e9, wall=runs["both"]["wall"], minutes=runs["both"]["wall"] * scale / 60,
-        core_minutes=runs["both"]["cpu"] * scale / 60, two=runs["both"]["cpu"] * scale / 120,
-    )]  # fmt: skip
+    lines += [
+        "",
+        STORE_WORDS.format(
+            cells=cells,
+            gb=size / 1e9,
+            disk=on_disk / 1e9,
+            events=runs["both"]["events"],
+            scale=scale,
+            globe=GLOBE * YEARS_40 * 4 / 1e9,
+            wall=runs["both"]["wall"],
+            minutes=runs["both"]["wall"] * scale / 60,
+            core_minutes=runs["both"]["cpu"] * scale / 60,
+            two=runs["both"]["cpu"] * scale / 120,
+        ),
+    ]
     head = "| pass over the store | wall s | CPU s | times reading, wall | times reading, CPU | peak memory GB | "
     lines += [head + "0.25 degree: wall min | CPU min |", "|---|---|---|---|---|---|---|---|"]
     for way, text in PASSES.items():

@@ -37,10 +37,15 @@ STRONG = 0.0005  # m3/m3; a weaker planted cause is neither counted as found nor
 TOWERS = {
     "fluxnet": ["P_F", "TA_F", "VPD_F", "SW_IN_F", "LE_F_MDS", "soil_temperature", "WS_F", "PA_F"],
     "uscrn": [
-        "P_DAILY_CALC", "T_DAILY_MAX", "T_DAILY_MIN", "T_DAILY_AVG", "RH_DAILY_AVG", "SOLARAD_DAILY",
+        "P_DAILY_CALC",
+        "T_DAILY_MAX",
+        "T_DAILY_MIN",
+        "T_DAILY_AVG",
+        "RH_DAILY_AVG",
+        "SOLARAD_DAILY",
         "soil_temperature",
     ],
-}  # fmt: skip
+}
 SHIFT = 731  # days
 Answer = tuple[np.ndarray, np.ndarray]  # statistic and p-value of each driver of one site
 Method = Callable[[np.ndarray, np.ndarray, list[str]], Answer]  # from drivers (driver, time), soil (time,), names
@@ -275,10 +280,19 @@ def twin_row(name: str, method: Method, seeds: list[int]) -> str:
         return f"{called[here].mean():.2f}"
 
     cells = [
-        f"{(p < ALPHA)[nothing].mean():.3f}", f"{called[nothing].mean():.3f}", f"{wrong / max(wrong + right, 1):.2f}",
-        f"{(p < ALPHA)[cause].mean():.2f}", f"{called[cause].mean():.2f}", found("tp"), found("t2m", "mx2t"),
-        found("r"), found("ws10"), found("stl1"), f"{ranking(statistic, strength):.2f}", f"{seconds.mean():.2f}",
-    ]  # fmt: skip
+        f"{(p < ALPHA)[nothing].mean():.3f}",
+        f"{called[nothing].mean():.3f}",
+        f"{wrong / max(wrong + right, 1):.2f}",
+        f"{(p < ALPHA)[cause].mean():.2f}",
+        f"{called[cause].mean():.2f}",
+        found("tp"),
+        found("t2m", "mx2t"),
+        found("r"),
+        found("ws10"),
+        found("stl1"),
+        f"{ranking(statistic, strength):.2f}",
+        f"{seconds.mean():.2f}",
+    ]
     print(name, cells, flush=True)
     return f"| {name} | " + " | ".join(cells) + " |"
 
@@ -363,9 +377,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/_include"))
     options = parser.parse_args()
     tables: dict[str, Callable[[], list[str]]] = {
-        "twin": partial(twin_table, options.seeds), "null": partial(null_table, options.seeds),
-        "twelve": partial(twelve_table, options.seeds), "towers": towers_table,
-    }  # fmt: skip
+        "twin": partial(twin_table, options.seeds),
+        "null": partial(null_table, options.seeds),
+        "twelve": partial(twelve_table, options.seeds),
+        "towers": towers_table,
+    }
     for name, make in tables.items():
         if options.only in (None, name):
             lines = make()

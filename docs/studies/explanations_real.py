@@ -80,9 +80,20 @@ class Explained:
     @cached_property
     def forecaster(self) -> xdrought.Forecaster:
         return xdrought.fit_resattcaurec(
-            self.ds, TARGET, NETWORKS[self.network], variant="CauRec", size=1, lead=LEAD, widths=(16, 32),
-            epochs=self.epochs, runs=self.runs, batch_size=256, learning_rate=2e-3, device="cpu", progress=False,
-        )  # fmt: skip
+            self.ds,
+            TARGET,
+            NETWORKS[self.network],
+            variant="CauRec",
+            size=1,
+            lead=LEAD,
+            widths=(16, 32),
+            epochs=self.epochs,
+            runs=self.runs,
+            batch_size=256,
+            learning_rate=2e-3,
+            device="cpu",
+            progress=False,
+        )
 
     @cached_property
     def forecast(self) -> xr.DataArray:
@@ -144,8 +155,10 @@ def degree(one: Explained, out: Path) -> list[str]:
         plot_skill_by_degree(relation, str(name), ax=ax)
     plot_coupling(coupling, ax=axes[1, 2])
     save(figure, out, "degree")
-    lines = ["| driver | ρ of degree and NSE | p | p, adjusted | ρ of degree and NSE of persistence |",
-             "|---|---:|---:|---:|---:|"]  # fmt: skip
+    lines = [
+        "| driver | ρ of degree and NSE | p | p, adjusted | ρ of degree and NSE of persistence |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for name in relation["variable"].values:
         row, other = relation.sel(variable=name), persistence.sel(variable=name)
         lines.append(
@@ -168,8 +181,10 @@ def trends(one: Explained, towers: Explained, out: Path) -> list[str]:
         f"complexity, {one.network.upper()}": (one.complexity, one.events),
     }
     figure, axes = plt.subplots(1, 3, figsize=(12.6, 3.4), layout="constrained")
-    lines = ["| trend a year | within sites | p | rank method | p | all events together | p |",
-             "|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
+    lines = [
+        "| trend a year | within sites | p | rank method | p | all events together | p |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
     for ax, (name, (values, events)) in zip(axes, cases.items(), strict=True):
         linear, rank = (onset_trend(values, events, method=method) for method in ("linear", "rank"))
         plot_onset_trend(linear, title=name, legend=ax is axes[1], ax=ax)
@@ -215,9 +230,7 @@ def synchrony(one: Explained, out: Path) -> list[str]:
     """Figure 7c."""
     found = site_synchrony(one.rate, one.complexity, one.events)
     save(plot_synchrony(found).figure, out, "synchrony")
-    share, low, high, chance = (
-        100 * float(found[name]) for name in ("share", "lower", "upper", "chance_share")
-    )  # fmt: skip
+    share, low, high, chance = (100 * float(found[name]) for name in ("share", "lower", "upper", "chance_share"))
     text = (
         f"Rate and complexity rise together at {share:.0f} % [{low:.0f} %, {high:.0f} %] of "
         f"{int(found.spearman.notnull().sum())} stations with five events or more; by chance {chance:.0f} %, "

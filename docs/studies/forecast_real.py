@@ -45,8 +45,13 @@ class Network:
 def fluxnet() -> xr.Dataset:
     towers, us_ar1 = open_dataset("fluxnet"), open_dataset("us-ar1")
     names = ["soil_moisture", *NETWORKS["fluxnet"].names]
-    return xr.concat([ds[names].astype("float64") for ds in (towers, us_ar1)], "site", join="outer", coords="minimal",
-                     compat="override")  # fmt: skip
+    return xr.concat(
+        [ds[names].astype("float64") for ds in (towers, us_ar1)],
+        "site",
+        join="outer",
+        coords="minimal",
+        compat="override",
+    )
 
 
 NETWORKS = {
@@ -77,7 +82,10 @@ class Configuration:
 PAST = {"target_history": True, "predict_change": True}
 CONFIGURATIONS = {
     "change": Configuration(
-        "Rec, change of the standardised value, own departures", "Rec", [*DRIVERS, *OWN], "standardised",
+        "Rec, change of the standardised value, own departures",
+        "Rec",
+        [*DRIVERS, *OWN],
+        "standardised",
         options={"predict_change": True},
     ),
     "rec-past": Configuration("Rec, target_history and predict_change", "Rec", DRIVERS, options=PAST),
@@ -86,7 +94,7 @@ CONFIGURATIONS = {
     "rec": Configuration("Rec (weather only, as in the paper)", "Rec", DRIVERS),
     "caurec": Configuration("CauRec (weather and causality, as in the paper)", "CauRec", DRIVERS),
     "full": Configuration("ResAttCauRec (as in the paper)", "ResAttCauRec", DRIVERS, widths=(8, 16)),
-}  # fmt: skip
+}
 
 
 def prepared(network: Network) -> tuple[xr.Dataset, Splits]:
@@ -111,10 +119,22 @@ def prepared(network: Network) -> tuple[xr.Dataset, Splits]:
 def trained(ds: xr.Dataset, splits: Splits, one: Configuration, epochs: int) -> xr.DataArray:
     """Forecasts of five seeds, in the units of the observation."""
     forecaster = xdrought.fit_resattcaurec(
-        ds, one.target, one.drivers, variant=one.variant, widths=one.widths, window=WINDOW, lead=LEAD, split=splits,
-        epochs=epochs, learning_rate=2e-3, sampler="independent", runs=SEEDS, device="cpu", progress=False,
+        ds,
+        one.target,
+        one.drivers,
+        variant=one.variant,
+        widths=one.widths,
+        window=WINDOW,
+        lead=LEAD,
+        split=splits,
+        epochs=epochs,
+        learning_rate=2e-3,
+        sampler="independent",
+        runs=SEEDS,
+        device="cpu",
+        progress=False,
         **one.options,
-    )  # fmt: skip
+    )
     forecast = xdrought.predict(ds, forecaster, device="cpu")[one.target]
     return forecast * ds.site_std + ds.site_mean if one.target == "standardised" else forecast
 
@@ -199,11 +219,22 @@ def paired(scores: xr.Dataset, model: str, reference: str) -> tuple[float, float
 
 def table(scores: xr.Dataset) -> str:
     """Markdown: NSE per site and pooled, and paired differences to persistence and to the ridges."""
-    references = ["persistence", "damped_persistence", "Ridge on the same window (weather and own past)",
-                  "Ridge on the same window, one for each site"]  # fmt: skip
-    head = ["", "NSE, median of sites", "NSE, pooled", "RMSE, pooled", "minus persistence",
-            "minus damped persistence", "minus ridge",
-            "minus ridge of each site"]  # fmt: skip
+    references = [
+        "persistence",
+        "damped_persistence",
+        "Ridge on the same window (weather and own past)",
+        "Ridge on the same window, one for each site",
+    ]
+    head = [
+        "",
+        "NSE, median of sites",
+        "NSE, pooled",
+        "RMSE, pooled",
+        "minus persistence",
+        "minus damped persistence",
+        "minus ridge",
+        "minus ridge of each site",
+    ]
     rows = []
     for model in scores.model.values:
         one = scores.sel(model=model)

@@ -62,9 +62,7 @@ def difference_table(scores: xr.Dataset) -> tuple[list[str], str]:
             if row.lower > 0 or row.upper < 0:
                 (ahead if row.lower > 0 else behind)[head].append(int(lead))
         lines.append(f"| {lead} | {' | '.join(cells)} |")
-    words = [
-        f"{head}: above 0 at {_days(ahead[head])}, below 0 at {_days(behind[head])}" for head in heads
-    ]  # fmt: skip
+    words = [f"{head}: above 0 at {_days(ahead[head])}, below 0 at {_days(behind[head])}" for head in heads]
     return lines, f"Whole 95 % interval of the difference in NSE (not adjusted for the leads): {'; '.join(words)}."
 
 

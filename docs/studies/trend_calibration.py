@@ -151,12 +151,23 @@ def as_markdown(draws: int, command: str) -> str:
     power = {
         world: false_rates(world, draws // 4, seed=2, trend=0.1) for world in ("roster", "roster and shared years")
     }
-    lines += ["", "With a true trend of 0.1 a year the same tests find it in " + "; ".join(
-        f"{100 * rates['linear']:.0f} % (`linear`) and {100 * rates['rank']:.0f} % (`rank`) of networks in "
-        f'"{world}"' for world, rates in power.items()) + "."]  # fmt: skip
+    lines += [
+        "",
+        "With a true trend of 0.1 a year the same tests find it in "
+        + "; ".join(
+            f"{100 * rates['linear']:.0f} % (`linear`) and {100 * rates['rank']:.0f} % (`rank`) of networks in "
+            f'"{world}"'
+            for world, rates in power.items()
+        )
+        + ".",
+    ]
     error = 100 * np.sqrt(0.05 * 0.95 / draws)
-    lines += ["", f"{draws:,} networks of {YEARS} years a row, tests at the 5 % level; by chance a rate of 5 % varies "
-              f"by {error:.1f} % (one standard deviation). Command: `{command}`.", ""]  # fmt: skip
+    lines += [
+        "",
+        f"{draws:,} networks of {YEARS} years a row, tests at the 5 % level; by chance a rate of 5 % varies "
+        f"by {error:.1f} % (one standard deviation). Command: `{command}`.",
+        "",
+    ]
     return "\n".join(lines)
 
 

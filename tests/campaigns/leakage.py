@@ -56,8 +56,11 @@ def clean_rows() -> Iterator[str]:
         for title, options in set_ups(windows):
             forecaster = xdrought.fit_resattcaurec(ds, "soil_moisture", drivers, size=size, **QUICK, **options)
             found = xdrought.audit_leakage(forecaster, ds, device="cpu")
-            asked = {"future": "highest correlation with the future", "same series": "highest correlation",
-                     "same location": "nearest (km)"}  # fmt: skip
+            asked = {
+                "future": "highest correlation with the future",
+                "same series": "highest correlation",
+                "same location": "nearest (km)",
+            }
             numbers = [found[check].numbers.get(number) for check, number in asked.items()]
             cells = " | ".join("" if n is None else f"{n:.3g}" for n in numbers)
             print(name, title, found, sep="\n", flush=True)

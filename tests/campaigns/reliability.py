@@ -81,10 +81,14 @@ def dresses(n: int) -> Iterator[tuple[str, int, int]]:
         failed = 0
         for _ in range(n):
             dress = variations.Dress(
-                order=tuple(rng.permutation(["time", "lat", "lon"]).tolist()), chunk=int(rng.integers(1, 5)),
-                single=bool(rng.integers(2)), calendar=str(rng.choice(variations.CALENDARS)),
-                gaps=str(rng.choice(variations.GAPS)), seed=int(rng.integers(2**16)), grid=bool(rng.integers(2)),
-            )  # fmt: skip
+                order=tuple(rng.permutation(["time", "lat", "lon"]).tolist()),
+                chunk=int(rng.integers(1, 5)),
+                single=bool(rng.integers(2)),
+                calendar=str(rng.choice(variations.CALENDARS)),
+                gaps=str(rng.choice(variations.GAPS)),
+                seed=int(rng.integers(2**16)),
+                grid=bool(rng.integers(2)),
+            )
             try:
                 check(case, dress)
             except AssertionError as error:
@@ -95,20 +99,25 @@ def dresses(n: int) -> Iterator[tuple[str, int, int]]:
 
 CAMPAIGNS = {
     "files": (
-        broken_files, 1000,
+        broken_files,
+        1000,
         ["reader", "files", "refused in words", "read all the same", "anything else"],
         "Whole files with one to three changes: bits flipped, pieces lost, doubled, moved or replaced, ends cut off.",
     ),
     "writes": (
-        faults, 20, ["writer", "kills", "found after", "full disks", "found after", "lost"],
+        faults,
+        20,
+        ["writer", "kills", "found after", "full disks", "found after", "lost"],
         "SIGKILL at a random moment, and a limit on the size of files that strikes like a full disk.",
     ),
     "data": (
-        dresses, 20, ["function", "data sets", "changed or different"],
+        dresses,
+        20,
+        ["function", "data sets", "changed or different"],
         "Sites and grids, order of dimensions, chunks, float32 and float64, five calendars, five kinds of gaps: the "
         "input is unchanged, nothing is computed early, and the result is the same.",
     ),
-}  # fmt: skip
+}
 
 
 def main() -> int:

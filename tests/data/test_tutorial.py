@@ -64,16 +64,20 @@ def test_the_twin_by_name(nowhere):
         ("fluxnet2015", {}, ValueError, r"no data called 'fluxnet2015'; there are \['fluxnet', 'twin', 'us-ar1'"),
         ("us-ar1", {"sites": ["US-AR1"]}, ValueError, r"'us-ar1' takes no options, got \['sites'\]"),
         (
-            "fluxnet", {}, FileNotFoundError,
+            "fluxnet",
+            {},
+            FileNotFoundError,
             r"fluxnet.org.*in <folder>/fluxnet2015/, with a sites.csv.*set XDROUGHT_DATA_DIR=<folder> \(now "
             r"XDROUGHT_DATA_DIR is not set\)",
         ),
         (
-            "uscrn", {}, FileNotFoundError,
+            "uscrn",
+            {},
+            FileNotFoundError,
             r"open_uscrn\(stations=\[.*ncei.noaa.gov.*<folder>/uscrn/daily01/<year>/.*is not set\)",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_there_is_told_with_the_cure(nowhere, name, options, error, match):
     with pytest.raises(error, match=f".*{match}"):
         open_dataset(name, **options)

@@ -47,8 +47,10 @@ def on_days(case: Case) -> xr.DataArray:
 def test_hand_worked_cases(case):
     step = case.days[1] - case.days[0] if case.days else 1
     da = on_days(case)
-    options = {k: v * step if k in ("recovery", "min_duration", "min_wet_run", "max_onset") else v
-               for k, v in case.options.items()}  # fmt: skip
+    options = {
+        k: v * step if k in ("recovery", "min_duration", "min_wet_run", "max_onset") else v
+        for k, v in case.options.items()
+    }
     events = xd.flash_drought_events(da, is_percentile=True, **options)
     found = [
         (to, ts, te, bool(flash), bool(censored))
@@ -163,9 +165,12 @@ def test_leap_day_shares_the_pool_of_28_february():
 @pytest.mark.parametrize("case", YUAN2023_CASES, ids=lambda c: c.name)
 def test_yuan2023_hand_worked(case):
     da = series(case.series, freq="5D")
-    events = xd.flash_drought_events(da, definition="yuan2023", is_percentile=True, **{
-        k: v * 5 if k == "min_duration" else (v / 5 if k == "min_rate" else v) for k, v in case.options.items()
-    })  # fmt: skip
+    events = xd.flash_drought_events(
+        da,
+        definition="yuan2023",
+        is_percentile=True,
+        **{k: v * 5 if k == "min_duration" else (v / 5 if k == "min_rate" else v) for k, v in case.options.items()},
+    )
     index = da.get_index("time")
     found = list(
         zip(
@@ -224,9 +229,12 @@ def test_yuan2019_counts_the_onset_and_ends_at_the_20th():
     assert events.intensification_rate.values.tolist() == [2.7]
     assert events.duration.values.tolist() == [5]
     # the same fall with a fifth pentad missing is too short: onset point and start only
-    assert xd.flash_drought_events(
-        series([45, 18, 20, 50], freq="5D"), definition="yuan2019", is_percentile=True
-    ).sizes["event"] == 0  # fmt: skip
+    assert (
+        xd.flash_drought_events(series([45, 18, 20, 50], freq="5D"), definition="yuan2019", is_percentile=True).sizes[
+            "event"
+        ]
+        == 0
+    )
 
 
 def test_o_park_needs_two_pentads_to_recover():
@@ -517,29 +525,56 @@ DAY = series(np.arange(100.0))
         (ValueError, "pool='x'", lambda: xd.soil_moisture_percentile(DAY, pool="x")),
         (ValueError, "window=3", lambda: xd.soil_moisture_percentile(DAY, window=3)),
         (ValueError, "holds no step", lambda: xd.soil_moisture_percentile(DAY, reference=("1990", "1991"))),
-        (ValueError, "reference has units 'mm'", lambda: xd.soil_moisture_percentile(
-            DAY.assign_attrs(units="%"), reference=DAY.assign_attrs(units="mm"))),
+        (
+            ValueError,
+            "reference has units 'mm'",
+            lambda: xd.soil_moisture_percentile(DAY.assign_attrs(units="%"), reference=DAY.assign_attrs(units="mm")),
+        ),
         (ValueError, "frozen='thaw'", lambda: xd.drought_classes(DAY, frozen="thaw")),
-        (ValueError, r"'sm' has a dimension 'event', a name that the result uses.*rename\(\{'event': ...\}\)",
-         lambda: xd.flash_drought_events(DAY.expand_dims(event=2))),
+        (
+            ValueError,
+            r"'sm' has a dimension 'event', a name that the result uses.*rename\(\{'event': ...\}\)",
+            lambda: xd.flash_drought_events(DAY.expand_dims(event=2)),
+        ),
         (ValueError, "has a dimension 'definition'", lambda: xd.drought_classes(DAY.expand_dims(definition=2))),
         (ValueError, 'frozen="mask" needs', lambda: xd.drought_classes(DAY, frozen="mask")),
         (ValueError, "has no units", lambda: xd.drought_classes(DAY, soil_temperature=DAY)),
-        (ValueError, "cannot be converted", lambda: xd.drought_classes(
-            DAY, soil_temperature=DAY.assign_attrs(units="Pa"))),
-        (ValueError, "soil_temperature lacks 50 of the record's 100 labels along 'time'", lambda: xd.drought_classes(
-            DAY, soil_temperature=DAY[:50].assign_attrs(units="degC"))),
-        (ValueError, r"of soil_temperature is needed: use .chunk\(\{'time': -1\}\)", lambda: xd.drought_classes(
-            DAY.chunk(), soil_temperature=DAY.assign_attrs(units="degC").chunk(time=50))),
-        (ValueError, "'time' has 2 chunks; the whole reference is needed", lambda: xd.drought_classes(
-            DAY.chunk(), reference=DAY.chunk(time=50))),
-        (ValueError, r"soil_temperature has the dimension\(s\) \['x'\] that", lambda: xd.drought_classes(
-            DAY, soil_temperature=DAY.expand_dims(x=2).assign_attrs(units="degC"))),
-        (ValueError, "has units 'm3 m-3'; expected percent", lambda: xd.drought_classes(
-            DAY.assign_attrs(units="m3 m-3"), is_percentile=True)),
+        (
+            ValueError,
+            "cannot be converted",
+            lambda: xd.drought_classes(DAY, soil_temperature=DAY.assign_attrs(units="Pa")),
+        ),
+        (
+            ValueError,
+            "soil_temperature lacks 50 of the record's 100 labels along 'time'",
+            lambda: xd.drought_classes(DAY, soil_temperature=DAY[:50].assign_attrs(units="degC")),
+        ),
+        (
+            ValueError,
+            r"of soil_temperature is needed: use .chunk\(\{'time': -1\}\)",
+            lambda: xd.drought_classes(DAY.chunk(), soil_temperature=DAY.assign_attrs(units="degC").chunk(time=50)),
+        ),
+        (
+            ValueError,
+            "'time' has 2 chunks; the whole reference is needed",
+            lambda: xd.drought_classes(DAY.chunk(), reference=DAY.chunk(time=50)),
+        ),
+        (
+            ValueError,
+            r"soil_temperature has the dimension\(s\) \['x'\] that",
+            lambda: xd.drought_classes(DAY, soil_temperature=DAY.expand_dims(x=2).assign_attrs(units="degC")),
+        ),
+        (
+            ValueError,
+            "has units 'm3 m-3'; expected percent",
+            lambda: xd.drought_classes(DAY.assign_attrs(units="m3 m-3"), is_percentile=True),
+        ),
         (ValueError, "leaves nothing to rank", lambda: xd.drought_classes(DAY, is_percentile=True, reference=DAY)),
-        (ValueError, "needs daily soil moisture", lambda: xd.drought_classes(
-            DAY, definition="osman2021", is_percentile=True)),
+        (
+            ValueError,
+            "needs daily soil moisture",
+            lambda: xd.drought_classes(DAY, definition="osman2021", is_percentile=True),
+        ),
         (ValueError, "list is empty", lambda: xd.drought_classes(DAY, definition=[])),
         (ValueError, "repeat", lambda: xd.drought_classes(DAY, definition=["tang2025", "tang2025"])),
         (ValueError, "censored='x'", lambda: xd.flash_drought_events(DAY, censored="x")),
@@ -547,7 +582,7 @@ DAY = series(np.arange(100.0))
         (TypeError, "expected a DataArray, got Dataset", lambda: xd.drought_classes(DAY.to_dataset(name="x"))),
         (ValueError, "no 'definition' dimension", lambda: xd.definition_agreement(xd.drought_classes(DAY))),
     ],
-)  # fmt: skip
+)
 def test_wrong_input_raises_with_words(error, match, call):
     with pytest.raises(error, match=match):
         call()

@@ -437,7 +437,7 @@ def test_flipped_bits_never_pass_unseen(sites, causal, saved):
         (None, {"device": "nonsense"}, ValueError, "device='nonsense' is not usable here"),
         (None, {"split": SplitConfig(fractions=(1, 1, 1))}, ValueError, "three shares that add up to 1"),
     ],
-)  # fmt: skip
+)
 def test_refusals_of_training(change, options, error, match):
     ds = random_sites(2, 120)
     with pytest.raises(error, match=match):

@@ -259,9 +259,21 @@ def test_training_with_the_past_beats_persistence_on_a_known_process():
     """Soil that keeps 90 % a day falls back to its mean: ten days ahead the change is -0.65 times the anomaly."""
     ds = forced_soil(2, 500)
     forecaster = fit_resattcaurec(
-        ds, TARGET, ["tp"], variant="Rec", target_history=True, predict_change=True, window=3, lead=10,
-        epochs=30, learning_rate=0.005, batch_size=64, widths=(8,), device="cpu", progress=False,
-    )  # fmt: skip
+        ds,
+        TARGET,
+        ["tp"],
+        variant="Rec",
+        target_history=True,
+        predict_change=True,
+        window=3,
+        lead=10,
+        epochs=30,
+        learning_rate=0.005,
+        batch_size=64,
+        widths=(8,),
+        device="cpu",
+        progress=False,
+    )
     assert (forecaster.target_inputs.history, forecaster.target_inputs.change, forecaster.target_inputs.latency) == (
         True,
         True,

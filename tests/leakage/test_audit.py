@@ -27,10 +27,27 @@ from xdrought.windows.labelled import patches
 TARGET, DRIVERS = "soil_moisture", ["tp", "t2m"]
 SMALL = {"window": 5, "lead": 2, "epochs": 1, "batch_size": 256, "device": "cpu", "progress": False, "widths": (4, 4)}
 CHECKS = [
-    "data", "order", "overlap", "embargo", "same series", "same location", "scaling", "causality", "reference",
-    "percentiles", "standardised", "range", "site statistics", "future", "future of drivers", "issue times",
-    "threshold", "filled gaps", "repeated days", "best epoch",
-]  # fmt: skip
+    "data",
+    "order",
+    "overlap",
+    "embargo",
+    "same series",
+    "same location",
+    "scaling",
+    "causality",
+    "reference",
+    "percentiles",
+    "standardised",
+    "range",
+    "site statistics",
+    "future",
+    "future of drivers",
+    "issue times",
+    "threshold",
+    "filled gaps",
+    "repeated days",
+    "best epoch",
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -70,10 +87,15 @@ def train_days(ds: xr.Dataset) -> xr.DataArray:
 
 @pytest.mark.parametrize("variant", ["Rec", "CauRec"])
 @pytest.mark.parametrize(
-    "past", [{}, {"target_history": True}, {"predict_change": True},
-             {"target_history": True, "predict_change": True, "latency": 3}],
+    "past",
+    [
+        {},
+        {"target_history": True},
+        {"predict_change": True},
+        {"target_history": True, "predict_change": True, "latency": 3},
+    ],
     ids=["none", "history", "change", "both late"],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("split", ["chronological", "spatial_monte_carlo"])
 def test_a_clean_set_up_passes(ds, variant, past, split):
     forecaster = fit(ds, variant=variant, split=split, **past)
@@ -124,7 +146,7 @@ def test_what_is_prepared_from_the_training_part_passes(ds):
         unit=(ds.t2m - ds.t2m.where(train).min()) / (ds.t2m.where(train).max() - ds.t2m.where(train).min()),
         day=xr.zeros_like(ds.tp) + np.arange(ds.sizes["time"]),
         wet=ds[TARGET].rolling(time=30, min_periods=1).mean(),
-    )  # fmt: skip
+    )
     drivers = [*DRIVERS, "percentile", "departure", "height", "season", "unit", "day", "wet"]
     found = audit_leakage(fit(ready, drivers), ready)
     assert found.clean, found
@@ -391,8 +413,9 @@ def parts_that_share_days(ds, monkeypatch):
 
 
 def test_before_training(ds, monkeypatch):
-    return fit(ds, split=dated(ds, ("2001-12-15", "2003-12-31"), ("2001-06-15", "2001-12-01"),
-                               ("2001-01-08", "2001-06-01"))), ds  # fmt: skip
+    return fit(
+        ds, split=dated(ds, ("2001-12-15", "2003-12-31"), ("2001-06-15", "2001-12-01"), ("2001-01-08", "2001-06-01"))
+    ), ds
 
 
 test_before_training.__test__ = False  # a leak, not a test
@@ -562,8 +585,9 @@ def test_parts_changed_after_training_certify_nothing(ds):
 def test_a_causality_that_cannot_be_computed_again_is_unknown(ds):
     def mine(drivers, target, *, direction, time):
         shape = (ds.sizes["site"], len(drivers), 1)
-        values = xr.DataArray(np.full(shape, 0.5), {"site": ds.site, "variable": list(drivers)},
-                              ("site", "variable", "cell"))  # fmt: skip
+        values = xr.DataArray(
+            np.full(shape, 0.5), {"site": ds.site, "variable": list(drivers)}, ("site", "variable", "cell")
+        )
         return xr.Dataset({"rho": values, "p_value": values})
 
     degree = causality_degree(ds[DRIVERS], ds[TARGET], train=train_days(ds), method=mine)
@@ -581,11 +605,14 @@ def test_sites_without_coordinates_cannot_be_told_apart(ds):
 
 
 def test_a_report_is_read_as_text_table_and_html():
-    found = LeakageReport("Rec, 1 run", (
-        Finding("scaling", "LEAK", "mean <and> spread", "the whole record", {"difference": 0.25, "days": 3}),
-        Finding("order", "passed", "days", "one after the other"),
-        Finding("causality", "unknown", "degrees", "cannot be told"),
-    ))  # fmt: skip
+    found = LeakageReport(
+        "Rec, 1 run",
+        (
+            Finding("scaling", "LEAK", "mean <and> spread", "the whole record", {"difference": 0.25, "days": 3}),
+            Finding("order", "passed", "days", "one after the other"),
+            Finding("causality", "unknown", "degrees", "cannot be told"),
+        ),
+    )
     assert not found.clean
     assert (found.leaks, found.unknown) == (("scaling",), ("causality",))
     assert found["order"].computed_on == "one after the other"

@@ -153,8 +153,9 @@ def test_known_ends_and_even_draws_lower_the_error():
     exact = expected_gradients(network, inputs, background, every, reduce=(1, 3, 4)).x
 
     def error(draws: list[Draws], known_ends: bool) -> float:
-        found = [expected_gradients(network, inputs, background, d, reduce=(1, 3, 4), known_ends=known_ends).x
-                 for d in draws]  # fmt: skip
+        found = [
+            expected_gradients(network, inputs, background, d, reduce=(1, 3, 4), known_ends=known_ends).x for d in draws
+        ]
         return float((torch.stack(found) - exact).square().mean().sqrt())
 
     rng = np.random.default_rng(0)

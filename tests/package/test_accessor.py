@@ -62,37 +62,73 @@ def by_name_and_by_array(ds: xr.Dataset) -> dict[str, list[tuple]]:
         ],
         "drought_classes": [
             (("soil_moisture",), {"reference": "wetter"}, (ds.soil_moisture,), {"reference": ds.wetter}),
-            (("soil_moisture",), {"reference": ("2001-01-01", "2001-06-30")}, (ds.soil_moisture,),
-             {"reference": ("2001-01-01", "2001-06-30")}),
+            (
+                ("soil_moisture",),
+                {"reference": ("2001-01-01", "2001-06-30")},
+                (ds.soil_moisture,),
+                {"reference": ("2001-01-01", "2001-06-30")},
+            ),
         ],
-        "drought_summary": [(("soil_moisture",), {"definition": "yuan2019"}, (ds.soil_moisture,),
-                             {"definition": "yuan2019"})],
+        "drought_summary": [
+            (("soil_moisture",), {"definition": "yuan2019"}, (ds.soil_moisture,), {"definition": "yuan2019"})
+        ],
         "ccm": [
             (("t2m", "soil_moisture"), {}, (ds.t2m, ds.soil_moisture), {}),
             ((["t2m", "tp"], "soil_moisture"), {"tau": 2}, (pair, ds.soil_moisture), {"tau": 2}),
-            (("t2m",), {"effect": "soil_moisture", "where": "summer"}, (ds.t2m, ds.soil_moisture),
-             {"where": ds.summer}),
+            (
+                ("t2m",),
+                {"effect": "soil_moisture", "where": "summer"},
+                (ds.t2m, ds.soil_moisture),
+                {"where": ds.summer},
+            ),
         ],
         "driver_gain": [
             ((["t2m", "tp"], "soil_moisture"), {"where": "summer"}, (pair, ds.soil_moisture), {"where": ds.summer}),
         ],
         "driver_contributions": [((["t2m", "tp"], "soil_moisture"), {}, (pair, ds.soil_moisture), {})],
         "causality_degree": [
-            ((["t2m", "tp"], "soil_moisture"), {"train": ("2001", "2001")}, (pair, ds.soil_moisture),
-             {"train": ("2001", "2001")}),
-            ((("t2m", "tp"), "soil_moisture"), {"train": ("2001", "2001")}, (pair, ds.soil_moisture),
-             {"train": ("2001", "2001")}),
+            (
+                (["t2m", "tp"], "soil_moisture"),
+                {"train": ("2001", "2001")},
+                (pair, ds.soil_moisture),
+                {"train": ("2001", "2001")},
+            ),
+            (
+                (("t2m", "tp"), "soil_moisture"),
+                {"train": ("2001", "2001")},
+                (pair, ds.soil_moisture),
+                {"train": ("2001", "2001")},
+            ),
         ],
         "choose_embedding": [(("soil_moisture",), {"max_dim": 3}, (ds.soil_moisture,), {"max_dim": 3})],
-        "drought_state": [(("soil_moisture",), {"train": "summer", "min_duration": 5}, (ds.soil_moisture,),
-                           {"train": ds.summer, "min_duration": 5})],
-        "onset_days": [(("soil_moisture",), {"train": ("2001-01-01", "2001-06-30")}, (ds.soil_moisture,),
-                        {"train": ("2001-01-01", "2001-06-30")})],
-        "onset_label": [(("soil_moisture",), {"lead": 3, "train": "summer"}, (ds.soil_moisture,),
-                         {"lead": 3, "train": ds.summer})],
-        "gccm": [((["t2m", "tp"], "soil_moisture"), {"lat": "site", "lon": "time", "embedding_dim": 1},
-                  (pair, ds.soil_moisture), {"lat": "site", "lon": "time", "embedding_dim": 1})],
-    }  # fmt: skip
+        "drought_state": [
+            (
+                ("soil_moisture",),
+                {"train": "summer", "min_duration": 5},
+                (ds.soil_moisture,),
+                {"train": ds.summer, "min_duration": 5},
+            )
+        ],
+        "onset_days": [
+            (
+                ("soil_moisture",),
+                {"train": ("2001-01-01", "2001-06-30")},
+                (ds.soil_moisture,),
+                {"train": ("2001-01-01", "2001-06-30")},
+            )
+        ],
+        "onset_label": [
+            (("soil_moisture",), {"lead": 3, "train": "summer"}, (ds.soil_moisture,), {"lead": 3, "train": ds.summer})
+        ],
+        "gccm": [
+            (
+                (["t2m", "tp"], "soil_moisture"),
+                {"lat": "site", "lon": "time", "embedding_dim": 1},
+                (pair, ds.soil_moisture),
+                {"lat": "site", "lon": "time", "embedding_dim": 1},
+            )
+        ],
+    }
 
 
 def test_every_method_is_tried_here(ds):
@@ -245,24 +281,37 @@ def test_a_dask_dataset_stays_lazy(ds):
 @pytest.mark.parametrize(
     ("error", "match", "call"),
     [
-        (KeyError, r"no variable \['swc'\] in the Dataset; it has soil_moisture, wetter",
-         lambda ds: ds.xdrought.drought_classes("swc")),
-        (KeyError, r"no variable \['tsoil'\]",
-         lambda ds: ds.xdrought.flash_drought_events("soil_moisture", soil_temperature="tsoil")),
+        (
+            KeyError,
+            r"no variable \['swc'\] in the Dataset; it has soil_moisture, wetter",
+            lambda ds: ds.xdrought.drought_classes("swc"),
+        ),
+        (
+            KeyError,
+            r"no variable \['tsoil'\]",
+            lambda ds: ds.xdrought.flash_drought_events("soil_moisture", soil_temperature="tsoil"),
+        ),
         (KeyError, r"no variable \['rain'\]", lambda ds: ds.xdrought.ccm(["t2m", "rain"], "soil_moisture")),
-        (KeyError, r"no variable \['rain'\]",
-         lambda ds: ds.xdrought.causality_degree(("t2m", "rain"), "soil_moisture", train=("2001", "2001"))),
+        (
+            KeyError,
+            r"no variable \['rain'\]",
+            lambda ds: ds.xdrought.causality_degree(("t2m", "rain"), "soil_moisture", train=("2001", "2001")),
+        ),
         (TypeError, "missing 1 required positional argument: 'effect'", lambda ds: ds.xdrought.ccm("t2m")),
-        (TypeError, "got an unexpected keyword argument 'lags'",
-         lambda ds: ds.xdrought.ccm("t2m", "soil_moisture", lags=2)),
-        (TypeError, "expected a DataArray, got Dataset",
-         lambda ds: ds.xdrought.drought_classes(["soil_moisture"])),
-        (TypeError, "expected a DataArray, got ndarray",
-         lambda ds: ds.xdrought.drought_classes(ds.soil_moisture.values)),
-        (TypeError, "expected a DataArray, got NoneType",
-         lambda ds: ds.xdrought.drought_classes(None)),
+        (
+            TypeError,
+            "got an unexpected keyword argument 'lags'",
+            lambda ds: ds.xdrought.ccm("t2m", "soil_moisture", lags=2),
+        ),
+        (TypeError, "expected a DataArray, got Dataset", lambda ds: ds.xdrought.drought_classes(["soil_moisture"])),
+        (
+            TypeError,
+            "expected a DataArray, got ndarray",
+            lambda ds: ds.xdrought.drought_classes(ds.soil_moisture.values),
+        ),
+        (TypeError, "expected a DataArray, got NoneType", lambda ds: ds.xdrought.drought_classes(None)),
     ],
-)  # fmt: skip
+)
 def test_wrong_calls_say_what_is_there(ds, error, match, call):
     with pytest.raises(error, match=match):
         call(ds)

@@ -63,8 +63,13 @@ def saved_forecaster(folder: Path) -> Reader:
 
 
 READERS: list[Callable[[Path], Reader]] = [
-    fluxnet_csv, fluxnet_zip, site_table, uscrn_txt, era5_netcdf, saved_forecaster
-]  # fmt: skip
+    fluxnet_csv,
+    fluxnet_zip,
+    site_table,
+    uscrn_txt,
+    era5_netcdf,
+    saved_forecaster,
+]
 
 
 @pytest.mark.parametrize("make", READERS, ids=lambda one: one.__name__)

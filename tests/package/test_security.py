@@ -25,9 +25,24 @@ SHELLS = {"subprocess", "pty", "pexpect", "sh", "commands", "popen2"}
 RUNNERS = {"eval", "exec", "compile", "__import__", "execfile", "breakpoint", "input"}
 # what runs, unpickles or unpacks to disk, by the last name of a call
 CALLS = {
-    "system", "popen", "spawnl", "spawnv", "execv", "execve", "posix_spawn", "fork", "extractall", "extract", "mktemp",
-    "read_pickle", "to_pickle", "unpack_archive", "literal_eval", "load_module", "exec_module",
-}  # fmt: skip
+    "system",
+    "popen",
+    "spawnl",
+    "spawnv",
+    "execv",
+    "execve",
+    "posix_spawn",
+    "fork",
+    "extractall",
+    "extract",
+    "mktemp",
+    "read_pickle",
+    "to_pickle",
+    "unpack_archive",
+    "literal_eval",
+    "load_module",
+    "exec_module",
+}
 FLAGS = {"shell": True, "allow_pickle": True, "weights_only": False, "verify": False}
 
 
@@ -153,8 +168,15 @@ def test_only_https_is_asked(tmp_path, url):
 @pytest.mark.parametrize("station", ["../../etc/passwd", "OK_../../x", "OK_a/b", "OK_a\\b", "OK_a%2fb", ""])
 def test_a_station_s_name_cannot_lead_out_of_the_cache(tmp_path, station):
     with pytest.raises((ValueError, FileNotFoundError), match=""):
-        uscrn.open_uscrn(stations=[station], years=[2010], cache=tmp_path / "cache", base_url="https://127.0.0.1:9",
-                         retries=0, wait=0.0, progress=False)  # fmt: skip
+        uscrn.open_uscrn(
+            stations=[station],
+            years=[2010],
+            cache=tmp_path / "cache",
+            base_url="https://127.0.0.1:9",
+            retries=0,
+            wait=0.0,
+            progress=False,
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -98,10 +98,19 @@ def test_the_command_explains_itself(capsys, tmp_path):
 
 
 TITLES = [
-    "Data", "Flash droughts", "Causality", "Networks", "Leakage", "Classes of days (Table 1)", "Forecasts",
-    "Other leads, windows, thresholds", "Causality degree and skill", "Drivers of drought onsets",
-    "Faster and more complex droughts", "Placebos and held-out sites",
-]  # fmt: skip
+    "Data",
+    "Flash droughts",
+    "Causality",
+    "Networks",
+    "Leakage",
+    "Classes of days (Table 1)",
+    "Forecasts",
+    "Other leads, windows, thresholds",
+    "Causality degree and skill",
+    "Drivers of drought onsets",
+    "Faster and more complex droughts",
+    "Placebos and held-out sites",
+]
 
 
 def kept_files(folder: Path) -> dict[Path, int]:

@@ -33,9 +33,12 @@ def scores(*models: np.ndarray, names: list[str]) -> xr.Dataset:
 def test_compare_scores_every_member_beside_the_references(soil):
     with unchanged(soil):
         found = compare(
-            soil, "soil_moisture", runs=2, configurations={"Rec": {"variant": "Rec"}, "half": {"widths": (2, 4)}},
+            soil,
+            "soil_moisture",
+            runs=2,
+            configurations={"Rec": {"variant": "Rec"}, "half": {"widths": (2, 4)}},
             **{**SMALL, "variant": "Rec"},
-        )  # fmt: skip
+        )
     assert found.model.values.tolist() == ["Rec", "half", *REFERENCES]
     assert found.is_reference.values.tolist() == [False, False, True, True, True]
     assert dict(found.nse.sizes) == {"model": 5, "run": 2, "site": 3}
@@ -61,9 +64,12 @@ def test_compare_refuses_what_cannot_be_compared(soil):
         compare(soil, "soil_moisture", configurations={})
     with pytest.raises(ValueError, match="'far' has other splits than the first"):
         compare(
-            soil, "soil_moisture", runs=1, configurations={"near": {}, "far": {"lead": 3}},
+            soil,
+            "soil_moisture",
+            runs=1,
+            configurations={"near": {}, "far": {"lead": 3}},
             **{**SMALL, "variant": "Rec"},
-        )  # fmt: skip
+        )
 
 
 def test_paired_differences_by_hand():

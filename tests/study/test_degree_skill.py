@@ -84,8 +84,13 @@ def test_intervals_cover_the_correlation_of_all_sites():
     for _ in range(60):
         x, y = world(60)
         sites = {"site": np.arange(60)}
-        found = skill_by_degree(xr.DataArray(x[None], {"variable": ["v"], **sites}, ("variable", "site")),
-                                xr.DataArray(y, sites), permutations=1, n_boot=200, points=3)  # fmt: skip
+        found = skill_by_degree(
+            xr.DataArray(x[None], {"variable": ["v"], **sites}, ("variable", "site")),
+            xr.DataArray(y, sites),
+            permutations=1,
+            n_boot=200,
+            points=3,
+        )
         hits += float(found.lower[0]) <= truth <= float(found.upper[0])
     assert 0.86 <= hits / 60 <= 1
 
@@ -106,8 +111,9 @@ def test_too_few_sites_or_constant_degrees_are_unknown():
 def test_coupling_by_hand():
     rho, score = degrees(strength=(2.0, 0.5, 0.2, 0.0))
     relation = skill_by_degree(rho, score, **FEW)
-    importance = xr.DataArray([[4.0, 3, 1, 2], [6, 5, 1, 0]], {"variable": relation["variable"][:4]},
-                              ("event", "variable"))  # fmt: skip
+    importance = xr.DataArray(
+        [[4.0, 3, 1, 2], [6, 5, 1, 0]], {"variable": relation["variable"][:4]}, ("event", "variable")
+    )
     found = coupling_strength(relation, importance, permutations=500)
     np.testing.assert_allclose(found.importance, [5, 4, 1, 1])
     np.testing.assert_allclose(found.coupling, -np.log10(relation.p_value[:4]))
@@ -127,8 +133,11 @@ def test_drivers_that_go_together_are_no_evidence_of_coupling():
         sites = {"site": np.arange(30)}
         relation = skill_by_degree(
             xr.DataArray(groups, {"variable": names, **sites}, ("variable", "site")),
-            xr.DataArray(rng.normal(size=30), sites), permutations=20, n_boot=1, points=3,
-        )  # fmt: skip
+            xr.DataArray(rng.normal(size=30), sites),
+            permutations=20,
+            n_boot=1,
+            points=3,
+        )
         importance = xr.DataArray(np.repeat([2.0, 1.0], 6) + 0.01 * rng.random(12), {"variable": names})
         p_values.append(float(coupling_strength(relation, importance, permutations=200).rank_p_value))
     assert np.mean(np.array(p_values) < 0.05) <= 0.12

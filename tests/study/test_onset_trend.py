@@ -184,8 +184,9 @@ def test_events_without_a_number_are_left_out_and_cells_are_places():
     cells = events.drop_vars("site").assign_coords(cell=("event", [0, 0, 0, 1, 1, 1]))
     found = onset_trend(rate, cells)
     np.testing.assert_array_equal(found.event_count, [1, 1, 2, 1])
-    assert float(found.slope) == pytest.approx(least_squares(np.array([0, 0, 0, 1, 1]), np.array([1, 2, 3, 3, 4]),
-                                                             np.array([1.0, 2, 4, 5, 7])))  # fmt: skip
+    assert float(found.slope) == pytest.approx(
+        least_squares(np.array([0, 0, 0, 1, 1]), np.array([1, 2, 3, 3, 4]), np.array([1.0, 2, 4, 5, 7]))
+    )
     assert np.isnan(found.p_value)
 
 

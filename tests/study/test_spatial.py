@@ -155,9 +155,7 @@ def test_the_penalty_is_that_of_leaving_sites_out_one_by_one():
         return np.r_[1, at] @ np.linalg.solve(design.T @ design + shrink, design.T @ t[rows])
 
     every = np.arange(15)
-    errors = [
-        sum(((fitted(every[every != k], 15 * p, z[k]) - t[k]) ** 2).sum() for k in every) for p in PENALTIES
-    ]  # fmt: skip
+    errors = [sum(((fitted(every[every != k], 15 * p, z[k]) - t[k]) ** 2).sum() for k in every) for p in PENALTIES]
     best = 15 * PENALTIES[int(np.argmin(errors))]
     expected = np.stack([fitted(every, best, z[k]) for k in every]) * y.std(0) + y.mean(0)
     at = xr.DataArray(x, dims=("site", "descriptor"))

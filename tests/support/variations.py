@@ -117,9 +117,15 @@ def attribution(ds: xr.Dataset) -> xr.Dataset:
     few = ds.isel(time=slice(0, 40))
     explained = xr.zeros_like(few.site, dtype=bool) | (few.time == few.time[20])
     return xdrought.attributions(
-        few, found, where=explained, background=ds.compute().isel(time=slice(0, 60)), n_background=4, n_draws=4,
-        progress=False, device="cpu",
-    )  # fmt: skip
+        few,
+        found,
+        where=explained,
+        background=ds.compute().isel(time=slice(0, 60)),
+        n_background=4,
+        n_draws=4,
+        progress=False,
+        device="cpu",
+    )
 
 
 def windows(ds: xr.Dataset) -> xr.Dataset:
@@ -154,9 +160,7 @@ CASES: dict[str, Case] = {
     ),
     "drought_classes": Case(lambda ds: xdrought.drought_classes(ds[TARGET])),
     "drought_summary": Case(lambda ds: xdrought.drought_summary(ds[TARGET])),
-    "flash_drought_events": Case(
-        lambda ds: without_cell(table(xdrought.flash_drought_events(ds[TARGET]))), lazy=False
-    ),
+    "flash_drought_events": Case(lambda ds: without_cell(table(xdrought.flash_drought_events(ds[TARGET]))), lazy=False),
     "ccm": Case(lambda ds: xdrought.ccm(ds[DRIVERS], ds[TARGET], embedding_dim=3), tolerance=1e-5),
     "causality_degree": Case(
         lambda ds: xdrought.causality_degree(ds[DRIVERS], ds[TARGET], train=slice(None)), tolerance=1e-5
@@ -167,14 +171,18 @@ CASES: dict[str, Case] = {
         tolerance=1e-5,
     ),
     "verify": Case(
-        lambda ds: xdrought.verify(forecast_of(ds), ds[TARGET], lead=3, n_boot=20), lazy=False, dates=True, grid=False,
+        lambda ds: xdrought.verify(forecast_of(ds), ds[TARGET], lead=3, n_boot=20),
+        lazy=False,
+        dates=True,
+        grid=False,
         tolerance=1e-4,
     ),
     "class_scores": Case(lambda ds: xdrought.class_scores(*map(xdrought.drought_classes, pair(ds))), lazy=False),
     "match_events": Case(
         lambda ds: without_cell(
             xdrought.match_events(*(table(xdrought.flash_drought_events(one)) for one in pair(ds)))
-        ), lazy=False,
+        ),
+        lazy=False,
     ),
     "attributions": Case(attribution, lazy=False, dates=True, grid=False, tolerance=1e-4),
-}  # fmt: skip
+}

@@ -245,7 +245,7 @@ def weekly(ds):
         (weekly, {"window": 2, "lead": 1}, ValueError, "shortest step of 'time' is 7 days.*resample"),
         (None, {"size": 2}, ValueError, "size=2 cannot be cut from patches of 1 x 1"),
     ],
-)  # fmt: skip
+)
 def test_refusals(change, options, error, match):
     ds = random_sites(2, 40)
     options = {"target": TARGET} | options
@@ -298,9 +298,12 @@ def test_dimensions_may_have_other_names():
 
 def renamed_labels(labels: xr.DataArray) -> xr.DataArray:
     return labels.rename(
-        {a: b for a, b in {"site": "station", "lat": "latitude", "lon": "longitude", "time": "day"}.items()
-         if a in labels.coords}
-    )  # fmt: skip
+        {
+            a: b
+            for a, b in {"site": "station", "lat": "latitude", "lon": "longitude", "time": "day"}.items()
+            if a in labels.coords
+        }
+    )
 
 
 def test_names_are_found_by_their_cf_attributes():

@@ -65,8 +65,15 @@ def _run_blocks(
     values = arrays[0]
     if not any(array.chunks for array in arrays):
         whole = tuple(slice(0, n) for n in shape)
-        return [_events_of_block(*[a.values for a in arrays], where=whole, shape=shape, detector=detector,
-                                 has_temperature=has_temperature)]  # fmt: skip
+        return [
+            _events_of_block(
+                *[a.values for a in arrays],
+                where=whole,
+                shape=shape,
+                detector=detector,
+                has_temperature=has_temperature,
+            )
+        ]
     import dask
 
     chunks = values.chunks[:n_space] if values.chunks else tuple((n,) for n in shape)

@@ -19,8 +19,12 @@ def main(arguments: list[str] | None = None) -> int:
         description="Every table and figure of Tang et al. (2025) that the data can give, each beside the paper's "
         "value, in one HTML file. A stopped run goes on where it was.",
     )
-    parser.add_argument("--data", type=Path, help="folder of FLUXNET2015 files, or one netCDF file or zarr store of "
-                        "sites with maps; without it the simulated twin")  # fmt: skip
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="folder of FLUXNET2015 files, or one netCDF file or zarr store of "
+        "sites with maps; without it the simulated twin",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the report and the cache of its results")
     parser.add_argument("--quick", action="store_true", help="small networks, few epochs: minutes on two cores")
     parser.add_argument("--runs", type=int, help="networks of each kind, which differ in their seed (paper: 10)")

@@ -79,10 +79,12 @@ def _anchor(title: str) -> str:
 
 def _findings(chapters: Sequence[Chapter]) -> str:
     rows = [
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in (f.where, f.statement, f.paper, f.ours))
+        "<tr>"
+        + "".join(f"<td>{escape(text)}</td>" for text in (f.where, f.statement, f.paper, f.ours))
         + f'<td class="{f.verdict if f.verdict in (SUPPORTED, CONTRADICTED) else ""}">{escape(f.verdict)}</td></tr>'
-        for chapter in chapters for f in chapter.findings
-    ]  # fmt: skip
+        for chapter in chapters
+        for f in chapter.findings
+    ]
     head = "".join(f"<th>{name}</th>" for name in ("Where", "Statement", "Paper", "Here", "Verdict"))
     caption = "Every statement that these data can speak to. Brackets are 95 % intervals."
     table = f"<table><caption>{caption}</caption><tr>{head}</tr>{''.join(rows)}</table>"

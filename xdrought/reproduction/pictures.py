@@ -94,10 +94,15 @@ def by_percentile(
         ]
         drawn = ax.boxplot(
             [group[np.isfinite(group)] for group in groups],
-            positions=np.arange(5) + (k - (len(models) - 1) / 2) * 0.13, widths=0.11, showfliers=False,
-            patch_artist=True, medianprops={"color": "#1a1a1a", "lw": 0.9},
-            whiskerprops={"lw": 0.6}, capprops={"lw": 0.6}, boxprops={"lw": 0.6},
-        )  # fmt: skip
+            positions=np.arange(5) + (k - (len(models) - 1) / 2) * 0.13,
+            widths=0.11,
+            showfliers=False,
+            patch_artist=True,
+            medianprops={"color": "#1a1a1a", "lw": 0.9},
+            whiskerprops={"lw": 0.6},
+            capprops={"lw": 0.6},
+            boxprops={"lw": 0.6},
+        )
         colour = REFERENCE if name == "persistence" else colours[k % 5]
         for box in drawn["boxes"]:
             box.set_facecolor(colour)

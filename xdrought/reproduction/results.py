@@ -166,10 +166,25 @@ class ReportSettings:
 
 
 QUICK = ReportSettings(
-    epochs=6, batch_size=128, learning_rate=2e-3, runs=2, widths=(8, 16), unet_widths=(4, 8), sampler="consecutive",
-    n_background=20, n_draws=40, n_boot=500, variant="CauRec", leads=(1, 7, 14), windows=(7, 15, 30),
-    batch_sizes=(64, 256), learning_rates=(2e-4, 2e-2), folds=4, ablation=False, device="cpu",
-)  # fmt: skip
+    epochs=6,
+    batch_size=128,
+    learning_rate=2e-3,
+    runs=2,
+    widths=(8, 16),
+    unet_widths=(4, 8),
+    sampler="consecutive",
+    n_background=20,
+    n_draws=40,
+    n_boot=500,
+    variant="CauRec",
+    leads=(1, 7, 14),
+    windows=(7, 15, 30),
+    batch_sizes=(64, 256),
+    learning_rates=(2e-4, 2e-2),
+    folds=4,
+    ablation=False,
+    device="cpu",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,9 +341,15 @@ class Results:
         def make(checkpoint: Path | None = None) -> xr.Dataset:
             onsets = self.classes.isin([CLASSES["normal_onset"], CLASSES["flash_onset"]])
             made = attributions(
-                self.source.ds, forecaster, where=onsets, n_background=s.n_background, n_draws=s.n_draws,
-                seed=s.seed, device=s.device, progress=False,
-            )  # fmt: skip
+                self.source.ds,
+                forecaster,
+                where=onsets,
+                n_background=s.n_background,
+                n_draws=s.n_draws,
+                seed=s.seed,
+                device=s.device,
+                progress=False,
+            )
             made = made.mean("run", keep_attrs=True) if "run" in made.dims else made
             return made.drop_vars([name for name, c in made.coords.items() if c.dtype.kind == "O"], errors="ignore")
 

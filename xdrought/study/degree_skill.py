@@ -137,9 +137,7 @@ def skill_by_degree(
     rho, nse = _aligned(degree, score, site)
     x, y = rho.to_numpy(), nse.to_numpy()
     known = np.isfinite(x) & np.isfinite(y)
-    rows = [
-        _one(x[k][known[k]], y[known[k]], points, fraction, permutations, how) for k in range(len(x))
-    ]  # fmt: skip
+    rows = [_one(x[k][known[k]], y[known[k]], points, fraction, permutations, how) for k in range(len(x))]
     values = {name: np.array([row[name] for row, _ in rows]) for name in rows[0][0]}
     p_value = xr.DataArray(values["p_value"], dims="variable")
     drivers = false_discovery_control(p_value[:-1])

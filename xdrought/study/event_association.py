@@ -298,9 +298,7 @@ def site_synchrony(
     lower, upper = how.interval(samples)
     share_p = (1 + np.sum(chance >= share - 1e-12)) / (1 + permutations) if there.any() else np.nan
     dim = str(place.name)
-    coords = {
-        name: (dim, events[name].to_numpy()[first]) for name in ("lat", "lon") if name in events.coords
-    }  # fmt: skip
+    coords = {name: (dim, events[name].to_numpy()[first]) for name in ("lat", "lon") if name in events.coords}
     text = f"{confidence:.0%} interval over sites"
     return xr.Dataset(
         {

@@ -132,9 +132,13 @@ def onset_trend(
     )
     used = int(((counts > 0).sum(axis=1) > 1).sum())
     return out.assign_coords(year=first + np.arange(shape[1])).assign_attrs(
-        method=method, confidence=confidence, n_boot=n_boot, seed=seed, sites=used,
+        method=method,
+        confidence=confidence,
+        n_boot=n_boot,
+        seed=seed,
+        sites=used,
         degrees_of_freedom=found.freedom,
-    )  # fmt: skip
+    )
 
 
 def _units(unit: str) -> dict[str, str]:

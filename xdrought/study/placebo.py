@@ -162,9 +162,20 @@ def placebo(
     found |= causality_controls(degree, weather, moisture, train=train, controls=controls, seed=seed, time=time)
     configurations = {name: {"causality": matrix.fillna(0.0)} for name, matrix in found.items()}
     return compare(
-        ds, target, windows.drivers, configurations=configurations, variant=variant, size=size, window=window,
-        lead=lead, runs=runs, seed=seed, cache_dir=cache_dir, time=time, **settings,
-    )  # fmt: skip
+        ds,
+        target,
+        windows.drivers,
+        configurations=configurations,
+        variant=variant,
+        size=size,
+        window=window,
+        lead=lead,
+        runs=runs,
+        seed=seed,
+        cache_dir=cache_dir,
+        time=time,
+        **settings,
+    )
 
 
 def _filled(true: xr.Dataset, matrix: np.ndarray) -> xr.Dataset:
@@ -340,10 +351,16 @@ def gain_shares(
         words = _verdict(float(low), float(high)) if is_gain else _refusal(medians[0], *bounds[0])
         rows.append(
             {
-                "model": name, "gain": medians[k], "lower": bounds[k, 0], "upper": bounds[k, 1], "share": share,
-                "share_lower": low, "share_upper": high, "verdict": "" if k == 0 and is_gain else words,
+                "model": name,
+                "gain": medians[k],
+                "lower": bounds[k, 0],
+                "upper": bounds[k, 1],
+                "share": share,
+                "share_lower": low,
+                "share_upper": high,
+                "verdict": "" if k == 0 and is_gain else words,
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows).set_index("model")
 
 

@@ -225,9 +225,17 @@ def spatial_validation(
         if own is not None:
             degrees = {kind: _told(kind, own, weather, ~out, time) for kind in told}
             member = trained(
-                cache, f"fold {k} told", ds, target, windows.drivers, variant=variant, split=splits,
-                causality=own, degrees=degrees, **common,
-            )  # fmt: skip
+                cache,
+                f"fold {k} told",
+                ds,
+                target,
+                windows.drivers,
+                variant=variant,
+                split=splits,
+                causality=own,
+                degrees=degrees,
+                **common,
+            )
             for kind in told:
                 found[kind].append(member.forecast.sel(degree=kind, drop=True).where(out))
         if "none" in causality:

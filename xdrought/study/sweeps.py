@@ -27,9 +27,14 @@ THRESHOLDS = tuple(field.name for field in dataclasses.fields(Definition) if fie
 SWEPT = ["nse", "rmse", "kge", "precision", "recall", "f1", "share", "accuracy", "majority_accuracy"]
 CLASS_SCORES = SWEPT[3:]
 USUAL = {"window": 15, "lead": 7}
-LONG_NAMES = {"lead": ("lead", "days"), "window": ("input window", "days"), "batch_size": ("windows in a batch", "1"),
-              "learning_rate": ("learning rate", "1"), "upper": ("percentile that an onset falls from", "percent"),
-              "lower": ("percentile that an onset falls to", "percent")}  # fmt: skip
+LONG_NAMES = {
+    "lead": ("lead", "days"),
+    "window": ("input window", "days"),
+    "batch_size": ("windows in a batch", "1"),
+    "learning_rate": ("learning rate", "1"),
+    "upper": ("percentile that an onset falls from", "percent"),
+    "lower": ("percentile that an onset falls to", "percent"),
+}
 
 
 @public

@@ -84,30 +84,39 @@ def _count(m: Results, chapter: Chapter) -> None:
     sites = len(np.unique(events.site.values[events.is_flash.values]))
     years = float(m.observed.notnull().sum()) / 365.25
     chapter.find(
-        "3.1", "flash droughts found", f"{findings.FLASH_EVENTS} at {findings.FLASH_SITES} sites",
-        f"{flash} at {sites} sites ({flash / years:.2f} a site-year; {flash / n:.0%} of {n} droughts)", "other sites",
-    )  # fmt: skip
+        "3.1",
+        "flash droughts found",
+        f"{findings.FLASH_EVENTS} at {findings.FLASH_SITES} sites",
+        f"{flash} at {sites} sites ({flash / years:.2f} a site-year; {flash / n:.0%} of {n} droughts)",
+        "other sites",
+    )
     short = flash_drought_events(m.observed, min_duration=1)
     long = short.duration.values[~short.is_censored.values] > LONGER_THAN
     chapter.find(
-        "3.1", f"all droughts last longer than {LONGER_THAN} days", "100 %",
+        "3.1",
+        f"all droughts last longer than {LONGER_THAN} days",
+        "100 %",
         f"{long.mean():.0%} of {long.size} without a rule that makes them (the default definition has one)",
         SUPPORTED if long.all() else CONTRADICTED,
-    )  # fmt: skip
+    )
     if "is_frozen" in events:
         frozen = int((events.is_frozen & events.is_flash).sum())
         chapter.find(
-            "3.1", "flash droughts are of soil that dries, not freezes", "not examined",
-            f"{frozen} of {flash} mostly on frozen soil", SUPPORTED if not frozen else CONTRADICTED,
-        )  # fmt: skip
+            "3.1",
+            "flash droughts are of soil that dries, not freezes",
+            "not examined",
+            f"{frozen} of {flash} mostly on frozen soil",
+            SUPPORTED if not frozen else CONTRADICTED,
+        )
     table = events[["duration", "onset_length", "intensification_rate"]].to_dataframe()[
         ["duration", "onset_length", "intensification_rate"]
     ]
     table["kind"] = np.where(events.is_flash.values, "flash", "normal")
     chapter.tabulate(
         table.groupby("kind").quantile(np.array([0.25, 0.5, 0.75])).rename_axis(["kind", "quantile"]),
-        "Days of drought, days of onset, and percentiles a day.", digits=1,
-    )  # fmt: skip
+        "Days of drought, days of onset, and percentiles a day.",
+        digits=1,
+    )
 
 
 def _classes(m: Results, chapter: Chapter) -> None:
@@ -149,10 +158,12 @@ def causes(m: Results) -> Chapter:
     )
     raw, tested, n = int((found.p_value < ALPHA).sum()), int((adjusted < ALPHA).sum()), found.rho.size
     chapter.find(
-        "3.3, S8", "the p-value of the correlation tells a cause", "p of autocorrelated series, uncorrected",
+        "3.3, S8",
+        "the p-value of the correlation tells a cause",
+        "p of autocorrelated series, uncorrected",
         f"{raw} of {n} pairs by the raw p, {tested} by surrogates and correction",
         SUPPORTED if tested >= raw else CONTRADICTED,
-    )  # fmt: skip
+    )
     if truth is not None:
         planted = truth > 0
         counts = [

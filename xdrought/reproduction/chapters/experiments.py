@@ -61,10 +61,12 @@ def _placebo(m: Results, chapter: Chapter) -> None:
     ahead = [name for name, verdict in better.items() if verdict == SUPPORTED]
     behind = [name for name, verdict in better.items() if verdict == CONTRADICTED]
     chapter.find(
-        "absent", "the causality matrix helps more than a placebo of it", "not examined",
+        "absent",
+        "the causality matrix helps more than a placebo of it",
+        "not examined",
         f"ahead of {len(ahead)} of {len(better)} placebos ({', '.join(ahead) or 'none'}), behind {len(behind)}",
         SUPPORTED if len(ahead) == len(better) else CONTRADICTED if behind else UNDECIDED,
-    )  # fmt: skip
+    )
     shares = gain_shares(scores)
     chapter.tabulate(shares, "What share of the gain over zeros each placebo reaches.", digits=2)
 
@@ -85,9 +87,16 @@ def _differences(frame: pd.DataFrame, names: Sequence[str], baseline: str) -> pd
 def _spatial(m: Results, chapter: Chapter) -> None:
     s, how = m.settings, m.experiment("spatial")
     scores = spatial_validation(
-        m.source.ds, m.target, m.source.drivers, variant=s.variant, without=WITHOUT.get(s.variant, "ResAttRec"),
-        folds=s.folds, window=s.window, lead=s.lead, **how,
-    )  # fmt: skip
+        m.source.ds,
+        m.target,
+        m.source.drivers,
+        variant=s.variant,
+        without=WITHOUT.get(s.variant, "ResAttRec"),
+        folds=s.folds,
+        window=s.window,
+        lead=s.lead,
+        **how,
+    )
     against = paired_differences(scores, "none")
     chapter.tabulate(
         _differences(against, list(against.index), "no causality").rename_axis("told of a held-out site"),
@@ -98,9 +107,12 @@ def _spatial(m: Results, chapter: Chapter) -> None:
     for kind in [kind for kind in ("own", "predicted") if kind in against.index]:
         gain = Difference.of(against, kind)
         chapter.find(
-            "4.1, Fig. S5", f"at sites never seen, {kind} causality helps (NSE over none)",
-            "not separated" if kind == "own" else "not examined", str(gain), gain.verdict,
-        )  # fmt: skip
+            "4.1, Fig. S5",
+            f"at sites never seen, {kind} causality helps (NSE over none)",
+            "not separated" if kind == "own" else "not examined",
+            str(gain),
+            gain.verdict,
+        )
 
 
 def _ablation(m: Results, chapter: Chapter) -> None:
@@ -124,9 +136,12 @@ def sweeps(m: Results) -> Chapter:
     """One setting after another."""
     s, chapter = m.settings, Chapter("Other leads, windows, thresholds")
     asked: dict[str, Sequence[Any]] = {
-        "lead": s.leads, "window": s.windows, "lower": THRESHOLDS, "batch_size": s.batch_sizes,
+        "lead": s.leads,
+        "window": s.windows,
+        "lower": THRESHOLDS,
+        "batch_size": s.batch_sizes,
         "learning_rate": s.learning_rates,
-    }  # fmt: skip
+    }
     if not any(asked[name] for name in ("lead", "window", "batch_size", "learning_rate")):
         raise LeftOut("no values were asked for")
     chapter.say(f"These networks are {s.variant}; all values of one sweep are scored on the same days.")
@@ -162,14 +177,19 @@ def _leads(found: xr.Dataset, m: Results, chapter: Chapter) -> None:
     leads, usual = found["lead"].values.tolist(), m.settings.lead
     if usual not in leads:
         return
-    for lead, said in ((min(leads), f"F1 {findings.LEAD_GAIN[0]} to {findings.LEAD_GAIN[1]} higher"),
-                       (max(leads), f"F1 up to {findings.LEAD_LOSS} lower")):  # fmt: skip
+    for lead, said in (
+        (min(leads), f"F1 {findings.LEAD_GAIN[0]} to {findings.LEAD_GAIN[1]} higher"),
+        (max(leads), f"F1 up to {findings.LEAD_LOSS} lower"),
+    ):
         if lead == usual:
             continue
         both = found[["nse"]].sel(lead=[usual, lead], model="network", drop=True).rename(lead="model")
         gain = Difference.of(paired_differences(both.assign_coords(model=["usual", "other"]), "usual"), "other")
         word = "better" if lead < usual else "worse"
         chapter.find(
-            "4.2, Table S5", f"a lead of {lead} day{'s' * (lead > 1)} is forecast {word} than one of {usual}", said,
-            f"NSE {gain}", (gain if lead < usual else -gain).verdict,
-        )  # fmt: skip
+            "4.2, Table S5",
+            f"a lead of {lead} day{'s' * (lead > 1)} is forecast {word} than one of {usual}",
+            said,
+            f"NSE {gain}",
+            (gain if lead < usual else -gain).verdict,
+        )

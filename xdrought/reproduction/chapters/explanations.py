@@ -59,10 +59,12 @@ def coupling(m: Results) -> Chapter:
         low, high = float(one.lower), float(one.upper)
         verdict = above_zero(low, high) if float(one.p_value_adjusted) < 0.05 else UNDECIDED
         chapter.find(
-            "4.3, Fig. 5", f"sites with a higher causality degree of {name} (an important driver) are forecast better",
-            "positive, significant", f"{with_interval(float(one.spearman), low, high, sign=True)}, "
-            f"adjusted p {float(one.p_value_adjusted):.2f}", verdict,
-        )  # fmt: skip
+            "4.3, Fig. 5",
+            f"sites with a higher causality degree of {name} (an important driver) are forecast better",
+            "positive, significant",
+            f"{with_interval(float(one.spearman), low, high, sign=True)}, adjusted p {float(one.p_value_adjusted):.2f}",
+            verdict,
+        )
     return chapter
 
 
@@ -74,8 +76,14 @@ def _table(relation: xr.Dataset, lazy: xr.Dataset) -> pd.DataFrame:
 
 
 # Drivers that the paper finds to matter more for flash onsets, in ERA5 and in tower names.
-FASTER = {"sp": "surface pressure", "PA_F": "surface pressure", "ws10": "wind speed", "WS_F": "wind speed",
-          "e": "evaporation", "LE_F_MDS": "latent heat"}  # fmt: skip
+FASTER = {
+    "sp": "surface pressure",
+    "PA_F": "surface pressure",
+    "ws10": "wind speed",
+    "WS_F": "wind speed",
+    "e": "evaporation",
+    "LE_F_MDS": "latent heat",
+}
 RAIN = ("tp", "P_F")
 
 
@@ -114,17 +122,21 @@ def explanations(m: Results) -> Chapter:
     for name in [name for name in FASTER if name in frame.index]:
         row = frame.loc[name]
         chapter.find(
-            "4.4, Fig. 6a", f"{FASTER[name]} matters more for flash than for normal onsets", "ratio above 1",
+            "4.4, Fig. 6a",
+            f"{FASTER[name]} matters more for flash than for normal onsets",
+            "ratio above 1",
             f"{row['flash over normal']:.2f} [{row.lower:.2f}, {row.upper:.2f}]",
             SUPPORTED if row.lower > 1 else CONTRADICTED if row.upper < 1 else UNDECIDED,
-        )  # fmt: skip
+        )
     for name in [name for name in RAIN if name in frame.index]:
         rank = int(frame.flash.rank(ascending=False)[name])
         chapter.find(
-            "4.4", "precipitation has minimal importance", "among the last",
+            "4.4",
+            "precipitation has minimal importance",
+            "among the last",
             f"rank {rank} of {len(frame)} for flash onsets",
             SUPPORTED if rank > 2 * len(frame) / 3 else CONTRADICTED,
-        )  # fmt: skip
+        )
     return chapter
 
 
@@ -155,12 +167,14 @@ def _trends(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter: C
         )
         low, high = float(trend.lower) * YEARS, float(trend.upper) * YEARS
         chapter.find(
-            "4.5, Fig. 7a", f"{name} of onsets has risen", said,
+            "4.5, Fig. 7a",
+            f"{name} of onsets has risen",
+            said,
             f"{with_interval(float(trend.slope) * YEARS, low, high, sign=True)} in {YEARS} years within sites, p "
             f"{float(trend.p_value):.2f}; naive {float(trend.naive_slope) * YEARS:+.2f}, p "
             f"{float(trend.naive_p_value):.2f}",
             above_zero(low, high),
-        )  # fmt: skip
+        )
 
 
 def _errors(complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
@@ -169,11 +183,13 @@ def _errors(complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
     chapter.show(plot_event_association(found), "Figure 7b: error at onsets by complexity, sites' levels off.")
     low, high = float(found.pooled_spearman_lower), float(found.pooled_spearman_upper)
     chapter.find(
-        "4.5, Fig. 7b", "more complex droughts are forecast with other errors (negative correlation)",
+        "4.5, Fig. 7b",
+        "more complex droughts are forecast with other errors (negative correlation)",
         f"{findings.ERROR_CORRELATION} (pooled)",
         f"pooled {with_interval(float(found.pooled_spearman), low, high, sign=True)}, within sites "
-        f"{float(found.spearman):+.2f}, p {float(found.p_value):.2f}", above_zero(-high, -low),
-    )  # fmt: skip
+        f"{float(found.spearman):+.2f}, p {float(found.p_value):.2f}",
+        above_zero(-high, -low),
+    )
 
 
 def _synchrony(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
@@ -191,8 +207,10 @@ def _synchrony(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter
     p = float(found.share_p_value)
     above = float(found.share) > float(found.chance_share)
     chapter.find(
-        "4.5, Fig. 7c", "rate and complexity rise together at most sites", f"{findings.SYNCHRONY:.0%} of the sites",
+        "4.5, Fig. 7c",
+        "rate and complexity rise together at most sites",
+        f"{findings.SYNCHRONY:.0%} of the sites",
         f"{float(found.share):.0%} [{float(found.lower):.0%}, {float(found.upper):.0%}]; by chance "
         f"{float(found.chance_share):.0%}, p {p:.2f}",
         (SUPPORTED if above else CONTRADICTED) if p < 0.05 else UNDECIDED,
-    )  # fmt: skip
+    )

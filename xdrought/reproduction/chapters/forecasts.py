@@ -71,11 +71,12 @@ def _overfitting(history: xr.Dataset, chapter: Chapter) -> None:
     best = history.best_epoch.values.astype(float)
     after = history.val_loss.isel(epoch=-1) - history.val_loss.min("epoch")
     chapter.find(
-        "4.1, Fig. 3b", "validation loss stalls before training ends",
+        "4.1, Fig. 3b",
+        "validation loss stalls before training ends",
         f"the last {findings.OVERFITTING_EPOCHS} of 50 epochs",
         f"best epoch {', '.join(f'{b:.0f}' for b in best)} of {epochs}; last loss {float(after.mean()):.3f} above it",
         SUPPORTED if float(after.min()) > 0 else UNDECIDED,
-    )  # fmt: skip
+    )
 
 
 def _ladder(test: xr.Dataset, m: Results, chapter: Chapter) -> None:
@@ -83,9 +84,12 @@ def _ladder(test: xr.Dataset, m: Results, chapter: Chapter) -> None:
     if "ResRec" in m.variants:
         maps = Difference.of(paired_differences(test, "Rec"), "ResRec")
         chapter.find(
-            "4.1", "maps add to the NSE (ResRec less Rec)", f"+{findings.NSE_GAIN_OF_MAPS}", str(maps),
+            "4.1",
+            "maps add to the NSE (ResRec less Rec)",
+            f"+{findings.NSE_GAIN_OF_MAPS}",
+            str(maps),
             maps.verdict,
-        )  # fmt: skip
+        )
     against = paired_differences(test, FULL)
     for name in [variant for variant in m.variants if variant != FULL]:
         ahead = -Difference.of(against, name)
@@ -189,21 +193,25 @@ def _find(m: Results, tables: dict[str, xr.Dataset], chapter: Chapter) -> None:
     low, high = np.quantile(ahead, ENDS)
     accuracy, majority = float(tables[FULL].accuracy), float(tables[FULL].majority_accuracy)
     chapter.find(
-        "Table 1", f"accuracy of {FULL} is above that of the commonest class",
+        "Table 1",
+        f"accuracy of {FULL} is above that of the commonest class",
         f"{findings.ACCURACY[FULL]} against {findings.SHARE['no_drought']:.2f}",
-        f"{accuracy:.2f} against {majority:.2f}, difference "
-        f"{with_interval(accuracy - majority, low, high, sign=True)}", above_zero(low, high),
-    )  # fmt: skip
+        f"{accuracy:.2f} against {majority:.2f}, difference {with_interval(accuracy - majority, low, high, sign=True)}",
+        above_zero(low, high),
+    )
     others = {name: value for name, value in point.items() if name not in (FULL, "persistence")}
     best = max(others, key=lambda name: others[name])
     for name, where, said in ((best, "Table 1", "0.41 against at most 0.08"), ("persistence", "absent", "not shown")):
         low, high = np.quantile(f1[FULL] - f1[name], ENDS)
         text = f"F1 of flash onsets is higher for {FULL} than for {name}"
         chapter.find(
-            where, text + (", the best of the others" if name == best else ""), said,
+            where,
+            text + (", the best of the others" if name == best else ""),
+            said,
             f"{point[FULL]:.2f} against {point[name]:.2f}, difference "
-            f"{with_interval(point[FULL] - point[name], low, high, sign=True)}", above_zero(low, high),
-        )  # fmt: skip
+            f"{with_interval(point[FULL] - point[name], low, high, sign=True)}",
+            above_zero(low, high),
+        )
 
 
 def _f1(confusion: np.ndarray, k: int) -> np.ndarray:
