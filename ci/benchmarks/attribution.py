@@ -265,24 +265,25 @@ def planted_ranks(
         {name: (ds[name] - cycles[name]).astype("float32").assign_attrs(ds[name].attrs) for name in DRIVERS}
     ).assign(soil_moisture=soil.assign_attrs(units="m3 m-3"))
     options = {"batch_size": 256, "learning_rate": 3e-3} | options
-    forecaster = xdrought.fit_resattcaurec(
-        departures,
-        "soil_moisture",
-        DRIVERS,
-        variant="Rec",
-        widths=(16,),
-        window=3,
-        lead=1,
-        target_history=True,
-        predict_change=True,
-        epochs=epochs,
-        runs=runs,
-        device="cpu",
-        progress=False,
-        **options,
-    )
-    where = ds.time.isin(ds.time[2200:2500:11])
-    shares = xdrought.attributions(departures, forecaster, where=where, n_draws=100, progress=False)
+    with xdrought.set_options(check_limits=False):  # departures from the annual cycle have no physical limits
+        forecaster = xdrought.fit_resattcaurec(
+            departures,
+            "soil_moisture",
+            DRIVERS,
+            variant="Rec",
+            widths=(16,),
+            window=3,
+            lead=1,
+            target_history=True,
+            predict_change=True,
+            epochs=epochs,
+            runs=runs,
+            device="cpu",
+            progress=False,
+            **options,
+        )
+        where = ds.time.isin(ds.time[2200:2500:11])
+        shares = xdrought.attributions(departures, forecaster, where=where, n_draws=100, progress=False)
     shares = shares.attribution.sel(variable=list(DRIVERS))
     importance = abs(shares.mean("run") if runs > 1 else shares).mean(["site", "time"])
     strength = np.zeros(len(DRIVERS))
