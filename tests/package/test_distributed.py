@@ -58,8 +58,9 @@ def ds() -> xr.Dataset:
     """Drivers and soil moisture on 6 x 7 cells; one is sea, one has a gap."""
     torch.set_num_threads(1)
     ds = random_grid(6, 7, N_DAYS, seed=4)
-    soil = ds.swvl1.cumsum("time")  # wanders, so that there are droughts
-    ds = ds.assign(swvl1=(soil - soil.min()).assign_attrs(ds.swvl1.attrs))
+    soil = (ds.swvl1 - ds.swvl1.mean()).cumsum("time")  # wanders, so that there are droughts
+    dry = (soil - soil.min()) / (soil.max() - soil.min())  # 0 to 1, as volumetric soil moisture may be
+    ds = ds.assign(swvl1=dry.assign_attrs(ds.swvl1.attrs))
     sea = (ds.lat == ds.lat[2]) & (ds.lon == ds.lon[5])
     gap = (ds.lat == ds.lat[4]) & (ds.lon == ds.lon[1]) & ds.time.isin(ds.time[90:95])
     return ds.where(~(sea | gap))
@@ -256,7 +257,7 @@ def resident(field: str) -> int:
 # --- what is sent ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "kind"), [("predict", "members"), ("attributions", "job")])
+@pytest.mark.parametrize(("name", "kind"), [("predict", "ensemble"), ("attributions", "job")])
 def test_the_weights_are_sent_once_and_not_with_every_task(ds, name, kind):
     heavy = untrained(ds, "ResAttRec", target="swvl1", size=2, runs=2, widths=(32, 64))
     numbers = sum(4 * tensor.numel() for one in heavy.weights for tensor in one.values())
@@ -280,7 +281,7 @@ MOST = {  # tasks a block, and bytes of the graph
     "classes": (10, 8 * MIB),
     "summary": (20, 3 * MIB),
     "ccm": (40, 4 * MIB),
-    "predict": (30, 3 * MIB),
+    "predict": (31, 3 * MIB),
     "attributions": (40, 5 * MIB),
 }
 
