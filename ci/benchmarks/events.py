@@ -97,17 +97,17 @@ def masks(part: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def xclim_rle(part: xr.DataArray) -> Callable[[], object]:
-    from xclim.indices import block_length
+    from xclim.indices import run_length
 
     dry, _ = masks(part)
-    return lambda: block_length.rle(dry).compute()
+    return lambda: run_length.rle(dry).compute()
 
 
 def xclim_find_events(part: xr.DataArray) -> Callable[[], object]:
-    from xclim.indices import block_length
+    from xclim.indices import run_length
 
     dry, above = masks(part)
-    return lambda: block_length.find_events(dry, 1, above, 5).compute()
+    return lambda: run_length.find_events(dry, 1, above, 5).compute()
 
 
 def pandas_loop(part: xr.DataArray) -> Callable[[], object]:
