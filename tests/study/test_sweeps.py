@@ -79,7 +79,8 @@ def test_class_scores_are_those_of_each_runs_path(soil, leads, folder):
     truth = soil.soil_moisture
     seen = drought_classes(truth)
     counted = seen.where(xr.DataArray(days, dims=("site", "time")), CLASSES["missing"]).assign_attrs(seen.attrs)
-    kept = xr.open_dataset(folder / "past_lead_9.nc", engine="h5netcdf").forecast.load()
+    (stored,) = folder.glob("past_lead=9-*.nc")
+    kept = xr.open_dataset(stored, engine="h5netcdf").forecast.load()
     path = kept.isel(run=1).reindex(time=truth.time).assign_attrs(truth.attrs)
     by_hand = class_scores(drought_classes(path, reference=truth), counted)
     here = {"lead": 9, "model": "past", "run": 1}

@@ -256,6 +256,7 @@ class Patches:
         sites = {} if self.on_grid else {SITE: 1}
         return BatchGenerator(self.inputs, input_dims=sizes, input_overlap=overlap, batch_dims=sites)
 
+    @public
     def to_torch(self, device: Any = "cpu", sites: slice | None = None) -> ResidentCube:
         """The fast engine: one float32 tensor of all days on `device`, and windows as an index into it.
 
