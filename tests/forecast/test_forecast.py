@@ -135,7 +135,7 @@ def window_by_window(ds, forecaster, run: int = 0) -> xr.DataArray:
     """Every window through the whole network by itself."""
     p = patches(
         forecaster.scaling.apply(ds[list(forecaster.features)]),
-        features=forecaster.features,
+        drivers=forecaster.features,
         window=forecaster.window,
         lead=forecaster.lead,
         size=forecaster.size,

@@ -13,7 +13,6 @@ from xdrought.data import open_dataset, open_fluxnet, screen_sites
 from xdrought.simulation import soil as land
 from xdrought.simulation import twin
 from xdrought.simulation import weather as air
-from xdrought.simulation import writers as files
 
 PATHS = ["t2m", "mx2t", "r", "ws10", "tp", "stl1"]
 NO_PATH = ["d2m", "cape", "sp", "z500", "e", "swvl1"]
@@ -485,24 +484,6 @@ def test_gaps_are_planted(world, tmp_path):
     np.testing.assert_array_equal(back.soil_moisture_qc == 0, missing)
     runs = int((missing.astype(int).diff("time") == 1).sum())
     assert float(missing.sum()) / runs == pytest.approx(6, abs=2)
-
-
-@pytest.mark.parametrize("kind", ["file", "store"])
-def test_a_failed_write_leaves_nothing_and_keeps_the_old(tmp_path, kind):
-    target = tmp_path / "a"
-    target.write_text("old")
-
-    def fail(path):
-        if kind == "store":
-            path.mkdir()
-            path = path / "part"
-        path.write_text("half")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        files._write_whole(target, fail)
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-    assert target.read_text() == "old"
 
 
 @pytest.mark.parametrize("format", ["netcdf", "zarr"])
