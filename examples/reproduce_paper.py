@@ -23,7 +23,7 @@ reproduce(None, "twin_report", quick=True)
 # %%
 # Own settings, in between:
 
-from xdrought.study import Settings
+from xdrought.reproduction import ReportSettings
 
-settings = Settings(epochs=20, runs=5, sampler="consecutive", equations=("paper",))
+settings = ReportSettings(epochs=20, runs=5, sampler="consecutive", equations=("paper",))
 # reproduce("sites_with_maps.zarr", "my_report", settings=settings)

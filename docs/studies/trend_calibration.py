@@ -19,6 +19,7 @@ import numpy as np
 from scipy.stats import linregress
 
 from xdrought.statistics import correlation as kernel
+from xdrought.statistics.bootstrap import bootstrap_weights
 from xdrought.statistics.trends import linear_trend, rank_trend, year_tables
 
 YEARS = 18  # as in the paper, 1997 to 2014
@@ -123,7 +124,7 @@ def false_relations(world: str, draws: int, seed: int) -> dict[str, float]:
         a, b = kernel.ranks(first), kernel.ranks(second)
         found["event_association"] += kernel.association_within(a, b, site, year, 0.95).p_value < 0.05
         sums = kernel.demeaned_sums(kernel.site_sums(a, b, site))
-        low, high = np.quantile(kernel.correlation(sums, kernel.bootstrap_weights(len(sums), 500, rng)), [0.025, 0.975])
+        low, high = np.quantile(kernel.correlation(sums, bootstrap_weights(len(sums), 500, rng)), [0.025, 0.975])
         found["bootstrap of sites"] += not low <= 0 <= high
         a, b = kernel.demean_by_site(a, site), kernel.demean_by_site(b, site)
         drawn = np.abs([(a * b[kernel.permuted_within(site, rng)]).sum() for _ in range(59)])
