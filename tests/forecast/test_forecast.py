@@ -78,7 +78,8 @@ def test_later_days_change_nothing_that_is_learnt(sites):
     rng = np.random.default_rng(9)
     other = sites.copy(deep=True)
     for name in (*DRIVERS, TARGET):
-        other[name][:, last + 1 :] = 50 + rng.standard_normal(other[name][:, last + 1 :].shape)
+        noise = rng.standard_normal(other[name][:, last + 1 :].shape)
+        other[name][:, last + 1 :] = float(sites[name].mean()) * (1 + 0.01 * noise)
     first, second = quick(sites, "ResAttCauRec"), quick(other, "ResAttCauRec")
     np.testing.assert_array_equal(weights_of(first), weights_of(second))
     xr.testing.assert_identical(first.scaling.mean, second.scaling.mean)
