@@ -13,7 +13,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "_include" / "licences.md"
-EXTRAS = ("plot", "distributed", "reference")
+EXTRAS = ("forecast", "plot", "distributed", "reference")
 # words in metadata, by what they mean; the first that fits
 MEANING = {
     "GPL": "GPL",

@@ -174,7 +174,7 @@ class VerifyOptions(TypedDict, total=False):
     window: int
     n_boot: int
     confidence: float
-    block: int | None
+    block_length: int | None
     seed: int
     site: Hashable
     time: Hashable

@@ -80,6 +80,7 @@ def soil_moisture_percentile(
     >>> import pandas as pd, xarray as xr
     >>> days = pd.date_range("2001-01-01", periods=5)
     >>> sm = xr.DataArray([0.3, 0.1, 0.2, 0.2, 0.5], dims="time", coords={"time": days})
+    >>> from xdrought import soil_moisture_percentile
     >>> soil_moisture_percentile(sm).values
     array([ 75. ,   0. ,  37.5,  37.5, 100. ])
     """

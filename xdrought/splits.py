@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,11 @@ __all__ = ["PARTS", "SplitConfig", "Splits", "chronological", "spatial_monte_car
 
 PARTS = ("train", "val", "test")
 OUTSIDE = "outside"  # of all parts
+PART_ATTRS = {
+    "long_name": "part of the data that the target day belongs to",
+    "flag_values": np.arange(len(PARTS) + 1, dtype="int8"),
+    "flag_meanings": " ".join((OUTSIDE, *PARTS)),
+}
 EARTH_RADIUS = 6371.0  # km
 
 
@@ -52,8 +58,11 @@ class Splits:
         number = masks[0].astype("int8")
         for k, mask in enumerate(masks[1:], start=2):
             number = number + mask.astype("int8") * np.int8(k)
-        flags = {"flag_values": np.arange(len(PARTS) + 1, dtype="int8"), "flag_meanings": " ".join((OUTSIDE, *PARTS))}
-        return number.astype("int8").assign_attrs(long_name="part of the data that the target day belongs to", **flags)
+        return number.astype("int8").assign_attrs(PART_ATTRS)
+
+    def on_places(self, labels: Mapping[Hashable, Any]) -> Splits:
+        """The same parts at the places with these labels by dimension, in their order; empty where they have none."""
+        return replace(self, ranges=self.ranges.reindex(labels))
 
     def training_days(self, times: xr.DataArray) -> xr.DataArray:
         """True up to the end of each place's training part: what scaling and causality may see."""

@@ -161,7 +161,7 @@ def test_nothing_after_the_day_of_issue_is_seen(history, change, latency, on_gri
     day = 40
     other = ds.copy(deep=True)
     unknown = ds.time > ds.time[day] - np.timedelta64(latency, "D")  # not reported on day 40
-    other[target] = ds[target].where(~unknown, 99.0)
+    other[target] = ds[target].where(~unknown, 0.99)
     after = predict(other, forecaster)[target]
     issued = before.init_time <= ds.time[day]
     xr.testing.assert_identical(after.where(issued), before.where(issued))

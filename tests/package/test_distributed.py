@@ -281,7 +281,7 @@ MOST = {  # tasks a block, and bytes of the graph
     "classes": (10, 8 * MIB),
     "summary": (20, 3 * MIB),
     "ccm": (40, 4 * MIB),
-    "predict": (31, 3 * MIB),
+    "predict": (30, 3 * MIB),
     "attributions": (40, 5 * MIB),
 }
 

@@ -46,7 +46,7 @@ def bootstrap_t(units, samples) -> np.ndarray:
 
 def test_one_site_equals_a_plain_loop():
     said, seen = (da.isel(site=[0]) for da in days())
-    scores = class_scores(said, seen, n_boot=80, block=25, seed=3)
+    scores = class_scores(said, seen, n_boot=80, block_length=25, seed=3)
     both = (said.values[0] >= 0) & (seen.values[0] >= 0)
     right, forecast, observed = (
         np.where(both, one, False).reshape(12, 25).sum(axis=1)
@@ -56,7 +56,7 @@ def test_one_site_equals_a_plain_loop():
     drawn = np.random.default_rng([3, 1]).integers(12, size=(80, 12))
     expected = bootstrap_t(units, [[units[k] for k in row] for row in drawn])
     np.testing.assert_allclose(scores.f1_interval.sel(class_name="flash_condition"), expected, rtol=1e-9)
-    same = occurrence_scores(said, seen, event="flash_condition", n_boot=80, block=25, seed=3)
+    same = occurrence_scores(said, seen, event="flash_condition", n_boot=80, block_length=25, seed=3)
     np.testing.assert_allclose(same.f1_pooled_interval, expected, rtol=1e-9)
     assert scores.attrs["interval"] == "95 % block bootstrap of one site, blocks of 25 steps"
 
@@ -104,8 +104,8 @@ def test_intervals_need_sites_and_days():
     lat = [da.expand_dims(lat=2) for da in (said, seen)]
     with pytest.raises(ValueError, match=r"dimensions \['lat'\] beside 'site' and 'time'; intervals need"):
         class_scores(*lat, n_boot=10)
-    with pytest.raises(ValueError, match="block=0; it must be a whole number, 1 or more"):
-        occurrence_scores(said, seen, n_boot=5, block=0)
+    with pytest.raises(ValueError, match="block_length=0; it must be a whole number, 1 or more"):
+        occurrence_scores(said, seen, n_boot=5, block_length=0)
     renamed = class_scores(said.rename(time="day"), seen.rename(time="day"), n_boot=10, time="day")
     assert np.isfinite(renamed.accuracy_interval).all()
 

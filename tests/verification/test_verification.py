@@ -39,7 +39,7 @@ def test_scores_by_hand():
     # observed 1 2 3 4, forecast 2 2 4 4, first issued on the day before
     seen = daily([1.0, 1, 2, 3, 4])
     forecast = daily([2.0, 2, 4, 4], start="2001-01-02")
-    found = verify(forecast, seen, lead=1, references="persistence", block=1, n_boot=10).sel(
+    found = verify(forecast, seen, lead=1, references="persistence", block_length=1, n_boot=10).sel(
         model="forecast", site="all"
     )
     assert found.mse.item() == pytest.approx(2 / 4)
@@ -152,7 +152,15 @@ def test_runs_are_averaged_and_a_dataset_is_searched_by_name():
     forecast, seen = world()
     runs = xr.concat([forecast - 1, forecast + 1], "run")
     expected = verify(forecast, seen, n_boot=5)
-    xr.testing.assert_allclose(verify(runs, seen, n_boot=5), expected)
+    found = verify(runs, seen, n_boot=5)
+    own = [name for name in found.data_vars if "run" in str(name).split("_")]
+    for run, one in enumerate((forecast - 1, forecast + 1)):
+        alone = verify(one, seen, n_boot=5).sel(model="forecast", summary="pooled")
+        for name in ("nse", "rmse", "kge", "bias"):
+            pooled = found[f"{name}_run"].sel(model="forecast", run=run)
+            np.testing.assert_allclose(pooled, alone[f"{name}_summary"], rtol=1e-12)
+    xr.testing.assert_allclose(found.drop_vars([*own, "run"]), expected)
+    expected = found
     both = xr.Dataset({"soil_moisture": runs, "spread": runs.std("run")})
     xr.testing.assert_allclose(verify(both, seen, n_boot=5), expected)
     xr.testing.assert_allclose(verify(both[["soil_moisture"]], seen.rename(None), n_boot=5), expected)
@@ -379,7 +387,7 @@ def test_table_has_a_row_per_model_and_every_interval():
     assert table.loc["forecast", "rmse"] == f"{value:.3f} ({low:.3f} to {high:.3f})"
     pooled = to_table(scores, names=["bias"], summary="pooled")
     assert pooled.loc["forecast", "bias"].startswith(f"{scores.bias_summary.sel(summary='pooled')[0].item():.2f} (")
-    bare = to_table(verify(forecast.isel(site=[0]), seen, n_boot=5, block=300), names=["rmse"])
+    bare = to_table(verify(forecast.isel(site=[0]), seen, n_boot=5, block_length=300), names=["rmse"])
     assert "(" not in bare.loc["forecast", "rmse"]
     with pytest.raises(ValueError, match="summary='mean' is unknown; choose one of"):
         to_table(scores, summary="mean")

@@ -42,7 +42,7 @@ def bootstrap_t(units, samples) -> list[float]:
 
 def test_one_site_is_resampled_in_blocks_of_days():
     forecast, seen = world(1)
-    found = verify(forecast, seen, n_boot=60, seed=4, block=50)
+    found = verify(forecast, seen, n_boot=60, seed=4, block_length=50)
     assert found.attrs["interval"] == "95 % block bootstrap of one site, blocks of 50 steps"
     blocks = [(one.sum(), 50) for one in squared_errors(forecast, seen)[0].reshape(6, 50)]
     drawn = np.random.default_rng([4, 1]).integers(6, size=(60, 6))
@@ -55,7 +55,7 @@ def test_one_site_is_resampled_in_blocks_of_days():
 
 def test_the_pool_is_resampled_in_sites_and_blocks_of_days_within():
     forecast, seen = world(5)
-    found = verify(forecast, seen, n_boot=60, seed=4, block=50)
+    found = verify(forecast, seen, n_boot=60, seed=4, block_length=50)
     error = squared_errors(forecast, seen)
     versions = []  # each site with its days drawn sixty times
     for k in range(5):
@@ -96,7 +96,7 @@ def test_blocks_begin_on_the_first_scored_day_and_empty_ones_are_dropped():
 
 def test_too_few_blocks_make_no_interval_and_say_so():
     forecast, seen = world(1)
-    whole = verify(forecast, seen, n_boot=50, block=120)
+    whole = verify(forecast, seen, n_boot=50, block_length=120)
     assert whole.attrs["interval"].startswith("no interval: one site, 3 of the 4 blocks that it takes")
     assert np.isnan(whole.rmse_interval).all()
     forecast, seen = world(2)
@@ -261,7 +261,7 @@ def test_a_single_site_is_compared_in_its_blocks_of_days():
     table = compare_models(forecast, seen, baseline="climatology", n_boot=100).set_index(["summary", "model"])
     median, pooled = (table.loc[(name, "forecast")] for name in ("median", "pooled"))
     assert (median.lower, median.upper, median.p_value) == (pooled.lower, pooled.upper, pooled.p_value)
-    nothing = compare_models(forecast, seen, baseline="climatology", n_boot=10, block=300)
+    nothing = compare_models(forecast, seen, baseline="climatology", n_boot=10, block_length=300)
     assert nothing[["lower", "upper", "p_value", "p_value_adjusted"]].isna().all(axis=None)
 
 

@@ -115,6 +115,7 @@ def flash_drought_events(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> p = np.repeat([60.0, 30.0, 15.0, 30.0], [5, 1, 20, 10])
     >>> da = xr.DataArray(p, dims="time", coords={"time": pd.date_range("2001-01-01", periods=36)})
+    >>> from xdrought import flash_drought_events
     >>> events = flash_drought_events(da, is_percentile=True)
     >>> float(events.intensification_rate[0]), int(events.duration[0]), bool(events.is_flash[0])
     (22.5, 20, True)
@@ -169,6 +170,7 @@ def drought_classes(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> p = np.repeat([60.0, 30.0, 15.0, 30.0], [2, 1, 15, 5])
     >>> da = xr.DataArray(p, dims="time", coords={"time": pd.date_range("2001-01-01", periods=23)})
+    >>> from xdrought import drought_classes
     >>> drought_classes(da, is_percentile=True).values
     array([0, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0, 0, 0, 0,
            0], dtype=int8)
@@ -225,6 +227,7 @@ def drought_summary(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> p = np.repeat([60.0, 30.0, 15.0, 30.0], [2, 1, 15, 7])
     >>> da = xr.DataArray(p, dims="time", coords={"time": pd.date_range("2001-01-01", periods=25)})
+    >>> from xdrought import drought_summary
     >>> float(drought_summary(da, is_percentile=True).drought_fraction)
     0.6
     """

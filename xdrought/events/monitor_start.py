@@ -71,6 +71,7 @@ def start_monitor(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> p = np.repeat([60.0, 30.0, 15.0, 30.0], [5, 1, 20, 10])
     >>> da = xr.DataArray(p, dims="time", coords={"time": pd.date_range("2001-01-01", periods=36)})
+    >>> from xdrought import start_monitor
     >>> monitor = start_monitor(da[:24], is_percentile=True)
     >>> [bool(monitor.events().is_provisional[0]), int(monitor.events().duration[0])]
     [True, 18]

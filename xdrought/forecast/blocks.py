@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
 from xdrought.windows.selection import whole_patches, window_starts
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, device
 
     from xdrought.models import Architecture
+    from xdrought.splits import Splits
 
 _ONE_AT_A_TIME = threading.Lock()  # blocks on a GPU wait for each other, so that its memory holds one
 
@@ -124,6 +126,37 @@ def lazy_forecast(cube: Any, degrees: Any | None, ensemble: Ensemble) -> Any:
         dtype="float32",
         meta=np.empty((0,) * (2 + len(places)), "float32"),
     )
+
+
+def lazy_parts(
+    splits: Splits, labels: Mapping[Hashable, np.ndarray], chunks: Mapping[Hashable, tuple[int, ...]], times: np.ndarray
+) -> Any:
+    """:meth:`Splits.part_of` over chunks of places, each of which looks its own labels up: int8 (places..., time)."""
+    import dask.array as da
+
+    where: list[Any] = []
+    for axis, (dim, own) in enumerate(labels.items()):
+        where += [da.from_array(own, (chunks[dim],)), (axis,)]
+    time = len(labels)
+    return da.blockwise(
+        _parts_of_block,
+        tuple(range(time + 1)),
+        *where,
+        splits=delayed_constant(splits, "splits"),
+        times=times,
+        new_axes={time: len(times)},
+        align_arrays=False,
+        dtype="int8",
+        meta=np.empty((0,) * (time + 1), "int8"),
+    )
+
+
+def _parts_of_block(*labels: np.ndarray, splits: Splits, times: np.ndarray) -> np.ndarray:
+    """The part of each day at the places of a chunk."""
+    places = [dim for dim in splits.ranges.start.dims if dim != "part"]
+    days = xr.DataArray(times, dims=splits.time)
+    here = splits.on_places(dict(zip(places, labels, strict=True)))
+    return here.part_of(days).transpose(*places, splits.time).to_numpy()
 
 
 def delayed_constant(value: Any, name: str) -> Any:

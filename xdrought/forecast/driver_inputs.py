@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,7 +142,7 @@ def splits_on_places(splits: Splits, data: xr.Dataset) -> Splits:
     dims = [dim for dim in splits.ranges.start.dims if dim in data.indexes and dim in splits.ranges.indexes]
     if all(splits.ranges.indexes[dim].equals(data.indexes[dim]) for dim in dims):
         return splits
-    return replace(splits, ranges=splits.ranges.reindex({dim: data.indexes[dim] for dim in dims}))
+    return splits.on_places({dim: data.indexes[dim] for dim in dims})
 
 
 def training_causality(windows: Patches, splits: Splits) -> xr.Dataset:

@@ -14,10 +14,10 @@ from xdrought import checks
 from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
-from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast
+from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast, lazy_parts
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.target_inputs import known_on
-from xdrought.splits import Splits
+from xdrought.splits import PART_ATTRS, Splits
 from xdrought.windows.dimension_names import known_names, time_name
 from xdrought.windows.labelled import Patches, make_patches
 from xdrought.windows.selection import GRID, SITE
@@ -115,16 +115,23 @@ def predict(
 
 def _part_of_each_day(splits: Splits, forecast: xr.DataArray, time: Hashable) -> xr.DataArray | None:
     """The part that each valid day belongs to, lazy where the forecast is; outside of all at places of no training."""
-    ranges = driver_inputs.splits_on_places(splits, forecast.to_dataset(name="forecast")).ranges
-    ranges = ranges.drop_vars([name for name in ranges.coords if name not in ranges.dims])
+    ranges = splits.ranges.drop_vars([name for name in splits.ranges.coords if name not in splits.ranges.dims])
     places = [dim for dim in ranges.start.dims if dim != "part"]
+    labelled = [dim for dim in places if dim in ranges.indexes and dim in forecast.indexes]
     if not isinstance(forecast.indexes[time], pd.DatetimeIndex) or any(
-        ranges.sizes[dim] != forecast.sizes.get(dim) for dim in places
+        ranges.sizes[dim] != forecast.sizes.get(dim) for dim in places if dim not in labelled
     ):
         return None  # other dates, or places without labels that are not those of the training
-    if forecast.chunks is not None:
-        ranges = ranges.chunk({dim: forecast.chunksizes[dim] for dim in places})
-    return replace(splits, ranges=ranges).part_of(forecast[time].reset_coords(drop=True))
+    unlabelled = {dim: range(ranges.sizes[dim]) for dim in places if dim not in labelled}
+    splits = replace(splits, ranges=ranges.assign_coords(unlabelled))
+    labels = forecast.drop_vars(unlabelled, errors="ignore").assign_coords(unlabelled)
+    days = forecast[time].reset_coords(drop=True)
+    if forecast.chunks is None:
+        return splits.on_places({dim: labels.indexes[dim] for dim in places}).part_of(days)
+    chunks = {dim: forecast.chunksizes[dim] for dim in places}
+    parts = lazy_parts(splits, {dim: labels.indexes[dim].to_numpy() for dim in places}, chunks, days.to_numpy())
+    known = {dim: forecast[dim] for dim in labelled} | {time: days}
+    return xr.DataArray(parts, known, (*places, time), attrs=PART_ATTRS)
 
 
 def _run(windows: Patches, degrees: Any | None, forecaster: Forecaster, batch_size: int, device: Any) -> xr.DataArray:

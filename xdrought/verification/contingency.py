@@ -52,7 +52,7 @@ def pooled_intervals(
         )
     values = cells.transpose(site, time, cell).values.astype(float)
     known = np.concatenate([values.any(axis=-1, keepdims=True), values], axis=-1)  # whether a day counts comes first
-    sites = [kernel.blocks(one[None], bootstrap.block) for one in known]
+    sites = [kernel.blocks(one[None], bootstrap.block_length) for one in known]
     plain = partial(_of_one_model, statistic)
     drawn = resample(sites, bootstrap, plain, partial(_unbounded, plain))
     found = {}
@@ -108,7 +108,7 @@ def class_scores(
     classes: Mapping[str, int] | None = None,
     n_boot: int = 0,
     confidence: float = 0.95,
-    block: int | None = None,
+    block_length: int | None = None,
     seed: int = 0,
     site: Hashable = "site",
     time: Hashable = "time",
@@ -126,7 +126,7 @@ def class_scores(
     n_boot : int
         Bootstrap samples for intervals, sites drawn and blocks of days within, as in :func:`xdrought.verify`; 0 for
         none. The input must then be ([site,] time).
-    confidence, block, seed
+    confidence, block_length, seed
         As in :func:`xdrought.verify`.
     site, time : hashable
         Names of dimensions, for intervals.
@@ -169,7 +169,7 @@ def class_scores(
     found = _tables(_count(observed.values, forecast.values, values), list(names))
     if not n_boot:
         return found
-    bootstrap = Bootstrap(n_boot, confidence, block, seed)
+    bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     pairs = xr.concat([(observed == one) & (forecast == other) for one in values for other in values], "_cell")
     bounds, what = pooled_intervals(pairs.transpose(..., "_cell"), _shares, bootstrap, site, time)
     for name, interval in bounds.items():

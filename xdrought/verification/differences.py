@@ -40,7 +40,7 @@ def compare_models(
     window: int = 15,
     n_boot: int = 1000,
     confidence: float = 0.95,
-    block: int | None = None,
+    block_length: int | None = None,
     seed: int = 0,
     site: Hashable = "site",
     time: Hashable = "time",
@@ -52,7 +52,7 @@ def compare_models(
     ----------
     forecast, observed, references, drivers, matching, lead, train, window
         As in :func:`xdrought.verify`.
-    n_boot, confidence, block, seed, site, time, run
+    n_boot, confidence, block_length, seed, site, time, run
         As in :func:`xdrought.verify`.
     score : str or iterable of str
         Of ``rmse mse mae nse kge correlation anomaly_correlation``. Bias has no better direction.
@@ -99,7 +99,7 @@ def compare_models(
     (True, 1, 1)
     """
     chosen = _check_scores(score, fdr)
-    bootstrap = Bootstrap(n_boot, confidence, block, seed)
+    bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     models, beside, truth = paired_days.prepare(
         forecast,
         observed,

@@ -23,20 +23,20 @@ class Bootstrap:
 
     n_boot: int
     confidence: float
-    block: int | None
+    block_length: int | None
     seed: int
 
     def __post_init__(self) -> None:
         checks.require_integer(self.n_boot, "n_boot")
-        if self.block is not None:
-            checks.require_integer(self.block, "block")
+        if self.block_length is not None:
+            checks.require_integer(self.block_length, "block_length")
         checks.require_share(self.confidence, "confidence")
 
     @property
     def blocks(self) -> str:
         """The blocks in words."""
-        if self.block is not None:
-            return f"blocks of {self.block} steps"
+        if self.block_length is not None:
+            return f"blocks of {self.block_length} steps"
         return f"blocks of 1/{block_bootstrap.N_BLOCKS} of a record, {block_bootstrap.SHORTEST} steps or more"
 
 
@@ -80,7 +80,7 @@ def collect_sums(
     blocks = []
     for k, there in enumerate(valid):
         daily = moments(np.where(there, values[:, k], np.nan), observed.values[k], normal[k], centre)
-        blocks.append(block_bootstrap.blocks(daily, bootstrap.block))
+        blocks.append(block_bootstrap.blocks(daily, bootstrap.block_length))
     return Sums(names, len(models), blocks, centre, both.sum(axis=1), has_climatology)
 
 
@@ -163,7 +163,7 @@ def in_words(sites: list[np.ndarray], bootstrap: Bootstrap) -> str:
     if counts[0] < FEWEST:
         return (
             f"no interval: one site, {counts[0]} of the {FEWEST} blocks that it takes ({bootstrap.blocks}); give more "
-            f"days or a smaller block"
+            f"days or a smaller block_length"
         )
     return f"{share} block bootstrap of one site, {bootstrap.blocks}"
 

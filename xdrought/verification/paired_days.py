@@ -76,8 +76,8 @@ def by_site(da: xr.DataArray, site: Hashable, time: Hashable) -> xr.DataArray:
 
 def in_label_order(da: xr.DataArray) -> xr.DataArray:
     """Sites (site, time) in the order of their labels, so that what is drawn of them does not depend on their order."""
-    index = da.indexes[da.dims[0]]
-    if not index.is_unique or index.is_monotonic_increasing:
+    index = da.indexes.get(da.dims[0])
+    if index is None or not index.is_unique or index.is_monotonic_increasing:
         return da
     try:
         return da.sortby(da.dims[0])

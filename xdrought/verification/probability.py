@@ -33,7 +33,7 @@ def occurrence_scores(
     event: str | Iterable[str] = ("flash_onset", "flash_condition"),
     n_boot: int = 0,
     confidence: float = 0.95,
-    block: int | None = None,
+    block_length: int | None = None,
     seed: int = 0,
     site: Hashable = "site",
     time: Hashable = "time",
@@ -50,7 +50,7 @@ def occurrence_scores(
     n_boot : int
         Bootstrap samples for intervals of the pooled scores, sites drawn and blocks of days within, as in
         :func:`xdrought.verify`; 0 for none. The input must then be ([site,] time).
-    confidence, block, seed
+    confidence, block_length, seed
         As in :func:`xdrought.verify`.
     site : hashable
         A dimension that is kept, if there is one.
@@ -102,7 +102,7 @@ def occurrence_scores(
     scores = xr.Dataset(found).assign_attrs(event=" ".join(chosen))
     if not n_boot:
         return scores
-    bootstrap = Bootstrap(n_boot, confidence, block, seed)
+    bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     pairs = [(said == one) & (seen == other) for one in (1, 0) for other in (1, 0)]
     cells = xr.concat(pairs, "_cell").transpose(..., "_cell")
     bounds, what = pooled_intervals(cells, _binary_scores, bootstrap, site, time)

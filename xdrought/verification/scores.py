@@ -35,7 +35,7 @@ def verify(
     window: int = 15,
     n_boot: int = 1000,
     confidence: float = 0.95,
-    block: int | None = None,
+    block_length: int | None = None,
     seed: int = 0,
     site: Hashable = "site",
     time: Hashable = "time",
@@ -74,7 +74,7 @@ def verify(
         Bootstrap samples: sites are drawn, and blocks of days within each.
     confidence : float
         Of the intervals, between 0 and 1.
-    block : int, optional
+    block_length : int, optional
         Length of the blocks of days, in steps; should span what today's error knows of later ones. By default a
         twelfth of a site's record, from its first to its last scored day, and 30 steps at least.
     seed : int
@@ -129,7 +129,7 @@ def verify(
     >>> scores.attrs["interval"]
     '95 % block bootstrap of one site, blocks of 1/12 of a record, 30 steps or more'
     """
-    bootstrap = Bootstrap(n_boot, confidence, block, seed)
+    bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     models, beside, truth = paired_days.prepare(
         _test_days(forecast, time),
         observed,
