@@ -148,7 +148,7 @@ def test_what_is_prepared_from_the_training_part_passes(ds):
         departure=(ds[TARGET] - learnt.mean("time")) / learnt.std("time"),
         height=learnt.mean("time").broadcast_like(ds[TARGET]),
         season=bare(ds.t2m.groupby("time.month") - ds.t2m.where(train).groupby("time.month").mean()),
-        unit=(ds.t2m - ds.t2m.where(train).min()) / (ds.t2m.where(train).max() - ds.t2m.where(train).min()),
+        unit=bare((ds.t2m - ds.t2m.where(train).min()) / (ds.t2m.where(train).max() - ds.t2m.where(train).min())),
         day=xr.zeros_like(ds.tp) + np.arange(ds.sizes["time"]),
         wet=ds[TARGET].rolling(time=30, min_periods=1).mean(),
     )
