@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from torch import device
+    from torch import Tensor, device
 
 
 _P = ParamSpec("_P")
@@ -35,6 +35,13 @@ def require_torch() -> None:
         raise ModuleNotFoundError(
             "needs torch, which is not installed here; pip install 'xdrought[forecast]'", name="torch"
         )
+
+
+def copied_to(tensor: Tensor, device: device) -> Tensor:
+    """A tensor on a device; a GPU gets it from pinned memory, while the caller goes on."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def resolve_device(name: str | device) -> device:

@@ -24,7 +24,7 @@ import xbatcher
 from torch.utils.data import DataLoader
 from xbatcher.loaders.torch import MapDataset
 
-from xdrought.models.training import runs
+from xdrought.models.training import consecutive
 from xdrought.windows.labelled import patches
 
 N_SITES, N_DAYS, N_DRIVERS, SIZE, WINDOW, BATCH = 20, 1000, 12, 10, 15, 512
@@ -66,7 +66,7 @@ def gathering_ways() -> dict[str, Callable[[], torch.Tensor]]:
     cube = patches(ds, window=WINDOW, lead=1).to_torch()
     rng = np.random.default_rng(1)
     scattered = torch.from_numpy(rng.choice(len(cube), BATCH, replace=False))
-    together = runs(cube.cell, cube.start, 16, torch.Generator().manual_seed(0))[:BATCH]
+    together = consecutive(cube.cell, cube.start, 16, torch.Generator().manual_seed(0))[:BATCH]
     buffer = torch.empty(BATCH, WINDOW, N_DRIVERS, SIZE, SIZE)
     ways = {
         "xbatcher, Dataset of 12 variables, DataLoader": lambda: stock(ds, scattered.numpy()),

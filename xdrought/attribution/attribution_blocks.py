@@ -342,9 +342,11 @@ def _asked(mask: np.ndarray | None, own: np.ndarray, inside: tuple[slice, ...], 
 
 
 def _on(inputs: Inputs, device: Any) -> Inputs:
+    from xdrought.devices import copied_to
     from xdrought.models.expected_gradients import Inputs
 
-    return Inputs(inputs.x.to(device), None if inputs.causality is None else inputs.causality.to(device))
+    degrees = None if inputs.causality is None else copied_to(inputs.causality, device)
+    return Inputs(copied_to(inputs.x, device), degrees)
 
 
 def _attribute(

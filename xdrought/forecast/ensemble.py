@@ -241,9 +241,9 @@ class _Progress:
         self.bar.n = done
         self.bar.refresh()
 
-    def batch(self, loss: float) -> None:
-        self.bar.set_postfix_str(f"epoch={self.training.epoch}, batch loss={loss:.4f}{self._best()}", refresh=False)
-        self.bar.update()
+    def batch(self, loss: Tensor) -> None:
+        if self.bar.update():  # the bar was drawn: only then is the loss read, for which a GPU must be waited for
+            self.bar.set_postfix_str(f"epoch={self.training.epoch}, batch loss={float(loss):.4f}{self._best()}")
 
     def epoch(self, train_loss: float, val_loss: float) -> None:
         self.bar.set_postfix_str(f"train={train_loss:.4f}, val={val_loss:.4f}{self._best()}")

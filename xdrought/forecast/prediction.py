@@ -52,7 +52,7 @@ def predict(
     causality : xarray.Dataset, optional
         Causality degrees of places that the forecaster does not know.
     batch_size : int
-        Windows at a time, and on a GPU maps at a time.
+        Windows at a time; on a GPU eight times as many maps.
     device : str or torch.device
         "auto", "cpu", "cuda", ...; under dask, of the workers.
     site, lat, lon : hashable, optional
@@ -79,6 +79,10 @@ def predict(
     Notes
     -----
     Each day's patch is encoded once and shared by the windows that hold it.
+
+    On a GPU torch computes convolutions in TF32 unless told otherwise, with about three digits of each product; for
+    float32 throughout set ``torch.backends.cudnn.allow_tf32 = False``. Numbers then still differ from those of a CPU
+    by rounding.
 
     See Also
     --------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xdrought import files
+from xdrought.devices import copied_to
 from xdrought.windows.labelled import Patches
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ class Shards(Sequence["SiteShard"]):
         """The resident days of shard k."""
         if self._resident is None or self._resident[0] != k:
             self._resident = None  # let go first: never two in memory
-            self._resident = k, self.windows.to_torch(self.device, self._shards[k].sites)
+            cube = self.windows.to_torch(self.device, self._shards[k].sites)
+            # batches are put together on the CPU, while a GPU computes
+            self._resident = k, replace(cube, cell=cube.cell.cpu(), start=cube.start.cpu())
         return self._resident[1]
 
     def sums(self) -> dict[str, str]:
@@ -112,6 +116,6 @@ class SiteShard:
 
         cube, vectors = self.owner.cube(self.k), self.owner.vectors
         assert cube.target is not None
-        index = index.to(cube.start.device)
-        causality = None if vectors is None else vectors[cube.cell[index] + self.first_cell]
-        return Batch(*cube.days(index), causality, cube.target[index])
+        device = cube.cube.device
+        causality = None if vectors is None else vectors[copied_to(cube.cell[index] + self.first_cell, device)]
+        return Batch(*cube.days(index), causality, cube.target[copied_to(index, device)])

@@ -97,20 +97,20 @@ def run(network: nn.Module, windows: ResidentCube, causality: Tensor | None, bat
     causality : torch.Tensor or None
         (cells, n_causal), indexed by the windows' cell.
     batch_size : int
-        Windows at a time, and on a GPU maps at a time.
+        Windows at a time; on a GPU eight times as many maps.
     """
     network.eval()
-    n_maps = MAPS if windows.start.device.type == "cpu" else batch_size
+    n_maps = MAPS if windows.cube.device.type == "cpu" else 8 * batch_size
     if not isinstance(network, FramewiseNetwork):
         every = torch.arange(len(windows), device=windows.start.device)
         return _in_batches(lambda part: network(windows.gather(part)), every, n_maps).cpu()
-    parts = [_by_frame(network, part, causality, batch_size, n_maps).cpu() for part in _groups_of_cells(windows)]
-    return torch.cat(parts) if parts else torch.empty(0)
+    parts = [_by_frame(network, part, causality, batch_size, n_maps) for part in _groups_of_cells(windows)]
+    return torch.cat(parts).cpu() if parts else torch.empty(0)
 
 
 def _groups_of_cells(windows: ResidentCube) -> Iterator[ResidentCube]:
     """The windows of some cells at a time."""
-    group = windows.cell // max(1, DAYS // _n_days(windows))
+    group = windows.cell // _cells_at_once(windows)
     first = 0
     for count in group.unique_consecutive(return_counts=True)[1].tolist():
         part = slice(first, first + count)
@@ -124,7 +124,7 @@ def _by_frame(
     """Encode the days that some window holds, once each, then run the recurrence over the codes."""
     offsets = torch.arange(windows.window, device=windows.start.device)
     day = ((windows.cell - windows.cell[0]) * _n_days(windows) + windows.start)[:, None] + offsets  # [N, window]
-    held = torch.zeros(int(day.max()) + 1, dtype=torch.bool, device=day.device)
+    held = torch.zeros(_cells_at_once(windows) * _n_days(windows), dtype=torch.bool, device=day.device)
     held[day] = True
     used = held.nonzero()[:, 0]
     position = (held.cumsum(0) - 1)[day]  # [N, window], into the codes
@@ -144,6 +144,12 @@ def _in_batches(function: Callable[[Tensor], Tensor], index: Tensor, n: int) -> 
     """``function(index)``, always called with `n` positions at a time."""
     filled = torch.cat([index, index[-1:].expand(-len(index) % n)])
     return torch.cat([function(part) for part in filled.split(n)])[: len(index)]
+
+
+def _cells_at_once(windows: ResidentCube) -> int:
+    """Cells of a group."""
+    shape = windows.cube.shape
+    return max(1, min(DAYS // _n_days(windows), shape[2] * shape[3] if windows.on_grid else shape[0]))
 
 
 def _n_days(windows: ResidentCube) -> int:

@@ -76,10 +76,13 @@ def restore(training: Training, tensors: Mapping[str, Tensor], notes: Mapping[st
     """Give a new training the state that :func:`state_of` stored."""
     training.network.load_state_dict(_of("live", tensors))
     optimiser = training.optimiser
+    step_on = training.device if optimiser.defaults["capturable"] else torch.device("cpu")
     for k, parameter in enumerate(p for group in optimiser.param_groups for p in group["params"]):
         for name, value in _of(f"adam.{k}", tensors).items():
             if value.shape == parameter.shape:  # a copy on the device and in the layout of the parameter
                 value = torch.empty_like(parameter).copy_(value)
+            elif name == "step":
+                value = value.to(step_on)
             optimiser.state[parameter][name] = value.detach()
     training.history = restored_history(tensors, notes["history"], "best")
     training.step = notes["step"]

@@ -124,9 +124,9 @@ class Training:
         The epochs so far.
     step : int
         Batches done in the present epoch.
-    total : float
-        Sum of their squared errors. These three and the states of `network` and `optimiser` are all that a checkpoint
-        must hold.
+    total : torch.Tensor
+        Sum of their squared errors, float64 on the device. These three and the states of `network` and `optimiser` are
+        all that a checkpoint must hold.
     """
 
     def __init__(self, network: nn.Module, shards: Sequence[Shard], config: TrainingConfig, seed: int):
@@ -141,8 +141,10 @@ class Training:
         self.model: nn.Module = SharedDays(network)
         if world() > 1:
             self.model = DistributedDataParallel(self.model)
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-        self.history, self.step, self.total = History(), 0, 0.0
+        # On a GPU one kernel updates all parameters, and the number of the step stays on the device.
+        on_gpu = {"fused": True, "capturable": True} if self.device.type == "cuda" else {}
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, **on_gpu)
+        self.history, self.step, self.total = History(), 0, self._zero()
 
     @property
     def epoch(self) -> int:
@@ -150,7 +152,7 @@ class Training:
 
     def run(
         self,
-        on_batch: Callable[[float], None] = lambda loss: None,
+        on_batch: Callable[[Tensor], None] = lambda loss: None,
         on_epoch: Callable[[float, float], None] = lambda train_loss, val_loss: None,
         save: Callable[[Training], None] = lambda training: None,
     ) -> History:
@@ -159,7 +161,8 @@ class Training:
         Parameters
         ----------
         on_batch, on_epoch : callable
-            Called with this process's loss after each batch, and with the two losses after each epoch.
+            Called with this process's loss after each batch, a tensor on the device: reading its value waits for the
+            GPU. Then with the two losses after each epoch.
         save : callable
             Called at the end of each epoch and every `config.save_every` batches.
 
@@ -199,7 +202,7 @@ class Training:
             batches += [(k, part) for part in cut(train[order], self.config.batch_size, _least())]
         yield from batches[self.step :]
 
-    def _learn(self, batch: Batch, n: int) -> float:
+    def _learn(self, batch: Batch, n: int) -> Tensor:
         """Take one step of Adam on this process's part of a batch of `n` windows; gives the part of the loss."""
         self.network.train()
         self.dropout_generator.manual_seed(_seed_of(self.seed, "dropout", self.epoch, self.step, rank()))
@@ -207,7 +210,7 @@ class Training:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
-        return float(loss.detach()) / world()
+        return loss.detach().double() / world()
 
     def _squared_error(self, batch: Batch) -> Tensor:
         """Sum of the squared errors over the windows of a batch."""
@@ -223,10 +226,14 @@ class Training:
 
     def resume_total(self, total: float) -> None:
         """Continue from a sum that :meth:`epoch_total` gave."""
-        self.total = total if rank() == 0 else 0.0
+        self.total = self._zero() + (total if rank() == 0 else 0.0)
 
-    def _over_processes(self, total: float) -> float:
-        return float(all_sum(torch.tensor(total, dtype=torch.float64, device=self.device)))
+    def _over_processes(self, total: Tensor) -> float:
+        return float(all_sum(total))
+
+    def _zero(self) -> Tensor:
+        """The start of a sum of losses, which stays on the device: a GPU waits for nobody to read it."""
+        return torch.zeros((), dtype=torch.float64, device=self.device)
 
     @property
     def model_here(self) -> nn.Module:
@@ -249,18 +256,18 @@ class Training:
             history.weights = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
         history.train_loss.append(train_loss)
         history.val_loss.append(val_loss)
-        self.step, self.total = 0, 0.0
+        self.step, self.total = 0, self._zero()
 
     @torch.no_grad()
     def validation_loss(self) -> float:
         """Mean squared error over the validation windows, in evaluation mode."""
         self.network.eval()
-        total, count = 0.0, 0
+        total, count = self._zero(), 0
         for shard in self.shards:
             count += len(shard.val)
             for part in shard.val.tensor_split(world())[rank()].split(self.config.batch_size):
                 if len(part):
-                    total += float(self._squared_error(shard.batch(part)))
+                    total += self._squared_error(shard.batch(part))
         return self._over_processes(total) / count
 
     def _cause(self) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from xdrought.devices import copied_to
 from xdrought.windows.selection import corner
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+FRAMES = 512  # on a GPU the maps of a batch are filled up to a multiple of this: few shapes, which can be compiled
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +23,8 @@ class ResidentCube:
     cube : torch.Tensor
         Contiguous; (site, time, variable, size, size), or (time, variable, lat, lon) of a grid.
     cell, start : torch.Tensor
-        (N,) centre cell (site, or flat index of the grid) and first day of each window, sorted by cell.
+        (N,) centre cell (site, or flat index of the grid) and first day of each window, sorted by cell. They may stay
+        on the CPU when the cube is on a GPU: then :meth:`days` never waits for the GPU.
     target : torch.Tensor or None
         (N,) target of each window.
     window, size : int
@@ -56,7 +60,7 @@ class ResidentCube:
         """
         import torch
 
-        cell, start = self.cell[index], self.start[index]
+        cell, start = (copied_to(each[index], self.cube.device) for each in (self.cell, self.start))
         if self.on_grid:
             row, column = corner(cell, self.cube.shape[3], self.size)
             return self._boxes()[row, column, start]
@@ -67,8 +71,11 @@ class ResidentCube:
         torch.index_select(self._rows(), 0, row, out=out.view(len(row), -1))  # [N, window * frame]
         return out
 
-    def days(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def days(self, index: Tensor, multiple: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """The windows at the positions `index` (N,) with every day of a cell once.
+
+        The number of maps F is filled up to a `multiple`, by default 512 on a GPU and 1 elsewhere, with maps that no
+        window holds: their counts are 0, and they change neither result nor gradients.
 
         Returns
         -------
@@ -85,6 +92,10 @@ class ResidentCube:
         offsets = torch.arange(self.window, device=self.start.device)
         day = (self.cell[index] * n_time + self.start[index])[:, None] + offsets
         used, position, counts = day.unique(return_inverse=True, return_counts=True)
+        filling = -len(used) % (multiple or (FRAMES if self.cube.device.type == "cuda" else 1))
+        used = torch.cat([used, used[:1].expand(filling)])
+        counts = torch.cat([counts, counts.new_zeros(filling)])
+        used, position, counts = (copied_to(each, self.cube.device) for each in (used, position, counts))
         each = replace(self, cell=used // n_time, start=used % n_time, target=None, window=1)
         return each.gather(torch.arange(len(used), device=used.device))[:, 0], position, counts
 
