@@ -56,6 +56,7 @@ from xdrought.forecast import (
 )
 from xdrought.leakage import LeakageReport, audit_leakage
 from xdrought.limits import set_options
+from xdrought.provenance import cf_dataset
 from xdrought.splits import SplitConfig
 from xdrought.verification import (
     alarms,
@@ -71,9 +72,8 @@ from xdrought.verification import (
     to_table,
     verify,
 )
+from xdrought.version import __version__ as __version__
 from xdrought.windows import Patches, patches
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DEFINITIONS",
@@ -91,6 +91,7 @@ __all__ = [
     "audit_leakage",
     "causality_degree",
     "ccm",
+    "cf_dataset",
     "choose_embedding",
     "class_scores",
     "climatology_forecast",

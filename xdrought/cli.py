@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from xdrought import causality, events, files
+from xdrought import causality, events, files, provenance
 
 READ_AS = {".nc": "netCDF", ".nc4": "netCDF", ".zarr": "zarr", ".csv": "csv"}
 
@@ -41,7 +41,7 @@ def read(path: Path, time: str) -> xr.Dataset:
 def write(result: xr.Dataset | xr.DataArray, path: Path) -> None:
     """Write a result as a whole: the file is there when it is complete, or not at all."""
     kind = _kind(path)
-    ds = result.to_dataset() if isinstance(result, xr.DataArray) else result
+    ds = provenance.cf_dataset(result)
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(path) as part:
         if kind == "zarr":

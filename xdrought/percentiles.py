@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought import alignment, calendars, checks, limits
 from xdrought.checks import public
+from xdrought.provenance import recorded
 
 POOLS = ("record", "dayofyear", "pentad")
 METHODS = ("linear", "hazen", "weibull", "gringorten", "ecdf")
@@ -25,6 +26,7 @@ Reference = xr.DataArray | slice | tuple | int | str | None
 
 
 @public
+@recorded
 def soil_moisture_percentile(
     soil_moisture: xr.DataArray,
     *,

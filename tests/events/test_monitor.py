@@ -156,7 +156,7 @@ def test_today_tells_how_a_drought_comes():
     np.testing.assert_array_equal(today.days_since_start, [3, np.nan])
     np.testing.assert_array_equal(today.intensification_rate, [45 / 3, np.nan])
     assert today.percentile.values.tolist() == [15, 60]
-    assert today.lat.attrs == {"units": "degrees_north"}
+    assert today.lat.attrs == {"standard_name": "latitude", "units": "degrees_north"}
 
 
 def test_an_update_leaves_the_monitor_and_the_data_as_they_were():
@@ -338,7 +338,7 @@ def test_files_that_are_not_monitors_are_refused(tmp_path: Path):
         load_monitor(tmp_path / "nowhere")
     monitor.save(tmp_path / "a")
     with pytest.raises(ValueError, match="holds another monitor, with a reference of its own"):
-        small_monitor()[1].save(tmp_path / "a")
+        start_monitor(da[:, :50], reference=("2001-10", "2001-10")).save(tmp_path / "a")
     state = tmp_path / "a" / "state.nc"
     whole = state.read_bytes()
     state.write_bytes(whole[:500])

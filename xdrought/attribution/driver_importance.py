@@ -9,6 +9,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.provenance import recorded
 
 __all__ = ["driver_importance", "drought_complexity", "event_importance", "importance_by_rate"]
 
@@ -16,6 +17,7 @@ _ATTRIBUTION, _NEEDED = "attribution", ("onset_time", "start_time")
 
 
 @public
+@recorded
 def event_importance(
     attributions: xr.Dataset | xr.DataArray, events: xr.Dataset, *, time: Hashable = "time"
 ) -> xr.DataArray:
@@ -71,6 +73,7 @@ def event_importance(
 
 
 @public
+@recorded
 def drought_complexity(
     attributions: xr.Dataset | xr.DataArray,
     events: xr.Dataset,
@@ -178,6 +181,7 @@ _FEW_PLACES = 5  # below this the bootstrap draws events
 
 
 @public
+@recorded
 def driver_importance(
     importance: xr.DataArray,
     events: xr.Dataset,
@@ -257,6 +261,7 @@ def driver_importance(
 
 
 @public
+@recorded
 def importance_by_rate(importance: xr.DataArray, events: xr.Dataset, *, bins: int = 5) -> xr.Dataset:
     """Rank of each driver's importance in groups of events of rising intensification rate (Figure 6b).
 

@@ -26,6 +26,7 @@ from xdrought.checks import public
 from xdrought.devices import resolve_device, with_gradients
 from xdrought.forecast.blocks import delayed_constant
 from xdrought.forecast.forecaster import Forecaster
+from xdrought.provenance import recorded
 
 __all__ = ["attributions"]
 
@@ -34,6 +35,7 @@ METHODS = ("balanced", "shap")
 
 @public
 @with_gradients
+@recorded
 def attributions(
     ds: xr.Dataset,
     forecaster: Forecaster,

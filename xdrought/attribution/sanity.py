@@ -15,6 +15,7 @@ from xdrought.attribution.expected_gradients import attributions
 from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast.forecaster import Forecaster
+from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap_weights, percentile_interval
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _FEW_PLACES = 5  # below this the bootstrap draws windows
 
 
 @public
+@recorded
 def deletion_curve(
     ds: xr.Dataset,
     forecaster: Forecaster,
@@ -222,6 +224,7 @@ SUMMED = ("patch_lat", "patch_lon", "cell")
 
 
 @public
+@recorded
 def weight_randomisation(
     ds: xr.Dataset,
     forecaster: Forecaster,

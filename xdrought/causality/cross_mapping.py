@@ -16,6 +16,7 @@ from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device
+from xdrought.provenance import recorded
 
 if TYPE_CHECKING:
     from xdrought.kernels.cross_map import Settings, Skill
@@ -44,6 +45,7 @@ SOURCE = "Sugihara et al. 2012, doi:10.1126/science.1227079; Tang et al. 2025, E
 
 
 @public
+@recorded
 def ccm(
     cause: Cause,
     effect: xr.DataArray,

@@ -14,9 +14,11 @@ from xdrought.causality import pairs
 from xdrought.causality.methods import Method, check_causality, find_method
 from xdrought.causality.pairs import Cause
 from xdrought.checks import public
+from xdrought.provenance import recorded
 
 
 @public
+@recorded
 def causality_degree(
     drivers: Cause,
     target: xr.DataArray,
@@ -137,6 +139,7 @@ def _training_part(
 
 
 @public
+@recorded
 def degree_vector(causality: xr.Dataset, *, fill_missing: bool = True) -> xr.DataArray:
     """A causality degree as the vector that the network takes: all correlations, then all p-values.
 

@@ -10,9 +10,11 @@ import xarray as xr
 from xdrought import checks, limits
 from xdrought.causality import pairs
 from xdrought.checks import public
+from xdrought.provenance import recorded
 
 
 @public
+@recorded
 def choose_embedding(
     da: xr.DataArray,
     *,

@@ -13,6 +13,7 @@ from xdrought.causality.gain_inputs import GainPlan, Groups, make_plan, warn_of_
 from xdrought.causality.pairs import Cause
 from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
+from xdrought.provenance import recorded
 
 if TYPE_CHECKING:
     from xdrought.kernels.prediction_gain import GainSettings
@@ -28,6 +29,7 @@ LABELS = {
 
 
 @public
+@recorded
 def driver_gain(
     drivers: Cause,
     soil_moisture: xr.DataArray,
@@ -155,6 +157,7 @@ def driver_gain(
 
 
 @public
+@recorded
 def driver_contributions(
     drivers: Cause,
     soil_moisture: xr.DataArray,

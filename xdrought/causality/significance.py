@@ -9,10 +9,12 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.provenance import recorded
 from xdrought.statistics.multiple_tests import FDR, adjusted
 
 
 @public
+@recorded
 def false_discovery_control(
     p_value: xr.DataArray,
     *,

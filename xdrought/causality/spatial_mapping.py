@@ -14,6 +14,7 @@ from xdrought.causality.cross_mapping import CAUSE_DIM, LABELS
 from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
+from xdrought.provenance import recorded
 
 if TYPE_CHECKING:
     from xdrought.kernels.spatial_cross_map import SpatialSettings
@@ -28,6 +29,7 @@ _IN_SPACE = {
 
 
 @public
+@recorded
 def gccm(
     cause: Cause,
     effect: xr.DataArray,

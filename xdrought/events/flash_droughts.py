@@ -14,6 +14,7 @@ from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
 from xdrought.events.table import build_events
 from xdrought.percentiles import Reference, soil_moisture_percentile
+from xdrought.provenance import recorded
 
 __all__ = [
     "CLASSES",
@@ -45,6 +46,7 @@ Definitions = str | Definition | Iterable[str | Definition]
 
 
 @public
+@recorded
 def flash_drought_events(
     soil_moisture: xr.DataArray,
     *,
@@ -134,6 +136,7 @@ def flash_drought_events(
 
 
 @public
+@recorded
 def drought_classes(
     soil_moisture: xr.DataArray,
     *,
@@ -191,6 +194,7 @@ def drought_classes(
 
 
 @public
+@recorded
 def drought_summary(
     soil_moisture: xr.DataArray,
     *,
@@ -246,6 +250,7 @@ def drought_summary(
 
 
 @public
+@recorded
 def definition_agreement(classes: xr.DataArray) -> xr.Dataset:
     """How far definitions agree: every pair of a ``definition`` dimension, over all other dims.
 

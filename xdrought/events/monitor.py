@@ -23,6 +23,7 @@ from xdrought.events.flash_droughts import CLASSES, _settings
 from xdrought.events.monitor_store import FixedReference
 from xdrought.events.table import _block_slices, _label, _place
 from xdrought.percentiles import SOIL_MOISTURE, prepare
+from xdrought.provenance import recorded
 
 _CELLS_AT_ONCE = 4096
 
@@ -106,6 +107,7 @@ class DroughtMonitor:
         _require_next(self.index, values.indexes[self.time], self.input_step)
         return self._advance(values)
 
+    @recorded
     def events(self, *, censored: str = "keep") -> xr.Dataset:
         """The table of all events up to the last day, as :func:`xdrought.flash_drought_events` gives it.
 
@@ -141,6 +143,7 @@ class DroughtMonitor:
         events = events.assign(is_provisional=("event", is_open[order], text)).assign_attrs(_settings(self.definition))
         return events.isel(event=~events.is_censored.values) if censored == "drop" else events
 
+    @recorded
     def today(self) -> xr.Dataset:
         """The state of every cell on the last day (for pentads, on the last whole one).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ def start_monitor(
     sizes = {d: values.sizes[d] for d in space}
     fixed = None
     if not is_percentile:
-        fixed = FixedReference.create(arrays[-1], space, sizes, chosen, secrets.token_hex(8))
+        fixed = FixedReference.create(arrays[-1], space, sizes, chosen)
     from xdrought.kernels.episodes import new_episodes
 
     n_cells = int(np.prod(list(sizes.values()), dtype=np.int64))

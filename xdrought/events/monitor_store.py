@@ -39,7 +39,7 @@ class FixedReference:
     groups : (steps,) int64
         Day or pentad of the year of each step, all 0 when all steps are one pool.
     key : str
-        Name under which a file knows it.
+        Name under which a file knows it: a digest of the values, the definition and the cells.
     """
 
     values: np.ndarray | xr.Variable = field(repr=False)
@@ -49,7 +49,7 @@ class FixedReference:
 
     @classmethod
     def create(
-        cls, reference: xr.DataArray, space: list[Hashable], sizes: dict, definition: Definition, key: str
+        cls, reference: xr.DataArray, space: list[Hashable], sizes: dict, definition: Definition
     ) -> FixedReference:
         """From the series that a record is ranked against; dask is computed."""
         own = [d for d in space if d in reference.dims]
@@ -62,6 +62,8 @@ class FixedReference:
         if definition.pool == "record":
             values.sort(axis=1)  # NaN last
         groups = _groups(reference.indexes[REFERENCE_TIME], definition.pool)
+        labels = [reference[d].values for d in space if d in reference.coords]
+        key = files.digest(values, groups, repr(definition), repr(sizes), *labels)
         return cls(values, finite.sum(axis=1), groups, key)
 
     def rank(self, rows: np.ndarray, cells: slice, index: calendars.TimeIndex, definition: Definition) -> np.ndarray:

@@ -12,6 +12,7 @@ import xarray as xr
 from xdrought import alignment, checks, limits, units
 from xdrought.checks import public
 from xdrought.events.flash_droughts import CLASSES
+from xdrought.provenance import recorded
 
 if TYPE_CHECKING:
     from xdrought.kernels.object_parts import Parts
@@ -165,14 +166,14 @@ def _tables(
         "day_object": ("object_day", ids[of_day], "object", None),
         "day_time": ("object_day", dates[when], "day", None),
         "day_area": ("object_day", area, "area", "km2"),
-        "day_lat": ("object_day", lat, "latitude of the centroid", "degrees_north"),
-        "day_lon": ("object_day", lon, "longitude of the centroid", "degrees_east"),
+        "day_lat": ("object_day", lat, "latitude of the centroid", "degree"),
+        "day_lon": ("object_day", lon, "longitude of the centroid", "degree"),
         "day_parts": ("object_day", np.bincount(inverse, minlength=key.size), "connected parts", "1"),
         "part_object": ("part", owner.astype(np.int32), "object", None),
         "part_time": ("part", dates[day], "day", None),
         "part_area": ("part", sums[:, 0], "area", "km2"),
-        "part_lat": ("part", part_lat, "latitude of the centroid", "degrees_north"),
-        "part_lon": ("part", part_lon, "longitude of the centroid", "degrees_east"),
+        "part_lat": ("part", part_lat, "latitude of the centroid", "degree"),
+        "part_lon": ("part", part_lon, "longitude of the centroid", "degree"),
         "parent_part": ("link", parent, "index of the earlier part", None),
         "child_part": ("link", child, "index of the part of the next day", None),
         "overlap_area": ("link", overlap, "area that both parts have", "km2"),
@@ -224,6 +225,7 @@ _CELLS_AT_ONCE = 2**23
 
 
 @public
+@recorded
 def drought_objects(
     classes: xr.DataArray,
     *,

@@ -15,11 +15,13 @@ from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Detector, block_means, make_detector
 from xdrought.events.state import Train, require_daily, training_record
 from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rank_rows, rows_like
+from xdrought.provenance import recorded
 
 LABELS = ("path", "event")
 
 
 @public
+@recorded
 def onset_days(
     soil_moisture: xr.DataArray,
     *,
@@ -68,10 +70,12 @@ def onset_days(
     >>> soil.time[onset_days(soil, train=slice(None))].dt.strftime("%m-%d").values.tolist()
     ['03-22']
     """
-    return _apply(soil_moisture, label, train, get_definition(definition, **thresholds), time, _onset_block, bool)
+    out = _apply(soil_moisture, label, train, get_definition(definition, **thresholds), time, _onset_block, bool)
+    return out.assign_attrs(long_name="whether a flash drought begins on the day")
 
 
 @public
+@recorded
 def onset_label(
     soil_moisture: xr.DataArray,
     *,

@@ -13,6 +13,7 @@ from xdrought.calendars import check_mask
 from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rows_like, soil_moisture_percentile
+from xdrought.provenance import recorded
 
 CHANGES = (3, 7)  # days
 EXTREMES = (14, 30)
@@ -27,6 +28,7 @@ Train = slice | tuple | xr.DataArray
 
 
 @public
+@recorded
 def drought_state(
     soil_moisture: xr.DataArray,
     *,

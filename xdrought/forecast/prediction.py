@@ -17,6 +17,7 @@ from xdrought.forecast import driver_inputs
 from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast, lazy_parts
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.target_inputs import known_on
+from xdrought.provenance import recorded
 from xdrought.splits import PART_ATTRS, Splits
 from xdrought.windows.dimension_names import known_names, time_name
 from xdrought.windows.labelled import Patches, make_patches
@@ -26,6 +27,7 @@ __all__ = ["predict"]
 
 
 @public
+@recorded
 def predict(
     ds: xr.Dataset,
     forecaster: Forecaster,

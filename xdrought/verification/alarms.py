@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought import alignment
 from xdrought.checks import public
+from xdrought.provenance import recorded
 from xdrought.statistics.bootstrap import percentile_bounds
 from xdrought.verification.warning_scores import (
     COST_LOSS,
@@ -26,6 +27,7 @@ DAYS_IN_YEAR = 365.25
 
 
 @public
+@recorded
 def alarms(
     prediction: xr.Dataset,
     starts: xr.DataArray,

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.checks import public
+from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap as kernel
 from xdrought.verification.intervals import Bootstrap, in_words, resample
 from xdrought.verification.paired_days import in_label_order
@@ -101,6 +102,7 @@ def same_days(
 
 
 @public
+@recorded
 def class_scores(
     forecast: xr.DataArray,
     observed: xr.DataArray,

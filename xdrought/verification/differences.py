@@ -14,6 +14,7 @@ from xdrought import checks
 from xdrought.calendars import Period
 from xdrought.checks import public
 from xdrought.kernels import score_sums as kernel
+from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap as intervals
 from xdrought.statistics.multiple_tests import FDR, adjusted
 from xdrought.verification import paired_days
@@ -25,6 +26,7 @@ HIGHER_IS_BETTER = {name: name not in kernel.ERRORS for name in kernel.SCORES if
 
 
 @public
+@recorded
 def compare_models(
     forecast: Forecast,
     observed: xr.DataArray,

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import alignment
 from xdrought.checks import public
+from xdrought.provenance import recorded
 
 _ERRORS = {
     "start_error": ("forecast start minus observed start", "d"),
@@ -33,6 +34,7 @@ _RATES = {
 
 
 @public
+@recorded
 def match_events(
     forecast: xr.Dataset,
     observed: xr.Dataset,

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.checks import public
+from xdrought.provenance import recorded
 from xdrought.verification.contingency import MISSING, class_values, pooled_intervals, same_days
 from xdrought.verification.intervals import Bootstrap
 
@@ -26,6 +27,7 @@ _BINARY = {
 
 
 @public
+@recorded
 def occurrence_scores(
     forecast: xr.DataArray,
     observed: xr.DataArray,
@@ -140,6 +142,7 @@ def _occurs(da: xr.DataArray, event: list[str], observed: xr.DataArray) -> xr.Da
 
 
 @public
+@recorded
 def probability_scores(
     probability: xr.DataArray,
     occurred: xr.DataArray,

@@ -12,9 +12,11 @@ import xarray as xr
 from xdrought import calendars, checks
 from xdrought.calendars import Period, training_mask
 from xdrought.checks import public
+from xdrought.provenance import recorded
 
 
 @public
+@recorded
 def mean_variance_matching(
     driver: xr.DataArray,
     observed: xr.DataArray,
@@ -79,6 +81,7 @@ Lead = int | float | str | np.timedelta64 | pd.Timedelta | datetime.timedelta | 
 
 
 @public
+@recorded
 def persistence_forecast(
     observed: xr.DataArray,
     forecast: xr.DataArray,
@@ -171,6 +174,7 @@ def single_lead(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Timede
 
 
 @public
+@recorded
 def climatology_forecast(
     observed: xr.DataArray,
     forecast: xr.DataArray,
@@ -246,6 +250,7 @@ def _on_days(normals: xr.DataArray, like: xr.DataArray, time: Hashable) -> xr.Da
 
 
 @public
+@recorded
 def damped_persistence_forecast(
     observed: xr.DataArray,
     forecast: xr.DataArray,

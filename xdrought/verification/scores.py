@@ -12,6 +12,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.calendars import Period
 from xdrought.checks import public
+from xdrought.provenance import recorded
 from xdrought.verification import paired_days
 from xdrought.verification.contingency import class_scores
 from xdrought.verification.intervals import Bootstrap, collect_sums, score_tables
@@ -23,6 +24,7 @@ __all__ = ["class_scores", "generalization_ability", "to_table", "verify"]
 
 
 @public
+@recorded
 def verify(
     forecast: Forecast,
     observed: xr.DataArray,
@@ -173,6 +175,7 @@ def _test_days(forecast: Any, time: Hashable) -> Any:
 
 
 @public
+@recorded
 def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset:
     """Generalization ability: RMSE of the training part over RMSE of the test part; 1 is ideal, less is overfitting.
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import alignment
 from xdrought.checks import public
+from xdrought.provenance import recorded
 from xdrought.statistics.bootstrap import draw, percentile_bounds
 
 FORECASTS = ("flash_onset_probability", "season_frequency", "percentile_frequency")
@@ -20,6 +21,7 @@ NEVER = 2.0  # a probability that is never reached: no alarm at all
 
 
 @public
+@recorded
 def onset_skill(
     prediction: xr.Dataset,
     occurred: xr.DataArray,

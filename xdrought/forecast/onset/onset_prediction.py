@@ -13,10 +13,12 @@ from xdrought.events.state import Train
 from xdrought.forecast.onset.frequencies import percentile_bin, season_on_days
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import MEMBER, Forcing, in_units_of, onset_inputs, stacked_rows
+from xdrought.provenance import recorded
 from xdrought.splits import Splits
 
 
 @public
+@recorded
 def predict_onset(
     ds: xr.Dataset,
     onset: OnsetModel,
