@@ -49,7 +49,7 @@ def write(result: xr.Dataset | xr.DataArray, path: Path) -> None:
         elif kind == "netCDF":
             ds.to_netcdf(part, engine="h5netcdf")
         else:
-            ds.to_dataframe().to_csv(part)
+            result.to_dataframe().to_csv(part)
 
 
 def _kind(path: Path) -> str:

@@ -45,10 +45,9 @@ def test_a_command_writes_what_the_function_gives(command, function, kind, grid,
     assert main([command, str(source), str(target), "--variable", "soil_moisture", *chosen]) == 0
     assert capsys.readouterr().out == f"{target}\n"
     result = (xr.open_dataset if kind == "nc" else xr.open_zarr)(target).load()
-    expected = function(grid["soil_moisture"], **settings)
-    if isinstance(expected, xr.DataArray):
-        result = result[expected.name]
-    xr.testing.assert_allclose(result.drop_encoding(), expected.transpose(*result.dims))
+    expected = xdrought.cf_dataset(function(grid["soil_moisture"], **settings))
+    assert result.attrs["Conventions"] == expected.attrs["Conventions"]
+    xr.testing.assert_allclose(result.drop_encoding(), expected)
 
 
 def test_a_station_table_gives_a_table_of_events(tmp_path):
