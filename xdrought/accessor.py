@@ -49,6 +49,7 @@ class Thresholds(TypedDict, total=False):
     rule: str
     short_mean: int
     long_mean: int
+    max_gap: float
 
 
 class PercentileOptions(TypedDict, total=False):
@@ -66,6 +67,10 @@ class ClassOptions(Thresholds, total=False):
     soil_temperature: Name | None
     frozen: str
     time: Hashable
+
+
+class DailyClassOptions(ClassOptions, total=False):
+    fill_gaps: bool
 
 
 class EventOptions(ClassOptions, total=False):
@@ -269,7 +274,7 @@ class XdroughtAccessor:
         return events.flash_drought_events(self._pick(soil_moisture), **picked)
 
     @documented_by(events.drought_classes, "soil_moisture", "reference", "soil_temperature")
-    def drought_classes(self, soil_moisture: Name, **options: Unpack[ClassOptions]) -> xr.DataArray:
+    def drought_classes(self, soil_moisture: Name, **options: Unpack[DailyClassOptions]) -> xr.DataArray:
         picked = self._pick_in(options, "soil_temperature", periods=["reference"])
         return events.drought_classes(self._pick(soil_moisture), **picked)
 

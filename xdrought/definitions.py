@@ -58,6 +58,9 @@ class Definition:
         2021).
     short_mean, long_mean : int
         Running means of the volatility rule, days.
+    max_gap : float
+        Longest gap, in days, that a straight line between the values on both sides bridges before anything else is
+        done; 0 bridges none. A longer gap cuts the record.
     note : str
         What the source leaves open, and how it is read here.
 
@@ -89,6 +92,7 @@ class Definition:
     rule: str = "threshold"
     short_mean: int = 5
     long_mean: int = 20
+    max_gap: float = 0.0
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -108,6 +112,10 @@ class Definition:
             raise ValueError(
                 f"definition {self.name!r}: max_onset={self.max_onset}; expected days, or None for no limit"
             )
+        if not self.max_gap >= 0:
+            raise ValueError(
+                f"definition {self.name!r}: max_gap={self.max_gap}; expected days, 0 for no gap that is bridged"
+            )
         if not self.min_rate >= 0:
             raise ValueError(f"definition {self.name!r}: min_rate={self.min_rate}; expected 0 or more percent per day")
 
@@ -122,6 +130,9 @@ DEFINITIONS: dict[str, Definition] = {
         Definition(
             name="tang2025",
             source="Tang et al. (2025), Water Resour. Res. 61, e2024WR039470, doi:10.1029/2024WR039470, section 3.3",
+            max_gap=10.0,
+            note="The article fills gaps linearly at two sites, whose longest have 8 and 10 days (section 3.1): gaps "
+            "of at most 10 days are bridged. Definitions whose articles say nothing of gaps bridge none.",
         ),
         Definition(
             name="yuan2019",

@@ -59,6 +59,7 @@ READINGS = [
     Reading("13 rate", "`min_rate=0.5`", {"min_rate": 0.5}),
     Reading("13 rate", "`min_rate=2`", {"min_rate": 2.0}),
     Reading("15 ends", '`censored="drop"`', {"censored": "drop"}),
+    Reading("16 gaps", "`max_gap=0` (any missing day cuts)", {"max_gap": 0}),
     Reading("19 pentads", '`step="pentad"`', {"step": "pentad"}),
     Reading("20 frost", '`frozen="mask"`', {"frozen": "mask"}),
 ]

@@ -281,11 +281,14 @@ def test_intensity_peaks_and_means():
 def test_classes_missing_days_and_float_masks():
     classes = grid(np.array([[[3, 4, -1, 2, 0]], [[-1, 4, 4, 1, 4]]], np.int8), world=False)
     flash = drought_objects(classes)
-    assert flash.object_id.values.tolist() == [[[1, 1, 0, 0, 0]], [[0, 1, 1, 0, 2]]]
+    assert flash.object_id.values.tolist() == [[[1, 1, -1, 0, 0]], [[-1, 1, 1, 0, 2]]]
     assert flash.attrs["kinds"] == "flash_onset flash_condition"
     from_file = classes.where(classes >= 0)  # NaN, as a fill value is read
     xr.testing.assert_identical(drought_objects(from_file), flash)
-    assert drought_objects(classes, kinds="normal_condition").object_id.values.tolist()[0] == [[0, 0, 0, 1, 0]]
+    assert drought_objects(classes, kinds="normal_condition").object_id.values.tolist()[0] == [[0, 0, -1, 1, 0]]
+    assert drought_objects(classes, kinds="missing").object_id.values.tolist() == [[[0, 0, 1, 0, 0]], [[2, 0, 0, 0, 0]]]
+    lazy = drought_objects(classes.chunk(time=1))
+    xr.testing.assert_identical(lazy.compute(), flash)
 
 
 def test_nothing_dry_is_no_object():

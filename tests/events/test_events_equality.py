@@ -38,6 +38,8 @@ def test_random_records_equal_the_reference_bit_for_bit():
     assert tally["series"] == 600
     for what in ("flash droughts", "censored events", "series with ties", "series with gaps", "pentad series"):
         assert tally[what] > 20, what
+    assert tally["events over a bridged gap"] > 10
+    assert tally["days of which nobody knows"] > 100
     assert tally["events"] - tally["flash droughts"] > 20
     assert tally["series with a day exactly on a threshold"] > 100
 
@@ -59,11 +61,11 @@ def test_the_comparison_notices_another_reading(monkeypatch):
 def test_a_gap_after_every_dry_day():
     """More dry spells than a record without gaps could hold: one event for each wet and dry day between two gaps."""
     da = record([60, 15, np.nan] * 200)
-    events = xd.flash_drought_events(da, is_percentile=True, min_duration=1)
+    events = xd.flash_drought_events(da, is_percentile=True, min_duration=1, max_gap=0)
     assert steps(events.start_time, da) == list(range(1, 600, 3))
     assert events.is_censored.values.all()
     assert (
-        np.unique(xd.drought_classes(da, is_percentile=True, min_duration=1), return_counts=True)[1].tolist()
+        np.unique(xd.drought_classes(da, is_percentile=True, min_duration=1, max_gap=0), return_counts=True)[1].tolist()
         == [200] * 3
     )
 

@@ -37,7 +37,7 @@ class Case:
     """A series, the options, and everything that must come out.
 
     `counts`: steps of normal onset, normal condition, flash onset, flash condition, no drought, missing.
-    `days`: day number of each step where it is not 0, 1, 2, ...
+    `days`: day number of each step where it is not 0, 1, 2, ...; `max_gap`: longest gap that is bridged, in steps.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Case:
     counts: tuple[int, int, int, int, int, int]
     options: dict = field(default_factory=dict)
     days: tuple[int, ...] | None = None
+    max_gap: int = 0  # steps
 
     @property
     def series(self) -> list[Fraction | None]:
@@ -176,7 +177,7 @@ RELAPSES = [
     Case("open relapse too short for an event", "60 15*15 30*5 15*3", (flash(0, 1, 15, 45),),
          (0, 0, 1, 15, 8, 0)),
     Case("merged with a relapse cut by a gap", "60 15*15 30*5 15*3 nan 15*15 30*5",
-         (flash(0, 1, 23, 45, censored=True),), (0, 0, 1, 23, 20, 1), {"relapse": "merge"}),
+         (flash(0, 1, 23, 45, censored=True),), (0, 0, 1, 23, 5, 16), {"relapse": "merge"}),
 ]
 
 WET_RUNS = [
@@ -184,7 +185,7 @@ WET_RUNS = [
     Case("isolated wet day does not qualify", ISOLATED_WET_DAY, (flash(2, 6, 20, "45/4"),),
          (0, 0, 4, 15, 7, 0), {"min_wet_run": 3}),
     Case("no wet run long enough", ISOLATED_WET_DAY, (), (0, 0, 0, 0, 26, 0), {"min_wet_run": 4}),
-    Case("wet run cut by a gap", "60*2 nan 60 15*15 30*5", (), (0, 0, 0, 0, 23, 1), {"min_wet_run": 2}),
+    Case("wet run cut by a gap", "60*2 nan 60 15*15 30*5", (), (0, 0, 0, 0, 8, 16), {"min_wet_run": 2}),
     Case("wet run below and at forty", "60 40 60 15*15 30*5", (), (0, 0, 0, 0, 23, 0), {"min_wet_run": 2}),
     # day 22 alone is wet between the spells: no return to wet conditions when two days are asked for
     Case("lone wet day between spells", LONE_WET_DAY_BETWEEN, (flash(1, 2, 16, 45), flash(22, 23, 37, 35)),
@@ -196,15 +197,15 @@ WET_RUNS = [
 ]
 
 ENDS_AND_GAPS = [
-    # between days 1 and 3 the crossing was not seen
-    Case("gap in the onset", "60 30 nan 15*20 30*5", (), (0, 0, 0, 0, 27, 1)),
+    # between days 1 and 3 the crossing was not seen: nobody knows whether the twenty dry days are a flash drought
+    Case("gap in the onset", "60 30 nan 15*20 30*5", (), (0, 0, 0, 0, 7, 21)),
     Case("gap in the condition", "60 15*15 nan 15*15 30*5", (flash(0, 1, 15, 45, censored=True),),
-         (0, 0, 1, 15, 20, 1)),
+         (0, 0, 1, 15, 5, 16)),
     Case("gap in the recovery", "60 15*15 30*4 nan 30*5", (flash(0, 1, 19, 45, censored=True),),
          (0, 0, 1, 19, 5, 1)),
     Case("gap right after the recovery", "60 15*15 30*5 nan 15*15 30*5", (flash(0, 1, 15, 45),),
-         (0, 0, 1, 15, 25, 1)),
-    Case("gap between wet day and start", "60 nan 15*15 30*5", (), (0, 0, 0, 0, 21, 1)),
+         (0, 0, 1, 15, 10, 16)),
+    Case("gap between wet day and start", "60 nan 15*15 30*5", (), (0, 0, 0, 0, 6, 16)),
     Case("gap before the wet day", "nan 60 15*15 30*5", (flash(1, 2, 16, 45),), (0, 0, 1, 15, 5, 1)),
     # what lies before a gap is no earlier spell either: the second spell is no relapse
     Case("a gap forgets the spell before", "60 15*15 30*5 nan 60 15*15", (flash(0, 1, 15, 45),
@@ -226,6 +227,25 @@ ENDS_AND_GAPS = [
     Case("all missing", "nan*10", (), (0, 0, 0, 0, 0, 10)),
     Case("dry throughout", "15*30", (), (0, 0, 0, 0, 30, 0)),
     Case("wet throughout", "60*30", (), (0, 0, 0, 0, 30, 0)),
+]
+
+BRIDGED_GAPS = [
+    Case("a day missing in the condition", "60 15*10 nan 15*10 30*5", (flash(0, 1, 21, 45),), (0, 0, 1, 20, 5, 1),
+         max_gap=1),
+    # the line from 60 to 15 is 37.5 on the missing day: the start is seen a day later
+    Case("a day missing in the onset", "60 nan 15*15 30*5", (flash(0, 2, 16, "45/2"),), (0, 0, 1, 15, 5, 1),
+         max_gap=1),
+    # 45 on the missing day: it is the onset point itself, and its own class stays missing
+    Case("the onset point is bridged", "75 nan 15*15 30*5", (flash(1, 2, 16, 30),), (0, 0, 0, 15, 6, 1), max_gap=1),
+    # ten dry days before and after a gap that is too long: it may have been one drought of 23 days
+    Case("a gap too long to bridge", "60 15*10 nan*3 15*10 30*5", (), (0, 0, 0, 0, 5, 24), max_gap=2),
+    Case("the same gap bridged", "60 15*10 nan*3 15*10 30*5", (flash(0, 1, 23, 45),), (0, 0, 1, 20, 5, 3), max_gap=3),
+    # ten dry days that are over before the gap were no drought, whatever it holds
+    Case("a gap after a short dry spell", "60 15*10 30*5 nan*3 60*5", (), (0, 0, 0, 0, 21, 3)),
+    Case("missing ends are no gaps", "nan*2 60 15*15 nan*2", (flash(2, 3, 17, 45, censored=True),),
+         (0, 0, 1, 15, 0, 4), max_gap=9),
+    Case("dry days before the record ends", "60 15*10 nan*2", (), (0, 0, 0, 0, 11, 2)),
+    Case("dry days when the record begins", "nan*2 15*20 30*5", (), (0, 0, 0, 0, 25, 2)),
 ]
 
 PENTAD_CASES = [
@@ -250,7 +270,7 @@ PENTAD_CASES = [
 ]
 
 # fmt: on
-CASES = BASICS + STRICTNESS + RELAPSES + WET_RUNS + ENDS_AND_GAPS + PENTAD_CASES
+CASES = BASICS + STRICTNESS + RELAPSES + WET_RUNS + ENDS_AND_GAPS + BRIDGED_GAPS + PENTAD_CASES
 
 
 @dataclass(frozen=True)

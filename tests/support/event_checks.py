@@ -17,7 +17,7 @@ from tests.support import oracles
 from xdrought import calendars
 
 LEVELS = np.array([5, 10, 15, 19, 20, 21, 30, 39, 40, 41, 60])  # percentiles on and around the thresholds
-IN_STEPS = ("recovery", "min_duration", "min_wet_run", "max_onset")
+IN_STEPS = ("recovery", "min_duration", "min_wet_run", "max_onset", "max_gap")
 LONGEST = 120  # steps: the reference needs time with the square of it
 
 
@@ -50,7 +50,8 @@ def draw_records(rng: np.random.Generator, n_rows: int) -> Records:
         time = daily[calendars.pentad_blocks(daily).first[:n_time]]
     days = [int(day) for day in (time - time[0]).days]
     method = str(rng.choice(sorted(oracles.PLOTTING_POSITIONS) + ["linear"] * 5))
-    return Records(values, time, days, step, bool(kind == "percentiles"), method, draw_options(rng))
+    options = draw_options(rng) | {"max_gap": int(rng.choice([0, 1, 2, 10]))}
+    return Records(values, time, days, step, bool(kind == "percentiles"), method, options)
 
 
 def draw_values(rng: np.random.Generator, kind: str, n_rows: int, n_time: int) -> np.ndarray:
@@ -96,10 +97,13 @@ def draw_options(rng: np.random.Generator) -> dict:
 def differences(records: Records, tally: Counter | None = None) -> list[str]:
     """One line for every record on which the package and the reference differ; nothing is rounded or left out."""
     options = {k: v * records.step if k in IN_STEPS and v else v for k, v in records.options.items()}
+    options = {"max_gap": 0} | options
     da = xr.DataArray(records.values, dims=("site", "time"), coords={"time": records.time})
     keywords = {"is_percentile": records.is_percentile, "percentile_method": records.method, **options}
     table = xd.flash_drought_events(da, **keywords)
     labels = xd.drought_classes(da, **keywords).values
+    filled = xd.drought_classes(da, fill_gaps=True, **keywords).values
+    fractions = xd.drought_summary(da, **keywords).drought_fraction.values
     bounds = np.searchsorted(table["cell"].values, np.arange(len(records.values) + 1))
     found = list(zip(*_columns(table, da.get_index("time")), strict=True))
     wrong = []
@@ -108,27 +112,39 @@ def differences(records: Records, tally: Counter | None = None) -> list[str]:
         got = found[bounds[row] : bounds[row + 1]]
         if got != expected:
             wrong.append(f"events of {values.tolist()} with {keywords}: {got}, expected {expected}")
-        if labels[row].tolist() != classes:
-            wrong.append(f"classes of {values.tolist()} with {keywords}: {labels[row].tolist()}, expected {classes}")
+        hidden = np.where(np.isfinite(values), classes, -1)
+        for what, got_classes, wanted in (("classes", labels, hidden), ("filled classes", filled, classes)):
+            if got_classes[row].tolist() != list(wanted):
+                wrong.append(f"{what} of {values.tolist()} with {keywords}: {got_classes[row]}, expected {wanted}")
+        days, valid = np.isin(hidden, (2, 4)).sum(), (hidden >= 0).sum()
+        if valid and fractions[row] != days / valid:
+            wrong.append(f"fraction of {values.tolist()} with {keywords}: {fractions[row]}, expected {days} of {valid}")
     return wrong
 
 
 def _columns(table: xr.Dataset, index: pd.Index) -> list[list]:
     when = [index.get_indexer(table[f"{name}_time"].values).tolist() for name in ("onset", "start", "end")]
-    names = ("onset_percentile", "start_percentile", "intensification_rate", "is_flash", "is_censored")
+    names = ("onset_percentile", "start_percentile", "intensification_rate", "is_flash", "is_censored", "gap_days")
     return when + [table[name].values.tolist() for name in names]
 
 
 def expect(records: Records, values: np.ndarray, tally: Counter | None) -> tuple[list[tuple], list[int]]:
     """What the reference says; the rate is the quotient of the two percentiles as floats and of whole days."""
-    series = [float(v) if np.isfinite(v) else None for v in values]
+    options = dict(records.options)
+    max_gap = options.pop("max_gap", 0)
+    seen = [float(v) if np.isfinite(v) else None for v in values]
+    line = oracles.bridged(seen, max_gap)
+    series = [None if v is None else float(values.dtype.type(v)) for v in line]  # as exact as the record itself
     few = sum(v is not None for v in series) < 2
     p = series if records.is_percentile else oracles.percentiles(series, records.method)
-    options = dict(records.options)
     if records.step == 5:  # the defaults are in days
         options = {"recovery": 1, "min_duration": 3} | options
     events = [] if few else oracles.events(p, days=records.days, **options)
-    classes = [-1 if v is None else 0 for v in series] if few else oracles.classes(p, events)
+    classes = [-1 if v is None else 0 for v in series]
+    if not few:
+        classes = oracles.classes(p, events, oracles.cut_spells(p, **options))
+    for event in events:
+        event["gap_days"] = sum(v is None for v in seen[event["to"] : event["te"] + 1]) * records.step
     if tally is not None:
         limits = (records.options.get("lower", 20), records.options.get("upper", 40))
         valid = [v for v in series if v is not None]
@@ -137,7 +153,9 @@ def expect(records: Records, values: np.ndarray, tally: Counter | None) -> tuple
         tally["flash droughts"] += sum(e["is_flash"] for e in events)
         tally["censored events"] += sum(e["censored"] for e in events)
         tally["series with ties"] += len(set(valid)) < len(valid)
-        tally["series with gaps"] += None in series
+        tally["series with gaps"] += None in seen
+        tally["events over a bridged gap"] += sum(e["gap_days"] > 0 for e in events)
+        tally["days of which nobody knows"] += classes.count(-1) - series.count(None)
         tally["series with a day exactly on a threshold"] += any(v in limits for v in p)
         tally["pentad series"] += records.step == 5
         tally[f"relapse={records.options['relapse']}"] += 1
@@ -147,4 +165,5 @@ def expect(records: Records, values: np.ndarray, tally: Counter | None) -> tuple
 def _as_floats(event: dict, days: list[int]) -> tuple:
     onset, start = float(event["p_to"]), float(event["p_ts"])
     rate = (onset - start) / (days[event["ts"]] - days[event["to"]])
-    return event["to"], event["ts"], event["te"], onset, start, rate, event["is_flash"], event["censored"]
+    steps = (event["to"], event["ts"], event["te"])
+    return *steps, onset, start, rate, event["is_flash"], event["censored"], event["gap_days"]

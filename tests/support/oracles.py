@@ -79,6 +79,21 @@ def _look_up(value: Fraction, known: dict[Fraction, Fraction]) -> Fraction:
     return known[low] + (known[high] - known[low]) * (value - low) / (high - low)
 
 
+def bridged(values: Sequence[Number | None], max_gap: int) -> list[Number | None]:
+    """The series with a straight line over every run of at most `max_gap` missing steps between two values.
+
+    Lines are drawn in double precision as ``slope * steps + first``, the way :func:`numpy.interp` does.
+    """
+    series = [None if v is None or v != v else float(v) for v in values]
+    valid = [t for t, v in enumerate(series) if v is not None]
+    for first, last in zip(valid[:-1], valid[1:], strict=True):
+        if 1 < last - first <= max_gap + 1:
+            slope = (series[last] - series[first]) / (last - first)
+            for t in range(first + 1, last):
+                series[t] = slope * (t - first) + series[first]
+    return series
+
+
 def events(
     p: Sequence[Number | None],
     *,
@@ -202,15 +217,57 @@ def _resolve_relapses(spells: list[tuple[int, int, bool]], wet: list[int], relap
     return resolved
 
 
-def classes(p: Sequence[Number | None], events: Sequence[dict]) -> list[int]:
+def cut_spells(
+    p: Sequence[Number | None],
+    *,
+    upper: Number = 40,
+    lower: Number = 20,
+    recovery: int = 5,
+    min_duration: int = 15,
+    relapse: str = "event",
+    min_wet_run: int = 1,
+    **others,
+) -> list[dict]:
+    """Dry spells of `events` that are no event but might have been one, had the missing steps beside them been seen.
+
+    1. A spell with an onset point that is too short, and that a gap cuts: it may have gone on.
+    2. A spell without an onset point in a piece that follows a gap, when it is long enough, or begins with
+       the piece, or is cut by a gap: the onset may lie in the gap before. The record begins with its
+       first value and ends with its last: missing steps outside are no gap.
+
+    Keys: to (None without), ts, te.
+    """
+    p = exact(p)
+    found = []
+    stretches = pieces(p)
+    for first, last in stretches:
+        wet = _wet_steps(p, first, last, upper, min_wet_run)
+        for ts, te, censored in _resolve_relapses(dry_spells(p, first, last, lower, recovery), wet, relapse):
+            before = [t for t in wet if t < ts]
+            runs_into_gap = censored and te < stretches[-1][1]
+            is_long = te - ts + 1 >= min_duration
+            if before and not is_long and runs_into_gap:
+                found.append({"to": before[-1], "ts": ts, "te": te})
+            if not before and first > stretches[0][0] and (is_long or ts == first or runs_into_gap):
+                found.append({"to": None, "ts": ts, "te": te})
+    return found
+
+
+def classes(p: Sequence[Number | None], events: Sequence[dict], unknown: Sequence[dict] = ()) -> list[int]:
     """Class of every step: 0 none, 1 normal onset, 2 normal condition, 3 flash onset, 4 flash condition, -1.
 
     The condition is ts..te. The onset is to..ts-1 as far as it lies after the end of the event before (an
-    onset point may be older than that event). Missing steps are -1.
+    onset point may be older than that event). Missing steps are -1, and so are those of the `unknown` spells
+    (see `cut_spells`) with their onset.
     """
     labels = [0] * len(p)
     previous_end = -1
-    for event in sorted(events, key=lambda e: e["ts"]):
+    for event in sorted([*events, *unknown], key=lambda e: e["ts"]):
+        if "is_flash" not in event:
+            begin = event["ts"] if event["to"] is None else event["to"]
+            for t in range(max(begin, previous_end + 1), event["te"] + 1):
+                labels[t] = -1
+            continue
         for t in range(len(p)):
             if event["to"] <= t < event["ts"] and t > previous_end:
                 labels[t] = 3 if event["is_flash"] else 1

@@ -33,7 +33,7 @@ FROZEN = ("flag", "mask", "ignore")
 COLUMNS = frozenset(
     {"event", "definition", "onset_time", "start_time", "end_time", "onset_percentile", "start_percentile"}
     | {"onset_length", "duration", "intensification_rate", "severity", "is_flash", "is_censored", "is_provisional"}
-    | {"frozen_fraction", "is_frozen"}
+    | {"gap_days", "frozen_fraction", "is_frozen"}
 )
 
 
@@ -125,7 +125,7 @@ def _check_percent(da: xr.DataArray) -> None:
 
 
 def run_block(values: np.ndarray, *others: np.ndarray, move: str, detector: Detector, has_temperature: bool) -> Any:
-    """One move of a detector (``classes`` or ``summary``) on a block (..., time)."""
+    """One move of a detector (``classes``, ``filled_classes`` or ``summary``) on a block (..., time)."""
     temperature, reference = split_others(values, others, has_temperature)
     results = getattr(detector, move)(as_rows(values), reference, temperature)
     if isinstance(results, tuple):
@@ -154,6 +154,7 @@ def _match(values: xr.DataArray, temperature: xr.DataArray, time: Hashable) -> x
 
 FREEZING = 0.0  # degC
 NO_LABELS = np.empty((0, 0), np.int8)
+CONDITIONS, MISSING_CLASS = (2, 4), -1  # among the classes, see CLASSES of flash_droughts.py
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,21 +189,44 @@ class Detector:
             return self.blocks.length
         return np.append(np.diff(self.days), self.step_days)
 
+    @property
+    def longest_gap(self) -> int:
+        """Steps of the input in the longest gap that is bridged."""
+        return int(self.definition.max_gap // (self.step_days if self.blocks is None else 1.0))
+
     def events(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
         """Events (structured, indices in steps) of a block (rows, days)."""
-        return self._run(rows, reference, temperature, NO_LABELS, with_severity=True)[0]
+        events, _, has_gaps = self._run(rows, reference, temperature, NO_LABELS, with_severity=True)
+        if self.longest_gap and has_gaps.any():
+            self._count_gap_days(events, rows, has_gaps)
+        return events
 
     def classes(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
-        """Daily classes (rows, days) int8 of a block."""
+        """Daily classes (rows, days) int8 of a block; bridged days are missing."""
+        return self._classes(rows, reference, temperature, is_filled=False)
+
+    def filled_classes(
+        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
+    ) -> np.ndarray:
+        """The same; bridged days have the class of their line."""
+        return self._classes(rows, reference, temperature, is_filled=True)
+
+    def _classes(
+        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None, is_filled: bool
+    ) -> np.ndarray:
         labels = np.empty((rows.shape[0], self.days.size), np.int8)
-        self._run(rows, reference, temperature, labels)
-        return labels if self.blocks is None else np.repeat(labels, self.blocks.length, axis=1)
+        _, _, has_gaps = self._run(rows, reference, temperature, labels)
+        labels = labels if self.blocks is None else np.repeat(labels, self.blocks.length, axis=1)
+        if self.longest_gap and not is_filled:
+            for row in np.flatnonzero(has_gaps):
+                labels[row, ~np.isfinite(rows[row])] = MISSING_CLASS
+        return labels
 
     def summary(
         self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
     ) -> tuple[np.ndarray, ...]:
         """Per row: events, flash events, their share, mean duration, mean rate, share of days in drought."""
-        events, n_valid = self._run(rows, reference, temperature, NO_LABELS)
+        events, n_valid, has_gaps = self._run(rows, reference, temperature, NO_LABELS)
         n_rows = rows.shape[0]
         count = np.bincount(events["row"], minlength=n_rows)
         flash = np.bincount(events["row"], weights=events["is_flash"], minlength=n_rows)
@@ -211,12 +235,35 @@ class Detector:
         rate = np.bincount(events["row"], weights=events["rate"], minlength=n_rows)
         seen = n_valid > 0
         with np.errstate(invalid="ignore", divide="ignore"):
-            maps = (count, flash, flash / count, days / count, rate / count, steps / n_valid)
+            fraction = steps / n_valid
+            if has_gaps.any():
+                fraction[has_gaps] = self._drought_fraction(rows, reference, temperature, has_gaps)
+            maps = (count, flash, flash / count, days / count, rate / count, fraction)
         return tuple(np.where(seen, values, np.nan) for values in maps)
+
+    def _drought_fraction(
+        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None, chosen: np.ndarray
+    ) -> np.ndarray:
+        """Share of the steps with a class that lie in a drought condition, of some rows."""
+        pick = [None if part is None else part[chosen] for part in (reference, temperature)]
+        labels = self.classes(rows[chosen], *pick)
+        if self.blocks is not None:  # a step counts when one of its days was seen
+            labels = np.maximum.reduceat(labels, self.blocks.first, axis=1)
+        return np.isin(labels, CONDITIONS).sum(axis=1) / (labels != MISSING_CLASS).sum(axis=1)
 
     def durations(self, events: np.ndarray) -> np.ndarray:
         """Days from the first day of the start step to the last day of the end step."""
         return self.days[events["end"]] + self.step_lengths[events["end"]] - self.days[events["start"]]
+
+    def _count_gap_days(self, events: np.ndarray, rows: np.ndarray, has_gaps: np.ndarray) -> None:
+        """Fill in how many days of each event, from its onset point to its end, have no value of their own."""
+        from xdrought.kernels.gaps import count_missing
+
+        where = np.flatnonzero(has_gaps[events["row"]])
+        found = events[where]
+        stop = self.first_days[found["end"]] + self.days_in_step[found["end"]]
+        missing = count_missing(rows, found["row"], self.first_days[found["onset"]], stop)
+        events["gap_days"][where] = missing * (self.step_days if self.blocks is None else 1)
 
     def _run(
         self,
@@ -225,25 +272,42 @@ class Detector:
         temperature: np.ndarray | None,
         labels: np.ndarray,
         with_severity: bool = False,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Events, the number of valid steps of each row and whether it lacks any day."""
         from xdrought.kernels import events, osman2021, yuan2023
+        from xdrought.kernels.gaps import bridge_gaps
 
-        if self.mask_frozen and temperature is not None:
-            rows = np.where(temperature < FREEZING, rows.dtype.type(np.nan), rows)
-        if self.blocks is not None:
-            rows = block_means(rows, self.blocks)
         rules = self._rules()
         rule = self.definition.rule
+        is_masked = self.mask_frozen and temperature is not None
         direct = rule == "threshold" and (self.ranking is None or self.ranking.pools is None)
+        if direct and self.blocks is None and not is_masked:  # the scan bridges on its way
+            rules = rules._replace(max_gap=self.longest_gap)
+            found, n_valid = events.detect_events(
+                rows, self.days, rules, self.ranking is not None, labels, with_severity
+            )
+            return found, n_valid, n_valid < rows.shape[1]
+        has_gaps = ~np.isfinite(rows).all(axis=1)
+        if self.longest_gap and has_gaps.any():
+            rows = bridge_gaps(rows, self.longest_gap)
+        if is_masked:
+            frozen = temperature < FREEZING
+            has_gaps |= frozen.any(axis=1)
+            rows = np.where(frozen, rows.dtype.type(np.nan), rows)
+        if self.blocks is not None:
+            rows = block_means(rows, self.blocks)
         if direct:
-            return events.detect_events(rows, self.days, rules, self.ranking is not None, labels, with_severity)
+            found = events.detect_events(rows, self.days, rules, self.ranking is not None, labels, with_severity)
+            return *found, has_gaps
         percentiles = rows if self.ranking is None else rank_rows(rows, reference, self.ranking)
-        if rule == "threshold":
-            return events.detect_events(percentiles, self.days, rules, False, labels, with_severity)
-        if rule == "steady_fall":
-            return yuan2023.detect_yuan2023(percentiles.astype(np.float64), self.step_days, rules, labels)
         d = self.definition
-        return osman2021.detect_osman2021(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
+        if rule == "threshold":
+            found = events.detect_events(percentiles, self.days, rules, False, labels, with_severity)
+        elif rule == "steady_fall":
+            found = yuan2023.detect_yuan2023(percentiles.astype(np.float64), self.step_days, rules, labels)
+        else:
+            found = osman2021.detect_osman2021(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
+        return *found, has_gaps
 
     def _rules(self):
         from xdrought.kernels.events import RELAPSE, Rules

@@ -65,11 +65,9 @@ def flash_drought_events(
     Parameters
     ----------
     soil_moisture : xarray.DataArray
-        Daily or pentad values, any other dims, any units (percentiles are unit-free). NaN cuts the record; nothing is
-        glued. A dask input is computed block by block (time must be one chunk); memory holds the blocks at work and
-        the events.
-    definition : str, Definition or a list of them
-        See :mod:`xdrought.definitions`; several give the events a ``definition`` coordinate.
+        Daily or pentad values, any other dims, any units (percentiles are unit-free). Gaps (NaN) of up to
+        ``max_gap`` days are bridged by a line, longer ones cut the record; nothing is glued. A dask input is computed
+        block by block (time must be one chunk); memory holds the blocks at work and the events.
     is_percentile : bool
         The input holds percentiles (0 to 100), taken as they are, at the steps as they are.
     reference : DataArray, slice or (start, end), optional
@@ -80,14 +78,14 @@ def flash_drought_events(
         What frozen soil does: ``flag`` adds ``is_frozen`` (at least half of the days), ``mask`` takes frozen days as
         missing before anything else, ``ignore`` only reports the fraction.
     censored : {"keep", "drop"}
-        Events that meet a gap or the record's end.
+        Events that meet a gap longer than ``max_gap`` days or the record's end.
     time : hashable
         Name of the time dimension.
     relapse : {"event", "drop", "merge"}, optional
         A second fall below `lower` without a step above `upper` between.
     **thresholds
         Any other field of :class:`xdrought.definitions.Definition`: ``upper lower min_rate max_onset recovery
-        min_duration min_wet_run percentile_method pool window`` ... (percentiles and days).
+        min_duration min_wet_run percentile_method pool window max_gap`` ... (percentiles and days).
 
     Returns
     -------
@@ -95,7 +93,8 @@ def flash_drought_events(
         On ``event`` (a CF indexed ragged array): ``onset_time start_time end_time`` (first day of the step; an event
         lasts to the end of its last step), ``onset_percentile start_percentile`` (percent), ``onset_length duration``
         (days), ``intensification_rate`` (percent d-1), ``severity`` (percent d, the summed deficit below `lower`),
-        ``is_flash is_censored``, with the coords of the series and ``cell``, the index of the series among all.
+        ``is_flash is_censored``, ``gap_days`` (days from the onset point to the end that have no value of their own:
+        bridged ones), with the coords of the series and ``cell``, the index of the series among all.
         ``.to_dataframe()`` is the table.
 
     Raises
@@ -109,6 +108,8 @@ def flash_drought_events(
 
     Notes
     -----
+    Bridged values are ranked with the record they belong to, as in the paper, which fills gaps before it ranks; a
+    `reference` holds measured values alone. With ``frozen="mask"`` gaps are bridged first, and frozen days cut.
     The rules and their ambiguities, with the measured effect of each reading, are a page of the documentation.
     Source: Tang et al. (2025), doi:10.1029/2024WR039470, section 3.3.
 
@@ -145,6 +146,7 @@ def drought_classes(
     reference: Reference = None,
     soil_temperature: xr.DataArray | None = None,
     frozen: str = "flag",
+    fill_gaps: bool = False,
     time: Hashable = "time",
     relapse: str | None = None,
     **thresholds: Any,
@@ -155,13 +157,16 @@ def drought_classes(
     ----------
     soil_moisture, definition, is_percentile, reference, soil_temperature, frozen, time, relapse, **thresholds
         As in :func:`flash_drought_events`. With dask the result is lazy.
+    fill_gaps : bool
+        Give days in gaps of up to ``max_gap`` days the class of the line that bridges them, instead of ``missing``.
 
     Returns
     -------
     xarray.DataArray
         int8 on the input's dims (and ``definition`` when several are asked for) with CF ``flag_values`` and
         ``flag_meanings``. An onset runs from the onset point to the day before the start, a condition from the start
-        to the end.
+        to the end. ``missing`` are the days without a value, and the days of a dry spell that a gap too long to bridge
+        cuts so that nobody knows whether it was a drought.
 
     Raises
     ------
@@ -182,7 +187,7 @@ def drought_classes(
     inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, own)
 
     def one(d: Definition) -> xr.DataArray:
-        out = inputs.apply("classes", d, [[time]], [np.int8])
+        out = inputs.apply("filled_classes" if fill_gaps else "classes", d, [[time]], [np.int8])
         return out.transpose(*soil_moisture.dims)
 
     classes = _per_definition(one, *_definitions(definition, relapse=relapse, **thresholds))
@@ -219,7 +224,8 @@ def drought_summary(
     xarray.Dataset
         float64 on the input's dims without time: ``event_count flash_count flash_share mean_duration
         mean_intensification_rate drought_fraction``. NaN where the series has no valid day; the shares and means are
-        NaN without an event.
+        NaN without an event. ``drought_fraction`` counts the days that :func:`drought_classes` does not call
+        missing.
 
     Raises
     ------

@@ -178,7 +178,7 @@ class DroughtMonitor:
         fall = np.where(e["is_open"] & (onset >= 0), e["onset_percentile"] - e["start_percentile"], np.nan)
         with np.errstate(invalid="ignore"):
             rate = fall / (since_onset - since_start)
-        classes = kernel.last_classes(e, self._open_events(), last)
+        classes = kernel.last_classes(e, self._open_events(), last, detector._rules())
 
         def map_of(values: np.ndarray, text: str, unit: str | None = None) -> xr.DataArray:
             attrs = {"long_name": text} | ({"units": unit} if unit else {})

@@ -64,6 +64,7 @@ def start_monitor(
     Notes
     -----
     Frozen soil is not treated here: take frozen days out before, with ``soil_moisture.where(soil_temperature >= 0)``.
+    Gaps are not bridged day by day: the events are those of ``flash_drought_events(..., max_gap=0)``.
 
     Examples
     --------
@@ -78,7 +79,7 @@ def start_monitor(
     >>> [bool(monitor.events().is_provisional[0]), int(monitor.events().duration[0])]
     [False, 20]
     """
-    chosen = get_definition(definition, relapse=relapse, **thresholds)
+    chosen = get_definition(definition, relapse=relapse, **thresholds | {"max_gap": 0})
     if chosen.rule != "threshold":
         raise ValueError(
             f"definition {chosen.name!r} has the rule {chosen.rule!r}, which is not followed day by day; "

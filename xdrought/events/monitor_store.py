@@ -173,11 +173,12 @@ def _columns(table: np.ndarray, dim: str) -> dict[str, Any]:
     return {str(name): (dim, np.ascontiguousarray(table[name])) for name in table.dtype.names or ()}
 
 
-def _from_columns(ds: xr.Dataset, dtype: np.dtype, dim: str) -> np.ndarray:
-    table = np.empty(ds.sizes.get(dim, 0), dtype)
-    for name in dtype.names or ():
-        table[name] = ds[name].values
-    return table
+def _from_columns(ds: xr.Dataset, blank: np.ndarray) -> np.ndarray:
+    """The columns of a file in a blank table; those that the file lacks stay as they are."""
+    for name in blank.dtype.names or ():
+        if name in ds:
+            blank[name] = ds[name].values
+    return blank
 
 
 def _plain_dates(index: calendars.TimeIndex) -> tuple[np.ndarray, str]:
@@ -218,7 +219,7 @@ def _read_reference(path: Path, key: str) -> FixedReference | None:
 
 
 def _read_state(path: Path, labels: dict[str, Any], reference: FixedReference | None) -> dict[str, Any]:
-    from xdrought.kernels.episodes import EPISODE_DTYPE
+    from xdrought.kernels.episodes import new_episodes
     from xdrought.kernels.events import EVENT_DTYPE
 
     def group(name: str) -> xr.Dataset:
@@ -226,7 +227,7 @@ def _read_state(path: Path, labels: dict[str, Any], reference: FixedReference | 
             return ds.load()
 
     time, name, units = json.loads(labels["names"])
-    state, events = group("/"), group("events")
+    state, events, episodes = group("/"), group("events"), group("episodes")
     cells = group("cells")["cells"].rename(None).transpose(*json.loads(labels["dims"]))
     texts = {c: da.astype(str) for c, da in cells.coords.items() if da.dtype.kind in "OT"}
     fields: dict[str, Any] = {
@@ -238,9 +239,9 @@ def _read_state(path: Path, labels: dict[str, Any], reference: FixedReference | 
         "time": time,
         "name": name,
         "units": units,
-        "episodes": _from_columns(group("episodes"), EPISODE_DTYPE, "cell"),
+        "episodes": _from_columns(episodes, new_episodes(episodes.sizes.get("cell", 0))),
         "settled_cells": events["cell"].values,
-        "settled": _from_columns(events, EVENT_DTYPE, "event"),
+        "settled": _from_columns(events, np.zeros(events.sizes.get("event", 0), EVENT_DTYPE)),
         "open_days": state["open_days"].values,
     }
     n_cells = fields["episodes"].size

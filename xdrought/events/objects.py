@@ -200,7 +200,7 @@ def _number_cells(
     offset = np.concatenate([[0], np.cumsum(count)])
     blocks = [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
     owners = [of_part[offset[a] : offset[b]] for a, b in blocks]
-    attrs = {"long_name": "object that the cell is part of, 0 for none"}
+    attrs = {"long_name": "object that the cell is part of, 0 for none, -1 for missing"}
     data: Any
     if not mask.chunks:
         data = np.empty(mask.shape, np.int32)
@@ -249,7 +249,8 @@ def drought_objects(
         Dask is computed once for the table, block by block of days, and once more when ``object_id`` is: store the
         classes first, best in chunks of whole maps.
     kinds : sequence of str
-        Classes that make an object; missing days make none.
+        Classes that make an object; missing days make none, so that a gap may cut one: bridge short gaps before, with
+        ``drought_classes(..., fill_gaps=True)``.
     intensity : xarray.DataArray, optional
         On the same grid, larger where it is worse, e.g. ``20 - percentile``; NaN does not count.
     connectivity : {"full", "face"}
@@ -269,7 +270,8 @@ def drought_objects(
     Returns
     -------
     xarray.Dataset
-        ``object_id`` (time, lat, lon), int32, 0 outside all objects, lazy for dask; and tables:
+        ``object_id`` (time, lat, lon), int32, 0 outside all objects, -1 where the class is missing, lazy for dask; and
+        tables:
 
         - ``object``, in order of first day and cell: ``start_time end_time duration`` (d), ``max_area`` (km2) at
           ``max_area_time``, ``footprint_area`` (km2, cells hit on any day), ``area_days`` (km2 d), ``spread_rate``
@@ -326,6 +328,8 @@ def drought_objects(
         "periodic": int(around),
     }
     objects = build_objects(mask, intensity, grid, float(min_area), float(min_duration), _CELLS_AT_ONCE)
+    if classes.dtype != bool:
+        objects["object_id"] = _without_missing(objects["object_id"], classes)
     extra = {name: c for name, c in classes.coords.items() if name not in objects.coords and set(c.dims) <= {lat, lon}}
     return objects.assign_coords(extra).assign_attrs(settings)
 
@@ -350,6 +354,12 @@ def _mask_of(classes: Any, kinds: Sequence[str], dims: tuple) -> xr.DataArray:
         raise ValueError(f"kinds={kinds} names no or unknown classes; choose among {sorted(CLASSES)}")
     classes = classes.transpose(*dims)
     return classes if classes.dtype == bool else classes.isin([CLASSES[kind] for kind in kinds])
+
+
+def _without_missing(object_id: xr.DataArray, classes: xr.DataArray) -> xr.DataArray:
+    """The objects, -1 where the class is missing: nobody knows of these cells, which is not the same as no drought."""
+    unknown = ~(classes.transpose(*object_id.dims).data >= 0) & (object_id.data == 0)  # -1, or NaN as files give it
+    return object_id.copy(data=object_id.data - unknown.astype(np.int32))
 
 
 def _longitudes(lon: np.ndarray, name: Hashable) -> tuple[np.ndarray, bool]:

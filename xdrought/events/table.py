@@ -151,7 +151,12 @@ def _label(detector: Detector, table: np.ndarray, index: pd.Index) -> xr.Dataset
                 table["severity"] * detector.step_days, "summed deficit below the lower percentile", "percent d"
             ),
             "is_flash": flag(table["is_flash"], "whether the drought is a flash drought"),
-            "is_censored": flag(table["is_censored"], "whether a gap or the record's end cuts the drought"),
+            "is_censored": flag(
+                table["is_censored"], "whether a gap too long to bridge or the record's end cuts the drought"
+            ),
+            "gap_days": number(
+                table["gap_days"].astype(np.int64), "days without a value from onset point to end, bridged", "d"
+            ),
         }
     )
 

@@ -49,6 +49,9 @@ EPISODE_DTYPE = np.dtype(
         ("n_dry", np.int32),
         ("dry_sum", np.float64),  # of the percentiles of its dry days
         ("is_open", np.bool_),
+        ("is_dropped", np.bool_),  # a relapse that the definition drops
+        ("first", np.int32),  # step of the first value
+        ("piece", np.int32),  # step after the last missing one
     ]
 )
 
@@ -56,7 +59,7 @@ EPISODE_DTYPE = np.dtype(
 def new_episodes(n_cells):
     """Cells that have seen nothing yet."""
     episodes = np.zeros(n_cells, EPISODE_DTYPE)
-    for name in ("last_wet", "previous_end", "last_event_end", "onset", "start", "end"):
+    for name in ("last_wet", "previous_end", "last_event_end", "onset", "start", "end", "first"):
         episodes[name] = NONE
     for name in ("percentile", "last_wet_percentile", "onset_percentile", "start_percentile"):
         episodes[name] = np.nan
@@ -107,7 +110,7 @@ def _settle(events, n_events, row, episode, end, is_censored, days, rules):
     if n > n_events:
         episode["last_event_end"] = end
     episode["onset"] = episode["start"] = episode["end"] = NONE
-    episode["is_open"] = False
+    episode["is_open"] = episode["is_dropped"] = False
     return events, n
 
 
@@ -121,6 +124,7 @@ def _begin_spell(episode, t, p, is_dropped):
     episode["dry_sum"] = 0.0 + p
     episode["recovered"] = 0
     episode["is_open"] = True
+    episode["is_dropped"] = is_dropped
 
 
 @njit(cache=True, nogil=True)
@@ -164,8 +168,11 @@ def advance(percentiles, first_step, days, rules, episodes):
                 episode["wet_run"] = 0
                 episode["last_wet"] = episode["previous_end"] = NONE
                 episode["percentile"] = np.nan
+                episode["piece"] = t + 1
                 continue
             episode["percentile"] = p
+            if episode["first"] < 0:
+                episode["first"] = t
             episode["wet_run"] = episode["wet_run"] + 1 if code == WET else 0
             if code == WET and episode["wet_run"] >= rules.min_wet_run:
                 episode["last_wet"] = t
@@ -208,9 +215,14 @@ def unsettled_events(episodes, last_step, days, rules):
     return events[:n_events].copy()
 
 
-def last_classes(episodes, unsettled, last_step):
+def last_classes(episodes, unsettled, last_step, rules):
     """Class (cells,) int8 of the last step, as a scan of the whole record would give it."""
-    classes = np.where(np.isfinite(episodes["percentile"]), NO_DROUGHT, MISSING_CLASS).astype(np.int8)
+    e = episodes
+    classes = np.where(np.isfinite(e["percentile"]), NO_DROUGHT, MISSING_CLASS).astype(np.int8)
+    # A dry spell whose onset point may lie in a gap: nobody knows whether it is a drought.
+    has_hidden_onset = e["is_open"] & (e["onset"] < 0) & ~e["is_dropped"] & (e["piece"] > e["first"])
+    may_be_long = (e["start"] == e["piece"]) | (last_step - e["start"] + 1 >= rules.min_duration)
+    classes[has_hidden_onset & (may_be_long | rules.count_onset)] = MISSING_CLASS
     lasting = unsettled[unsettled["end"] == last_step]
     classes[lasting["row"]] = np.where(lasting["is_flash"], FLASH_CONDITION, NORMAL_CONDITION)
     return classes

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from xdrought.kernels.gaps import bridge_row
 from xdrought.kernels.ranks import (
     bins_for,
     load_row,
@@ -52,6 +53,7 @@ class Rules(NamedTuple):
     relapse: int = 0
     a: int = 100  # plotting position, in hundredths
     b: int = -100
+    max_gap: int = 0  # longest gap that the scan bridges
 
 
 EVENT_DTYPE = np.dtype(
@@ -66,6 +68,7 @@ EVENT_DTYPE = np.dtype(
         ("severity", np.float64),
         ("is_flash", np.bool_),
         ("is_censored", np.bool_),
+        ("gap_days", np.int32),  # missing days from the onset point to the end
     ]
 )
 
@@ -109,10 +112,11 @@ def _code_days(row, dry_to, recovered_from, wet_from, code):
 
 @njit(cache=True, nogil=True)
 def _find_spells(code, recovery, min_wet_run, relapse, spells):
-    """Dry spells as rows (onset or -1, start, end, censored); returns their number."""
+    """Dry spells as rows (onset or -1, start, end, censored, step after the last gap); returns their number."""
     n_time = code.size
     n = 0
     t = 0
+    piece = 0
     wet_run = 0
     last_wet = -1
     previous_end = -1
@@ -128,6 +132,7 @@ def _find_spells(code, recovery, min_wet_run, relapse, spells):
             last_wet = -1
             previous_end = -1
             t += 1
+            piece = t
             continue
         start, onset = t, last_wet
         wet_run = 0
@@ -149,6 +154,7 @@ def _find_spells(code, recovery, min_wet_run, relapse, spells):
             spells[n, 1] = start
             spells[n, 2] = end
             spells[n, 3] = not closed
+            spells[n, 4] = piece
             n += 1
     return n
 
@@ -184,6 +190,32 @@ def _severity(start, end, row, code, twice_ranks, n, rules, ranked):
 
 
 @njit(cache=True, nogil=True)
+def extent(row):
+    """First and last step with a finite value; (size, -1) without any. Missing steps outside are no gap."""
+    first, last = 0, row.size - 1
+    while first < row.size and not abs(row[first]) < np.inf:
+        first += 1
+    while last >= 0 and not abs(row[last]) < np.inf:
+        last -= 1
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def _nobody_knows(spell, first, last, rules):
+    """Whether a dry spell that is no event might have been one, had the gap beside it been seen.
+
+    A spell with an onset point may have gone on in the gap after it; one without may have begun in the gap before its
+    piece. The record's start (`first`) and end (`last`) are no gaps: what begins dry there has no onset point.
+    """
+    onset, start, end, is_cut, piece = spell[0], spell[1], spell[2], spell[3] != 0, spell[4]
+    runs_into_gap = is_cut and end < last
+    if onset >= 0:
+        return runs_into_gap
+    may_be_longer = rules.count_onset or start == piece or runs_into_gap
+    return piece > first and (may_be_longer or end - start + 1 >= rules.min_duration)
+
+
+@njit(cache=True, nogil=True)
 def init_labels(row, labels):
     """No drought on every valid day."""
     for t in range(row.size):
@@ -209,6 +241,7 @@ def append_event(events, n_events, row, onset, start, end):
     event["onset"] = onset
     event["start"] = start
     event["end"] = end
+    event["gap_days"] = 0
     return events
 
 
@@ -246,7 +279,12 @@ def detect_events(series, days, rules, ranked, labels, with_severity):
     Returns
     -------
     events : (events,) structured, in order of row and time
-    n_valid : (rows,) int32, number of valid days
+    n_valid : (rows,) int32, number of days with a value, bridged ones not counted
+
+    Notes
+    -----
+    Gaps of at most ``rules.max_gap`` steps are bridged first, and the bridged days are part of the record. A dry spell
+    that a longer gap cuts so that nobody knows whether it was a drought is labelled missing, with its onset.
     """
     n_rows, n_time = series.shape
     group = np.empty((_GROUP, n_time), series.dtype)
@@ -256,7 +294,7 @@ def detect_events(series, days, rules, ranked, labels, with_severity):
     twice_ranks = np.zeros(n_time, np.int32)
     starts = np.empty(bins_for(n_time) + 2, np.int32)
     code = np.empty(n_time, np.uint8)
-    spells = np.empty((n_time // 2 + 1, 4), np.int32)  # a gap may cut a spell after each day
+    spells = np.empty((n_time // 2 + 1, 5), np.int32)  # a gap may cut a spell after each day
     events = np.empty(max(n_rows, 16), EVENT_DTYPE)
     n_valid = np.empty(n_rows, np.int32)
     n_events = 0
@@ -265,6 +303,8 @@ def detect_events(series, days, rules, ranked, labels, with_severity):
             _copy_group(series, r, group)
         n = load_row(group[r % _GROUP], row)
         n_valid[r] = n
+        if rules.max_gap > 0 and n < n_time:
+            n += bridge_row(row, rules.max_gap)
         if labels.shape[0]:
             init_labels(row, labels[r])
         if n < 2:
@@ -280,10 +320,13 @@ def detect_events(series, days, rules, ranked, labels, with_severity):
             _code_days(row, low, back, high, code)
         n_spells = _find_spells(code, rules.recovery, rules.min_wet_run, rules.relapse, spells)
         last_end = -1
+        first_seen, last_seen = extent(row) if labels.shape[0] else (0, n_time - 1)
         for s in range(n_spells):
             onset, start, end = spells[s, 0], spells[s, 1], spells[s, 2]
             first = onset if rules.count_onset else start
             if onset < 0 or end - first + 1 < rules.min_duration:
+                if labels.shape[0] and _nobody_knows(spells[s], first_seen, last_seen, rules):
+                    labels[r, max(onset if onset >= 0 else start, last_end + 1) : end + 1] = MISSING_CLASS
                 continue
             p_onset = _percentile(onset, row, bins, starts, order, n, rules, ranked)
             p_start = _percentile(start, row, bins, starts, order, n, rules, ranked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.events import EVENT_DTYPE, append_event, init_labels, paint
+from xdrought.kernels.events import EVENT_DTYPE, MISSING_CLASS, append_event, extent, init_labels, paint
 
 # Two means of the same numbers differ by rounding; a fall is more than that.
 _RELATIVE_ROUNDING = 1e-9
@@ -30,6 +30,26 @@ def _judge_days(values, p, short, long, lower, state):
         if np.isfinite(total):
             falls = recent / short < total / long - _RELATIVE_ROUNDING * size / long
             state[t] = 1 if falls and p[t] < lower else 0
+
+
+@njit(cache=True, nogil=True)
+def _hide_unknown(state, first, last, long, min_duration, labels):
+    """Label missing what a gap hides: days whose means it takes, and the runs beside them that may have lasted.
+
+    The record has values from `first` to `last`; its first `long` - 1 days have no mean, gap or not.
+    """
+    begin = first + long - 1
+    t = begin
+    while t <= last:
+        start = t
+        while t <= last and state[t] == 1:
+            t += 1
+        is_cut = (t <= last and state[t] == -1) or (start > begin and state[start - 1] == -1)
+        if is_cut and t - start < min_duration:
+            labels[start:t] = MISSING_CLASS
+        if t <= last and state[t] == -1:
+            labels[t] = MISSING_CLASS
+        t += 1
 
 
 @njit(cache=True, nogil=True)
@@ -63,6 +83,8 @@ def detect_osman2021(series, percentiles, short, long, rules, labels):
         if labels.shape[0]:
             init_labels(p, labels[r])
         _judge_days(series[r], p, short, long, rules.lower, state)
+        if labels.shape[0]:
+            _hide_unknown(state, *extent(series[r]), long, rules.min_duration, labels[r])
         t = 0
         while t < n_time:
             start = t

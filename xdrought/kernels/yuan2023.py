@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.events import _ROUNDING, EVENT_DTYPE, append_event, init_labels, paint
+from xdrought.kernels.events import _ROUNDING, EVENT_DTYPE, MISSING_CLASS, append_event, extent, init_labels, paint
 
 
 @njit(cache=True, nogil=True)
@@ -23,13 +23,21 @@ def _onset_end(p, first, stop, step, rules):
 
 
 @njit(cache=True, nogil=True)
+def _hide_dry_starts(p, lower, labels):
+    """Steps at or below `lower` right after a gap may belong to a drought that began in it: nobody knows."""
+    for t in range(extent(p)[0] + 1, p.size):
+        if p[t] <= lower and labels[t - 1] == MISSING_CLASS:
+            labels[t] = MISSING_CLASS
+
+
+@njit(cache=True, nogil=True)
 def detect_yuan2023(percentiles, step, rules, labels):
     """Flash droughts of many percentile series.
 
     The onset begins at the first step below `upper` whose predecessor is not; its k-th step (k > 1) needs a fall of
     ``k * min_rate * step`` below `upper`; once `lower` was reached it ends before the first step that does not fall
     or is too slow. The recovery lasts while p <= `lower`. A step at or above `upper`, a gap or the record's end
-    always end it.
+    always end it. A drought that a gap cuts so that nobody knows whether it was one is labelled missing.
 
     Parameters
     ----------
@@ -53,6 +61,7 @@ def detect_yuan2023(percentiles, step, rules, labels):
         n_valid[r] = np.isfinite(p).sum()
         if labels.shape[0]:
             init_labels(p, labels[r])
+            _hide_dry_starts(p, rules.lower, labels[r])
         for first in range(1, n_time):
             if not (p[first] < rules.upper and p[first - 1] >= rules.upper):
                 continue
@@ -69,6 +78,8 @@ def detect_yuan2023(percentiles, step, rules, labels):
             while start <= end and p[start] > rules.lower:
                 start += 1
             if start > end or end - first + 1 < rules.min_duration:
+                if labels.shape[0] and end == stop - 1 and end < extent(p)[1] and not np.isfinite(p[stop]):
+                    labels[r, first : end + 1] = MISSING_CLASS
                 continue
             if labels.shape[0]:
                 paint(labels[r], first, start, end, True)

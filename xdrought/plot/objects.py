@@ -168,7 +168,7 @@ def animate_objects(
     _, days = _days_in_objects(objects, chosen, field=False)
     time, lat_name, lon_name = objects["object_id"].dims
     steps = np.flatnonzero(np.isin(objects[time].values, days))[::every]
-    ids_by_day = objects["object_id"].isel({time: steps}).values
+    ids_by_day = np.maximum(objects["object_id"].isel({time: steps}).values, 0)  # -1 is missing
     lat, lon = (objects[name].values.astype("float64") for name in (lat_name, lon_name))
     if extent is None:
         extent = extent_around(lon, lat, least=2 * _cell_size(lat))
