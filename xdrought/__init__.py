@@ -58,6 +58,7 @@ from xdrought.leakage import LeakageReport, audit_leakage
 from xdrought.limits import set_options
 from xdrought.provenance import cf_dataset
 from xdrought.splits import SplitConfig
+from xdrought.stores import write_zarr
 from xdrought.verification import (
     alarms,
     class_scores,
@@ -132,6 +133,7 @@ __all__ = [
     "start_monitor",
     "to_table",
     "verify",
+    "write_zarr",
 ]
 
 _ROOMS = ("data", "plot", "study", "models", "simulation", "reproduction", "statistics", "leakage")

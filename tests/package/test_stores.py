@@ -1,0 +1,97 @@
+"""Stores of results: equal to what was computed, written once, carried on after an interruption."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.support.towers import random_grid
+from xdrought import drought_classes, drought_summary, write_zarr
+
+
+@pytest.fixture
+def lazy() -> xr.Dataset:
+    soil = random_grid(7, 6, 120).swvl1.chunk(lat=2, lon=3)
+    ds = drought_classes(soil).to_dataset()
+    return ds.assign(drought_summary(soil)).assign_coords(height=("lat", np.arange(7.0)), late=ds.lon.chunk(lon=3) * 2)
+
+
+def opened(path) -> xr.Dataset:
+    return xr.open_zarr(path, consolidated=False).load()
+
+
+def test_the_store_holds_the_result_its_chunks_and_attributes(lazy, tmp_path):
+    path = write_zarr(lazy, tmp_path / "it.zarr")
+    found = opened(path)
+    xr.testing.assert_identical(found, lazy.compute())
+    stored = xr.open_zarr(path, consolidated=False)
+    assert all(stored[name].chunks == lazy[name].chunks for name in lazy.data_vars)
+    assert (path / "zarr.json").is_file()
+
+
+@pytest.mark.parametrize("chunks", [{}, {"lat": (3, 1, 3)}, {"time": 50}, {"lon": (1, 5)}], ids=str)
+def test_any_chunks_can_be_written(lazy, tmp_path, chunks):
+    given = lazy.compute().chunk(chunks)
+    xr.testing.assert_identical(opened(write_zarr(given, tmp_path / "it.zarr")), given.compute())
+    one = given.event_count.rename(None)
+    xr.testing.assert_identical(opened(write_zarr(one, tmp_path / "one.zarr")).result, one.compute().rename("result"))
+
+
+def test_an_interrupted_run_is_carried_on_and_nothing_is_computed_twice(tmp_path):
+    computed, allowed = [], 3
+
+    def block(values, block_info=None):
+        row = block_info[0]["chunk-location"][0]
+        if len(computed) == allowed:
+            raise KeyboardInterrupt
+        computed.append(row)
+        return values + row
+
+    values = xr.DataArray(np.zeros((10, 4)), {"site": list("abcdefghij")}, ("site", "time")).chunk(site=2)
+    lazy = values.copy(data=values.data.map_blocks(block, dtype=float)).to_dataset(name="it")
+    with pytest.raises(KeyboardInterrupt):
+        write_zarr(lazy, tmp_path / "it.zarr")
+    begun = xr.open_zarr(tmp_path / "it.zarr", consolidated=False)
+    assert (begun.attrs["regions_written"], begun.attrs["regions_of_the_result"]) == (3, 5)
+    allowed = 99
+    found = opened(write_zarr(lazy, tmp_path / "it.zarr"))
+    assert computed == [0, 1, 2, 3, 4]
+    assert found.attrs == {}
+    np.testing.assert_array_equal(found.it, np.repeat(np.arange(5.0), 2)[:, None] * np.ones(4))
+
+
+def test_another_result_and_a_complete_store_are_not_touched_unless_asked(lazy, tmp_path):
+    path = write_zarr(lazy, tmp_path / "it.zarr")
+    for other, words in ((lazy, "is complete"), (lazy.isel(lat=slice(3)), "is complete")):
+        with pytest.raises(FileExistsError, match=f"{words}; use overwrite=True"):
+            write_zarr(other, path)
+    xr.testing.assert_identical(opened(write_zarr(lazy.isel(lat=slice(3)), path, overwrite=True)).lat, lazy.lat[:3])
+    text = tmp_path / "text.zarr"
+    text.write_text("not a store")
+    with pytest.raises(FileExistsError, match="cannot be read as a zarr store; use overwrite=True"):
+        write_zarr(lazy, text)
+    xr.testing.assert_identical(opened(write_zarr(lazy, text, overwrite=True)), lazy.compute())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ds: ds.assign_coords(lat=ds.lat + 1),
+        lambda ds: ds.assign_attrs(definition="another"),
+        lambda ds: ds.astype("float64"),
+        lambda ds: ds.chunk(lat=3),
+        lambda ds: ds.rename(event_count="number"),
+        lambda ds: ds.isel(lon=slice(3)),
+    ],
+)
+def test_a_store_begun_with_another_result_is_not_carried_on(lazy, tmp_path, monkeypatch, change):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("xdrought.stores._write_rows", stop)
+        write_zarr(lazy, tmp_path / "it.zarr")
+    with pytest.raises(FileExistsError, match="was begun with another result; use overwrite=True"):
+        write_zarr(change(lazy), tmp_path / "it.zarr")
+    xr.testing.assert_identical(opened(write_zarr(lazy, tmp_path / "it.zarr")), lazy.compute())
