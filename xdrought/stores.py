@@ -85,16 +85,16 @@ def write_zarr(
 
 
 def _writable(result: xr.Dataset | xr.DataArray) -> xr.Dataset:
-    """The result as a Dataset whose chunks are all alike but the last, as zarr has them, without a source's encodings."""
+    """The result as a Dataset with chunks that are all alike but the last, as in zarr, and without old encodings."""
     ds = result.to_dataset(name=result.name or "result") if isinstance(result, xr.DataArray) else result
     ds = ds.unify_chunks().drop_encoding()
     alike = {
         dim: max(sizes) for dim, sizes in ds.chunksizes.items() if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]
     }
-    lazy = ((name, ds[name]) for name in _lazy(ds))
-    return ds.assign(
-        {name: da.chunk({d: alike[d] for d in da.dims if d in alike}) if da.dims else da.compute() for name, da in lazy}
-    )
+    for name in _lazy(ds):
+        da = ds[name]
+        ds[name] = da.chunk({dim: alike[dim] for dim in da.dims if dim in alike}) if da.dims else da.compute()
+    return ds
 
 
 def _regions(ds: xr.Dataset) -> Iterator[dict[Hashable, slice]]:
