@@ -371,7 +371,8 @@ def test_a_finished_fit_is_not_done_again(sites, tmp_path, monkeypatch):
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
     first, other = (History([1.0], [2.0], 0, {"a": torch.full((2,), value)}) for value in (0.0, 1.0))
-    Checkpoint(tmp_path / "c", {"seed": 0}).save([first], None)
+    settings = {"seed": 0, "runs": 2, "epochs": 1}
+    Checkpoint(tmp_path / "c", settings, first.weights).save([first], None)
     before = (tmp_path / "c").read_bytes()
 
     def fail(*args):
@@ -379,7 +380,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        Checkpoint(tmp_path / "c", {"seed": 0}).save([other], None)
+        Checkpoint(tmp_path / "c", settings, first.weights).save([other], None)
     assert (tmp_path / "c").read_bytes() == before
 
 
