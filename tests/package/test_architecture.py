@@ -22,12 +22,13 @@ FOREIGN = {
     "xdrought.models": {"numpy", "torch", "safetensors"},
 }
 # Checks of values and labels, units and time axes, which every room may use.
-SHARED = {f"xdrought.{name}" for name in ("checks", "files", "units", "calendars", "limits", "quantities", "alignment")}
+SHARED_NAMES = ["checks", "files", "units", "calendars", "limits", "quantities", "alignment", "provenance", "version"]
+SHARED = {f"xdrought.{name}" for name in SHARED_NAMES}
 # What a room may import of xdrought.
 OWN = {
     "xdrought.kernels": {"xdrought.kernels", "xdrought.statistics"},
     "xdrought.models": {"xdrought.models"},
-    "xdrought.data": {"xdrought.data", "xdrought.simulation", *SHARED},
+    "xdrought.data": {"xdrought.data", "xdrought.simulation", "xdrought.statistics", *SHARED},
     "xdrought.simulation": {"xdrought.simulation", "xdrought.data", *SHARED},
     "xdrought.statistics": {"xdrought.statistics"},
     "xdrought.checks": set(),

@@ -4,6 +4,8 @@ Tower and station readers give SITE Datasets, ``(site, time)``:
 
 - :func:`~xdrought.data.fluxnet.open_fluxnet` - FLUXNET2015 daily csv or published zip;
 - :func:`~xdrought.data.uscrn.open_uscrn` - NOAA USCRN daily01, local or fetched;
+- :func:`~xdrought.data.quality.quality_report` - stuck sensors, spikes, steps and drifts;
+- :func:`~xdrought.data.layers.root_zone`, :func:`~xdrought.data.layers.soil_profile` - several depths;
 - :func:`~xdrought.data.screening.screen_sites` - which sites can be used, which not, and why;
 - :func:`~xdrought.data.tutorial.open_dataset` - small and real data by name.
 
@@ -14,8 +16,19 @@ names (``xdrought.data.era5``, ``xdrought.data.collocate``, ``xdrought.simulatio
 from __future__ import annotations
 
 from xdrought.data.fluxnet import open_fluxnet
+from xdrought.data.layers import root_zone, soil_profile
+from xdrought.data.quality import quality_report
 from xdrought.data.screening import screen_sites, site_report
 from xdrought.data.tutorial import open_dataset
 from xdrought.data.uscrn import open_uscrn
 
-__all__ = ["open_dataset", "open_fluxnet", "open_uscrn", "screen_sites", "site_report"]
+__all__ = [
+    "open_dataset",
+    "open_fluxnet",
+    "open_uscrn",
+    "quality_report",
+    "root_zone",
+    "soil_profile",
+    "screen_sites",
+    "site_report",
+]

@@ -18,6 +18,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.checks import public
 from xdrought.data.download import cache_folder, fetch, require_https
+from xdrought.data.layers import depth_attrs
 from xdrought.data.sites import (
     SiteRecord,
     check_valid_range,
@@ -221,8 +222,15 @@ def _kept_columns(target: str, soil_temperature: str, variables: Sequence[str]) 
 def _attributes(kept: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {
         name: {"long_name": COLUMNS[column][1], "units": str(COLUMNS[column][0]), "original_name": column}
+        | _depth_of(column)
         for name, column in kept.items()
     }
+
+
+def _depth_of(column: str) -> dict[str, object]:
+    """The depth that the name of a soil column tells."""
+    found = re.fullmatch(r"SOIL_(MOISTURE|TEMP)_(?P<cm>\d+)_DAILY", column)
+    return depth_attrs(int(found["cm"])) if found else {}
 
 
 def _global_attrs(valid_range: tuple[float, float]) -> dict[str, object]:

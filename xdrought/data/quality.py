@@ -1,0 +1,284 @@
+"""Which days and which stations are doubtful: stuck sensors, spikes, and steps and drifts against a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import xarray as xr
+
+from xdrought import alignment, checks
+from xdrought.checks import public
+from xdrought.provenance import recorded
+from xdrought.statistics.homogeneity import Break, find_break
+
+_EARTH_RADIUS = 6371.0  # km
+_DAYS_OF_A_MONTH = 15  # that its mean needs
+_LEAST_MONTHS = 6  # on each side of a step
+_BACK = 0.2  # of a spike's height: how far the days before and after may differ
+_WORDS = ("itself", "neighbours", "reference")
+
+
+@public
+@recorded
+def quality_report(
+    ds: xr.Dataset,
+    *,
+    target: str = "soil_moisture",
+    reference: xr.DataArray | str | None = None,
+    neighbours: int = 5,
+    max_distance: float = 500.0,
+    constant_days: int = 10,
+    spike: float = 1.0,
+    min_step: float = 0.25,
+    alpha: float = 0.05,
+    n_simulations: int = 499,
+    seed: int = 0,
+    time: str = "time",
+    site: str = "site",
+) -> xr.Dataset:
+    """Doubtful days and doubtful stations: values that stand still, spikes, steps and drifts.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        SITE data with daily `target` on (site, time), and ``lat lon`` on site for neighbours. Read into memory.
+    target : str
+        The soil moisture that is looked at.
+    reference : str or xarray.DataArray, optional
+        Another soil moisture of the same places on (site, time) or (time,), e.g. of a reanalysis: any units. Without
+        it a station is compared with its neighbours, and a station without any with its own past.
+    neighbours : int
+        Nearest stations whose median is the reference.
+    max_distance : float
+        How far these may be, km.
+    constant_days : int
+        Days in a row with one and the same value from which on they are doubtful.
+    spike : float
+        A day is a spike when it lies above, or below, both neighbouring days by more than so many standard deviations
+        of the station, and these two differ by less than a fifth of that.
+    min_step : float
+        Standard deviations of the station's days that a step, or a drift from end to end, must have at least. Smaller
+        ones can be sure and of no account, or be the echo of a neighbour's.
+    alpha : float
+        Share of sound stations that may be called stepped, and of sound stations that may be called drifting.
+    n_simulations : int
+        Series without steps that each station is held against.
+    seed : int
+        Of these series.
+    time, site : str
+        Names of the dimensions.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``is_suspect`` (site, time), true on days that stand still or are spikes; on site ``constant_days spike_days``,
+        ``has_step step_time step_size step_p_value`` (in the units of `target`; the first day of the month after the
+        step), ``has_drift drift drift_p_value`` (per year), ``is_flagged``, true for a step or a drift, and
+        ``compared_with`` (flags ``itself neighbours reference``).
+
+    Raises
+    ------
+    KeyError
+        No variable of that name.
+    ValueError
+        Other dimensions, a time axis that is not daily, or a reference with other labels.
+
+    Notes
+    -----
+    Steps are looked for in monthly anomalies less the part that goes with the reference's, by the standard normal
+    homogeneity test. Soil moisture remembers, so that the test's own tables would see steps everywhere: p-values are
+    of simulated series with the same memory and gaps (:func:`xdrought.statistics.homogeneity.find_break`). A step also
+    bends a line, and a drift also has two halves: the one that explains more is named. What is found at stations with
+    planted steps is measured in the documentation. A station is judged by itself alone: with many of them control the
+    rate, ``false_discovery_control(report.step_p_value)``.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xdrought.data import quality_report
+    >>> rng = np.random.default_rng(0)
+    >>> weather = np.cumsum(rng.normal(size=2000)) * 0.002
+    >>> values = 0.3 + weather + 0.01 * rng.normal(size=(6, 2000))
+    >>> values[2, 1000:] += 0.1
+    >>> days = pd.date_range("2001-01-01", periods=2000)
+    >>> places = {"lat": ("site", np.linspace(47, 48, 6)), "lon": ("site", [8.0] * 6)}
+    >>> coords = {"time": days, "site": list("abcdef"), **places}
+    >>> sm = xr.DataArray(values, dims=("site", "time"), attrs={"units": "m3 m-3"})
+    >>> report = quality_report(xr.Dataset({"soil_moisture": sm}, coords))
+    >>> report.site[report.has_step].values, report.step_time[2].dt.strftime("%Y-%m").item()
+    (array(['c'], dtype='<U1'), '2003-10')
+    >>> sound = sm.assign_coords(coords).where(~report.is_suspect).sel(site=~report.is_flagged)
+    """
+    checks.require_integers(neighbours=neighbours, constant_days=constant_days, n_simulations=n_simulations)
+    checks.require_share(alpha, "alpha", 0.05)
+    da = _daily(ds, target, site, time)
+    values = da.values.astype(np.float64)
+    stuck = standing_still(values, constant_days)
+    spikes = lonely_days(values, spike)
+    month, names = _months(da.indexes[time])
+    clean = np.where(stuck | spikes, np.nan, values)
+    anomalies = _anomalies(clean, month, names)
+    breaks, compared = [], []
+    others = None if reference is None else _of_reference(ds, reference, da, month, names)
+    near = _neighbours(ds, site, neighbours, max_distance)
+    for k, own in enumerate(anomalies):
+        rest, word = _residual(
+            own, others[k] if others is not None else _median(anomalies, near[k]), others is not None
+        )
+        rng = np.random.default_rng([seed, k])
+        breaks.append(find_break(rest, _LEAST_MONTHS, n_simulations, rng))
+        compared.append(word)
+    least = min_step * _spread(values)
+    return _labelled(da, stuck, spikes, breaks, np.array(compared, np.int8), names, alpha, least, site, time)
+
+
+def standing_still(values: np.ndarray, least: int) -> np.ndarray:
+    """Days of runs of at least `least` equal values, bool like `values` (site, time)."""
+    out = np.zeros(values.shape, bool)
+    for row, found in zip(values, out, strict=True):
+        edges = np.flatnonzero(~(row[1:] == row[:-1])) + 1
+        starts, ends = np.r_[0, edges], np.r_[edges, row.size]
+        for start, end in zip(starts, ends, strict=True):
+            found[start:end] = end - start >= least and np.isfinite(row[start])
+    return out
+
+
+def lonely_days(values: np.ndarray, height: float) -> np.ndarray:
+    """Days above or below both neighbours by `height` standard deviations, when these agree; (site, time)."""
+    with np.errstate(invalid="ignore"):
+        before, day, after = values[:, :-2], values[:, 1:-1], values[:, 2:]
+        up = np.minimum(day - before, day - after)
+        down = np.minimum(before - day, after - day)
+        jump = np.fmax(up, down)
+        inside = (jump > height * _spread(values)[:, None]) & (np.abs(after - before) < _BACK * jump)
+    return np.pad(inside, ((0, 0), (1, 1)))
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """Standard deviation of the values that are there (site,); NaN without any."""
+    valid = np.isfinite(values).any(axis=1)
+    spread = np.full(len(values), np.nan)
+    spread[valid] = np.nanstd(values[valid], axis=1)
+    return spread
+
+
+def _daily(ds: xr.Dataset, target: str, site: str, time: str) -> xr.DataArray:
+    if target not in ds:
+        raise KeyError(f"no variable {target!r}; there are {sorted(map(str, ds.data_vars))}: name it with target=")
+    da = ds[target]
+    if set(da.dims) != {site, time}:
+        raise ValueError(f"{target!r} has dimensions {tuple(da.dims)}, expected {site!r} and {time!r}")
+    if checks.require_regular_steps(da, time) != 1.0:
+        raise ValueError(f"{target!r} is not daily; use .resample({time}='1D').mean()")
+    return da.transpose(site, time)
+
+
+def _months(index: object) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each day's month from 0, and (month, 3) the year, the month, and the place of its first day."""
+    key = np.asarray(index.year) * 12 + np.asarray(index.month) - 1  # type: ignore[attr-defined]
+    number = key - key[0]
+    every = np.arange(number[-1] + 1)
+    first = np.searchsorted(number, every)
+    return number, np.stack([(key[0] + every) // 12, (key[0] + every) % 12, first], axis=1)
+
+
+def _anomalies(values: np.ndarray, month: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Monthly means (site, month) less the mean of the calendar month; NaN with too few days, or one such month."""
+    there = np.isfinite(values)
+    n = np.stack([np.bincount(month, row, len(names)) for row in there])
+    total = np.stack([np.bincount(month, row, len(names)) for row in np.where(there, values, 0.0)])
+    means = np.where(n >= _DAYS_OF_A_MONTH, total / np.maximum(n, 1), np.nan)
+    out = np.full(means.shape, np.nan)
+    for calendar_month in range(12):
+        own = means[:, names[:, 1] == calendar_month]
+        count = np.isfinite(own).sum(axis=1, keepdims=True)
+        mean = np.where(count > 1, np.nansum(own, axis=1, keepdims=True) / np.maximum(count, 1), np.nan)
+        out[:, names[:, 1] == calendar_month] = own - mean
+    return out
+
+
+def _of_reference(
+    ds: xr.Dataset, reference: xr.DataArray | str, da: xr.DataArray, month: np.ndarray, names: np.ndarray
+) -> np.ndarray:
+    given = ds[reference] if isinstance(reference, str) else reference
+    aligned = alignment.align_to(da, given, what="reference").broadcast_like(da).transpose(*da.dims)
+    return _anomalies(aligned.values.astype(np.float64), month, names)
+
+
+def _neighbours(ds: xr.Dataset, site: str, most: int, max_distance: float) -> list[np.ndarray]:
+    """The nearest stations of each one; none where places are not known."""
+    n = ds.sizes[site]
+    if not {"lat", "lon"} <= set(ds.coords):
+        return [np.zeros(0, int)] * n
+    lat, lon = np.deg2rad(ds.lat.values.astype(float)), np.deg2rad(ds.lon.values.astype(float))
+    x = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    km = 2 * _EARTH_RADIUS * np.arcsin(np.clip(np.linalg.norm(x[:, None] - x[None], axis=-1) / 2, 0, 1))
+    np.fill_diagonal(km, np.inf)
+    order = np.argsort(km, axis=1)[:, :most]
+    return [row[km[k, row] <= max_distance] for k, row in enumerate(order)]
+
+
+def _median(anomalies: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Median of the neighbours' anomalies, each in its own standard deviations, so that a bad one does not count."""
+    out = np.full(anomalies.shape[1], np.nan)
+    known = [k for k in near if np.isfinite(anomalies[k]).sum() > 2 * _LEAST_MONTHS]
+    if known:
+        scaled = anomalies[known] / np.nanstd(anomalies[known], axis=1, keepdims=True)
+        some = np.isfinite(scaled).any(axis=0)
+        out[some] = np.nanmedian(scaled[:, some], axis=0)
+    return out
+
+
+def _residual(own: np.ndarray, other: np.ndarray, is_reference: bool) -> tuple[np.ndarray, int]:
+    """What does not go with the reference, and with what a station was compared (a place in `_WORDS`)."""
+    both = np.isfinite(own) & np.isfinite(other)
+    if both.sum() < max(0.5 * np.isfinite(own).sum(), 4 * _LEAST_MONTHS):
+        return own, 0
+    x, y = np.diff(other[both]), np.diff(own[both])  # a step is in one of the differences only
+    slope = (x * y).sum() / max((x**2).sum(), 1e-300)
+    return np.where(both, own - slope * other, np.nan), 2 if is_reference else 1
+
+
+def _labelled(
+    da: xr.DataArray,
+    stuck: np.ndarray,
+    spikes: np.ndarray,
+    breaks: list[Break],
+    compared: np.ndarray,
+    names: np.ndarray,
+    alpha: float,
+    least: np.ndarray,
+    site: Hashable,
+    time: Hashable,
+) -> xr.Dataset:
+    unit = str(da.attrs.get("units", "1"))
+    step_p, drift_p = (np.array([getattr(b, f"{kind}_p_value") for b in breaks]) for kind in ("step", "drift"))
+    stepped = np.array([b.step_share >= b.drift_share for b in breaks])
+    size, slope = (np.array([getattr(b, name) for b in breaks]) for name in ("size", "slope"))
+    has_step = (step_p <= alpha) & stepped & (np.abs(size) >= least)
+    has_drift = (drift_p <= alpha) & ~stepped & (np.abs(slope) * len(names) >= least)
+    dates = da.indexes[time].values
+    found = [b.position >= 0 for b in breaks]
+    when = np.array([dates[names[max(b.position, 0), 2]] for b in breaks])
+    when = np.where(found, when, np.datetime64("NaT")) if when.dtype.kind == "M" else when
+
+    def on_site(values: np.ndarray, text: str, units: str | None = None, **attrs: object) -> tuple:
+        return site, values, {"long_name": text, **({"units": units} if units else {}), **attrs}
+
+    flags = {"flag_values": np.arange(3, dtype=np.int8), "flag_meanings": " ".join(_WORDS)}
+    variables = {
+        "is_suspect": ((site, time), stuck | spikes, {"long_name": "whether a value stands still or is a spike"}),
+        "constant_days": on_site(stuck.sum(axis=1), "days of runs of equal values", "1"),
+        "spike_days": on_site(spikes.sum(axis=1), "days that are spikes", "1"),
+        "has_step": on_site(has_step, "whether the mean has a step"),
+        "step_time": on_site(when, "first day of the month after the likeliest step"),
+        "step_size": on_site(size, "mean after less mean before the likeliest step", unit),
+        "step_p_value": on_site(step_p, "p-value of no step", "1"),
+        "has_drift": on_site(has_drift, "whether the mean drifts"),
+        "drift": on_site(12 * slope, "slope of the line through the months", f"{unit} year-1"),
+        "drift_p_value": on_site(drift_p, "p-value of no drift", "1"),
+        "is_flagged": on_site(has_step | has_drift, "whether the record has a step or a drift"),
+        "compared_with": on_site(compared, "what the record was compared with", None, **flags),
+    }
+    return xr.Dataset(variables, da.coords)
