@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import ndtr
 from scipy.stats import kendalltau
 
 from xdrought.kernels import cross_map
-from xdrought.kernels.cross_map import LibrarySkill, Settings
+from xdrought.kernels.cross_map import LibrarySkill, Settings, Skill
 
 BY_SIZE = ("rho", "p_value", "n_pairs", "tied_fraction", "library_days", "rho_lower", "rho_upper")
 WHOLE_NUMBERS = ("n_pairs", "library_days", "exclusion_radius")
@@ -23,6 +23,7 @@ GROWTH = (
     "fisher_p_value",
 )
 QUANTILES = (0.025, 0.975)
+TOGETHER = 64  # series at a time: what is made of them fits the cache
 
 
 def result_names(settings: Settings) -> tuple[str, ...]:
@@ -104,33 +105,77 @@ def _map_targets(
     where: np.ndarray | None,
 ) -> None:
     """Map `targets` (k, ..., time) from the manifolds of `series` (..., time) into `results` (k, ..., [sizes])."""
-    for manifold, place in _manifolds(series, targets.ndim - 1):
-        group = targets[(slice(None), *place)]
-        rows = group.reshape(-1, group.shape[-1])
-        days = None if where is None else np.broadcast_to(where[place], group.shape).reshape(rows.shape)
-        for name, values in map_from(manifold, rows, settings, days).items():
-            out = results[name][(slice(None), *place)]
-            out[...] = values.reshape(out.shape)
+    time = series.shape[-1]
+    lengths = (1,) * (targets.ndim - 1 - series.ndim) + series.shape[:-1]
+    own = [axis for axis, length in enumerate(lengths, start=1) if length > 1]  # each of the series meets its targets
+    manifolds = series.reshape(-1, time)
+
+    def by_series(values: np.ndarray) -> np.ndarray:
+        """A view with the dimensions of the series first."""
+        return np.moveaxis(values, own, range(len(own)))
+
+    def of(values: np.ndarray, place: tuple) -> np.ndarray:
+        """Those of some series, (series, targets, time)."""
+        chosen = by_series(values)[place]
+        return chosen.reshape(len(chosen), -1, time)
+
+    for first in range(0, len(manifolds), TOGETHER):
+        part = slice(first, min(first + TOGETHER, len(manifolds)))
+        place: tuple = (None,)
+        if own:
+            place = np.unravel_index(np.arange(part.start, part.stop), [targets.shape[axis] for axis in own])
+        days = None if where is None else of(np.broadcast_to(where, targets.shape), place)
+        for name, values in _map_together(manifolds[part], of(targets, place), settings, days).items():
+            out = by_series(results[name])
+            out[place] = values.reshape(out[place].shape)
 
 
-def _manifolds(series: np.ndarray, ndim: int) -> Iterator[tuple[np.ndarray, tuple]]:
-    """Each series once, with the place of all targets that it meets by broadcasting."""
-    padded = series.reshape((1,) * (ndim - series.ndim) + series.shape)
-    for index in np.ndindex(padded.shape[:-1]):
-        sizes = zip(index, padded.shape[:-1], strict=True)
-        yield padded[index], tuple(slice(None) if length == 1 else slice(i, i + 1) for i, length in sizes)
+def _map_together(
+    series: np.ndarray, targets: np.ndarray, settings: Settings, where: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """Every result (s, k, ...) for `targets` (s, k, time) from the manifolds of `series` (s, time)."""
+    radius = [cross_map.decorrelation_time(each) if settings.radius is None else settings.radius for each in series]
+    known: list[Skill | None] = [None] * len(series)
+    if settings.compiled and settings.engine is None and not settings.library_sizes:
+        from xdrought.kernels.plain_maps import map_plain
+
+        moved = cross_map.shift(targets, settings.lag)
+        compared = moved if where is None else np.where(where, moved, np.nan)
+        rho, n_pairs, done = map_plain(series, compared, settings.dim, settings.tau, np.array(radius))
+        if done.all() and not settings.surrogates:
+            whole = np.broadcast_to(n_pairs[:, None], rho.shape)
+            skill = Skill(rho, whole, np.zeros(rho.shape))
+            return skill._asdict() | {"exclusion_radius": np.broadcast_to(np.array(radius)[:, None], rho.shape)}
+        known = [
+            Skill(rho[at], np.full(len(rho[at]), n_pairs[at]), np.zeros(len(rho[at]))) if done[at] else None
+            for at in range(len(series))
+        ]
+    each = [
+        map_from(one, targets[at], settings, None if where is None else where[at], known[at], radius[at])
+        for at, one in enumerate(series)
+    ]
+    return {name: np.stack([results[name] for results in each]) for name in each[0]}
 
 
 def map_from(
-    series: np.ndarray, targets: np.ndarray, settings: Settings, where: np.ndarray | None = None
+    series: np.ndarray,
+    targets: np.ndarray,
+    settings: Settings,
+    where: np.ndarray | None,
+    skill: Skill | None,
+    radius: int,
 ) -> dict[str, np.ndarray]:
-    """Every result for `targets` (k, time) from the manifold of `series` (time,), on the days in `where` (k, time)."""
-    radius = cross_map.decorrelation_time(series) if settings.radius is None else settings.radius
+    """Every result for `targets` (k, time) from the manifold of `series` (time,), on the days in `where` (k, time).
+
+    `skill` is that of the whole record as library where it is known.
+    """
     targets = cross_map.shift(targets, settings.lag)
     compared = targets if where is None else np.where(where, targets, np.nan)
     results = {"exclusion_radius": np.full(len(targets), radius)}
     if settings.library_sizes:
         results |= summarise(cross_map.library_skill(series, compared, settings, radius))
+    elif skill is not None:
+        results |= skill._asdict()
     else:
         engine = settings.engine or cross_map.cross_map
         results |= engine(series, compared, settings, radius)._asdict()
