@@ -19,6 +19,7 @@ import matplotlib
 import pandas as pd
 
 from xdrought.reproduction import ReportSettings, reproduce
+from xdrought.reproduction.page import HEADS
 from xdrought.reproduction.results import QUICK
 
 matplotlib.use("Agg")
@@ -37,12 +38,12 @@ def main() -> None:
         settings: ReportSettings = QUICK if name == "twin" else TOWERS
         report = reproduce(data, chosen.work / name, settings=settings)
         shutil.copy(report, DOCS / "_static" / f"report_{name}.html")
-        found = pd.read_csv(report.with_name("findings.csv"))
+        found = pd.read_csv(report.with_name("findings.csv"), keep_default_na=False)
         (DOCS / "_include" / f"findings_{name}.md").write_text(as_markdown(found), encoding="utf-8")
 
 
 def as_markdown(found: pd.DataFrame) -> str:
-    rows = [["Where", "Statement", "Paper", "Here", "Verdict"], ["---"] * 5, *found.astype(str).to_numpy().tolist()]
+    rows = [list(HEADS), ["---"] * len(HEADS), *found.astype(str).to_numpy().tolist()]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
 
 

@@ -206,3 +206,28 @@ def test_wrong_settings_are_refused(soil):
         spatial_validation(soil, "soil_moisture", causality=["guess"])
     with pytest.raises(ValueError, match="known=1.0; it is a share of the days"):
         spatial_validation(soil, "soil_moisture", known=1.0)
+
+
+def test_random_draws_of_sites_are_scored_draw_by_draw(soil):
+    how = {"causality": ("own", "none"), "folds": 2, "runs": 2, "progress": False, **NETWORKS, **SMALL}
+    found = spatial_validation(soil, "soil_moisture", draws="random", **how)
+    held = found.nse.sel(model="own").notnull().all("run")
+    assert (held == (found.fold >= 0)).all()
+    assert held.any()
+    assert found.nse_run.sel(model="none").notnull().all()
+    with pytest.raises(ValueError, match="draws='some'"):
+        spatial_validation(soil, "soil_moisture", draws="some", **how)
+
+
+def test_generalization_is_the_error_where_it_learnt_over_that_where_it_did_not(soil, monkeypatch):
+    def wrong_by(cache, name, ds, target, drivers, *, split, lead=7, degrees=None, **how):
+        """Errors of 2 at the sites that train, of 4 elsewhere."""
+        learnt = split.ranges.start.sel(part="train", drop=True).notnull()
+        forecast = (ds[target] + xr.where(learnt, 2.0, -4.0)).expand_dims(run=2)
+        return Member(forecast if degrees is None else forecast.expand_dims(degree=list(degrees)), split, lead)
+
+    monkeypatch.setattr(spatial, "trained", wrong_by)
+    found = spatial_validation(soil, "soil_moisture", folds=3, runs=2, progress=False, **NETWORKS, **SMALL)
+    ability = found.ga_run.transpose("model", "run")
+    np.testing.assert_allclose(ability.sel(model=["own", "predicted", "mean", "none"]), 0.5)
+    assert ability.sel(model="persistence").isnull().all()

@@ -119,9 +119,12 @@ def plot_coupling(coupling: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     if "rank_correlation" not in coupling:
         raise ValueError("needs importance and p-values; take them from xdrought.study.coupling_strength")
     ax = new_axes(ax, (3.3, 2.7))
+    from matplotlib.ticker import NullFormatter
+
     p_value, importance = coupling.p_value.values, coupling.importance.values
     ax.scatter(p_value, importance, s=18, color=FORECAST, linewidth=0, zorder=3)
     ax.set_xscale("log")
+    ax.xaxis.set_minor_formatter(NullFormatter())  # few decades would have crowded labels
     ax.set_xlim(1.8, max(float(np.nanmin(p_value)), 1e-6) / 2)  # falls to the right
     ax.set_ylim(0, 1.18 * float(np.nanmax(importance)))
     ax.axvline(0.05, color=REFERENCE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)

@@ -1,4 +1,4 @@
-"""What a chapter of the report holds, and how a number of ours is set against the paper's."""
+"""What a chapter of the report holds, and the one rule by which a number of ours is set against the paper's."""
 
 from __future__ import annotations
 
@@ -10,57 +10,82 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xdrought.statistics import percentile_interval
-
-CLASSES = ("normal_onset", "normal_condition", "flash_onset", "flash_condition", "no_drought")
-MODELS = ("ResAttCauRec", "ResAttRec", "ResRec", "UNet", "Rec")  # in the order of Table 1
-
-_TABLE_1 = {
-    "ResAttCauRec": ([0.60, 0.47, 0.44, 0.76, 0.96], [0.72, 0.64, 0.39, 0.60, 0.96], [0.66, 0.54, 0.41, 0.67, 0.96]),
-    "ResAttRec": ([0.28, 0.27, 0.05, 0.32, 0.82], [0.19, 0.21, 0.05, 0.18, 0.92], [0.23, 0.24, 0.05, 0.23, 0.86]),
-    "ResRec": ([0.31, 0.30, 0.07, 0.29, 0.80], [0.17, 0.20, 0.08, 0.19, 0.89], [0.22, 0.24, 0.08, 0.23, 0.84]),
-    "UNet": ([0.36, 0.31, 0.07, 0.27, 0.81], [0.11, 0.12, 0.08, 0.27, 0.89], [0.16, 0.17, 0.07, 0.27, 0.85]),
-    "Rec": ([0.24, 0.18, 0.06, 0.31, 0.83], [0.20, 0.20, 0.07, 0.25, 0.86], [0.22, 0.19, 0.06, 0.28, 0.84]),
-}
-ACCURACY = {"ResAttCauRec": 0.87, "ResAttRec": 0.72, "ResRec": 0.71, "UNet": 0.71, "Rec": 0.69}  # Table 1
-SHARE = dict(zip(CLASSES, (0.0646, 0.0524, 0.0185, 0.1266, 0.7380), strict=True))  # Table 1, last row
-GENERALIZATION = {"ResAttCauRec": 0.83, "ResAttRec": 0.43, "ResRec": 0.38, "UNet": 0.38, "Rec": 0.90}  # section 4.1
-NSE_GAIN_OF_MAPS = 0.15  # section 4.1: ResRec less Rec, test part
-FLASH_EVENTS, FLASH_SITES = 892, 131  # section 3.1
-OVERFITTING_EPOCHS = 15  # section 4.1: of 50, the last ones
-LEAD_GAIN = (0.16, 0.17)  # section 4.2: in F1 of onset and condition, lead of 1 day instead of 7
-LEAD_LOSS = 0.42  # section 4.2: up to, lead of 14 days
-RATE_TREND = 0.95  # section 4.5: percentile a day over 17 years
-ERROR_CORRELATION = -0.56  # Figure 7b: complexity and error
-SYNCHRONY = 0.73  # Figure 7c: share of sites
-
-
-def table_1() -> pd.DataFrame:
-    """Table 1: precision, recall and F1 by model (rows, with the measure) and class (columns)."""
-    rows = {
-        (model, name): dict(zip(CLASSES, values, strict=True))
-        for model, measures in _TABLE_1.items()
-        for name, values in zip(("precision", "recall", "f1"), measures, strict=True)
-    }
-    return pd.DataFrame(rows).T.rename_axis(["model", "measure"])
-
+from xdrought.reproduction.pictures import picture
+from xdrought.reproduction.published import SHOWN
+from xdrought.statistics.bootstrap import bootstrap_medians, percentile_interval
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+NOT_COMPARABLE, NOT_EXAMINED = "not comparable", "not examined in the paper"
+RULE = (
+    "One rule gives all verdicts. What the paper does not examine is said to be so, whatever is found here. A "
+    "statement about the real world is not comparable on simulated data. Otherwise the 95 % interval decides. "
+    "Supported: it lies on the side of nothing that the paper names. Contradicted: it lies on the other side, and "
+    "the data are comparable, that is, the last column is empty. Not comparable: it lies on the other side, and the "
+    "column names what is other or smaller here. Undecided: it holds nothing, or there is none. A value of the paper "
+    "is set against ours only on comparable data: then leaving it out contradicts, and holding it supports a "
+    "statement that is a value alone; on other data such a statement is not comparable."
+)
 
 
 class LeftOut(Exception):
-    """Something of the paper that these data cannot give; the report names it with this reason."""
+    """A chapter that these data cannot give; the report names it, and all that would be in it, with this reason."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the paper says of a number: the side of nothing that it is on, and its value, or one of the two."""
+
+    above: bool | None = True
+    nothing: float = 0.0
+    value: float | None = None
+    of_nature: bool = False  # about soils and weather, not about networks: a simulated world cannot tell
+
+    @classmethod
+    def of_value(cls, value: float, *, of_nature: bool = False) -> Claim:
+        """That a number has this value, and nothing else."""
+        return cls(above=None, value=value, of_nature=of_nature)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is other or smaller here than in the paper, of all that a finding rests on."""
+
+    departures: tuple[str, ...] = ()
+    simulated: bool = False
+
+
+def judge(interval: tuple[float, float], claim: Claim | None, setting: Setting) -> str:
+    """The verdict on a claim by the interval of our number; see `RULE`."""
+    if claim is None:
+        return NOT_EXAMINED
+    if claim.of_nature and setting.simulated:
+        return NOT_COMPARABLE
+    low, high = interval
+    if not np.isfinite([low, high]).all():
+        return UNDECIDED
+    comparable = not setting.departures
+    if claim.value is not None and comparable and not low <= claim.value <= high:
+        return CONTRADICTED
+    if claim.above is None:
+        return SUPPORTED if comparable else NOT_COMPARABLE
+    above, below = low > claim.nothing, high < claim.nothing
+    if above if claim.above else below:
+        return SUPPORTED
+    if above or below:
+        return CONTRADICTED if comparable else NOT_COMPARABLE
+    return UNDECIDED
 
 
 @dataclass(frozen=True)
 class ReportFinding:
-    """One statement: where the paper makes it, its value, ours with an interval, and what follows."""
+    """One statement: where the paper makes it, its value, ours with an interval, what follows, what is other here."""
 
     where: str
     statement: str
     paper: str
     ours: str
     verdict: str
+    departures: str
 
 
 @dataclass(frozen=True)
@@ -75,49 +100,83 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture (a matplotlib Axes or Figure) with a caption."""
+    """A picture as PNG, with a caption."""
 
-    drawn: Any
+    png: bytes
     caption: str
 
 
 @dataclass
 class Chapter:
-    """One part of the report, in the order in which it is read."""
+    """One part of the report, in the order in which it is read.
+
+    What an item shows of the paper is named by `of`, keys of :data:`xdrought.reproduction.published.SHOWN`.
+    """
 
     title: str
     items: list[str | Table | Figure] = field(default_factory=list)
     findings: list[ReportFinding] = field(default_factory=list)
+    shown: dict[str, None] = field(default_factory=dict)  # in order, each once
+    lacking: dict[str, str] = field(default_factory=dict)  # and why
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, of: Sequence[str] = ()) -> None:
         """Add a paragraph of plain text; names of files and variables in it cannot become live HTML."""
-        self.items.append(escape(text, quote=False))
+        self._add(escape(text, quote=False), of)
 
     def say_html(self, html: str) -> None:
         """Add a paragraph that is HTML already."""
-        self.items.append(html)
+        self._add(html, ())
 
-    def show(self, drawn: Any, caption: str) -> None:
-        self.items.append(Figure(drawn, caption))
+    def show(self, drawn: Any, caption: str, *, of: Sequence[str] = ()) -> None:
+        """Add a picture of a matplotlib Axes or Figure, which is then closed."""
+        self._add(Figure(picture(drawn), caption), of)
 
-    def tabulate(self, frame: pd.DataFrame, caption: str, *, coloured: bool = False, digits: int = 2) -> None:
-        self.items.append(Table(frame, caption, coloured, digits))
+    def tabulate(
+        self, frame: pd.DataFrame, caption: str, *, coloured: bool = False, digits: int = 2, of: Sequence[str] = ()
+    ) -> None:
+        self._add(Table(frame, caption, coloured, digits), of)
 
-    def find(self, where: str, statement: str, paper: str, ours: str, verdict: str) -> None:
-        self.findings.append(ReportFinding(where, statement, paper, ours, verdict))
+    def find(
+        self,
+        where: str,
+        statement: str,
+        paper: str,
+        ours: str,
+        *,
+        interval: tuple[float, float] = (np.nan, np.nan),
+        claim: Claim | None,
+        setting: Setting,
+        of: Sequence[str] = (),
+    ) -> None:
+        """Add a finding; without a `claim` it is one that the paper does not examine."""
+        self._name(of)
+        verdict = judge(interval, claim, setting)
+        self.findings.append(ReportFinding(where, statement, paper, ours, verdict, "; ".join(setting.departures)))
+
+    def lack(self, *names: str, why: str) -> None:
+        """Say why something of the paper is not here."""
+        for name in _known(names):
+            self.lacking[name] = why
+
+    def _add(self, item: str | Table | Figure, of: Sequence[str]) -> None:
+        self._name(of)
+        self.items.append(item)
+
+    def _name(self, of: Sequence[str]) -> None:
+        self.shown |= dict.fromkeys(_known(of))
 
 
-def above_zero(lower: float, upper: float) -> str:
-    """The verdict on "greater than nothing" by an interval."""
-    if not np.isfinite([lower, upper]).all():
-        return UNDECIDED
-    return SUPPORTED if lower > 0 else CONTRADICTED if upper < 0 else UNDECIDED
+def _known(names: Sequence[str]) -> Sequence[str]:
+    for name in names:
+        if name not in SHOWN:
+            raise KeyError(f"the paper shows no {name!r}; the names are those of xdrought.reproduction.published.SHOWN")
+    return names
 
 
 def with_interval(value: float, lower: float, upper: float, digits: int = 2, sign: bool = False) -> str:
     """A number with its interval: "0.31 [0.12, 0.44]"."""
     form = f"{'+' if sign else ''}.{digits}f"
-    return f"{value:{form}} [{lower:{form}}, {upper:{form}}]"
+    return f"{value:{form}} [{lower:{form}}, {upper:{form}}]" if np.isfinite(lower) else f"{value:{form}}"
 
 
 def median_interval(
@@ -128,8 +187,7 @@ def median_interval(
     known = known[np.isfinite(known)]
     if known.size < 2:
         return (float(known[0]) if known.size else np.nan, np.nan, np.nan)
-    drawn = np.median(known[np.random.default_rng(seed).integers(known.size, size=(n_boot, known.size))], axis=1)
-    low, high = percentile_interval(drawn, 0.95)
+    low, high = percentile_interval(bootstrap_medians(known[None, None], n_boot, seed)[0], 0.95)
     return float(np.median(known)), float(low), float(high)
 
 
@@ -155,6 +213,5 @@ class Difference:
         return with_interval(self.value, self.lower, self.upper, 3, sign=True)
 
     @property
-    def verdict(self) -> str:
-        """Of "the difference is above zero"."""
-        return above_zero(self.lower, self.upper)
+    def interval(self) -> tuple[float, float]:
+        return self.lower, self.upper

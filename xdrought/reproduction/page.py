@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -28,7 +27,12 @@ nav a { margin-right: 1rem; white-space: nowrap; }
 
 
 def write_page(
-    title: str, summary: str, chapters: Sequence[Chapter], left_out: Mapping[str, str], facts: Mapping[str, Any]
+    title: str,
+    summary: str,
+    chapters: Sequence[Chapter],
+    left_out: Mapping[str, str],
+    of_paper: pd.DataFrame,
+    facts: Mapping[str, Any],
 ) -> str:
     """The report as text of one HTML file.
 
@@ -39,7 +43,9 @@ def write_page(
     chapters : sequence of Chapter
         In the order of the page.
     left_out : mapping of str to str
-        What could not be had, and why.
+        Chapters that could not be had, and why.
+    of_paper : pandas.DataFrame
+        From :func:`xdrought.reproduction.contents.contents`.
     facts : mapping
         Settings and versions, at the end.
 
@@ -51,6 +57,10 @@ def write_page(
     for chapter in chapters:
         body.append(f'<h2 id="{_anchor(chapter.title)}">{escape(chapter.title)}</h2>')
         body += [_item(item) for item in chapter.items]
+    body.append('<h2 id="contents">What the paper shows, and where it is here</h2>')
+    body.append(
+        _table(Table(of_paper.set_index("in the paper"), "Every figure, table and number of paper and supplement."))
+    )
     rows = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
     body.append(f'<h2 id="settings">Settings and versions</h2><table>{rows}</table>')
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
@@ -61,7 +71,10 @@ def write_page(
 def findings_table(chapters: Sequence[Chapter]) -> pd.DataFrame:
     """All findings, one row each."""
     rows = [vars(finding) for chapter in chapters for finding in chapter.findings]
-    return pd.DataFrame(rows, columns=["where", "statement", "paper", "ours", "verdict"])
+    return pd.DataFrame(rows, columns=["where", "statement", "paper", "ours", "verdict", "departures"])
+
+
+HEADS = ("Where", "Statement", "Paper", "Here", "Verdict", "Other or smaller here")
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -70,6 +83,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 def _contents(chapters: Sequence[Chapter]) -> str:
     links = [f'<a href="#{_anchor(c.title)}">{escape(c.title)}</a>' for c in chapters]
+    links.append('<a href="#contents">What the paper shows</a>')
     return f"<nav>{' '.join(links)}</nav>"
 
 
@@ -81,11 +95,12 @@ def _findings(chapters: Sequence[Chapter]) -> str:
     rows = [
         "<tr>"
         + "".join(f"<td>{escape(text)}</td>" for text in (f.where, f.statement, f.paper, f.ours))
-        + f'<td class="{f.verdict if f.verdict in (SUPPORTED, CONTRADICTED) else ""}">{escape(f.verdict)}</td></tr>'
+        + f'<td class="{f.verdict if f.verdict in (SUPPORTED, CONTRADICTED) else ""}">{escape(f.verdict)}</td>'
+        + f"<td>{escape(f.departures)}</td></tr>"
         for chapter in chapters
         for f in chapter.findings
     ]
-    head = "".join(f"<th>{name}</th>" for name in ("Where", "Statement", "Paper", "Here", "Verdict"))
+    head = "".join(f"<th>{name}</th>" for name in HEADS)
     caption = "Every statement that these data can speak to. Brackets are 95 % intervals."
     table = f"<table><caption>{caption}</caption><tr>{head}</tr>{''.join(rows)}</table>"
     return f'<h2 id="findings">Findings</h2><div class="table">{table}</div>'
@@ -132,29 +147,8 @@ def _colour(value: float) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    data = base64.b64encode(picture(figure.drawn)).decode()
+    data = base64.b64encode(figure.png).decode()
     caption = escape(figure.caption)
     return (
         f'<figure><img alt="{caption}" src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'
     )
-
-
-def picture(drawn: Any, *, dpi: int = 110) -> bytes:
-    """PNG of an Axes' figure, which is then closed."""
-    import matplotlib.pyplot as plt
-
-    figure = drawn if hasattr(drawn, "savefig") else drawn.figure
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
-    return _few_colours(buffer.getvalue())
-
-
-def _few_colours(png: bytes) -> bytes:
-    """The same picture with a palette: a third of the bytes."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as image:
-        image.convert("RGB").quantize(128).save(buffer, format="png", optimize=True)
-    return min(buffer.getvalue(), png, key=len)

@@ -18,17 +18,21 @@ from xdrought.data import open_fluxnet, screen_sites
 from xdrought.data.era5 import DRIVERS
 from xdrought.events import CLASSES, drought_classes, flash_drought_events
 from xdrought.forecast import Forecaster, fit_resattcaurec, predict
+from xdrought.reproduction import published
+from xdrought.reproduction.findings import Setting
 from xdrought.simulation import twin as simulated
 from xdrought.splits import Splits, chronological
 from xdrought.study.comparison import score_members
 from xdrought.study.members import Member
 from xdrought.study.result_cache import ResultCache
-from xdrought.verification import class_scores, persistence_forecast
+from xdrought.verification import persistence_forecast
 from xdrought.windows import patches
 
 # What a FLUXNET2015 tower measures of what the paper takes from ERA5.
 TOWER_DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS", "soil_temperature")
 PATCH = ("patch_lat", "patch_lon")
+TRUTH = "truth_strength"  # a coordinate that simulated data have, and no observation
+ENOUGH_SITES = 100  # from here on a network of towers is called comparable to the paper's 156
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,7 @@ def open_source(data: str | Path | None, target: str = "soil_moisture") -> SiteD
     kept, report = _screened(ds)
     drivers = tuple(str(v) for v in kept.data_vars if v != target and "time" in kept[v].dims)
     named = tuple(name for name in DRIVERS if name in drivers) or drivers
-    return SiteData(path.name, kept, named, report)
+    return SiteData(path.name, kept, named, report, is_simulated=TRUTH in ds.coords)
 
 
 def simulated_source(n_sites: int = 10, n_days: int = 1461, size: int = 6, seed: int = 3) -> SiteData:
@@ -119,14 +123,18 @@ class ReportSettings:
         Which modes: "paper", "released"; the first is the one that all figures are of.
     n_background, n_draws : int
         Of the expected gradients.
+    surrogates : int
+        Of each driver, for the test of cross mapping.
     n_boot : int
         Bootstrap samples.
     variant : str
         The network of sweeps, placebos and spatial validation; the whole one in the paper's settings.
     leads, windows, batch_sizes, learning_rates : tuple
         Values of the sweeps; none leaves a sweep out.
-    folds : int
-        Of the spatial validation.
+    folds, spatial_draws : int and str
+        `folds` and `draws` of :func:`xdrought.study.spatial_validation`.
+    complexity_pool : str
+        `threshold` of :func:`xdrought.drought_complexity`.
     ablation : bool
         Whether to train all eight networks with and without each piece.
     seed : int
@@ -147,6 +155,7 @@ class ReportSettings:
     equations: tuple[str, ...] = ("paper", "released")
     n_background: int = 50
     n_draws: int = 200
+    surrogates: int = 199
     n_boot: int = 1000
     variant: str = FULL
     leads: tuple[int, ...] = (1, 3, 5, 7, 10, 14)
@@ -154,6 +163,8 @@ class ReportSettings:
     batch_sizes: tuple[int, ...] = (32, 128, 512)
     learning_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1)
     folds: int = 5
+    spatial_draws: str = "folds"
+    complexity_pool: str = "pooled"
     ablation: bool = True
     seed: int = 0
     device: str = "auto"
@@ -206,6 +217,29 @@ class Results:
     @property
     def observed(self) -> xr.DataArray:
         return self.source.ds[self.target]
+
+    def setting(self, *rests_on: str) -> Setting:
+        """What is other or smaller here than in the paper, of the things that a finding rests on.
+
+        These are the data always, "maps" for findings of the drivers' maps, "training" for findings of networks, and
+        "experiment" for those of placebos, sweeps and held-out sites, whose network may be a smaller one.
+        """
+        s, source = self.settings, self.source
+        n, lacking = source.ds.sizes["site"], len(source.lacking)
+        other = ["simulated"] if source.is_simulated else []
+        other += [f"{n} of {published.SITES} sites"] if n < ENOUGH_SITES else []
+        if "maps" in rests_on and source.size != published.SIZE:
+            other += [f"maps {source.size} x {source.size}" if source.has_maps else "no maps"]
+        if "maps" in rests_on and lacking:
+            other += [f"{published.N_DRIVERS - lacking} of {published.N_DRIVERS} ERA5 drivers"]
+        if {"training", "experiment"} & set(rests_on):
+            other += [f"{s.epochs} of {published.EPOCHS} epochs"] if s.epochs < published.EPOCHS else []
+            other += [f"{s.runs} of {published.RUNS} runs"] if s.runs < published.RUNS else []
+            other += [f"widths {', '.join(map(str, s.widths))}"] if s.widths is not None else []
+            other += [f"{s.sampler} batches"] if s.sampler != "independent" else []
+        if "experiment" in rests_on and s.variant != FULL:
+            other += [f"{s.variant} alone"]
+        return Setting(tuple(other), source.is_simulated)
 
     @cached_property
     def variants(self) -> tuple[str, ...]:
@@ -289,42 +323,51 @@ class Results:
         return self._once(("scores", part, mode), make)
 
     @cached_property
+    def median_run(self) -> int:
+        """The run of the whole network whose pooled NSE in the test part is the median; for what needs one path."""
+        nse = self.member_scores("test").nse_run.sel(model=FULL).values
+        return int(np.argsort(nse)[(nse.size - 1) // 2])
+
+    @cached_property
     def persistence(self) -> xr.DataArray:
         """The observation of the day of issue, at the valid time."""
         lead = np.timedelta64(self.settings.lead, "D")
         return persistence_forecast(self.observed, self.observed, lead=lead)
 
-    def classes_of(self, forecast: xr.DataArray) -> xr.DataArray:
+    def classes_of(self, forecast: xr.DataArray, **thresholds: float) -> xr.DataArray:
         """Daily classes of a forecast, whose percentiles are those of the observed record (as in the paper)."""
-        same = forecast.transpose("site", "time").assign_attrs(self.observed.attrs)
-        return drought_classes(same, reference=self.observed)
-
-    def class_tables(self) -> dict[str, xr.Dataset]:
-        """Table 1: every network (first run: a mean of runs is no path) and persistence, on the same test days."""
-        classes, seen = self._test_classes
-        return {name: class_scores(da, seen) for name, da in classes.items()}
-
-    def class_tables_by_site(self) -> dict[str, np.ndarray]:
-        """Counts of days (site, observed class, forecast class) behind Table 1, for intervals over sites."""
-        classes, seen = self._test_classes
-        sites = range(seen.sizes["site"])
-        return {
-            name: np.stack([class_scores(da.isel(site=k), seen.isel(site=k)).confusion.values for k in sites])
-            for name, da in classes.items()
-        }
+        same = forecast.transpose(..., "site", "time").assign_attrs(self.observed.attrs)
+        return drought_classes(same, reference=self.observed, **thresholds)
 
     @cached_property
-    def _test_classes(self) -> tuple[dict[str, xr.DataArray], xr.DataArray]:
-        """Forecast and observed classes on the test days that all have; "missing" elsewhere."""
-        paths = {name: da.isel(run=0, drop=True) for name, da in self.forecasts().items()}
-        paths["persistence"] = self.persistence
-        classes = {name: self.classes_of(da) for name, da in paths.items()}
+    def confusions(self) -> xr.DataArray:
+        """Test days that all have by (model, run, site, observed, forecast) class: every run, and persistence."""
+        return self.confusions_with(40, 20)
+
+    def confusions_with(self, upper: float, lower: float) -> xr.DataArray:
+        """The same with classes by other percentiles of the end and the start of an onset."""
+        thresholds = {"upper": upper, "lower": lower}
+        observed = drought_classes(self.observed, **thresholds)
+        paths = {**self.forecasts(), "persistence": self.persistence}
+        classes = {name: self.classes_of(da, **thresholds) for name, da in paths.items()}
         missing = CLASSES["missing"]
-        shared = self.part("test") & (self.classes != missing)
+        shared = self.part("test") & (observed != missing)
         for da in classes.values():
-            shared = shared & (da != missing)
-        seen = self.classes.where(shared, missing).astype("int8").assign_attrs(self.classes.attrs)
-        return {name: da.where(shared, missing) for name, da in classes.items()}, seen
+            valid = da != missing
+            shared = shared & (valid.all("run") if "run" in valid.dims else valid)
+        number = {name: CLASSES[name] for name in published.CLASSES}
+        seen = xr.concat([(observed == k) & shared for k in number.values()], "observed_class")
+        tables = []
+        for da in classes.values():
+            said = xr.concat([da == k for k in number.values()], "forecast_class")
+            count = xr.dot(seen.astype("float32"), said.astype("float32"), dim="time")
+            count = count if "run" in count.dims else count.expand_dims(run=self.settings.runs)
+            tables.append(count.drop_vars(list(set(count.coords) - {"site"})))
+        same: dict[str, Any] = {"coords": "minimal", "compat": "override"}
+        found = xr.concat(tables, pd.Index(list(classes), name="model"), **same)
+        labels = {"observed_class": list(number), "forecast_class": list(number)}
+        found = found.assign_coords(labels).astype("float64")
+        return found.transpose("model", "run", "site", "observed_class", "forecast_class")
 
     def experiment(self, name: str) -> dict[str, Any]:
         """Keywords that the experiments share: a folder for their forecasts, and how to train."""

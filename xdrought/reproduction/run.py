@@ -13,7 +13,8 @@ import xarray as xr
 
 from xdrought import files
 from xdrought.reproduction.chapters import CHAPTERS
-from xdrought.reproduction.findings import Chapter, LeftOut
+from xdrought.reproduction.contents import contents
+from xdrought.reproduction.findings import RULE, Chapter, LeftOut
 from xdrought.reproduction.page import findings_table, write_page
 from xdrought.reproduction.results import QUICK, ReportSettings, Results, SiteData, open_source
 from xdrought.study.result_cache import ResultCache, logger
@@ -36,8 +37,9 @@ def reproduce(
         A folder of FLUXNET2015 files (or one that holds ``fluxnet2015/``), one netCDF file or zarr store of sites with
         maps (see :func:`xdrought.data.collocate.collocate`), or None for the simulated twin.
     out : str or pathlib.Path
-        Folder for ``report.html``, ``findings.csv`` and, under ``cache``, everything that took long. A stopped run goes
-        on from there; other settings or data make their results anew.
+        Folder for ``report.html``, ``findings.csv``, ``contents.csv`` (where each figure, table and number of the paper
+        is in the report, or why it is not) and, under ``cache``, everything that took long. A stopped run goes on from
+        there; other settings or data make their results anew.
     quick : bool
         Small networks and few epochs: minutes on two cores instead of days.
     settings : ReportSettings, optional
@@ -72,14 +74,17 @@ def reproduce(
     logger.info("%s: %d sites", source.name, source.ds.sizes["site"])
     cache = ResultCache(folder / "cache", _fingerprint(source))
     chapters, left_out = _written(Results(source, settings, cache))
+    of_paper = contents(chapters, left_out)
     facts = {
         **_versions(),
         **dataclasses.asdict(settings),
         "CPU seconds of the results": round(cache.cpu_seconds),
     }
-    page = write_page(f"Tang et al. (2025), from {source.name}", _summary(source, chapters), chapters, left_out, facts)
+    title = f"Tang et al. (2025), from {source.name}"
+    page = write_page(title, _summary(source, chapters), chapters, left_out, of_paper, facts)
     folder.mkdir(parents=True, exist_ok=True)
     findings_table(chapters).to_csv(folder / "findings.csv", index=False)
+    of_paper.to_csv(folder / "contents.csv", index=False)
     report = folder / "report.html"
     with files.replacing(report) as part:
         part.write_text(page, encoding="utf-8")
@@ -106,8 +111,8 @@ def _summary(source: SiteData, chapters: list[Chapter]) -> str:
     counts = ", ".join(f"{n} {verdict}" for verdict, n in found.items())
     text = (
         "Each statement of the paper that these data can speak to, beside what was found here, with its interval. Of "
-        f"{int(found.sum())} findings: {counts}. A verdict is of these data, with networks trained as said at the end; "
-        "it is not one on the paper's own data, which were not available."
+        f"{int(found.sum())} findings: {counts}. {RULE} A verdict is of these data, with networks trained as said at "
+        "the end; it is not one on the paper's own data, which were not available."
     )
     return (SIMULATED if source.is_simulated else "") + f"<p>{text}</p>"
 

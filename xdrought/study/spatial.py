@@ -14,8 +14,9 @@ from xdrought import checks
 from xdrought.causality import causality_degree
 from xdrought.checks import public
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
-from xdrought.study.comparison import score_members
+from xdrought.study.comparison import SCORES, score_members
 from xdrought.study.members import Member, open_cache, trained
+from xdrought.verification.run_scores import summarise_runs
 from xdrought.windows.labelled import patches
 
 PENALTIES = 10.0 ** np.arange(-3, 4)  # of the ridge regression, times the number of sites
@@ -121,6 +122,7 @@ def _ridge(x: xr.DataArray, y: xr.DataArray, new: xr.DataArray) -> xr.DataArray:
 
 
 KINDS = ("own", "predicted", "mean", "none")
+DRAWS = ("folds", "random")
 
 
 @public
@@ -133,6 +135,7 @@ def spatial_validation(
     variant: str = "ResAttCauRec",
     without: str = "ResAttRec",
     folds: int = 5,
+    draws: str = "folds",
     clusters: xr.DataArray | float | None = None,
     known: float = 0.7,
     size: int | None = None,
@@ -162,6 +165,9 @@ def spatial_validation(
         The network with causality, and the one without.
     folds : int
         Groups of sites. Each is held out once, the next one validates, the others train.
+    draws : {"folds", "random"}
+        "random" draws the parts of the sites (70:15:15) anew `folds` times instead, as the paper does; a site may then
+        be held out several times or never, and scores are the mean over the draws that hold it out.
     clusters : xarray.DataArray or float, optional
         Sites that stay together, as in :func:`xdrought.splits.spatial_monte_carlo`: labels, or a distance in km.
     known : float
@@ -174,20 +180,22 @@ def spatial_validation(
     -------
     xarray.Dataset
         As from :func:`xdrought.study.compare`: the models are the kinds of `causality`, and persistence, damped
-        persistence and climatology of the held-out site itself. `fold` (site) is when a site was held out. Where soil
-        moisture was never measured, neither these references nor "own" can be had.
+        persistence and climatology of the held-out site itself. `fold` (site) is when a site was held out (last, with
+        random draws; -1 for never). `ga_run` (model, run) is the generalization ability: pooled RMSE of the training
+        sites over that of the held-out ones, the mean over folds. Where soil moisture was never measured, neither these
+        references nor "own" can be had.
 
     Raises
     ------
     ValueError
-        For unknown kinds, fewer than three folds or more folds than sites, `known` outside 0 to 1, "predicted" without
-        lat and lon, and as :func:`xdrought.fit_resattcaurec`.
+        For unknown kinds or draws, fewer than three folds or more folds than sites, `known` outside 0 to 1, "predicted"
+        without lat and lon, and as :func:`xdrought.fit_resattcaurec`.
 
     Notes
     -----
-    The paper draws five random splits (70:15:15 of the sites), where some sites are never tested and some several
-    times, and tells the network a held-out site's own causality. Here each site is tested once, so that differences
-    can be paired. "own", "predicted" and "mean" are forecasts of the same networks.
+    The paper draws five random splits (``draws="random"``), where some sites are never tested and some several
+    times, and tells the network a held-out site's own causality. By default each site is tested once, so that
+    differences can be paired. "own", "predicted" and "mean" are forecasts of the same networks.
 
     References
     ----------
@@ -202,6 +210,7 @@ def spatial_validation(
         raise ValueError(f"causality={list(causality)}; choose from {list(KINDS)}")
     if not 0 < known < 1:
         raise ValueError(f"known={known!r}; it is a share of the days, above 0 and below 1")
+    checks.require_choice(draws, "draws", DRAWS)
     from tqdm.auto import tqdm
 
     windows = patches(ds, target, drivers=drivers, size=size, window=window, lead=lead, time=time)
@@ -217,11 +226,19 @@ def spatial_validation(
     cache = open_cache(cache_dir, ds, target, drivers)
     common = {"size": size, "window": window, "lead": lead, "runs": runs, "seed": seed, "time": time, **settings}
     found: dict[str, list[xr.DataArray]] = {kind: [] for kind in causality}
+    ability: dict[str, list[xr.DataArray]] = {kind: [] for kind in causality}
     fold = xr.full_like(has_target.isel({time: 0}, drop=True), -1, dtype=int)
-    rounds = spatial_folds(has_target, folds=folds, clusters=clusters, seed=seed, time=time)
+    if draws == "folds":
+        rounds = spatial_folds(has_target, folds=folds, clusters=clusters, seed=seed, time=time)
+    else:
+        rounds = [
+            spatial_monte_carlo(has_target, clusters=clusters, seed=seed + k, time=time)
+            for k in range(checks.require_integer(folds, "folds"))
+        ]
     for k, splits in enumerate(tqdm(rounds, desc="spatial_validation", unit="fold", disable=not progress)):
         out = splits.ranges.start.sel(part="test", drop=True).notnull()
         fold = fold.where(~out, k)
+        made: dict[str, xr.DataArray] = {}
         if own is not None:
             degrees = {kind: _told(kind, own, weather, ~out, time) for kind in told}
             member = trained(
@@ -236,15 +253,52 @@ def spatial_validation(
                 degrees=degrees,
                 **common,
             )
-            for kind in told:
-                found[kind].append(member.forecast.sel(degree=kind, drop=True).where(out))
+            made |= {kind: member.forecast.sel(degree=kind, drop=True) for kind in told}
         if "none" in causality:
             member = trained(
                 cache, f"fold {k} none", ds, target, windows.drivers, variant=without, split=splits, **common
             )
-            found["none"].append(member.forecast.where(out))
-    whole = {kind: Member(reduce(_beside, of_folds), later, windows.lead) for kind, of_folds in found.items()}
-    return score_members(whole, ds[target], time=time).assign_coords(fold=fold.rename("fold").reset_coords(drop=True))
+            made["none"] = member.forecast
+        parts = [splits.mask("train", observed[time]), out & later.mask("test", observed[time])]
+        for kind, forecast in made.items():
+            found[kind].append(forecast.where(out))
+            training, test = (_rmse(forecast, observed, part, time) for part in parts)
+            ability[kind].append(training / test)
+    rounds_of = [found] if draws == "folds" else [{kind: [one[k]] for kind, one in found.items()} for k in range(folds)]
+    scores = _mean_scores(
+        [
+            score_members(
+                {kind: Member(reduce(_beside, of_folds), later, windows.lead) for kind, of_folds in members.items()},
+                ds[target],
+                time=time,
+            )
+            for members in rounds_of
+        ]
+    )
+    mean = {kind: xr.concat(of_folds, "fold").mean("fold") for kind, of_folds in ability.items()}
+    ga = xr.concat(list(mean.values()), xr.Variable("model", list(mean))).reindex(model=scores["model"])
+    ga = ga.assign_attrs(long_name="generalization ability (RMSE of training over RMSE of held-out sites)", units="1")
+    return scores.assign(ga_run=ga.transpose("model", "run")).assign_coords(
+        fold=fold.rename("fold").reset_coords(drop=True)
+    )
+
+
+def _rmse(forecast: xr.DataArray, observed: xr.DataArray, where: xr.DataArray, time: Hashable) -> xr.DataArray:
+    """Root mean squared error of all samples of a part together, (run,)."""
+    error = (forecast - observed).where(where).drop_vars("run", errors="ignore")
+    return np.sqrt((error**2).mean(["site", time]))
+
+
+def _mean_scores(by_draw: list[xr.Dataset]) -> xr.Dataset:
+    """Scores of several draws as one: the mean over those that have one, and days of all."""
+    if len(by_draw) == 1:
+        return by_draw[0]
+    together = xr.concat(by_draw, "draw", coords="minimal", compat="override", join="outer")
+    scores = together[list(SCORES)].mean("draw")
+    by_run = {name: together[f"{name}_run"].mean("draw").assign_attrs(together[f"{name}_run"].attrs) for name in SCORES}
+    out = scores.merge(summarise_runs(by_run, 0.95), combine_attrs="override")
+    first = by_draw[0]
+    return out.assign(is_reference=first.is_reference, n_days=together.n_days.sum("draw")).assign_attrs(first.attrs)
 
 
 def _beside(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from xdrought.reproduction.chapters.data_and_events import causes, data, droughts
-from xdrought.reproduction.chapters.experiments import controls, sweeps
-from xdrought.reproduction.chapters.explanations import acceleration, coupling, explanations
-from xdrought.reproduction.chapters.forecasts import forecasts, leakage, networks, table_1
+from xdrought.reproduction.chapters.acceleration import acceleration
+from xdrought.reproduction.chapters.causality import causes
+from xdrought.reproduction.chapters.controls import controls
+from xdrought.reproduction.chapters.explanations import coupling, explanations
+from xdrought.reproduction.chapters.forecasts import forecasts, table_1
+from xdrought.reproduction.chapters.networks import leakage, networks
+from xdrought.reproduction.chapters.records import data, droughts
+from xdrought.reproduction.chapters.sweeps import sweeps
 from xdrought.reproduction.findings import Chapter
 from xdrought.reproduction.results import Results
 

@@ -1,36 +1,28 @@
-"""Trends of rate and complexity, error by complexity, synchrony (section 4.5, Figure 7)."""
+"""Causality degree and skill (section 4.3, Figure 5), and the drivers of onsets (section 4.4, Figure 6)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.attribution import driver_importance, drought_complexity, event_importance, importance_by_rate
-from xdrought.plot import (
-    plot_coupling,
-    plot_driver_importance,
-    plot_event_association,
-    plot_importance_by_rate,
-    plot_onset_trend,
-    plot_skill_by_degree,
-    plot_synchrony,
-)
-from xdrought.reproduction import findings
-from xdrought.reproduction.findings import (
-    CONTRADICTED,
-    SUPPORTED,
-    UNDECIDED,
-    Chapter,
-    LeftOut,
-    above_zero,
-    with_interval,
-)
+from xdrought.attribution import driver_importance, event_importance, importance_by_rate
+from xdrought.plot import plot_coupling, plot_skill_by_degree
+from xdrought.reproduction import fits
+from xdrought.reproduction.findings import Chapter, Claim, LeftOut, with_interval
+from xdrought.reproduction.pictures.onsets import by_driver, flash_against_normal, panels, rank_curves, ranks_by_year
 from xdrought.reproduction.results import FULL, Results
+from xdrought.statistics.bootstrap import bootstrap_weights, percentile_interval
 from xdrought.study.degree_skill import coupling_strength, skill_by_degree
-from xdrought.study.event_association import event_association, onset_error, site_synchrony
-from xdrought.study.onset_trend import onset_trend
 
-FEW_SITES, TOP = 5, 3
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FEW_SITES, FEW_EVENTS, TOP, PANELS = 5, 10, 3, "abcde"
 
 
 def coupling(m: Results) -> Chapter:
@@ -43,29 +35,66 @@ def coupling(m: Results) -> Chapter:
     relation = skill_by_degree(degree, scores.nse.sel(model=FULL, drop=True), seed=m.settings.seed)
     lazy = skill_by_degree(degree, scores.nse.sel(model="persistence", drop=True), seed=m.settings.seed)
     importance = event_importance(m.shares, m.events)
-    order = importance.mean("event").sortby(importance.mean("event"), ascending=False)["variable"].values.tolist()
-    chapter.show(plot_skill_by_degree(relation), "Figure S9: mean causality degree of a site and its NSE.")
-    for name in order[:TOP]:
-        chapter.show(plot_skill_by_degree(relation, name), f"Figure 5: causality degree of {name} and NSE of a site.")
+    mean = importance.mean("event")
+    order = mean.sortby(mean, ascending=False)["variable"].values.tolist()
     strength = coupling_strength(relation, importance, seed=m.settings.seed)
-    chapter.show(plot_coupling(strength), "Figure 5f: strength of the relation against the driver's importance.")
+    drawn = [partial(_panel, relation, name) for name in order]
+    shown = len(PANELS)
+    chapter.show(
+        panels([*drawn[:shown], partial(_strength, strength)]),
+        f"Figure 5: causality degree and NSE of a site for the {min(shown, len(order))} most important drivers "
+        f"(a to e: {', '.join(map(str, order[:shown]))}), and the p-value of that relation against importance (f).",
+        of=[*(f"Figure 5{panel}" for panel, _ in zip(PANELS, order, strict=False)), "Figure 5f"],
+    )
+    chapter.show(
+        plot_skill_by_degree(relation), "Figure S9: mean causality degree of a site and its NSE.", of=["Figure S9"]
+    )
+    if len(order) > shown:
+        chapter.show(panels(drawn[shown:]), "Figure S10: the same for the less important drivers.", of=["Figure S10"])
+    chapter.lack(*(f"Figure 5{panel}" for panel in PANELS[len(order) :]), why=f"there are only {len(order)} drivers")
+    if len(order) <= len(PANELS):
+        chapter.lack("Figure S10", why=f"there are only {len(order)} drivers, which are in Figure 5")
     chapter.tabulate(
         _table(relation, lazy),
-        "Spearman correlation over sites of the causality degree with the NSE of the network, and with that of "
-        "persistence, which has no network to help.",
+        "Spearman correlation over sites of the causality degree with the NSE of the network (mean of the runs), and "
+        "with that of persistence, which has no network to help.",
     )
+    _findings(relation, strength, order, m, chapter)
+    return chapter
+
+
+def _panel(relation: xr.Dataset, name: str, ax: Axes) -> None:
+    plot_skill_by_degree(relation, name, ax=ax)
+
+
+def _strength(strength: xr.Dataset, ax: Axes) -> None:
+    plot_coupling(strength, ax=ax)
+
+
+def _findings(relation: xr.Dataset, strength: xr.Dataset, order: Sequence, m: Results, chapter: Chapter) -> None:
+    setting = m.setting("maps", "training")
     for name in order[:TOP]:
         one = relation.sel(variable=name)
-        low, high = float(one.lower), float(one.upper)
-        verdict = above_zero(low, high) if float(one.p_value_adjusted) < 0.05 else UNDECIDED
+        ends = float(one.lower), float(one.upper)
         chapter.find(
             "4.3, Fig. 5",
             f"sites with a higher causality degree of {name} (an important driver) are forecast better",
             "positive, significant",
-            f"{with_interval(float(one.spearman), low, high, sign=True)}, adjusted p {float(one.p_value_adjusted):.2f}",
-            verdict,
+            f"{with_interval(float(one.spearman), *ends, sign=True)}, adjusted p {float(one.p_value_adjusted):.2f}",
+            interval=ends,
+            claim=Claim(),
+            setting=setting,
+            of=["Number important"],
         )
-    return chapter
+    chapter.find(
+        "4.3, Fig. 5f",
+        "the relation is the stronger the more important the driver (rank correlation)",
+        "yes",
+        f"{float(strength.rank_correlation):+.2f}, p {float(strength.rank_p_value):.2f} among shuffled scores",
+        claim=Claim(),
+        setting=setting,
+        of=["Number amplified"],
+    )
 
 
 def _table(relation: xr.Dataset, lazy: xr.Dataset) -> pd.DataFrame:
@@ -75,38 +104,51 @@ def _table(relation: xr.Dataset, lazy: xr.Dataset) -> pd.DataFrame:
     return frame.rename(columns=lambda name: name.replace("_", " "))
 
 
-# Drivers that the paper finds to matter more for flash onsets, in ERA5 and in tower names.
+# Drivers that the paper finds to matter more for flash onsets, in ERA5 and in tower names, and by how much.
 FASTER = {
-    "sp": "surface pressure",
-    "PA_F": "surface pressure",
-    "ws10": "wind speed",
-    "WS_F": "wind speed",
-    "e": "evaporation",
-    "LE_F_MDS": "latent heat",
+    "sp": ("surface pressure", 1.2),
+    "PA_F": ("surface pressure", 1.2),
+    "ws10": ("wind speed", 1.3),
+    "WS_F": ("wind speed", 1.3),
+    "e": ("evaporation", 1.2),
+    "LE_F_MDS": ("latent heat", 1.2),
 }
 RAIN = ("tp", "P_F")
+CROSSING = {"sp": "pressure", "PA_F": "pressure", "mx2t": "maximum temperature"}  # rise and fall in rank, section 4.4
+IN_FRONT, ORDER = 6, 4
 
 
 def explanations(m: Results) -> Chapter:
     """Expected gradients on all onset days."""
     chapter = Chapter("Drivers of drought onsets")
-    if m.events.sizes["event"] < 10:
+    if m.events.sizes["event"] < FEW_EVENTS:
         raise LeftOut(f"only {m.events.sizes['event']} droughts; importance by kind needs at least ten")
     shares = m.shares
     error = float(abs(shares.completeness_error).mean() / abs(shares.prediction - shares.base_value).mean())
     chapter.say(
-        f"Expected gradients of the whole network on {int(shares.prediction.notnull().sum()):,} onset days of the "
-        f"whole record; all shares of a day add up to its forecast within {error:.2%}."
+        f"Expected gradients (Text S1) of the whole network on {int(shares.prediction.notnull().sum()):,} onset days "
+        f"of the whole record, {m.settings.n_draws} draws from {m.settings.n_background} background windows, mean of "
+        f"the runs; all shares of a day add up to its forecast within {error:.2%}.",
+        of=["Text S1"],
     )
     importance = event_importance(shares, m.events)
-    table = driver_importance(importance, m.events)
+    table = driver_importance(importance, m.events, n_boot=m.settings.n_boot, seed=m.settings.seed)
+    unplaced = m.events.drop_vars(["site", "cell"], errors="ignore")  # then events are drawn one by one
+    of_events = driver_importance(importance, unplaced, n_boot=m.settings.n_boot, seed=m.settings.seed)
     chapter.show(
-        plot_driver_importance(table), "Figure 6a: importance for normal and flash onsets, with intervals over sites."
+        flash_against_normal(table, of_events),
+        "Figure 6a: importance for normal and for flash onsets; above the line of ratio 1 a driver matters more for "
+        "flash onsets. 95 % intervals over all events, as in the paper, and over sites, whose events are alike.",
+        of=["Figure 6a"],
     )
+    known = importance.notnull().all("variable").values & np.isfinite(m.events.intensification_rate.values)
+    _by_rate(importance, known, m, chapter)
     chapter.show(
-        plot_importance_by_rate(importance_by_rate(importance, m.events)),
-        "Figure 6b: rank of importance in groups of rising intensification rate (1 is the most important).",
+        by_driver(importance.isel(event=known), "Importance, mean of an onset"),
+        "Figure S8: importance of each driver in the onset of each drought.",
+        of=["Figure S8"],
     )
+    _by_year(importance, known, m, chapter)
     frame = pd.DataFrame(
         {
             "normal": table.importance.sel(type="normal").to_series(),
@@ -114,103 +156,142 @@ def explanations(m: Results) -> Chapter:
             "flash over normal": table.ratio.to_series(),
             "lower": table.ratio_lower.to_series(),
             "upper": table.ratio_upper.to_series(),
+            "lower, over events": of_events.ratio_lower.to_series(),
+            "upper, over events": of_events.ratio_upper.to_series(),
         }
-    )
+    ).sort_values("flash", ascending=False)
     chapter.tabulate(
-        frame.sort_values("flash", ascending=False), "Mean importance (in units of soil moisture) and ratio.", digits=3
+        frame, "Mean importance (in units of soil moisture) and ratio, with intervals over sites and events.", digits=3
     )
-    for name in [name for name in FASTER if name in frame.index]:
-        row = frame.loc[name]
+    _ratios(frame, importance, known, m, chapter)
+    return chapter
+
+
+def _by_rate(importance: xr.DataArray, known: np.ndarray, m: Results, chapter: Chapter) -> None:
+    """Figure 6b and S12: rank against rate, a polynomial of all events, dots of five groups."""
+    from xarray_einstats import stats
+
+    some = importance.isel(event=known)
+    ranks = stats.rankdata(-some.reset_coords(drop=True), dims="variable").transpose("event", "variable")
+    rate = m.events.intensification_rate.values[known]
+    place = m.events.site.values[known]
+    dots = importance_by_rate(importance, m.events, bins=min(5, int(known.sum())))
+    order = ranks.mean("event").sortby(ranks.mean("event"))["variable"].values.tolist()
+    for name, drivers in (("Figure 6b", order[:IN_FRONT]), ("Figure S12", order[IN_FRONT:])):
+        if not drivers:
+            chapter.lack(name, why=f"there are only {len(order)} drivers, which are in Figure 6b")
+            continue
+        curves = {
+            driver: fits.polynomial(
+                np.log10(rate), ranks.sel(variable=driver).values, place, order=ORDER, seed=m.settings.seed
+            )
+            for driver in drivers
+        }
+        which = "the six most important drivers" if name == "Figure 6b" else "the other drivers"
+        chapter.show(
+            rank_curves(curves, dots),
+            f"{name}: rank of importance of {which} by intensification rate. Lines: polynomial of order {ORDER} of all "
+            f"{rate.size} events (of the logarithm of the rate) with its 95 % band over sites; dots: five groups of as "
+            "many events.",
+            of=[name],
+        )
+    _slopes(ranks, rate, place, m, chapter)
+
+
+def _slopes(ranks: xr.DataArray, rate: np.ndarray, place: np.ndarray, m: Results, chapter: Chapter) -> None:
+    """Does pressure rise in rank with the rate, and maximum temperature fall?"""
+    found = [name for name in CROSSING if name in ranks["variable"].values]
+    for name in found:
+        word = CROSSING[name]
+        line = fits.linear(np.log10(rate), ranks.sel(variable=name).values, place, seed=m.settings.seed)
+        rises = word == "pressure"
+        chapter.find(
+            "4.4, Fig. 6b",
+            f"{word} becomes {'more' if rises else 'less'} important with the rate (correlation of rank and log rate)",
+            "rises with the rate" if rises else "falls with the rate",
+            with_interval(line.r, line.lower, line.upper, sign=True),
+            interval=(line.lower, line.upper),
+            claim=Claim(above=not rises, of_nature=True),
+            setting=m.setting("maps", "training"),
+            of=["Number crossing"],
+        )
+    if not found:
+        chapter.lack("Number crossing", why="neither surface pressure nor maximum temperature is among the drivers")
+
+
+def _by_year(importance: xr.DataArray, known: np.ndarray, m: Results, chapter: Chapter) -> None:
+    """Figure S11: rank of the mean importance of each year's events."""
+    from xarray_einstats import stats
+
+    year = m.events.onset_time.dt.year.values[known]
+    by_year = (
+        importance.isel(event=known).reset_coords(drop=True).groupby(xr.DataArray(year, dims="event", name="year"))
+    )
+    count, mean = by_year.count().isel(variable=0, drop=True), by_year.mean()
+    kept = (count >= 3).values
+    if kept.sum() < 2:
+        chapter.lack("Figure S11", why="fewer than two years have three droughts")
+        return
+    ranks = stats.rankdata(-mean.isel(year=kept), dims="variable").transpose("year", "variable")
+    chapter.show(
+        ranks_by_year(ranks, count.isel(year=kept)),
+        "Figure S11: rank of the mean importance over the onsets of each year with three or more.",
+        of=["Figure S11"],
+    )
+
+
+def _ratios(frame: pd.DataFrame, importance: xr.DataArray, known: np.ndarray, m: Results, chapter: Chapter) -> None:
+    setting = m.setting("maps", "training")
+    faster = [name for name in FASTER if name in frame.index]
+    for name in faster:
+        row, (word, value) = frame.loc[name], FASTER[name]
         chapter.find(
             "4.4, Fig. 6a",
-            f"{FASTER[name]} matters more for flash than for normal onsets",
-            "ratio above 1",
-            f"{row['flash over normal']:.2f} [{row.lower:.2f}, {row.upper:.2f}]",
-            SUPPORTED if row.lower > 1 else CONTRADICTED if row.upper < 1 else UNDECIDED,
+            f"importance of {word} for flash over that for normal onsets",
+            f"about {value}",
+            with_interval(row["flash over normal"], row.lower, row.upper),
+            interval=(row.lower, row.upper),
+            claim=Claim(nothing=1.0, value=value, of_nature=True),
+            setting=setting,
+            of=["Number ratio"],
         )
+    if not faster:
+        chapter.lack("Number ratio", why="pressure, wind and evaporation are not among the drivers")
+    chapter.say(
+        "In order of importance for flash onsets: "
+        f"{', '.join(map(str, frame.index))}. The paper: soil temperature and water, pressure second, evaporation "
+        "fifth, wind sixth, rain among the last.",
+        of=["Number order"],
+    )
     for name in [name for name in RAIN if name in frame.index]:
-        rank = int(frame.flash.rank(ascending=False)[name])
+        low, high = _share_interval(importance, name, known & m.events.is_flash.values, m)
+        share = float(frame.flash[name] / frame.flash.sum())
+        even = 1 / len(frame)
         chapter.find(
             "4.4",
-            "precipitation has minimal importance",
-            "among the last",
-            f"rank {rank} of {len(frame)} for flash onsets",
-            SUPPORTED if rank > 2 * len(frame) / 3 else CONTRADICTED,
+            f"rain has less than an even share of all importance ({even:.2f} for {len(frame)} drivers)",
+            "minimal",
+            f"{with_interval(share, low, high)}, rank {int(frame.flash.rank(ascending=False)[name])} of {len(frame)}",
+            interval=(low, high),
+            claim=Claim(above=False, nothing=even, of_nature=True),
+            setting=setting,
         )
-    return chapter
-
-
-FEW_EVENTS, YEARS = 20, 17
-
-
-def acceleration(m: Results) -> Chapter:
-    """Do droughts come faster and of more causes, and are those forecast worse?"""
-    chapter = Chapter("Faster and more complex droughts")
-    if m.events.sizes["event"] < FEW_EVENTS:
-        raise LeftOut(f"only {m.events.sizes['event']} droughts; trends need at least {FEW_EVENTS}")
-    rate, complexity = m.events.intensification_rate, drought_complexity(m.shares, m.events)
-    _trends(rate, complexity, m, chapter)
-    _errors(complexity, m, chapter)
-    _synchrony(rate, complexity, m, chapter)
-    return chapter
-
-
-def _trends(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
-    for values, name, said in (
-        (rate, "intensification rate", f"+{findings.RATE_TREND} in {YEARS} years"),
-        (complexity, "complexity", "rises, significant"),
-    ):
-        trend = onset_trend(values, m.events, seed=m.settings.seed)
-        chapter.show(
-            plot_onset_trend(trend),
-            f"Figure 7a: {name} by year. Sites enter and leave; within sites (levels taken off) and naive.",
-        )
-        low, high = float(trend.lower) * YEARS, float(trend.upper) * YEARS
-        chapter.find(
-            "4.5, Fig. 7a",
-            f"{name} of onsets has risen",
-            said,
-            f"{with_interval(float(trend.slope) * YEARS, low, high, sign=True)} in {YEARS} years within sites, p "
-            f"{float(trend.p_value):.2f}; naive {float(trend.naive_slope) * YEARS:+.2f}, p "
-            f"{float(trend.naive_p_value):.2f}",
-            above_zero(low, high),
+    degree = m.forecaster(FULL).causality
+    if degree is not None:
+        over = [dim for dim in degree.rho.dims if dim != "variable"]
+        both = pd.DataFrame({"importance": frame.flash, "degree": degree.rho.mean(over).to_series()})
+        chapter.say(
+            f"Over the drivers the rank correlation of importance and mean causality degree is "
+            f"{both.corr('spearman').iloc[0, 1]:+.2f}; the paper sees no apparent overlap of the two.",
+            of=["Number overlap"],
         )
 
 
-def _errors(complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
-    error = onset_error(m.forecast(), m.observed, m.events)
-    found = event_association(complexity, error, m.events, seed=m.settings.seed)
-    chapter.show(plot_event_association(found), "Figure 7b: error at onsets by complexity, sites' levels off.")
-    low, high = float(found.pooled_spearman_lower), float(found.pooled_spearman_upper)
-    chapter.find(
-        "4.5, Fig. 7b",
-        "more complex droughts are forecast with other errors (negative correlation)",
-        f"{findings.ERROR_CORRELATION} (pooled)",
-        f"pooled {with_interval(float(found.pooled_spearman), low, high, sign=True)}, within sites "
-        f"{float(found.spearman):+.2f}, p {float(found.p_value):.2f}",
-        above_zero(-high, -low),
-    )
-
-
-def _synchrony(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
-    scatter = event_association(rate, complexity, m.events, seed=m.settings.seed)
-    chapter.show(plot_event_association(scatter, within=False), "Figure 7d: complexity and rate of each drought.")
-    found = site_synchrony(rate, complexity, m.events, seed=m.settings.seed)
-    if not found.sizes["site"] or not bool(found.spearman.notnull().any()):
-        chapter.say("Figure 7c is left out: no site has enough droughts.")
-        return
-    where = m.source.ds[["lat", "lon"]].sel(site=found["site"])
-    chapter.show(
-        plot_synchrony(found.assign_coords(lat=where.lat, lon=where.lon)),
-        "Figure 7c: rank correlation of intensification rate and complexity at each site; ringed: significant.",
-    )
-    p = float(found.share_p_value)
-    above = float(found.share) > float(found.chance_share)
-    chapter.find(
-        "4.5, Fig. 7c",
-        "rate and complexity rise together at most sites",
-        f"{findings.SYNCHRONY:.0%} of the sites",
-        f"{float(found.share):.0%} [{float(found.lower):.0%}, {float(found.upper):.0%}]; by chance "
-        f"{float(found.chance_share):.0%}, p {p:.2f}",
-        (SUPPORTED if above else CONTRADICTED) if p < 0.05 else UNDECIDED,
-    )
+def _share_interval(importance: xr.DataArray, name: str, is_flash: np.ndarray, m: Results) -> tuple[float, float]:
+    """95 % interval over sites of a driver's share of all importance in flash onsets."""
+    some = importance.isel(event=np.flatnonzero(is_flash))
+    _, site = np.unique(some["site"].values, return_inverse=True)
+    total, own = (np.bincount(site, da.values) for da in (some.sum("variable"), some.sel(variable=name)))
+    weights = bootstrap_weights(total.size, m.settings.n_boot, np.random.default_rng(m.settings.seed))
+    low, high = percentile_interval((weights @ own) / (weights @ total), 0.95)
+    return float(low), float(high)
