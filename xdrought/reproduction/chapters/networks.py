@@ -6,7 +6,6 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.leakage import audit_leakage
-from xdrought.models import build
 from xdrought.reproduction import published
 from xdrought.reproduction.anatomy import layers
 from xdrought.reproduction.findings import Chapter, Claim, Difference, Setting, median_interval, with_interval
@@ -56,6 +55,8 @@ def networks(m: Results) -> Chapter:
 
 def _anatomy(m: Results, chapter: Chapter) -> None:
     """The published network as it is built here, and the sizes of those of this report."""
+    from xdrought.models import build  # torch comes when a network is asked for
+
     asked = {"n_features": 12, "n_causal": 96, "size": 10, "window": 15}
     full, unet = (layers(build(name, **asked), **asked) for name in (FULL, "UNet"))
     panels = ["Figure 1a", "Figure 1b", "Figure 1c", "Figure 1d", "Figure S1"]
