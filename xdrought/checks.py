@@ -114,6 +114,11 @@ def require_choice(value: _T, name: str, choices: Iterable[_T]) -> _T:
 def require_dim(da: xr.DataArray, dim: Hashable) -> None:
     """Raise unless `da` has the dimension `dim`."""
     if dim not in da.dims:
+        if {"init_time", "lead_time"} <= set(da.dims):
+            raise ValueError(
+                f"{da.name!r} is a forecast for several leads, on {tuple(da.dims)}; choose one by valid time, e.g. "
+                f"xdrought.select_lead(forecast, 7)"
+            )
         raise ValueError(
             f"no dimension {dim!r} in {da.name!r}; it has {tuple(da.dims)}. Name the time dimension with time=..."
         )

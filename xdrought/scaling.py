@@ -41,6 +41,11 @@ class Scaling:
         mean, std = self._of(da.name)
         return ((da - mean) / std).assign_attrs({**da.attrs, "units": "1"})
 
+    def forward_values(self, values: np.ndarray, name: Hashable) -> np.ndarray:
+        """Plain values of the variable `name`, scaled."""
+        mean, std = self._of(name)
+        return (values - mean) / std
+
     def invert(self, da: xr.DataArray, name: Hashable | None = None) -> xr.DataArray:
         """Scaled values of the variable `name` back in its units, without attributes."""
         mean, std = self._of(da.name if name is None else name)

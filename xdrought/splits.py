@@ -109,7 +109,7 @@ def chronological(
     fractions : (float, float, float)
         Shares of each site's target days, counted before the embargo.
     embargo : int, optional
-        Days without targets after each border. The default, window + lead (22 for a mask, as for windows of
+        Days without targets after each border. The default, window + longest lead (22 for a mask, as for windows of
         15 days and a lead of 7), keeps every input and target day of a part out of the others. The paper has
         0.
     time : hashable

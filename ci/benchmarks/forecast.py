@@ -64,7 +64,7 @@ class Everything:
         self.cube = ResidentCube(torch.from_numpy(cube), self.cell, self.start, y, WINDOW, SHAPE[1])
         self.degrees, self.train, self.val = torch.from_numpy(degrees), torch.arange(len(y)), torch.arange(0)
 
-    def batch(self, index: torch.Tensor) -> Batch:
+    def batch(self, index: torch.Tensor, seed: int = 0) -> Batch:
         assert self.cube.target is not None
         return Batch(*self.cube.days(index), self.degrees[self.cell[index]], self.cube.target[index])
 

@@ -43,6 +43,7 @@ CHECKS = [
     "future",
     "future of drivers",
     "issue times",
+    "weather ahead",
     "threshold",
     "filled gaps",
     "repeated days",

@@ -12,6 +12,7 @@ import xarray as xr
 
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from tests.support.towers import random_grid, random_sites
+from xdrought.splits import chronological
 from xdrought.windows.labelled import patches
 
 TARGET = "soil_moisture"
@@ -383,3 +384,57 @@ def test_torch_reads_windows_as_a_dataset():
     assert tuple(bare[-1].shape) == (5, 2, 1, 1)
     with pytest.raises(IndexError, match="window 99 of"):
         bare[99]
+
+
+# --- several leads -------------------------------------------------------------------------------------------
+
+
+def test_several_leads_give_each_window_its_targets():
+    ds = holed_sites()
+    p, one = patches(ds, TARGET, window=5, lead=[1, 3, 7]), patches(ds, TARGET, window=5, lead=7)
+    assert (p.lead, p.leads, p.targets.shape) == (7, (1, 3, 7), (len(p), 3))
+    first = p[0]
+    assert first.target.dims == ("lead_time",)
+    assert first.lead_time.dt.days.values.tolist() == [1, 3, 7]
+    observed = ds[TARGET].isel(site=0).sel(time=first.valid_time.values)
+    np.testing.assert_array_equal(first.target, observed)
+    # a day without a target at one lead is NaN there, and the window stays: of a single lead it would be gone
+    last = np.flatnonzero((p.cell == 1) & (p.start + 5 - 1 + 7 == 40))[0]
+    assert np.isnan(p.targets[last]).tolist() == [False, False, True]
+    assert len(p) == len(one) + 1
+    assert len(patches(ds, TARGET, window=5, lead=[7])) == len(one)
+
+
+def test_targets_of_several_leads_return_to_labels():
+    for ds, target, places in (
+        (random_sites(2, 30), TARGET, ("site",)),
+        (random_grid(4, 5, 30), "swvl1", ("lat", "lon")),
+    ):
+        p = patches(ds, target, window=5, lead=[1, 4], size=None if "site" in ds.dims else 2)
+        labelled = p.to_labels(p.targets)
+        assert set(labelled.dims) == {*places, "init_time", "lead_time"}
+        assert (labelled.valid_time == labelled.init_time + labelled.lead_time).all()
+        found = labelled.sel(init_time=ds.time[10]).isel(lead_time=1)
+        expected = ds[target].isel(time=14).transpose(*places)
+        there = found.notnull()
+        assert there.sum() == (2 if "site" in ds.dims else 12)
+        np.testing.assert_array_equal(found.transpose(*places).where(there), expected.where(there))
+
+
+def test_the_embargo_covers_the_longest_lead():
+    assert chronological(patches(random_sites(1, 200), TARGET, lead=[1, 14])).embargo == 15 + 14
+
+
+@pytest.mark.parametrize(
+    ("lead", "match"),
+    [
+        ([7, 1], "in growing order"),
+        ([1, 1], "named once each"),
+        ([], "named once each"),
+        ([0, 1], "lead=0"),
+        ("7", "text"),
+    ],
+)
+def test_wrong_leads_are_refused(lead, match):
+    with pytest.raises(ValueError, match=match):
+        patches(random_sites(), TARGET, lead=lead)

@@ -155,6 +155,7 @@ def attributions(
     checks.require_choice(method, "method", METHODS)
     limit = explained_windows.as_bytes(memory_limit)
     summed = check_reduce(reduce)
+    forecaster.require_one_lead("attributions")
     explained = explained_windows.windows_of(ds, forecaster, causality, time)
     usual = explained if background is None else explained_windows.windows_of(background, forecaster, None, time)
     statistics = forecaster.scaling.mean, forecaster.scaling.std

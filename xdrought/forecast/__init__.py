@@ -1,5 +1,6 @@
 """Train the paper's network on labelled data, save it, and forecast labelled data with it."""
 
+from xdrought.forecast.degraded_forcing import degrade_forcing
 from xdrought.forecast.fitting import fit_resattcaurec
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
 from xdrought.forecast.onset import Boosting, Logistic, OnsetModel, fit_onset, load_onset, predict_onset
@@ -12,6 +13,7 @@ __all__ = [
     "Logistic",
     "OnsetModel",
     "TrainingOptions",
+    "degrade_forcing",
     "fit_onset",
     "fit_resattcaurec",
     "load_forecaster",

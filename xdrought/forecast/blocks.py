@@ -6,6 +6,7 @@ import threading
 from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from xdrought.windows.selection import whole_patches, window_starts
 if TYPE_CHECKING:
     from torch import Tensor, device
 
+    from xdrought.forecast.forcing import LeadSource
     from xdrought.models import Architecture
     from xdrought.splits import Splits
+    from xdrought.windows.lead_weather import LeadWeather
+    from xdrought.windows.tensors import ResidentCube
 
 _ONE_AT_A_TIME = threading.Lock()  # blocks on a GPU wait for each other, so that its memory holds one
 
@@ -31,14 +35,25 @@ class Ensemble:
     lead: int
     batch_size: int
     device: Any
+    source: LeadSource | None = None
+
+    @property
+    def n_members(self) -> int | None:
+        """Members of the weather of the lead days; None where there is none."""
+        return None if self.source is None else self.source.n_members
 
     def __dask_tokenize__(self) -> tuple:
         weights = [{name: w.numpy() for name, w in tensors.items()} for tensors in self.weights]
-        return ("xdrought.Ensemble", self.architecture, weights, self.lead, self.batch_size, str(self.device))
+        settings = (self.lead, self.batch_size, str(self.device), self.source)
+        return ("xdrought.Ensemble", self.architecture, weights, *settings)
 
 
-def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, ensemble: Ensemble) -> np.ndarray:
+def forecast_block(
+    cube: np.ndarray, degrees: np.ndarray | None = None, ahead: np.ndarray | None = None, *, ensemble: Ensemble
+) -> np.ndarray:
     """Scaled forecasts of each run, by valid day, NaN where there is no complete window.
+
+    A network that answers for leads gives them by day of issue.
 
     Parameters
     ----------
@@ -46,13 +61,16 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, ensem
         Scaled drivers, (site, time, variable, size, size) or (time, variable, lat, lon).
     degrees : numpy.ndarray, optional
         (site, n_causal) or (lat, lon, n_causal), NaN where unknown.
+    ahead : numpy.ndarray, optional
+        What :meth:`xdrought.forecast.forcing.LeadSource.weather` takes.
     ensemble : Ensemble
         The networks.
 
     Returns
     -------
     numpy.ndarray
-        float32 (run, site, time + lead) or (run, time + lead, lat, lon).
+        float32 (run, site, time + lead) or (run, time + lead, lat, lon); of leads
+        (run, places..., time, member, lead).
 
     Raises
     ------
@@ -68,10 +86,12 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, ensem
 
     spec = ensemble.architecture
     there = complete_days(cube, spec.size)
-    cell, start = window_starts(there, None, spec.window, ensemble.lead)
+    cell, start = window_starts(there, None, spec.window, (ensemble.lead,))
     require_known_degrees(degrees, cell)
     device = resolve_device(ensemble.device)
-    out = np.full((len(ensemble.weights), *there.shape[:-1], there.shape[-1] + ensemble.lead), np.nan, "float32")
+    beyond, more = (0, _numbers_each(ensemble)) if spec.leads else (ensemble.lead, ())
+    shape = (len(ensemble.weights), *there.shape[:-1], there.shape[-1] + beyond, *more)
+    out = np.full(shape, np.nan, "float32")
     if len(cell):
         with gpu_lock(device):
             cube = np.ascontiguousarray(cube)
@@ -84,13 +104,24 @@ def forecast_block(cube: np.ndarray, degrees: np.ndarray | None = None, *, ensem
                 spec.size,
             )
             known = None if degrees is None else torch.from_numpy(degrees.reshape(-1, degrees.shape[-1])).to(device)
-            flat = out.reshape(len(ensemble.weights), -1, out.shape[-1])
+            weather = _weather(windows, ahead, ensemble)
+            flat = out.reshape(len(ensemble.weights), -1, *shape[there.ndim :])
             for k, weights in enumerate(ensemble.weights):
                 network = network_of(spec, weights, device)
-                flat[k, cell, start + spec.window - 1 + ensemble.lead] = run(
-                    network, windows, known, ensemble.batch_size
+                flat[k, cell, start + spec.window - 1 + beyond] = run(
+                    network, windows, known, ensemble.batch_size, weather
                 )
-    return out if cube.ndim == 5 else np.moveaxis(out, -1, 1)
+    return out if cube.ndim == 5 or spec.leads else np.moveaxis(out, -1, 1)
+
+
+def _numbers_each(ensemble: Ensemble) -> tuple[int, ...]:
+    """(member, lead) of each window."""
+    return (ensemble.n_members or 1, len(ensemble.architecture.leads))
+
+
+def _weather(windows: ResidentCube, ahead: np.ndarray | None, ensemble: Ensemble) -> LeadWeather | None:
+    """The weather of the lead days of a block."""
+    return None if ensemble.source is None else ensemble.source.weather(windows, ahead)
 
 
 def complete_days(cube: np.ndarray, size: int) -> np.ndarray:
@@ -100,10 +131,10 @@ def complete_days(cube: np.ndarray, size: int) -> np.ndarray:
     return whole_patches(np.moveaxis(np.isfinite(cube).all(axis=1), 0, -1), size)
 
 
-def lazy_forecast(cube: Any, degrees: Any | None, ensemble: Ensemble) -> Any:
+def lazy_forecast(cube: Any, degrees: Any | None, ensemble: Ensemble, ahead: Any | None = None) -> Any:
     """:func:`forecast_block` over the chunks of places of a dask cube; time is whole in each.
 
-    `degrees` may be lazy too; in memory it travels with the graph.
+    `degrees` and `ahead` may be lazy too; in memory they travel with the graph.
     """
     import dask.array as da
 
@@ -113,50 +144,59 @@ def lazy_forecast(cube: Any, degrees: Any | None, ensemble: Ensemble) -> Any:
     arguments = [cube, names]
     if degrees is not None:
         arguments += [da.asarray(degrees).rechunk((*chunks.values(), -1)), places + "c"]
+    if ahead is not None:
+        whole = dict.fromkeys(range(len(places), ahead.ndim), -1)
+        ahead = da.asarray(ahead).rechunk(dict(enumerate(chunks.values())) | whole)
+        arguments += [ahead, places + ("b" if ahead.ndim == len(places) + 1 else "tmhw")]
+    if ensemble.architecture.leads:
+        n_members, n_leads = _numbers_each(ensemble)
+        out, new = "r" + places + "TML", {"T": n_days, "M": n_members, "L": n_leads}
+    else:
+        out, new = ("rTyx" if places == "yx" else "rsT"), {"T": n_days + ensemble.lead}
     return da.blockwise(
-        _block_without_edge,
-        "rTyx" if places == "yx" else "rsT",
+        partial(_block_without_edge, has_degrees=degrees is not None),
+        out,
         *arguments,
         ensemble=delayed_constant(ensemble, "ensemble"),
         depth=depth,
-        new_axes={"r": len(ensemble.weights), "T": n_days + ensemble.lead},
+        new_axes={"r": len(ensemble.weights), **new},
         adjust_chunks=chunks,
         align_arrays=False,
         concatenate=True,
         dtype="float32",
-        meta=np.empty((0,) * (2 + len(places)), "float32"),
+        meta=np.empty((0,) * len(out), "float32"),
     )
 
 
 def lazy_parts(
     splits: Splits, labels: Mapping[Hashable, np.ndarray], chunks: Mapping[Hashable, tuple[int, ...]], times: np.ndarray
 ) -> Any:
-    """:meth:`Splits.part_of` over chunks of places, each of which looks its own labels up: int8 (places..., time)."""
+    """:meth:`Splits.part_of` over chunks of places, each with its own labels: int8 (places..., times...)."""
     import dask.array as da
 
     where: list[Any] = []
     for axis, (dim, own) in enumerate(labels.items()):
         where += [da.from_array(own, (chunks[dim],)), (axis,)]
-    time = len(labels)
+    axes = range(len(labels), len(labels) + times.ndim)
     return da.blockwise(
         _parts_of_block,
-        tuple(range(time + 1)),
+        (*range(len(labels)), *axes),
         *where,
         splits=delayed_constant(splits, "splits"),
         times=times,
-        new_axes={time: len(times)},
+        new_axes=dict(zip(axes, times.shape, strict=True)),
         align_arrays=False,
         dtype="int8",
-        meta=np.empty((0,) * (time + 1), "int8"),
+        meta=np.empty((0,) * (len(labels) + times.ndim), "int8"),
     )
 
 
 def _parts_of_block(*labels: np.ndarray, splits: Splits, times: np.ndarray) -> np.ndarray:
     """The part of each day at the places of a chunk."""
     places = [dim for dim in splits.ranges.start.dims if dim != "part"]
-    days = xr.DataArray(times, dims=splits.time)
+    days = xr.DataArray(times, dims=[f"_day_{axis}" for axis in range(times.ndim)])
     here = splits.on_places(dict(zip(places, labels, strict=True)))
-    return here.part_of(days).transpose(*places, splits.time).to_numpy()
+    return here.part_of(days).transpose(*places, *days.dims).to_numpy()
 
 
 def delayed_constant(value: Any, name: str) -> Any:
@@ -198,14 +238,21 @@ def pad_to(values: np.ndarray, shape: tuple[int, ...], inside: tuple[slice, ...]
     return out
 
 
-def _block_without_edge(cube: np.ndarray, degrees: np.ndarray | None = None, *, ensemble: Ensemble, depth: int) -> Any:
-    """The forecasts of a chunk whose cells have `depth` neighbours on each side."""
+def _block_without_edge(
+    cube: np.ndarray, *given: np.ndarray, ensemble: Ensemble, depth: int, has_degrees: bool
+) -> np.ndarray:
+    """The forecasts of a chunk whose cells have `depth` neighbours on each side; `given` are degrees, then `ahead`."""
+    degrees = given[0] if has_degrees else None
+    ahead = given[-1] if len(given) > has_degrees else None
     if not depth:
-        return forecast_block(cube, degrees, ensemble=ensemble)
+        return forecast_block(cube, degrees, ahead, ensemble=ensemble)
     cube, inside = needed_neighbours(cube, ensemble.architecture.size, depth)
     if degrees is not None:
         degrees = pad_to(degrees, cube.shape[2:], inside, np.nan)
-    return forecast_block(cube, degrees, ensemble=ensemble)[(..., *inside)]
+    if ahead is not None:
+        ahead = pad_to(ahead, cube.shape[2:], inside, False if ahead.dtype == bool else np.nan)
+    found = forecast_block(cube, degrees, ahead, ensemble=ensemble)
+    return found[(slice(None), *inside)] if ensemble.architecture.leads else found[(..., *inside)]
 
 
 def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray) -> None:

@@ -16,9 +16,9 @@ from xdrought.forecast.target_inputs import (
     known_before,
     with_history,
 )
-from xdrought.splits import Splits
+from xdrought.splits import PARTS, Splits
 from xdrought.windows.labelled import Patches, make_patches
-from xdrought.windows.selection import GRID, PATCH, SITE, Span
+from xdrought.windows.selection import GRID, PATCH, SITE, Lead
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,14 +32,15 @@ def training_windows(
     drivers: Sequence[Hashable] | None,
     size: int | None,
     window: int,
-    lead: int | Span,
+    lead: Lead,
     time: Hashable,
     used: TargetInputs = NO_TARGET_INPUTS,
 ) -> Patches:
     """The windows of all sites that have any.
 
     With `used.history` the last of their drivers is the target's own past; with `used.change` their target is
-    the change from the last known observation, and the observations are kept beside it.
+    the change from the last known observation, and the observations are kept beside it. Of several leads the target
+    stays the observation; :func:`learnt_targets` makes the changes.
     """
 
     def cut(data: xr.Dataset, names: Sequence[Hashable] | None) -> Patches:
@@ -51,9 +52,8 @@ def training_windows(
     observed = data[target]
     if used.history:
         data, drivers = with_history(data, target, used, time), (*drivers, history_name(target))
-    if used.change:
-        last = known_before(observed, windows.lead + used.latency, time)
-        data = data.assign({target: (observed - last).assign_attrs(observed.attrs)})
+    if used.change and not windows.several:
+        data = data.assign({target: _change(observed, windows, used)})
     if used.is_used:
         windows = cut(data, drivers)
     windows.require_windows()
@@ -61,6 +61,45 @@ def training_windows(
     if not windows.on_grid and kept.size < windows.data.sizes[SITE]:
         windows, observed = cut(windows.data.isel({SITE: kept}), drivers), observed.isel({SITE: kept})
     return windows.with_data(windows.data.assign({_observed_name(target): observed})) if used.change else windows
+
+
+def _change(observed: xr.DataArray, windows: Patches, used: TargetInputs) -> xr.DataArray:
+    """The change from the last known observation to the day of the longest lead, on that day."""
+    last = known_before(observed, windows.lead + used.latency, windows.time)
+    return (observed - last).assign_attrs(observed.attrs)
+
+
+def learnt_data(windows: Patches, used: TargetInputs) -> xr.Dataset:
+    """The data of windows from :func:`training_windows` with what is learnt as their target, for scaling."""
+    if not (windows.several and used.change):
+        return windows.data
+    assert windows.target is not None
+    return windows.data.assign({windows.target: _change(windows.data[windows.target], windows, used)})
+
+
+def learnt_targets(
+    windows: Patches, splits: Splits, used: TargetInputs
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """The windows of each part, and of several leads their targets, (N, lead_time), NaN where there is none.
+
+    A window is in the part of its longest lead. Leads whose day is before that part have no target, and a window
+    without any target is in no part. Of a single lead the targets are those of the windows, and None is given.
+    """
+    parts = {part: splits.windows(windows, part) for part in PARTS}
+    if not windows.several:
+        return parts, None
+    targets = windows.targets.copy()
+    if used.change:
+        observed = windows.data[windows.target]
+        last = known_before(observed, used.latency, windows.time).transpose(..., windows.time).to_numpy()
+        targets = targets - last.reshape(-1, last.shape[-1])[windows.cell, windows.start + windows.window - 1, None]
+    for part, index in parts.items():
+        starts, _ = splits.starts(windows, part)  # the first window whose longest lead is in the part
+        first_day = starts[windows.cell[index]] + windows.window - 1 + windows.lead
+        days = windows.valid_day[index, None] - windows.lead + np.array(windows.leads)
+        targets[index] = np.where(days >= first_day[:, None], targets[index], np.nan)
+        parts[part] = index[np.isfinite(targets[index]).any(axis=1)]
+    return parts, targets
 
 
 def _observed_name(target: Hashable) -> str:
@@ -156,7 +195,7 @@ def causality_of_days(windows: Patches, days: xr.DataArray, **options: Any) -> x
     from xdrought.causality import causality_degree
 
     data, time = windows.data, windows.time
-    drivers = data[_drivers(windows)]
+    drivers = data[without_history(windows)]
     if windows.on_grid:
         drivers = drivers.map(_central_cells, size=windows.size)
     observed = data.get(_observed_name(windows.target), data[windows.target])
@@ -172,7 +211,7 @@ def with_mean_where_held_out(degree: xr.Dataset, splits: Splits) -> xr.Dataset:
     return degree.where(~held_out, degree.where(~held_out).mean(held_out.dims)).assign_attrs(degree.attrs)
 
 
-def _drivers(windows: Patches) -> list[Hashable]:
+def without_history(windows: Patches) -> list[Hashable]:
     """The drivers without the target's own past, which is no cause."""
     return [name for name in windows.drivers if name != history_name(windows.target)]
 
@@ -195,7 +234,7 @@ def causality_of_places(windows: Patches, degree: xr.Dataset) -> Tensor:
     """
     import torch
 
-    degrees = np.asarray(degrees_of_places(windows, degree, _drivers(windows)))
+    degrees = np.asarray(degrees_of_places(windows, degree, without_history(windows)))
     require_degrees(windows, degrees)
     return torch.from_numpy(degrees.reshape(-1, degrees.shape[-1]))
 

@@ -189,7 +189,7 @@ def train_members(
     histories = stored.histories
     with _Progress(spec.variant, runs, config.epochs, progress) as shown:
         for k in range(len(histories), runs):
-            own_seed = int(np.random.SeedSequence(seed, spawn_key=(k,)).generate_state(1)[0])
+            own_seed = seed_of_run(seed, k)
             network = build_architecture(spec, torch.Generator().manual_seed(own_seed))
             training = Training(network.to(shards.device), shards, config, own_seed)
             stored.resume(training)
@@ -202,6 +202,11 @@ def train_members(
             histories.append(training.run(shown.batch, shown.epoch, save))
             stored.save(histories, None)
     return histories
+
+
+def seed_of_run(seed: int, k: int) -> int:
+    """The seed of run k, the same however many runs there are."""
+    return int(np.random.SeedSequence(seed, spawn_key=(k,)).generate_state(1)[0])
 
 
 def lock_of(checkpoint: str | Path | None) -> AbstractContextManager[None]:

@@ -15,16 +15,19 @@ from xdrought import checks
 from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device, with_gradients
 from xdrought.forecast import driver_inputs
+from xdrought.forecast import forcing as lead_forcing
 from xdrought.forecast.ensemble import history_of, join_processes, lock_of, train_members
+from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
+from xdrought.forecast.lead_days import LeadDays
 from xdrought.forecast.options import TrainingOptions
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.shards import Shards
 from xdrought.forecast.target_inputs import checked_target_inputs
 from xdrought.scaling import fit_scaling
-from xdrought.splits import PARTS, SplitConfig, Splits, resolve_splits
+from xdrought.splits import SplitConfig, Splits, resolve_splits
 from xdrought.windows.dimension_names import dimension_names, time_name
-from xdrought.windows.selection import Span
+from xdrought.windows.selection import Lead, are_several, check_leads
 
 __all__ = ["Forecaster", "fit_resattcaurec", "load_forecaster", "predict"]
 
@@ -43,8 +46,10 @@ def fit_resattcaurec(
     predict_change: bool = False,
     latency: int = 0,
     window: int = 15,
-    lead: int | Span = 7,
+    lead: Lead = 7,
     size: int | None = None,
+    future: Sequence[Hashable] = (),
+    forcing: Forcing = None,
     split: str | SplitConfig | Splits = "chronological",
     epochs: int = 50,
     batch_size: int = 512,
@@ -62,7 +67,7 @@ def fit_resattcaurec(
     lon: Hashable | None = None,
     time: Hashable = "time",
 ) -> Forecaster:
-    """Train a network to forecast `target` from the drivers' last `window` days, `lead` days ahead.
+    """Train a network to forecast `target` from the drivers' last `window` days, one or several days ahead.
 
     Parameters
     ----------
@@ -90,7 +95,17 @@ def fit_resattcaurec(
     latency : int
         Days until an observation of the target is reported, for `target_history` and `predict_change`.
     window, lead, size
-        Days of input, days ahead, cells on a side; see :func:`xdrought.patches`.
+        Days of input, days ahead, cells on a side; see :func:`xdrought.patches`. With several leads the recurrence goes
+        on over the lead days and answers for each of them in one pass; the embargo covers the longest.
+    future : sequence of hashable
+        Drivers that are known for the lead days, by their value at the centre, from `forcing`. The other drivers enter
+        the lead days as their training mean, and the network is told that these days are ahead.
+    forcing : xarray.Dataset, "observed" or "climatology", optional
+        The weather of the lead days. A Dataset of forecasts on (init_time, lead_time[, member]) with the drivers' names
+        and units: init_time is the day of issue, lead_time 1 day the day after it; of several members each window is
+        taught one, drawn anew in each epoch. "climatology": days of the same season in other training years, as
+        members. "observed": the record itself, a perfect forecast: an upper bound, which no forecast in use reaches.
+        Train on forecasts of the quality that will be used; :func:`xdrought.degrade_forcing` makes some.
     split : str, SplitConfig or Splits
         "chronological" parts of each site's days; "spatial_monte_carlo", whole sites held out; a
         :class:`xdrought.SplitConfig` for other shares, another embargo or clusters of sites; or what
@@ -181,7 +196,9 @@ def fit_resattcaurec(
     if not learning_rate > 0:
         raise ValueError(f"learning_rate={learning_rate!r}; it must be above 0")
     checks.require_choice(sampler, "sampler", SAMPLERS)
-    architecture(variant, 1, 1, 64, 64, equations, widths, training.dropout)  # refuse before long work
+    asked = LeadDays(check_leads(lead) if are_several(lead) else ())
+    checked = (variant, 1, 1, 64, 64, equations, widths, training.dropout)
+    architecture(*checked, asked.leads or ((1,) if future else ()))  # refuse before long work
     device = resolve_device(device)
     used = checked_target_inputs(target_history, predict_change, latency)
     names_of_dims, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
@@ -192,18 +209,31 @@ def fit_resattcaurec(
         split = replace(split, ranges=names_of_dims.to_ours(split.ranges))
     windows = driver_inputs.training_windows(ds, target, drivers, size, window, lead, time, used)
     splits = driver_inputs.splits_on_places(resolve_splits(split, windows, used.latency, seed), windows.data)
-    parts = {part: splits.windows(windows, part) for part in PARTS}
+    parts, targets = driver_inputs.learnt_targets(windows, splits, used)
     _check_parts(parts, splits)
+    future = lead_forcing.checked_future(future, driver_inputs.without_history(windows))
+    asked = LeadDays(asked.leads, future, lead_forcing.kind_of(forcing, future))
 
     names = [*windows.drivers, target]
-    scaling = fit_scaling(windows.data, names, train=splits.training_days(windows.data[time]))
+    known_units = {name: windows.data[name].attrs.get("units") for name in names}
+    learnt = driver_inputs.learnt_data(windows, used)
+    scaling = fit_scaling(learnt, names, train=splits.training_days(windows.data[time]))
     degree, vectors = None, None
     if VARIANTS[variant].causal:
         degree = driver_inputs.training_causality(windows, splits) if causality is None else causality
         vectors = driver_inputs.causality_of_places(windows, degree)
     n_causal = 0 if vectors is None else vectors.shape[1]
     spec = architecture(
-        variant, len(windows.drivers), n_causal, windows.size, windows.window, equations, widths, training.dropout
+        variant,
+        len(windows.drivers),
+        n_causal,
+        windows.size,
+        windows.window,
+        equations,
+        widths,
+        training.dropout,
+        windows.leads if windows.several or future else (),
+        tuple(windows.drivers.index(name) for name in future),
     )
 
     config = TrainingConfig(
@@ -222,7 +252,16 @@ def fit_resattcaurec(
         names_of_dims.stored() | {"seed": seed} | {f"{part}_windows": len(index) for part, index in parts.items()}
     )
     join_processes(device)
-    shards = Shards(windows.with_data(scaling.apply(windows.data)), vectors, parts, device, training.sites_in_memory)
+    shards = Shards(
+        windows.with_data(scaling.apply(windows.data)),
+        vectors,
+        parts,
+        device,
+        training.sites_in_memory,
+        targets=None if targets is None else scaling.forward_values(targets, target),
+        weather=lead_forcing.resolve(forcing, asked, windows, known_units, scaling, splits),
+        by_lead=bool(spec.leads),
+    )
     with _usual_torch(), lock_of(checkpoint):
         histories = train_members(spec, shards, config, int(runs), seed, progress=progress, checkpoint=checkpoint)
     return Forecaster(
@@ -230,7 +269,7 @@ def fit_resattcaurec(
         weights=tuple(run.weights for run in histories),
         features=windows.drivers,
         target=target,
-        units={name: windows.data[name].attrs.get("units") for name in names},
+        units=known_units,
         target_attrs=dict(windows.data[target].attrs),
         lead=windows.lead,
         scaling=scaling,
@@ -240,6 +279,7 @@ def fit_resattcaurec(
         settings=settings,
         target_inputs=used,
         steps=driver_inputs.grid_steps(windows),
+        ahead=asked,
     )
 
 

@@ -15,6 +15,7 @@ from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.forecast import forecaster_file
 from xdrought.forecast.forecaster_file import labelled_dataset, plain_attrs, plain_dataset
+from xdrought.forecast.lead_days import NONE, WORDS, LeadDays
 from xdrought.forecast.target_inputs import NO_TARGET_INPUTS, TargetInputs, checked_target_inputs, history_name
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
@@ -46,7 +47,7 @@ class Forecaster:
     target_attrs : mapping
         Attributes of the target.
     lead : int
-        Days from the last input day to the forecast day.
+        Days from the last input day to the forecast day, of several leads the longest.
     scaling : xdrought.scaling.Scaling
         Of the training part; with ``target_inputs.change`` that of the target is of its change.
     causality : xarray.Dataset or None
@@ -61,6 +62,8 @@ class Forecaster:
         What the network knows of the target's own past, nothing by default.
     steps : mapping
         Degrees of `lat` and `lon` from one cell of a patch to the next, where they are known.
+    ahead : xdrought.forecast.forcing.LeadDays
+        The leads of a forecast for several, and the drivers known for the lead days.
     """
 
     architecture: Architecture
@@ -77,6 +80,24 @@ class Forecaster:
     settings: Mapping[str, Any]
     target_inputs: TargetInputs = NO_TARGET_INPUTS
     steps: Mapping[str, float] = field(default_factory=dict)
+    ahead: LeadDays = LeadDays()
+
+    @property
+    def leads(self) -> tuple[int, ...]:
+        """Every lead in days; one where it is single."""
+        return self.ahead.leads or (self.lead,)
+
+    def windows_lead(self) -> int | tuple[int, ...]:
+        """The lead as windows take it: several as a sequence."""
+        return self.ahead.leads or self.lead
+
+    def require_one_lead(self, what: str) -> None:
+        """Raise unless this is a forecaster of the paper's kind, one lead without weather of the lead days."""
+        if self.architecture.leads:
+            raise ValueError(
+                f"{what} is made for one lead without weather of the lead days, this forecaster has leads {self.leads} "
+                f"and future={list(self.ahead.future)}; train one with lead={self.lead} and without future="
+            )
 
     @property
     def drivers(self) -> tuple[Hashable, ...]:
@@ -149,10 +170,11 @@ class Forecaster:
         units = self.units.get(self.target)
         numbers = sum(tensor.numel() for tensor in self.weights[0].values())
         return {
-            "target": f"{self.target}{f' ({units})' if units else ''}, {self.lead} days ahead",
+            "target": f"{self.target}{f' ({units})' if units else ''}, {', '.join(map(str, self.leads))} days ahead",
             "inputs": f"{spec.window} days x {len(self.features)} drivers x {self.size} x {self.size} cells",
             "drivers": ", ".join(map(str, self.features)),
             "own past": self.target_inputs.describe(),
+            "ahead": f"{', '.join(map(str, self.ahead.future)) or 'nothing known'}; {WORDS[self.ahead.forcing]}",
             "windows": f"{counts}; embargo {self.splits.embargo} days",
             "network": f"widths {spec.widths}, {numbers:,} numbers",
             "best loss": f"{', '.join(f'{loss:.4g}' for loss in best)} in validation (target: variance 1)",
@@ -220,13 +242,14 @@ def _to_plain(forecaster: Forecaster) -> dict[str, Any]:
         "settings": plain_attrs(forecaster.settings),
         "target_inputs": asdict(forecaster.target_inputs),
         "steps": dict(forecaster.steps),
+        "ahead": asdict(forecaster.ahead),
     }
 
 
 def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Forecaster:
     from xdrought.models.zoo import Architecture, check_architecture
 
-    spec = Architecture(**{**labels["architecture"], "widths": tuple(labels["architecture"]["widths"])})
+    spec = Architecture(**{name: tuple(v) if isinstance(v, list) else v for name, v in labels["architecture"].items()})
     check_architecture(spec)
     statistics = labelled_dataset(labels["scaling"])
     features = tuple(labels["features"])
@@ -248,6 +271,7 @@ def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Fore
         settings=labels["settings"],
         target_inputs=TargetInputs(**labels["target_inputs"]),
         steps=labels["steps"],
+        ahead=LeadDays(**{name: tuple(v) if isinstance(v, list) else v for name, v in labels["ahead"].items()}),
     )
 
 
@@ -276,6 +300,7 @@ def check_forecaster(forecaster: Forecaster) -> None:
     used = forecaster.target_inputs
     checked_target_inputs(used.history, used.change, used.latency)
     _require(_is_count(forecaster.lead), f"lead={forecaster.lead!r}")
+    _check_ahead(forecaster)
     steps = forecaster.steps
     _require(isinstance(steps, Mapping) and all(isinstance(step, float) for step in steps.values()), f"steps={steps!r}")
     _require(forecaster.runs >= 1, "there are no weights")
@@ -301,6 +326,17 @@ def _check_names(forecaster: Forecaster) -> None:
     _require(
         has_history or not forecaster.target_inputs.history, "target_inputs.history without the driver that holds it"
     )
+
+
+def _check_ahead(forecaster: Forecaster) -> None:
+    ahead, spec = forecaster.ahead, forecaster.architecture
+    several, future = bool(ahead.leads), bool(ahead.future)
+    leads = ahead.leads if several else (forecaster.lead,)
+    _require(spec.leads == (leads if several or future else ()), f"leads {leads} of a network for {spec.leads}")
+    _require(forecaster.leads[-1] == forecaster.lead, f"lead={forecaster.lead} beside {ahead.leads}")
+    positions = tuple(forecaster.features.index(name) for name in ahead.future if name in forecaster.features)
+    _require(positions == spec.future and len(positions) == len(ahead.future), f"future={ahead.future}")
+    _require(ahead.forcing in WORDS and (ahead.forcing == NONE) != future, f"forcing={ahead.forcing!r}")
 
 
 def _check_scaling(forecaster: Forecaster) -> None:

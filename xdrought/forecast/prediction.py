@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from xdrought import checks
@@ -15,7 +14,9 @@ from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast, lazy_parts
+from xdrought.forecast.forcing import Forcing, GivenWeather, blocks_of, resolve
 from xdrought.forecast.forecaster import Forecaster
+from xdrought.forecast.lead_days import INIT, LEAD, MEMBER, WORDS
 from xdrought.forecast.target_inputs import known_on
 from xdrought.provenance import recorded
 from xdrought.splits import PART_ATTRS, Splits
@@ -33,6 +34,7 @@ def predict(
     forecaster: Forecaster,
     *,
     causality: xr.Dataset | None = None,
+    forcing: Forcing = None,
     batch_size: int = 512,
     device: Any = "auto",
     site: Hashable | None = None,
@@ -53,6 +55,9 @@ def predict(
         From :func:`xdrought.fit_resattcaurec` or :func:`xdrought.load_forecaster`.
     causality : xarray.Dataset, optional
         Causality degrees of places that the forecaster does not know.
+    forcing : xarray.Dataset, "observed" or "climatology", optional
+        The weather of the lead days where the forecaster was trained with `future`, as in
+        :func:`xdrought.fit_resattcaurec`. "climatology" needs the days of the training in `ds`.
     batch_size : int
         Windows at a time; on a GPU eight times as many maps.
     device : str or torch.device
@@ -70,13 +75,18 @@ def predict(
         between. `part` says which part of the training's split a valid day belongs to: int8 with the flags "outside",
         "train", "val" and "test". NaN where there is no complete window, or no last observation to add the change to.
 
+        Of several leads on (site, init_time, lead_time) or (init_time, lead_time, lat, lon), with the two-dimensional
+        coordinate `valid_time`; :func:`xdrought.select_lead` gives one of them by valid time. A forcing with members
+        gives `member`. NaN also where the weather of a lead day is not known, and on later ones.
+
     Raises
     ------
     KeyError
         For a driver, or a target whose past is needed, that is not there.
     ValueError
-        For units or patches that do not fit, no complete window, time in chunks, or places without a causality
-        degree. What depends on the values of dask arrays is raised when they are computed.
+        For units or patches that do not fit, no complete window, time in chunks, places without a causality
+        degree, or a forcing that is missing, not wanted, or lacks a lead. What depends on the values of dask arrays is
+        raised when they are computed.
 
     Notes
     -----
@@ -99,65 +109,101 @@ def predict(
     ds = names.to_ours(ds)
     causality = None if causality is None else names.to_ours(causality)
     known = driver_inputs.forecast_inputs(ds, forecaster, time)
-    windows = make_patches(
-        known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time
-    )
+    lead = forecaster.windows_lead()
+    windows = make_patches(known, None, forecaster.features, forecaster.size, forecaster.window, lead, False, time)
     driver_inputs.require_steps(windows, forecaster.steps)
     degrees = None
     if forecaster.causality is not None:
         degree = forecaster.causality if causality is None else causality
         degrees = driver_inputs.degrees_of_places(windows, degree, forecaster.drivers)
-    scaled = _run(windows, degrees, forecaster, int(batch_size), device)
+    weather = resolve(forcing, forecaster.ahead, windows, forecaster.units, forecaster.scaling, forecaster.splits)
+    scaled = _run(windows, degrees, weather, forecaster, int(batch_size), device)
     values = forecaster.scaling.invert(scaled, forecaster.target)
     if forecaster.target_inputs.change:
-        days = forecaster.lead + forecaster.target_inputs.latency
-        last = known_on(known[forecaster.target], days, scaled.indexes[time], time)
+        latency = forecaster.target_inputs.latency
+        if windows.several:
+            last = known_on(known[forecaster.target], latency, windows.data.indexes[time], time).rename({time: INIT})
+        else:
+            last = known_on(known[forecaster.target], forecaster.lead + latency, scaled.indexes[time], time)
         values = (values + last.astype("float32")).transpose(*scaled.dims)
     out = _described(values, forecaster, time)
-    part = _part_of_each_day(forecaster.splits, out[forecaster.target], time)
+    if weather is not None:
+        out = out.assign_attrs(forcing=weather.source.kind, forcing_is=WORDS[weather.source.kind])
+    valid = out["valid_time"] if windows.several else out[forecaster.target][time]
+    part = _part_of_each_day(forecaster.splits, out[forecaster.target], valid.reset_coords(drop=True))
     out = out if part is None else out.assign_coords(part=part)
     return names.to_theirs(out)
 
 
-def _part_of_each_day(splits: Splits, forecast: xr.DataArray, time: Hashable) -> xr.DataArray | None:
+def _part_of_each_day(splits: Splits, forecast: xr.DataArray, valid: xr.DataArray) -> xr.DataArray | None:
     """The part that each valid day belongs to, lazy where the forecast is; outside of all at places of no training."""
     ranges = splits.ranges.drop_vars([name for name in splits.ranges.coords if name not in splits.ranges.dims])
     places = [dim for dim in ranges.start.dims if dim != "part"]
     labelled = [dim for dim in places if dim in ranges.indexes and dim in forecast.indexes]
-    if not isinstance(forecast.indexes[time], pd.DatetimeIndex) or any(
+    if valid.dtype.kind != "M" or any(
         ranges.sizes[dim] != forecast.sizes.get(dim) for dim in places if dim not in labelled
     ):
         return None  # other dates, or places without labels that are not those of the training
     unlabelled = {dim: range(ranges.sizes[dim]) for dim in places if dim not in labelled}
     splits = replace(splits, ranges=ranges.assign_coords(unlabelled))
     labels = forecast.drop_vars(unlabelled, errors="ignore").assign_coords(unlabelled)
-    days = forecast[time].reset_coords(drop=True)
     if forecast.chunks is None:
-        return splits.on_places({dim: labels.indexes[dim] for dim in places}).part_of(days)
+        return splits.on_places({dim: labels.indexes[dim] for dim in places}).part_of(valid)
     chunks = {dim: forecast.chunksizes[dim] for dim in places}
-    parts = lazy_parts(splits, {dim: labels.indexes[dim].to_numpy() for dim in places}, chunks, days.to_numpy())
-    known = {dim: forecast[dim] for dim in labelled} | {time: days}
-    return xr.DataArray(parts, known, (*places, time), attrs=PART_ATTRS)
+    parts = lazy_parts(splits, {dim: labels.indexes[dim].to_numpy() for dim in places}, chunks, valid.to_numpy())
+    known = {dim: forecast[dim] for dim in (*labelled, *valid.dims)}
+    return xr.DataArray(parts, known, (*places, *valid.dims), attrs=PART_ATTRS)
 
 
-def _run(windows: Patches, degrees: Any | None, forecaster: Forecaster, batch_size: int, device: Any) -> xr.DataArray:
+def _run(
+    windows: Patches,
+    degrees: Any | None,
+    weather: GivenWeather | None,
+    forecaster: Forecaster,
+    batch_size: int,
+    device: Any,
+) -> xr.DataArray:
     """Scaled forecasts with labels: at once, or lazily where the drivers are lazy."""
-    ensemble = Ensemble(forecaster.architecture, forecaster.weights, forecaster.lead, batch_size, device)
+    source = None if weather is None else weather.source
+    ensemble = Ensemble(forecaster.architecture, forecaster.weights, forecaster.lead, batch_size, device, source)
     cube = windows.with_data(forecaster.scaling.apply(windows.data)).inputs
+    ahead = None if weather is None else blocks_of(weather.given, windows)
+    label = _labelled_ahead if forecaster.architecture.leads else _labelled
     if cube.chunks is not None:
-        return _labelled(lazy_forecast(cube.data, degrees, ensemble), windows)
+        return label(lazy_forecast(cube.data, degrees, ensemble, ahead), windows, weather)
     resolve_device(device)
     windows.require_windows()
     if degrees is not None:
         degrees = np.asarray(degrees)
         driver_inputs.require_degrees(windows, degrees)
-    return _labelled(forecast_block(cube.to_numpy(), degrees, ensemble=ensemble), windows)
+    ahead = None if ahead is None else np.asarray(ahead)
+    return label(forecast_block(cube.to_numpy(), degrees, ahead, ensemble=ensemble), windows, weather)
 
 
-def _labelled(values: Any, windows: Patches) -> xr.DataArray:
+def _labelled(values: Any, windows: Patches, weather: None) -> xr.DataArray:
     """(run, site, time) or (run, time, lat, lon) with coordinates; a single run loses its dimension."""
     dims = ("run", windows.time, *GRID) if windows.on_grid else ("run", SITE, windows.time)
     out = xr.DataArray(values, windows.coordinates | {"run": range(values.shape[0])}, dims)
+    return out if out.sizes["run"] > 1 else out.isel(run=0, drop=True)
+
+
+def _labelled_ahead(values: Any, windows: Patches, weather: GivenWeather | None) -> xr.DataArray:
+    """(run, places..., time, member, lead) with coordinates; a single run, and what is no member, lose their dimension.
+
+    One lead goes to its valid time.
+    """
+    places = GRID if windows.on_grid else (SITE,)
+    coords = windows.coordinates_ahead | {"run": range(values.shape[0])}
+    out = xr.DataArray(values, coords, ("run", *places, INIT, MEMBER, LEAD))
+    if not windows.several:
+        out = out.isel({LEAD: 0}, drop=True).drop_vars("valid_time").rename({INIT: windows.time})
+        beyond = ((windows.lead, 0) if dim == windows.time else (0, 0) for dim in out.dims)
+        padded = out.pad(dict(zip(out.dims, beyond, strict=True)), constant_values=np.nan)
+        out = padded.drop_vars(windows.time).assign_coords(windows.coordinates)
+    members = None if weather is None else weather.members
+    out = out.isel({MEMBER: 0}, drop=True) if members is None else out.assign_coords({MEMBER: members})
+    order = (windows.time,) if not windows.several else (INIT, LEAD)
+    out = out.transpose("run", MEMBER, *((*order, *GRID) if windows.on_grid else (SITE, *order)), missing_dims="ignore")
     return out if out.sizes["run"] > 1 else out.isel(run=0, drop=True)
 
 
@@ -165,16 +211,17 @@ def _described(values: xr.DataArray, forecaster: Forecaster, time: Hashable) -> 
     """The forecast under the target's name, with what it is and when it was issued."""
     attrs = dict(forecaster.target_attrs)
     name = attrs.get("long_name", forecaster.target)
-    attrs["long_name"] = f"{name}, forecast {forecaster.lead} days ahead"
+    attrs["long_name"] = f"{name}, forecast {', '.join(map(str, forecaster.leads))} days ahead"
     lead_time = np.timedelta64(forecaster.lead * 86400, "s")
+    single = {} if LEAD in values.dims else {LEAD: ((), lead_time, {"long_name": f"from init_time to {time}"})}
     return xr.Dataset(
         {forecaster.target: values.assign_attrs(attrs)},
-        {"lead_time": ((), lead_time, {"long_name": f"from init_time to {time}"})},
+        single,
         {
             "variant": forecaster.variant,
             "equations": forecaster.architecture.equations,
             "window": forecaster.window,
-            "lead": forecaster.lead,
+            "lead": forecaster.lead if len(forecaster.leads) == 1 else list(forecaster.leads),
             "drivers": " ".join(map(str, forecaster.features)),
         },
     )

@@ -10,12 +10,15 @@ import numpy as np
 
 from xdrought import files
 from xdrought.devices import copied_to
+from xdrought.forecast.forcing import GivenWeather, blocks_of
 from xdrought.windows.labelled import Patches
+from xdrought.windows.selection import SITE
 
 if TYPE_CHECKING:
     from torch import Tensor, device
 
     from xdrought.models.batches import Batch
+    from xdrought.windows.lead_weather import LeadWeather
     from xdrought.windows.tensors import ResidentCube
 
 
@@ -34,6 +37,12 @@ class Shards(Sequence["SiteShard"]):
         Where a shard's days are kept.
     sites_in_memory : int, optional
         Sites of a shard; by default there is one shard of all.
+    targets : numpy.ndarray, optional
+        (N, lead) scaled targets of several leads, NaN where there is none.
+    weather : GivenWeather, optional
+        The weather of the lead days.
+    by_lead : bool
+        Whether the network answers for leads, (N, lead), and not (N,).
 
     Raises
     ------
@@ -48,10 +57,15 @@ class Shards(Sequence["SiteShard"]):
         parts: Mapping[str, np.ndarray],
         device: device,
         sites_in_memory: int | None = None,
+        *,
+        targets: np.ndarray | None = None,
+        weather: GivenWeather | None = None,
+        by_lead: bool = False,
     ):
-        self.windows, self.device = windows, device
+        self.windows, self.device, self.targets = windows, device, targets
+        self.weather, self.by_lead = weather, by_lead
         self.vectors = None if vectors is None else vectors.to(device)
-        self._resident: tuple[int, ResidentCube] | None = None
+        self._resident: tuple[int, ResidentCube, LeadWeather | None] | None = None
         self._shards = [SiteShard(self, k, sites, parts) for k, sites in enumerate(self._blocks(sites_in_memory))]
 
     def __len__(self) -> int:
@@ -62,12 +76,39 @@ class Shards(Sequence["SiteShard"]):
 
     def cube(self, k: int) -> ResidentCube:
         """The resident days of shard k."""
+        return self._read(k)[0]
+
+    def ahead(self, k: int) -> LeadWeather | None:
+        """The weather of the lead days of shard k."""
+        return self._read(k)[1]
+
+    def _read(self, k: int) -> tuple[ResidentCube, LeadWeather | None]:
         if self._resident is None or self._resident[0] != k:
             self._resident = None  # let go first: never two in memory
-            cube = self.windows.to_torch(self.device, self._shards[k].sites)
+            shard = self._shards[k]
+            cube = self._with_targets(self.windows.to_torch(self.device, shard.sites), shard.windows)
+            weather = self._weather(cube, shard.sites)
             # batches are put together on the CPU, while a GPU computes
-            self._resident = k, replace(cube, cell=cube.cell.cpu(), start=cube.start.cpu())
-        return self._resident[1]
+            self._resident = k, replace(cube, cell=cube.cell.cpu(), start=cube.start.cpu()), weather
+        return self._resident[1:]
+
+    def _with_targets(self, cube: ResidentCube, windows: slice) -> ResidentCube:
+        """The targets on (N, lead) where the network answers for leads."""
+        import torch
+
+        if self.targets is not None:
+            return replace(cube, target=torch.from_numpy(self.targets[windows].astype("float32")).to(self.device))
+        if self.by_lead and cube.target is not None:
+            return replace(cube, target=cube.target[:, None])
+        return cube
+
+    def _weather(self, cube: ResidentCube, sites: slice | None) -> LeadWeather | None:
+        if self.weather is None:
+            return None
+        given = self.weather.given
+        given = given if given is None or sites is None else given.isel({SITE: sites})
+        blocks = blocks_of(given, self.windows)
+        return self.weather.source.weather(cube, None if blocks is None else np.asarray(blocks))
 
     def sums(self) -> dict[str, str]:
         """Sums of all that a training sees, as text; drivers are read shard by shard."""
@@ -76,10 +117,16 @@ class Shards(Sequence["SiteShard"]):
         chosen = [getattr(self[k], part).numpy() for k in n_shards for part in ("train", "val")]
         return {
             "drivers": files.digest(self.cube(k).cube.cpu().numpy() for k in n_shards),
-            "targets": files.digest(self.windows.targets),
+            "targets": files.digest(self.windows.targets if self.targets is None else self.targets),
             "split": files.digest(places, *chosen),
             "causality": files.digest("" if self.vectors is None else self.vectors.cpu().numpy()),
+            "forcing": "" if self.weather is None else self._sum_of_weather(self.weather),
         }
+
+    def _sum_of_weather(self, weather: GivenWeather) -> str:
+        source, given = weather.source, weather.given
+        values = np.zeros(0) if given is None else given.to_numpy()
+        return files.digest([np.frombuffer(source.kind.encode(), "uint8"), values])
 
     def _blocks(self, sites_in_memory: int | None) -> Iterator[slice | None]:
         if sites_in_memory is None:
@@ -106,16 +153,25 @@ class SiteShard:
         self.first_cell = 0 if sites is None else sites.start
         stop = len(windows) if sites is None else int(np.searchsorted(windows.cell, sites.stop))
         first = int(np.searchsorted(windows.cell, self.first_cell))
+        self.windows = slice(first, stop)
         self.cell, self.start = (torch.from_numpy(a[first:stop]) for a in (windows.cell, windows.start))
         inside = {part: parts[part][(parts[part] >= first) & (parts[part] < stop)] - first for part in ("train", "val")}
         self.train, self.val = (torch.from_numpy(inside[part]) for part in ("train", "val"))
 
-    def batch(self, index: Tensor) -> Batch:
-        """The windows at positions `index` of this shard."""
+    def batch(self, index: Tensor, seed: int = 0) -> Batch:
+        """The windows at positions `index` of this shard; `seed` draws a member of the weather of their lead days."""
         from xdrought.models.batches import Batch
+        from xdrought.windows.lead_weather import leads_known
 
-        cube, vectors = self.owner.cube(self.k), self.owner.vectors
+        cube, ahead, vectors = self.owner.cube(self.k), self.owner.ahead(self.k), self.owner.vectors
         assert cube.target is not None
         device = cube.cube.device
         causality = None if vectors is None else vectors[copied_to(cube.cell[index] + self.first_cell, device)]
-        return Batch(*cube.days(index), causality, cube.target[copied_to(index, device)])
+        target = cube.target[copied_to(index, device)]
+        if ahead is None:
+            return Batch(*cube.days(index), causality, target)
+        cell, last = (copied_to(each[index], device) for each in (cube.cell, cube.start + cube.window - 1))
+        weather = ahead.draw(cell, last, seed)
+        known = leads_known(weather)[:, [lead - 1 for lead in self.owner.windows.leads]]
+        target = target.masked_fill(~known, float("nan"))
+        return Batch(*cube.days(index), causality, target, weather.nan_to_num(0.0))

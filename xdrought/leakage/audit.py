@@ -47,7 +47,8 @@ def audit_leakage(
         The record that percentiles of the target are ranked against, where one is used beside the forecaster. By
         default it is the observations of the training days.
     forcing : xarray.Dataset, optional
-        Weather forecasts on (init_time, lead_time) that are used beside the drivers.
+        Weather forecasts on (init_time, lead_time) that are used beside the drivers, or with which the forecaster was
+        trained.
     threshold : AlarmThreshold, optional
         The probability from which on an alarm is given, with the forecasts and outcomes that it was chosen for.
     near_km : float
@@ -115,10 +116,11 @@ def audit_leakage(
             future_checks.check_future(audit),
             future_checks.check_other_drivers(audit),
             given_checks.check_issue_times(audit, ds, forcing),
+            given_checks.check_lead_weather(audit, forcing),
             given_checks.check_threshold(audit, threshold),
             split_checks.check_filled_gaps(audit),
             split_checks.check_repeated_days(audit),
-            training_checks.check_best_epoch(audit, batch_size, resolve_device(device)),
+            training_checks.check_best_epoch(audit, forcing, batch_size, resolve_device(device)),
         ),
     )
 

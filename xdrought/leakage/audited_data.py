@@ -149,7 +149,7 @@ def gather(ds: xr.Dataset, forecaster: Forecaster) -> Audit:
     time, target, used = forecaster.splits.time, forecaster.target, forecaster.target_inputs
     ds = known_names(ds, forecaster.settings, site=None, lat=None, lon=None).to_ours(ds)
     known = in_known_units(ds, [*forecaster.drivers, target], forecaster.units)
-    settings = (forecaster.size, forecaster.window, forecaster.lead)
+    settings = (forecaster.size, forecaster.window, forecaster.windows_lead())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of sites without windows: said in training
         windows = training_windows(known, target, forecaster.drivers, *settings, time, used)

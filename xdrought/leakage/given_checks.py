@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.forecast.lead_days import FORECASTS, WORDS
 from xdrought.leakage.audited_data import Audit, shown
 from xdrought.leakage.future_checks import COMMON, COPY, pairwise_correlation
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
@@ -61,6 +62,18 @@ def check_issue_times(audit: Audit, ds: xr.Dataset, forcing: xr.Dataset | None) 
     if not given and forcing is None:
         return Finding("issue times", ABSENT, looked_at, "no driver or forcing with a time of issue")
     return Finding("issue times", PASSED, looked_at, "issued on the day of issue or before")
+
+
+def check_lead_weather(audit: Audit, forcing: xr.Dataset | None) -> Finding:
+    """Where does the forecaster have the weather of the lead days from?"""
+    ahead = audit.forecaster.ahead
+    looked_at = "where the training had the weather of the lead days from"
+    if not ahead.future:
+        return Finding("weather ahead", ABSENT, looked_at, "nowhere: it is not used")
+    words = f"{', '.join(map(str, ahead.future))}: {WORDS[ahead.forcing]}"
+    if ahead.forcing == FORECASTS and forcing is None:
+        return Finding("weather ahead", UNKNOWN, looked_at, f"{words}, which are not given: give forcing=")
+    return Finding("weather ahead", PASSED, looked_at, words)
 
 
 def _driver_issue_times(audit: Audit, ds: xr.Dataset) -> Iterator[tuple[Hashable, int]]:

@@ -7,6 +7,7 @@ from itertools import permutations
 import numpy as np
 import xarray as xr
 
+from xdrought.forecast.driver_inputs import learnt_targets
 from xdrought.leakage.audited_data import Audit, shown
 from xdrought.leakage.future_checks import pairwise_correlation
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
@@ -19,7 +20,8 @@ ON_A_LINE = 5  # days
 def check_windows(audit: Audit) -> Finding:
     """Are these the data and the parts of the training? Otherwise nothing can be said."""
     settings, windows = audit.forecaster.settings, audit.windows
-    found = {part: len(audit.splits_of(windows.data).windows(windows, part)) for part in PARTS}
+    parts, _ = learnt_targets(windows, audit.splits_of(windows.data), audit.forecaster.target_inputs)
+    found = {part: len(index) for part, index in parts.items()}
     stored = {part: settings.get(f"{part}_windows") for part in PARTS}
     looked_at = "number of windows in each part, as the training counted them"
     numbers = {f"{part} windows": count for part, count in found.items()}

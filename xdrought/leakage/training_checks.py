@@ -11,6 +11,10 @@ import xarray as xr
 
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.driver_inputs import degrees_of_places
+from xdrought.forecast.ensemble import seed_of_run
+from xdrought.forecast.forcing import Forcing, resolve
+from xdrought.forecast.lead_days import FORECASTS, NONE
+from xdrought.forecast.shards import Shards
 from xdrought.leakage.audited_data import ALLOWED, FORBIDDEN, Audit, names_of_places, shown
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
 from xdrought.scaling import fit_scaling
@@ -18,12 +22,15 @@ from xdrought.scaling import fit_scaling
 SAME_LOSS = 1e-3  # relative; devices and number formats round differently
 
 
-def check_best_epoch(audit: Audit, batch_size: int, device: Any) -> Finding:
+def check_best_epoch(audit: Audit, forcing: xr.Dataset | None, batch_size: int, device: Any) -> Finding:
     """The lowest validation loss of the training, and the loss of the kept weights in validation and test."""
     looked_at = "loss of the kept weights in validation and in test, beside the one that the training stored"
-    history = audit.forecaster.history
+    history, kind = audit.forecaster.history, audit.forecaster.ahead.forcing
+    if kind == FORECASTS and forcing is None:
+        return Finding("best epoch", UNKNOWN, looked_at, "weather forecasts that are not given: give forcing=")
     stored = history.val_loss.min("epoch").to_numpy()
-    losses = {part: _losses(audit, part, batch_size, device) for part in ("val", "test")}
+    given = forcing if kind == FORECASTS else None if kind == NONE else kind
+    losses = {part: _losses(audit, part, given, batch_size, device) for part in ("val", "test")}
     numbers = {"stored": float(stored[0]), **{f"in {part}": float(loss[0]) for part, loss in losses.items()}}
     same = {part: np.isclose(loss, stored, rtol=SAME_LOSS, atol=0) for part, loss in losses.items()}
     if same["val"].all():
@@ -33,28 +40,36 @@ def check_best_epoch(audit: Audit, batch_size: int, device: Any) -> Finding:
     return Finding("best epoch", UNKNOWN, looked_at, "neither validation nor test part of these data", numbers)
 
 
-def _losses(audit: Audit, part: str, batch_size: int, device: Any) -> np.ndarray:
-    """(run,) mean squared error of scaled values over the windows of a part, NaN without any."""
+def _losses(audit: Audit, part: str, forcing: Forcing, batch_size: int, device: Any) -> np.ndarray:
+    """(run,) mean loss of scaled values over the windows of a part, as in training; NaN without any."""
     import torch
 
-    from xdrought.models.batches import run
+    from xdrought.models.training import Training, TrainingConfig
     from xdrought.models.zoo import network_of
 
-    forecaster = audit.forecaster
-    index = audit.splits_of(audit.windows.data).windows(audit.windows, part)
-    if not len(index):
+    forecaster, windows = audit.forecaster, audit.windows
+    splits = audit.splits_of(windows.data)
+    parts, targets = driver_inputs.learnt_targets(windows, splits, forecaster.target_inputs)
+    if not len(parts[part]):
         return np.full(forecaster.runs, np.nan)
-    windows = audit.windows.with_data(forecaster.scaling.apply(audit.windows.data))
-    degrees = None
+    vectors = None
     if forecaster.causality is not None:
         rows = degrees_of_places(windows, forecaster.causality, forecaster.drivers)
-        degrees = torch.from_numpy(rows.reshape(-1, rows.shape[-1])).to(device)
-    every = windows.to_torch(device)
-    chosen = torch.from_numpy(index).to(device)
-    some = type(every)(every.cube, every.cell[chosen], every.start[chosen], None, every.window, every.size)
-    truth = windows.targets[index].astype("float32")
+        vectors = torch.from_numpy(rows.reshape(-1, rows.shape[-1]))
+    scaling = forecaster.scaling
+    shards = Shards(
+        windows.with_data(scaling.apply(windows.data)),
+        vectors,
+        {"train": parts[part][:0], "val": parts[part]},
+        device,
+        targets=None if targets is None else scaling.forward_values(targets, forecaster.target),
+        weather=resolve(forcing, forecaster.ahead, windows, forecaster.units, scaling, splits),
+        by_lead=bool(forecaster.architecture.leads),
+    )
+    config, seed = TrainingConfig(batch_size=batch_size), int(forecaster.settings["seed"])
     networks = (network_of(forecaster.architecture, weights, device) for weights in forecaster.weights)
-    return np.array([np.mean((run(net, some, degrees, batch_size).numpy() - truth) ** 2) for net in networks])
+    trainings = (Training(net, shards, config, seed_of_run(seed, k)) for k, net in enumerate(networks))
+    return np.array([training.validation_loss() for training in trainings])
 
 
 SAME = 1e-6  # of a standard deviation, or of a correlation: the same number computed again, not a similar one
@@ -66,7 +81,8 @@ OPTIONS = {  # of a method of the degree, told in its attributes
 
 def check_scaling(audit: Audit) -> Finding:
     """Means and spreads of the training days, or of more?"""
-    scaling, data = audit.forecaster.scaling, audit.windows.data
+    scaling = audit.forecaster.scaling
+    data = driver_inputs.learnt_data(audit.windows, audit.forecaster.target_inputs)
     names = [*audit.windows.drivers, audit.target]
     looked_at = f"mean and standard deviation of {len(names)} variables"
     held = np.stack([scaling.mean.sel(variable=names).to_numpy(), scaling.std.sel(variable=names).to_numpy()])

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
-from xdrought.models.resattcaurec import FramewiseNetwork
+from xdrought.models.lead_days import LeadDaysNetwork
+from xdrought.models.resattcaurec import FramewiseNetwork, State
 
 if TYPE_CHECKING:
+    from xdrought.windows.lead_weather import LeadWeather
     from xdrought.windows.tensors import ResidentCube
 
 
@@ -30,7 +32,9 @@ class Batch:
     causality : torch.Tensor or None
         (N, n_causal).
     target : torch.Tensor
-        (N,).
+        (N,), or (N, leads) with NaN where a lead has none.
+    ahead : torch.Tensor or None
+        (N, lead, variable) the weather of the lead days, for networks that read it.
     """
 
     frames: Tensor
@@ -38,6 +42,7 @@ class Batch:
     counts: Tensor
     causality: Tensor | None
     target: Tensor
+    ahead: Tensor | None = None
 
 
 class Shard(Protocol):
@@ -51,7 +56,8 @@ class Shard(Protocol):
     def train(self) -> Tensor: ...
     @property
     def val(self) -> Tensor: ...
-    def batch(self, index: Tensor) -> Batch: ...
+    def batch(self, index: Tensor, seed: int = 0) -> Batch:
+        """The windows at some positions; `seed` draws the member of the lead days' weather where there are several."""
 
 
 class SharedDays(nn.Module):
@@ -61,11 +67,20 @@ class SharedDays(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, frames: Tensor, position: Tensor, counts: Tensor, causality: Tensor | None) -> Tensor:
-        """The fields of a :class:`Batch` to (N,)."""
+    def forward(
+        self,
+        frames: Tensor,
+        position: Tensor,
+        counts: Tensor,
+        causality: Tensor | None,
+        ahead: Tensor | None = None,
+    ) -> Tensor:
+        """The fields of a :class:`Batch` to (N,), and of several leads or quantiles to (N, ...)."""
         if not isinstance(self.network, FramewiseNetwork):
             return self.network(frames[position], causality)
         z = self.network.encode(frames, counts)  # [F, n_features]
+        if isinstance(self.network, LeadDaysNetwork):
+            return self.network.recur(z[position], causality, ahead)
         return self.network.recur(z[position], causality)
 
 
@@ -82,8 +97,17 @@ DAYS = 2**18  # days of cells whose codes are held at a time
 
 
 @torch.no_grad()
-def run(network: nn.Module, windows: ResidentCube, causality: Tensor | None, batch_size: int = 512) -> Tensor:
-    """Output of the network in evaluation mode for every window, (N,) on the CPU.
+def run(
+    network: nn.Module,
+    windows: ResidentCube,
+    causality: Tensor | None,
+    batch_size: int = 512,
+    ahead: LeadWeather | None = None,
+) -> Tensor:
+    """Output of the network in evaluation mode for every window, on the CPU: (N,), of quantiles (N, quantile).
+
+    A network that goes on over the lead days gives (N, member, lead[, quantile]); each window is read once for all
+    members.
 
     Every batch has the same shape (the last is filled up with repeats), so a window's number does not depend,
     to the last bit, on which other windows there are.
@@ -98,13 +122,15 @@ def run(network: nn.Module, windows: ResidentCube, causality: Tensor | None, bat
         (cells, n_causal), indexed by the windows' cell.
     batch_size : int
         Windows at a time; on a GPU eight times as many maps.
+    ahead : LeadWeather, optional
+        Weather of the lead days, by the windows' cell and last day.
     """
     network.eval()
     n_maps = MAPS if windows.cube.device.type == "cpu" else 8 * batch_size
     if not isinstance(network, FramewiseNetwork):
         every = torch.arange(len(windows), device=windows.start.device)
         return _in_batches(lambda part: network(windows.gather(part)), every, n_maps).cpu()
-    parts = [_by_frame(network, part, causality, batch_size, n_maps) for part in _groups_of_cells(windows)]
+    parts = [_by_frame(network, part, causality, batch_size, n_maps, ahead) for part in _groups_of_cells(windows)]
     return torch.cat(parts).cpu() if parts else torch.empty(0)
 
 
@@ -119,7 +145,12 @@ def _groups_of_cells(windows: ResidentCube) -> Iterator[ResidentCube]:
 
 
 def _by_frame(
-    network: FramewiseNetwork, windows: ResidentCube, causality: Tensor | None, batch_size: int, n_maps: int
+    network: FramewiseNetwork,
+    windows: ResidentCube,
+    causality: Tensor | None,
+    batch_size: int,
+    n_maps: int,
+    ahead: LeadWeather | None,
 ) -> Tensor:
     """Encode the days that some window holds, once each, then run the recurrence over the codes."""
     offsets = torch.arange(windows.window, device=windows.start.device)
@@ -135,9 +166,24 @@ def _by_frame(
     codes = _in_batches(lambda part: network.encode(maps.gather(part)[:, 0]), each, n_maps)  # [days, n_features]
 
     def recur(part: Tensor) -> Tensor:
-        return network.recur(codes[position[part]], None if causality is None else causality[windows.cell[part]])
+        cell = windows.cell[part]
+        of_places = None if causality is None else causality[cell]
+        if not isinstance(network, LeadDaysNetwork):
+            return network.recur(codes[position[part]], of_places)
+        state = network.read(codes[position[part]], of_places)
+        if ahead is None:
+            return network.answer_ahead(state)[:, None]
+        last = windows.start[part] + windows.window - 1
+        members = [ahead.of_member(cell, last, k) for k in range(ahead.n_members)]
+        answers = network.answer_ahead(_repeated(state, len(members)), torch.cat(members))
+        return answers.unflatten(0, (len(members), len(part))).transpose(0, 1)
 
     return _in_batches(recur, torch.arange(len(windows), device=day.device), batch_size)
+
+
+def _repeated(state: State, n: int) -> State:
+    """The state `n` times, one after the other."""
+    return State(*([each.repeat(n, 1) for each in layers] for layers in state))
 
 
 def _in_batches(function: Callable[[Tensor], Tensor], index: Tensor, n: int) -> Tensor:

@@ -26,9 +26,11 @@ frame n. Only batch normalisation uses it (:mod:`xdrought.models.norm`); leave i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from xdrought.models.norm import BatchNorm2d, Counted, Stack
 
@@ -199,6 +201,14 @@ class Dropout(nn.Dropout):
         return x * torch.empty_like(x).bernoulli_(kept, generator=self.generator).div_(kept)
 
 
+class State(NamedTuple):
+    """What a recurrence carries from day to day: h_t and c_t of each layer, and its c_0, each (N, units)."""
+
+    h: list[Tensor]
+    c: list[Tensor]
+    c0: list[Tensor]
+
+
 class CausalRecurrence(nn.Module):
     """The CauRec module: stacked LSTM cells that differ from torch's LSTM only in c_0.
 
@@ -236,16 +246,24 @@ class CausalRecurrence(nn.Module):
         self.step = STEPS[equations if n_causal else "paper"]
         self.dropout = Dropout(dropout)
 
-    def forward(self, z: Tensor, causality: Tensor | None = None) -> Tensor:
-        """(N, S, n_features) and (N, n_causal) to the last h of the top layer, (N, widths[-1])."""
+    def start(self, z: Tensor, causality: Tensor | None = None) -> State:
+        """h_0 and c_0 for windows z (N, S, n_features) with causality (N, n_causal)."""
         h = [z.new_zeros(len(z), n) for n in self.widths]  # h_0 of each layer, [N, units]
         c0 = list(h) if self.initial is None else [layer(causality) for layer in self.initial]  # Eq. 6, first line
-        c = list(c0)
+        return State(h, list(c0), c0)
+
+    def go_on(self, z: Tensor, state: State) -> State:
+        """The state after some more days z (N, S, n_features)."""
+        h, c, c0 = list(state.h), list(state.c), state.c0
         for x in z.unbind(1):  # x_t: [N, n_features]
             for k, cell in enumerate(self.cells):
                 h[k], c[k] = map(self.dropout, self.step(cell, x, h[k], c[k], c0[k]))
                 x = h[k]  # the layer above reads h_t of this one, [N, units]
-        return h[-1]
+        return State(h, c, c0)
+
+    def forward(self, z: Tensor, causality: Tensor | None = None) -> Tensor:
+        """(N, S, n_features) and (N, n_causal) to the last h of the top layer, (N, widths[-1])."""
+        return self.go_on(z, self.start(z, causality)).h[-1]
 
 
 # --- the whole network, Figure 1a ---------------------------------------------------------------------------------
@@ -281,6 +299,17 @@ class FramewiseNetwork(nn.Module):
         return self.recur(z.unflatten(0, (n, window)), causality)  # [N, S, n_features] to [N]
 
 
+class InOrder(nn.Module):
+    """Numbers that never cross, (..., Q): the middle one as it is, the others by positive steps away from it."""
+
+    def forward(self, raw: Tensor) -> Tensor:
+        middle = raw.shape[-1] // 2
+        centre = raw[..., middle : middle + 1]
+        above = centre + softplus(raw[..., middle + 1 :]).cumsum(-1)
+        below = centre - softplus(raw[..., :middle]).flip(-1).cumsum(-1).flip(-1)
+        return torch.cat([below, centre, above], -1)
+
+
 class RecurrentNetwork(FramewiseNetwork):
     """ResAttCauRec, and every ablation with a recurrence: encoder, recurrence, and two linear layers as the head.
 
@@ -292,6 +321,8 @@ class RecurrentNetwork(FramewiseNetwork):
         See :class:`FramewiseNetwork`.
     n_features, n_causal, widths, equations, dropout
         See :class:`CausalRecurrence`.
+    n_quantiles : int
+        0 gives one number for each window, as in the paper, more that many quantiles in growing order.
     """
 
     def __init__(
@@ -302,19 +333,29 @@ class RecurrentNetwork(FramewiseNetwork):
         widths: Sequence[int],
         equations: str,
         dropout: float,
+        n_quantiles: int = 0,
     ):
         super().__init__(encoder)
-        self.n_causal = n_causal
+        self.n_causal, self.n_quantiles = n_causal, n_quantiles
         self.recurrence = CausalRecurrence(n_features, n_causal, widths, equations, dropout)
         half = max(1, widths[-1] // 2)
-        self.head = nn.Sequential(nn.Linear(widths[-1], half), nn.Linear(half, 1))
+        self.head = nn.Sequential(nn.Linear(widths[-1], half), nn.Linear(half, max(1, n_quantiles)))
+        self.in_order = InOrder()
 
     def recur(self, z: Tensor, causality: Tensor | None = None) -> Tensor:
+        return self.answer(self.read(z, causality).h[-1])  # [N, S, n_features] to [N, widths[-1]] to [N]
+
+    def read(self, z: Tensor, causality: Tensor | None = None) -> State:
+        """The state after the windows z (N, S, n_features)."""
         if self.n_causal and (causality is None or causality.shape != (len(z), self.n_causal)):
             given = "none" if causality is None else tuple(causality.shape)
             raise ValueError(f"this network needs causality {(len(z), self.n_causal)}, found {given}")
-        h = self.recurrence(z, causality)  # [N, S, n_features] to [N, widths[-1]]
-        return self.head(h).squeeze(1)  # [N, 1] to [N]
+        return self.recurrence.go_on(z, self.recurrence.start(z, causality))
+
+    def answer(self, h: Tensor) -> Tensor:
+        """What the head says of h (..., widths[-1]): (...), or (..., n_quantiles)."""
+        out = self.head(h)
+        return self.in_order(out) if self.n_quantiles else out.squeeze(-1)
 
 
 class LinearNetwork(FramewiseNetwork):

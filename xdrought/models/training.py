@@ -1,4 +1,4 @@
-"""The training loop on tensors: Adam on the mean squared error, keeping the weights of the best validation epoch.
+"""The training loop on tensors: Adam on the squared error or the pinball loss, keeping the best validation epoch.
 
 Every random draw is a function of (seed, epoch, step) and comes from the training's own generators. A training that
 continues from a checkpoint therefore needs no random state and draws the same numbers, and trainings in several threads
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import relu
 from torch.nn.parallel import DistributedDataParallel
 
 from xdrought.models.batches import Batch, Shard, SharedDays, cut
@@ -82,6 +83,8 @@ class TrainingConfig:
         Compile the encoder; used on a GPU only.
     save_every : int
         Batches between two checkpoints within an epoch.
+    quantiles : tuple of float
+        Levels of the quantiles that the network gives, for the pinball loss; none for the squared error.
     """
 
     epochs: int = 50
@@ -92,6 +95,7 @@ class TrainingConfig:
     mixed_precision: bool = False
     compile: bool = False
     save_every: int = 100
+    quantiles: tuple[float, ...] = ()
 
 
 @dataclass
@@ -173,7 +177,8 @@ class Training:
         """
         while self.epoch < self.config.epochs:
             for k, index in self._remaining_batches():
-                loss = self._learn(self.shards[k].batch(index.tensor_split(world())[rank()]), len(index))
+                mine, seed = index.tensor_split(world())[rank()], _seed_of(self.seed, "member", self.epoch, self.step)
+                loss = self._learn(self.shards[k].batch(mine, seed), len(index))
                 self.total += loss * len(index)
                 self.step += 1
                 on_batch(loss)
@@ -203,22 +208,29 @@ class Training:
         yield from batches[self.step :]
 
     def _learn(self, batch: Batch, n: int) -> Tensor:
-        """Take one step of Adam on this process's part of a batch of `n` windows; gives the part of the loss."""
+        """Take one step of Adam on this process's part of a batch of `n` windows; gives its part of the mean loss."""
         self.network.train()
         self.dropout_generator.manual_seed(_seed_of(self.seed, "dropout", self.epoch, self.step, rank()))
-        loss = world() * self._squared_error(batch) / n  # DistributedDataParallel takes the mean over processes
+        if batch.target.ndim > 1:
+            n = max(1, int(all_sum(_n_known(batch.target))))
+        loss = world() * self._error(batch) / n  # DistributedDataParallel takes the mean over processes
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return loss.detach().double() / world()
 
-    def _squared_error(self, batch: Batch) -> Tensor:
-        """Sum of the squared errors over the windows of a batch."""
+    def _error(self, batch: Batch) -> Tensor:
+        """Sum of the loss over the known targets of a batch."""
         model = self.model if self.network.training else self.model_here
         mixed = self.config.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            output = model(batch.frames, batch.position, batch.counts, batch.causality)
-        return (output.to(batch.target.dtype) - batch.target).square().sum()
+            output = model(batch.frames, batch.position, batch.counts, batch.causality, batch.ahead)
+        output, levels = output.to(batch.target.dtype), self.config.quantiles
+        # a single target is there, or spoils the loss
+        known = batch.target.isfinite() if batch.target.ndim > 1 else None
+        target = batch.target if known is None else batch.target.where(known, 0.0)
+        error = pinball(output, target, levels) if levels else (output - target).square()
+        return (error if known is None else error * known).sum()
 
     def epoch_total(self) -> float:
         """Sum of the squared errors of the batches done in this epoch, over all processes."""
@@ -260,15 +272,16 @@ class Training:
 
     @torch.no_grad()
     def validation_loss(self) -> float:
-        """Mean squared error over the validation windows, in evaluation mode."""
+        """Mean loss over the known targets of the validation windows, in evaluation mode."""
         self.network.eval()
-        total, count = self._zero(), 0
+        total, count = self._zero(), self._zero()
         for shard in self.shards:
-            count += len(shard.val)
             for part in shard.val.tensor_split(world())[rank()].split(self.config.batch_size):
                 if len(part):
-                    total += self._squared_error(shard.batch(part))
-        return self._over_processes(total) / count
+                    batch = shard.batch(part, _seed_of(self.seed, "member", "val"))
+                    total += self._error(batch)
+                    count += _n_known(batch.target)
+        return self._over_processes(total) / self._over_processes(count)
 
     def _cause(self) -> str:
         """Say why a loss is not finite."""
@@ -284,6 +297,21 @@ class Training:
                     if tensor is not None and not tensor.isfinite().all():
                         return f"some window holds {name} that are not finite; look for inf or NaN in the data"
         return f"the weights grew without bound; use a learning rate below {self.config.learning_rate:g}"
+
+
+def pinball(output: Tensor, target: Tensor, levels: Sequence[float]) -> Tensor:
+    """Mean over the quantiles of the pinball loss, (...), of output (..., quantile) for target (...).
+
+    It is least, on average, where each output is the quantile of its level (Koenker and Bassett 1978).
+    """
+    level = output.new_tensor(levels)
+    above = target[..., None] - output
+    return (level * relu(above) + (1 - level) * relu(-above)).mean(-1)
+
+
+def _n_known(target: Tensor) -> Tensor:
+    """How many targets of a batch are there; of single ones all."""
+    return target.isfinite().sum() if target.ndim > 1 else torch.tensor(len(target), device=target.device)
 
 
 def _least() -> int:

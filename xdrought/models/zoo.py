@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from xdrought.models.lead_days import LeadDaysNetwork
 from xdrought.models.norm import Stack
 from xdrought.models.resattcaurec import CBAM, STEPS, CentreMean, FrameEncoder, LinearNetwork, RecurrentNetwork
 from xdrought.models.unet import UNet
@@ -22,7 +23,12 @@ _DROPOUT = {"paper": 0.0, "released": 0.2}  # the paper names none, the released
 
 @dataclass(frozen=True)
 class Architecture:
-    """All that the shape and equations of a network depend on; see :func:`xdrought.models.build`."""
+    """All that the shape and equations of a network depend on; see :func:`xdrought.models.build`.
+
+    `leads` are the lead days that a :class:`~xdrought.models.lead_days.LeadDaysNetwork` answers for, none for the
+    paper's network; `future` the positions of the drivers known for them; `n_quantiles` how many quantiles are told, 0
+    for one number.
+    """
 
     variant: str = "ResAttCauRec"
     n_features: int = 12
@@ -32,13 +38,19 @@ class Architecture:
     equations: str = "paper"
     widths: tuple[int, ...] = (64, 128)
     dropout: float | None = None
+    leads: tuple[int, ...] = ()
+    future: tuple[int, ...] = ()
+    n_quantiles: int = 0
 
 
 def _recurrent(spec: Architecture, encoder: Callable[[Architecture], nn.Module], causal: bool) -> nn.Module:
     """An encoder and a recurrence."""
     dropout = _DROPOUT[spec.equations] if spec.dropout is None else spec.dropout
     n_causal = spec.n_causal if causal else None
-    return RecurrentNetwork(encoder(spec), spec.n_features, n_causal, spec.widths, spec.equations, dropout)
+    sizes = (n_causal, spec.widths, spec.equations, dropout, spec.n_quantiles)
+    if spec.leads:
+        return LeadDaysNetwork(encoder(spec), spec.n_features, *sizes, leads=spec.leads, future=spec.future)
+    return RecurrentNetwork(encoder(spec), spec.n_features, *sizes)
 
 
 def _linear(spec: Architecture, encoder: Callable[[Architecture], nn.Module]) -> nn.Module:
@@ -71,15 +83,16 @@ def _unet(spec: Architecture) -> nn.Module:
 
 @dataclass(frozen=True)
 class Variant:
-    """How to make a network, whether it takes the causality degree, and its published widths."""
+    """How to make a network, whether it takes the causality degree, its published widths, and whether it recurs."""
 
     make: Callable[[Architecture], nn.Module]
     causal: bool = False
     widths: tuple[int, ...] = (64, 128)
+    recurrent: bool = False
 
 
 def _row(encoder: Callable[[Architecture], nn.Module], causal: bool) -> Variant:
-    return Variant(partial(_recurrent, encoder=encoder, causal=causal), causal)
+    return Variant(partial(_recurrent, encoder=encoder, causal=causal), causal, recurrent=True)
 
 
 _attentive, _plain = partial(_residual, attention=True), partial(_residual, attention=False)
@@ -168,12 +181,17 @@ def architecture(
     equations: str,
     widths: Sequence[int] | None,
     dropout: float | None,
+    leads: tuple[int, ...] = (),
+    future: tuple[int, ...] = (),
+    n_quantiles: int = 0,
 ) -> Architecture:
-    """The arguments of `build` as a checked value, with the published widths where none are given."""
+    """The arguments of `build`, and what is asked ahead, as a checked value, with the published widths by default."""
     if variant not in VARIANTS:
         raise ValueError(f"variant={variant!r} is unknown; choose one of {list(VARIANTS)}")
     widths = VARIANTS[variant].widths if widths is None else tuple(widths)
-    spec = Architecture(variant, n_features, n_causal, size, window, equations, widths, dropout)
+    spec = Architecture(
+        variant, n_features, n_causal, size, window, equations, widths, dropout, leads, future, n_quantiles
+    )
     check_architecture(spec)
     return spec
 
@@ -246,3 +264,17 @@ def check_architecture(spec: Architecture) -> None:
         raise ValueError(f"{wrong or 'widths=()'}; sizes are whole numbers of at least 1")
     if spec.dropout is not None and not 0 <= spec.dropout < 1:
         raise ValueError(f"dropout={spec.dropout!r}; it is a share, 0 or more and below 1")
+    if (spec.leads or spec.n_quantiles) and not VARIANTS[spec.variant].recurrent:
+        able = [name for name, variant in VARIANTS.items() if variant.recurrent]
+        raise ValueError(
+            f"variant={spec.variant!r} has no recurrence, so that it gives one value for one lead; for several leads, "
+            f"for future or for quantiles choose one of {able}"
+        )
+    grows = all(isinstance(lead, int) and lead >= 1 for lead in spec.leads) and list(spec.leads) == sorted(
+        set(spec.leads)
+    )
+    there = all(isinstance(k, int) and 0 <= k < spec.n_features for k in spec.future)
+    if not grows or not there or (spec.future and not spec.leads) or spec.n_quantiles < 0:
+        raise ValueError(
+            f"leads={spec.leads}, future={spec.future}, n_quantiles={spec.n_quantiles} do not fit together"
+        )

@@ -3,6 +3,7 @@
 from xdrought.verification.alarms import alarms
 from xdrought.verification.differences import compare_models
 from xdrought.verification.event_matching import match_events
+from xdrought.verification.lead_times import select_lead
 from xdrought.verification.probability import occurrence_scores, probability_scores
 from xdrought.verification.references import (
     climatology_forecast,
@@ -26,6 +27,7 @@ __all__ = [
     "onset_skill",
     "persistence_forecast",
     "probability_scores",
+    "select_lead",
     "to_table",
     "verify",
 ]

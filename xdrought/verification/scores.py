@@ -16,6 +16,7 @@ from xdrought.provenance import recorded
 from xdrought.verification import paired_days
 from xdrought.verification.contingency import class_scores
 from xdrought.verification.intervals import Bootstrap, collect_sums, score_tables
+from xdrought.verification.lead_times import for_each_lead, has_leads
 from xdrought.verification.paired_days import REFERENCES, Forecast
 from xdrought.verification.references import Lead
 from xdrought.verification.run_scores import pooled_by_run, summarise_runs
@@ -48,7 +49,8 @@ def verify(
     Parameters
     ----------
     forecast : xarray.DataArray, xarray.Dataset or mapping of DataArrays
-        ([site,] time[, run]) at the valid time. A Dataset is searched for the observation's name; a mapping
+        ([site,] time[, run]) at the valid time, or ([site,] init_time, lead_time[, run]). A Dataset is
+        searched for the observation's name; a mapping
         compares several models, which are named by its keys. Runs are averaged (ensemble mean). Computed at once.
         A forecast of :func:`xdrought.predict`, which says what part each day belongs to, is scored on its test part.
     observed : xarray.DataArray
@@ -95,6 +97,7 @@ def verify(
         once, with ``_run_mean`` (model) and ``_run_interval`` (model, bound), Student's t over runs.
         `n_days` (site) counts the days that were scored, `n_forecast_days` those with forecast and observation.
         Attribute `interval` says what was resampled, or why the intervals are NaN. Models come first, references last.
+        Of a forecast for several leads everything is on `lead_time`, too: each lead is scored by itself.
 
     Raises
     ------
@@ -131,6 +134,12 @@ def verify(
     >>> scores.attrs["interval"]
     '95 % block bootstrap of one site, blocks of 1/12 of a record, 30 steps or more'
     """
+    several = forecast.values() if isinstance(forecast, dict) else [forecast]
+    if any(has_leads(model) for model in several):
+        options = {"references": references, "drivers": drivers, "matching": matching, "lead": lead, "train": train}
+        options |= {"window": window, "n_boot": n_boot, "confidence": confidence, "block_length": block_length}
+        options |= {"seed": seed, "site": site, "time": time, "run": run}
+        return for_each_lead(forecast, time, lambda one: verify(one, observed, **options))
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     models, beside, truth = paired_days.prepare(
         _test_days(forecast, time),

@@ -19,7 +19,8 @@ from xdrought.windows.selection import (
     PATCH,
     SITE,
     Arranged,
-    Span,
+    Lead,
+    are_several,
     arrange,
     check_lengths,
     corner,
@@ -42,7 +43,7 @@ def patches(
     drivers: Sequence[Hashable] | None = None,
     size: int | None = None,
     window: int = 15,
-    lead: int | Span = 7,
+    lead: Lead = 7,
     require_target: bool | None = None,
     site: Hashable | None = None,
     lat: Hashable | None = None,
@@ -69,11 +70,13 @@ def patches(
         cell.
     window : int
         Days of input.
-    lead : int or timedelta
-        Days from the last day of input to the target, as a number or a timedelta of Python, numpy or pandas.
+    lead : int, timedelta or sequence of them
+        Days from the last day of input to the target, as a number or a timedelta of Python, numpy or pandas. Several,
+        e.g. ``range(1, 15)``, give every window a target for each, on ``lead_time``.
     require_target : bool, optional
-        Whether a window counts only where its target is known; the default is True when there is a `target`.
-        Otherwise windows reach to the last day of the record, and valid times `lead` days beyond.
+        Whether a window counts only where its target is known, of several leads at one of them; the default is True
+        when there is a `target`. Otherwise windows reach to the last day of the record, and valid times `lead` days
+        beyond.
     site, lat, lon : hashable, optional
         What the data call these dimensions or coordinates. By default ``site``, ``lat`` and ``lon``, or where these
         are not there, what CF attributes say (``cf_role`` "timeseries_id", ``standard_name`` or ``units``).
@@ -122,7 +125,7 @@ def make_patches(
     drivers: Sequence[Hashable] | None,
     size: int | None,
     window: int,
-    lead: int | Span,
+    lead: Lead,
     require_target: bool | None,
     time: Hashable,
 ) -> Patches:
@@ -131,8 +134,8 @@ def make_patches(
     if require_target and target is None:
         raise ValueError("require_target=True without a target; name the target variable")
     arranged = arrange(ds, target, drivers, size, time)
-    window, lead = check_lengths(window, lead, arranged.data.sizes[time], require_target)
-    return Patches(arranged, target, window, lead, require_target, time)
+    window, leads = check_lengths(window, lead, arranged.data.sizes[time], require_target)
+    return Patches(arranged, target, window, leads if are_several(lead) else leads[0], require_target, time)
 
 
 class Patches:
@@ -145,8 +148,14 @@ class Patches:
     ----------
     data : xarray.Dataset
         Drivers and target on the dimensions and the daily axis that the windows are cut from.
-    drivers, target, size, window, lead, time
+    drivers, target, size, window, time
         As given to :func:`patches`.
+    lead : int
+        Days to the target, of several leads the longest.
+    leads : tuple of int
+        All of them.
+    several : bool
+        Whether targets have the dimension `lead_time`.
     """
 
     def __init__(
@@ -154,12 +163,14 @@ class Patches:
         arranged: Arranged,
         target: Hashable | None,
         window: int,
-        lead: int,
+        lead: int | tuple[int, ...],
         require_target: bool,
         time: Hashable,
     ):
         self.data, self.drivers, self.size = arranged.data, arranged.drivers, arranged.size
-        self.on_grid, self.target, self.window, self.lead = arranged.on_grid, target, window, lead
+        self.several = isinstance(lead, tuple)
+        self.leads = lead if isinstance(lead, tuple) else (lead,)
+        self.on_grid, self.target, self.window, self.lead = arranged.on_grid, target, window, self.leads[-1]
         self.require_target, self.time = require_target, time
         self.names = DimensionNames()
 
@@ -171,7 +182,7 @@ class Patches:
         return (
             f"<xdrought.Patches of {where}, {self.data.sizes[self.time]} days>\n"
             f"  inputs  {self.window} days x {len(self.drivers)} drivers x {self.size} x {self.size} cells\n"
-            f"  target  {self.target!r}, {self.lead} days after the last input day\n"
+            f"  target  {self.target!r}, {', '.join(map(str, self.leads))} days after the last input day\n"
             f"  drivers {', '.join(map(str, self.drivers))}"
         )
 
@@ -187,11 +198,18 @@ class Patches:
             inputs.rename(dict(zip(GRID, PATCH, strict=True))) if self.on_grid else inputs.isel({SITE: 0}, drop=True)
         )
         out = xr.Dataset({"inputs": inputs.transpose(self.time, "variable", *PATCH)})
+        ahead = ("lead_time",) if self.several else ()
         if self.target is not None:
-            out["target"] = ((), self.targets[i], self.data[self.target].attrs)
+            out["target"] = (ahead, self.targets[i], self.data[self.target].attrs)
         place = {d: self.data[d].data.ravel()[k] for d, k in self._place(i).items() if d in self.data.coords}
-        stamps = {"init_time": self._last_day(i), "valid_time": self._last_day(i) + self.lead}
-        return self.names.to_theirs(out.assign_coords(place | {name: self.times[day] for name, day in stamps.items()}))
+        last = self._last_day(i)
+        stamps = {name: self.times[day] for name, day in {"init_time": last, "valid_time": last + self.lead}.items()}
+        if self.several:
+            stamps |= {
+                "valid_time": (ahead, self.times[[last + lead for lead in self.leads]]),
+                "lead_time": pd.to_timedelta(self.leads, unit="D"),
+            }
+        return self.names.to_theirs(out.assign_coords(place | stamps))
 
     @property
     def cell(self) -> np.ndarray:
@@ -205,7 +223,7 @@ class Patches:
 
     @property
     def valid_day(self) -> np.ndarray:
-        """Index of each window's valid time in `times`, (N,)."""
+        """Index of each window's valid time in `times`, of several leads the longest, (N,)."""
         return self.start + self.window - 1 + self.lead
 
     @cached_property
@@ -223,15 +241,27 @@ class Patches:
         coords = {name: da.variable for name, da in self.data.coords.items() if set(da.dims) <= places}
         return coords | {self.time: index, "init_time": (self.time, issued, {"long_name": "last day of the inputs"})}
 
+    @property
+    def coordinates_ahead(self) -> dict[Hashable, Any]:
+        """Of anything on the places, the days of issue and the leads, with the two-dimensional `valid_time`."""
+        index, places = self.data.indexes[self.time], set(self._places)
+        ahead = [index + pd.Timedelta(days=lead) for lead in self.leads]
+        leads = pd.to_timedelta(self.leads, unit="D").as_unit("s")
+        coords = {name: da.variable for name, da in self.data.coords.items() if set(da.dims) <= places}
+        return coords | {
+            "init_time": ("init_time", index, {"long_name": "last day of the inputs"}),
+            "lead_time": ("lead_time", leads, {"long_name": "from init_time to valid_time"}),
+            "valid_time": (("init_time", "lead_time"), np.stack(ahead, axis=1), {"long_name": "day that is forecast"}),
+        }
+
     @cached_property
     def targets(self) -> np.ndarray:
-        """Target of each window, NaN where it is not known, (N,)."""
+        """Target of each window, NaN where it is not known, (N,), or (N, lead_time) of several leads."""
         if self.target is None:
             raise ValueError("these windows have no target; name one in patches(ds, target)")
         observed = self._by_cell(self.data[self.target])
-        inside = self.valid_day < observed.shape[1]
-        day = np.where(inside, self.valid_day, 0)
-        return np.where(inside, observed[self.cell, day], np.nan)
+        values = [_on_days(observed, self.cell, self.valid_day - self.lead + lead) for lead in self.leads]
+        return np.stack(values, axis=-1) if self.several else values[0]
 
     @cached_property
     def inputs(self) -> xr.DataArray:
@@ -316,9 +346,12 @@ class Patches:
         """One number per window, (N,), on (site, time) or (time, lat, lon): `time` is the valid time.
 
         The axis is that of the record (and `lead` days more where windows need no target). Where there is no
-        window: NaN, or False for booleans. Coordinate `init_time` is the last input day.
+        window: NaN, or False for booleans. Coordinate `init_time` is the last input day. Numbers of several leads,
+        (N, lead_time), come on (site, init_time, lead_time) or (init_time, lead_time, lat, lon), with `valid_time`.
         """
         values = np.asarray(values)
+        if self.several and values.shape == (len(self), len(self.leads)):
+            return self.names.to_theirs(self._by_issue(values))
         if values.shape != (len(self),):
             raise ValueError(f"{values.shape} values for {len(self)} windows; give one for each")
         if values.dtype.kind not in "bf":
@@ -328,6 +361,17 @@ class Patches:
         out[self.cell, self.valid_day] = values
         labelled = xr.DataArray(out.reshape(*shape, -1), self.coordinates, (*places, self.time))
         return self.names.to_theirs(labelled.transpose(self.time, *places) if self.on_grid else labelled)
+
+    def _by_issue(self, values: np.ndarray) -> xr.DataArray:
+        """(N, lead_time) on the places, the days of issue and the leads."""
+        places, shape = self._places, self._shape
+        values = values if values.dtype.kind in "bf" else values.astype("float64")
+        nothing = False if values.dtype.kind == "b" else np.nan
+        out = np.full((int(np.prod(shape)), self.data.sizes[self.time], len(self.leads)), nothing, values.dtype)
+        out[self.cell, self.start + self.window - 1] = values
+        dims = (*places, "init_time", "lead_time")
+        labelled = xr.DataArray(out.reshape(*shape, *out.shape[1:]), self.coordinates_ahead, dims)
+        return labelled.transpose("init_time", "lead_time", *places) if self.on_grid else labelled
 
     def with_data(self, data: xr.Dataset) -> Patches:
         """The same windows of other values on the same labels, e.g. scaled ones."""
@@ -358,7 +402,7 @@ class Patches:
         """(cell, start) of every complete window, by cell and day."""
         day_ok = np.logical_and.reduce([self._finite(name) for name in self.drivers])
         target_ok = self._finite(self.target) if self.require_target and self.target is not None else None
-        return window_starts(day_ok, target_ok, self.window, self.lead)
+        return window_starts(day_ok, target_ok, self.window, self.leads)
 
     @property
     def _places(self) -> tuple[str, ...]:
@@ -398,3 +442,9 @@ class Patches:
         n_lat, n_lon = self._shape
         row, column = corner(cell, n_lon, self.size)
         return (start * (n_lat - self.size + 1) + row) * (n_lon - self.size + 1) + column
+
+
+def _on_days(values: np.ndarray, cell: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """The values (cell, time) of some cells on some days, NaN after the record."""
+    inside = day < values.shape[1]
+    return np.where(inside, values[cell, np.where(inside, day, 0)], np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,15 +31,19 @@ def whole_windows(day_ok: np.ndarray, window: int) -> np.ndarray:
 
 
 def window_starts(
-    day_ok: np.ndarray, target_ok: np.ndarray | None, window: int, lead: int
+    day_ok: np.ndarray, target_ok: np.ndarray | None, window: int, leads: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(cell, start) of the runs of `window` good days, with a good target `lead` days later when asked for.
+    """(cell, start) of the runs of `window` good days, with a good target at one of the leads when asked for.
 
-    Both inputs are (..., time); `cell` counts over their flattened leading axes.
+    Both inputs are (..., time); `cell` counts over their flattened leading axes. With targets the longest lead lies
+    within the record.
     """
     ok = whole_windows(day_ok, window)
     if target_ok is not None:
-        ok = ok[..., : ok.shape[-1] - lead] & target_ok[..., window - 1 + lead :]
+        n_start = ok.shape[-1] - leads[-1]
+        ok = ok[..., :n_start] & np.logical_or.reduce(
+            [target_ok[..., window - 1 + lead :][..., :n_start] for lead in leads]
+        )
     cell, start = np.nonzero(ok.reshape(-1, ok.shape[-1]))
     return cell, start
 
@@ -51,6 +55,7 @@ def corner(cell: Any, n_lon: int, size: int) -> tuple[Any, Any]:
 
 
 Span = datetime.timedelta | np.timedelta64  # of pandas, too, whose Timedelta is one of Python's
+Lead = int | Span | Sequence[int | Span]
 SITE, GRID, PATCH = "site", ("lat", "lon"), ("patch_lat", "patch_lon")
 _NO_DRIVERS = ("_qc", "_QC")  # quality flags are no weather
 _TRUTH = "truth_"  # what a simulated world knows and a station does not
@@ -201,14 +206,29 @@ def _every_day(ds: xr.Dataset, time: Hashable) -> xr.Dataset:
     return ds.reindex({time: daily_index(index[0], index, int(days[-1]) + 1)})
 
 
-def check_lengths(window: int, lead: int | Span, n_days: int, require_target: bool) -> tuple[int, int]:
-    """Window and lead in days, short enough for the record."""
-    window, lead = checks.require_integer(window, "window"), checks.require_days(lead, "lead")
-    needed = window + lead if require_target else window
+def check_lengths(window: int, lead: Lead, n_days: int, require_target: bool) -> tuple[int, tuple[int, ...]]:
+    """Window and leads in days, short enough for the record."""
+    window, leads = checks.require_integer(window, "window"), check_leads(lead)
+    needed = window + leads[-1] if require_target else window
     if n_days < needed:
         raise ValueError(
             f"the record has {n_days} days, but a window of {window} days"
-            f"{f' and its target {lead} days later need' if require_target else ' needs'} {needed}; "
+            f"{f' and its target {leads[-1]} days later need' if require_target else ' needs'} {needed}; "
             f"give a longer record or a shorter window"
         )
-    return window, lead
+    return window, leads
+
+
+def are_several(lead: Lead) -> bool:
+    """Whether leads are given as a sequence, and not as one number or timedelta."""
+    return isinstance(lead, Iterable) and not isinstance(lead, str | np.generic)
+
+
+def check_leads(lead: Lead) -> tuple[int, ...]:
+    """The leads in whole days, growing; a single one makes one."""
+    if not are_several(lead):
+        return (checks.require_days(lead, "lead"),)
+    leads = tuple(checks.require_days(each, "lead") for each in lead)  # type: ignore[union-attr]
+    if not leads or list(leads) != sorted(set(leads)):
+        raise ValueError(f"lead={list(leads)}; several leads are named once each and in growing order, e.g. [1, 3, 7]")
+    return leads

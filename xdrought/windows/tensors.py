@@ -26,7 +26,7 @@ class ResidentCube:
         (N,) centre cell (site, or flat index of the grid) and first day of each window, sorted by cell. They may stay
         on the CPU when the cube is on a GPU: then :meth:`days` never waits for the GPU.
     target : torch.Tensor or None
-        (N,) target of each window.
+        (N,) target of each window, or (N, leads) of several leads.
     window, size : int
         Days, and cells on a side.
     """
