@@ -17,6 +17,7 @@ import xarray as xr
 
 import xdrought
 import xdrought.data
+from tests.support.own_files import write_all
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -260,6 +261,24 @@ def test_the_code_for_those_who_come_from_other_tools_runs():
     assert len(names["batches"]) > 0
     assert names["events"].sizes["event"] >= 0
     assert set(names["forecast"].data_vars) == {"soil_moisture"}
+
+
+def test_the_page_on_own_data_runs_on_files_of_that_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_all(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "guide" / "own_data.md").read_text()
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "docs/guide/own_data.md", "exec"), names)
+    tables = [name for name in names if name.endswith("events")]
+    assert len(tables) == 7
+    assert {name: names[name].sizes["event"] > 0 for name in tables} == dict.fromkeys(tables, True)
+    assert names["events"].start_time.dtype.kind == "M"
+    assert set(names["place_events"].location.values) <= {"North", "Mid", "South"}
+    assert names["classes"].chunks is not None
+    with xr.open_dataset("classes.nc", engine="h5netcdf") as ds:
+        assert ds.attrs["Conventions"].startswith("CF-")
+    assert (tmp_path / "flash_droughts.png").stat().st_size > 10_000
 
 
 def test_the_recipes_for_additions_work():

@@ -3,6 +3,7 @@
 Tower and station readers give SITE Datasets, ``(site, time)``:
 
 - :func:`~xdrought.data.fluxnet.open_fluxnet` - FLUXNET2015 daily csv or published zip;
+- :func:`~xdrought.data.ismn.open_ismn` - stations of the International Soil Moisture Network;
 - :func:`~xdrought.data.uscrn.open_uscrn` - NOAA USCRN daily01, local or fetched;
 - :func:`~xdrought.data.quality.quality_report` - stuck sensors, spikes, steps and drifts;
 - :func:`~xdrought.data.layers.root_zone`, :func:`~xdrought.data.layers.soil_profile` - several depths;
@@ -16,6 +17,7 @@ names (``xdrought.data.era5``, ``xdrought.data.collocate``, ``xdrought.simulatio
 from __future__ import annotations
 
 from xdrought.data.fluxnet import open_fluxnet
+from xdrought.data.ismn import open_ismn
 from xdrought.data.layers import root_zone, soil_profile
 from xdrought.data.quality import quality_report
 from xdrought.data.screening import screen_sites, site_report
@@ -25,6 +27,7 @@ from xdrought.data.uscrn import open_uscrn
 __all__ = [
     "open_dataset",
     "open_fluxnet",
+    "open_ismn",
     "open_uscrn",
     "quality_report",
     "root_zone",

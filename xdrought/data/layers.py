@@ -59,7 +59,11 @@ def soil_profile(ds: xr.Dataset, *, layers: Layers | None = None) -> xr.DataArra
     parts = [first, *(_in_units_of(ds[name], first) for name in names[1:])]
     top, middle, bottom = np.array([bounds[name] for name in names]).T
     about = {"standard_name": "depth", "units": "m", "positive": "down", "axis": "Z"}
-    out = xr.concat([part.drop_attrs() for part in parts], xr.Variable("depth", middle, about), coords="minimal")
+    out = xr.concat(
+        [part.drop_attrs().drop_vars("depth", errors="ignore") for part in parts],
+        xr.Variable("depth", middle, about),
+        coords="minimal",
+    )
     out = out.assign_coords(
         layer_top=("depth", top, {"long_name": "top of the layer", "units": "m"}),
         layer_bottom=("depth", bottom, {"long_name": "bottom of the layer", "units": "m"}),
