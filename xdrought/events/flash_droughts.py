@@ -68,6 +68,8 @@ def flash_drought_events(
         Daily or pentad values, any other dims, any units (percentiles are unit-free). Gaps (NaN) of up to
         ``max_gap`` days are bridged by a line, longer ones cut the record; nothing is glued. A dask input is computed
         block by block (time must be one chunk); memory holds the blocks at work and the events.
+    definition : str, Definition or a list of them
+        See :mod:`xdrought.definitions`; several give the events a ``definition`` coordinate.
     is_percentile : bool
         The input holds percentiles (0 to 100), taken as they are, at the steps as they are.
     reference : DataArray, slice or (start, end), optional
