@@ -49,8 +49,6 @@ UNREACHABLE = {
 }
 # Plots, study and reproduction use everything; study is used by reproduction only, the accessor by the package only.
 LAST = ("xdrought.accessor", "xdrought.plot", "xdrought.study", "xdrought.reproduction", "xdrought")
-# A circle that is still to be opened, named by the one import that closes it.
-PAIRS = {("xdrought.events.monitor_store", "xdrought.events.monitor")}
 
 
 @dataclass(frozen=True)
@@ -180,11 +178,8 @@ def out_of_reach(imports: Imports) -> list[str]:
 
 
 def cycles(imports: Imports) -> list[str]:
-    """Modules that can import themselves again, but for the known pairs."""
-    graph = {
-        module: {target for target in targets if (module, target) not in PAIRS}
-        for module, targets in edges(imports, typing=True).items()
-    }
+    """Modules that can import themselves again."""
+    graph = edges(imports, typing=True)
     return [module for module in graph if module in reach(module, graph)]
 
 

@@ -281,6 +281,21 @@ def test_the_page_on_own_data_runs_on_files_of_that_shape(tmp_path: Path, monkey
     assert (tmp_path / "flash_droughts.png").stat().st_size > 10_000
 
 
+def test_the_page_of_the_monitor_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    page = (ROOT / "docs" / "guide" / "near_real_time.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "docs/guide/near_real_time.md", "exec"), names)
+    record = names["soil_moisture"].sel(time=slice(None, "2011-08-04"))
+    found, batch = names["monitor"].events(), xdrought.flash_drought_events(record, reference=("2009-07", "2010"))
+    assert found[list(batch.data_vars)].equals(batch)
+    changed = names["monitor"].changes_since("2011-08-01")
+    assert 0 < changed.sizes["event"] < found.sizes["event"]
+    saved = names["load_monitor"]("tower.monitor")
+    assert saved.events().equals(found)
+
+
 def test_the_recipes_for_additions_work():
     from xdrought.models.zoo import VARIANTS
 

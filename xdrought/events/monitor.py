@@ -1,35 +1,31 @@
 """Events kept up to date day by day: what `flash_drought_events` gives for the whole record, without the record.
 
-A monitor holds a fixed reference, a few numbers a cell and the events so far. None of it grows with the record but the
-events; an update reads the new days alone.
+A monitor holds a fixed reference, a few numbers a cell, the values of the last weeks and the events so far. None of it
+grows with the record but the events; an update reads the new days and the last ones.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from xdrought import alignment, calendars, checks
-from xdrought.definitions import Definition
-from xdrought.events.detection import Detector, block_means
+from xdrought import checks
 from xdrought.events.flash_droughts import CLASSES, _settings
-from xdrought.events.monitor_store import FixedReference
-from xdrought.events.table import _block_slices, _label, _place
-from xdrought.percentiles import SOIL_MOISTURE, prepare
+from xdrought.events.monitor_ledger import PROVISIONAL, STATUS, WITHDRAWN
+from xdrought.events.monitor_scan import Now, read_now
+from xdrought.events.monitor_state import MonitorState, span_of
+from xdrought.events.monitor_update import update
+from xdrought.events.table import _label, _place
 from xdrought.provenance import recorded
-
-_CELLS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class DroughtMonitor:
+class DroughtMonitor(MonitorState):
     """Droughts of many cells up to a day; ``update`` gives a new monitor and leaves this one as it is.
 
     Made by :func:`start_monitor` or :func:`load_monitor`.
@@ -48,64 +44,70 @@ class DroughtMonitor:
         Days between two steps of the input.
     time, name, units : str
         Name of the time dimension; name and units of the record.
+    n_folded : int
+        Steps of the record that nothing can change any more: those older than 30 days and the longest gap together.
     episodes : (cells,) structured array
-        What each cell remembers, 77 bytes; see ``xdrought.kernels.episodes.EPISODE_DTYPE``.
-    settled_cells, settled : (events,) arrays
-        Events that no further day can change, with their cell.
-    open_days : (cells, days) array
-        Values of the days of a pentad that is not over; at most five, none for daily definitions.
+        What each cell remembers of them, 106 bytes; see ``xdrought.kernels.episodes.EPISODE_DTYPE``.
+    recent : (cells, days) array
+        The values of the last days, with as many before them as the longest gap has.
+    ledger : (events,) structured array
+        Every event that was ever listed; see ``xdrought.events.monitor_ledger``.
+    lineage : tuple of str
+        Digests of the states that this one came from, the own one last.
 
     Examples
     --------
     See :func:`start_monitor`.
     """
 
-    definition: Definition
-    reference: FixedReference | None
-    cells: xr.DataArray = field(repr=False)
-    index: calendars.TimeIndex = field(repr=False)
-    input_step: float
-    time: Hashable
-    name: Hashable
-    units: str | None
-    episodes: np.ndarray = field(repr=False)
-    settled_cells: np.ndarray = field(repr=False)
-    settled: np.ndarray = field(repr=False)
-    open_days: np.ndarray = field(repr=False)
-
-    def update(self, new_days: xr.DataArray) -> DroughtMonitor:
-        """Go on by the days that follow the last one.
+    def update(
+        self, new_days: xr.DataArray, *, revise: bool = False, reference: xr.DataArray | None = None
+    ) -> DroughtMonitor:
+        """Go on by the days that follow the last one, or take late and corrected days.
 
         Parameters
         ----------
         new_days : xarray.DataArray
-            One step or more of the same cells, in the same units; missing days as NaN.
+            One step or more of the record's cells, in the same units; missing days as NaN. Days stamped at noon are
+            taken as their day. Days that are known already and say the same change nothing. Where the record has one
+            dimension of stations with labels, their order does not matter, stations that are not named are missing
+            on days that follow and stay as they are on others, and further stations are taken up: of them nothing is
+            known before their first day, which may lie within the last 30.
+        revise : bool
+            Whether values that differ from those known, within the last 30 days, correct them. Late days, which were
+            missing, are such values too, and NaN takes a value back.
+        reference : xarray.DataArray, optional
+            The reference series of further stations, where each has its own.
 
         Returns
         -------
         DroughtMonitor
+            This one itself when the new days tell nothing.
 
         Raises
         ------
         ValueError
-            When days are missing between, known already or out of order; for other cells, dimensions or units.
+            When days are missing between or out of order; for values that differ from those known without `revise`,
+            or that are older than 30 days; for other cells of a grid, other dimensions or units; for further stations
+            without a reference or without the coordinates of the others.
         TypeError
             For something else than numbers in a DataArray.
 
         Examples
         --------
-        See :func:`start_monitor`.
+        >>> import numpy as np, pandas as pd, xarray as xr
+        >>> from xdrought import start_monitor
+        >>> p = np.repeat([60.0, 15.0, np.nan, 15.0], [5, 7, 1, 9])
+        >>> da = xr.DataArray(p, dims="time", coords={"time": pd.date_range("2001-01-01", periods=22)})
+        >>> monitor = start_monitor(da, is_percentile=True)
+        >>> int(monitor.events().gap_days[0])
+        1
+        >>> late = da.sel(time=["2001-01-13"]).fillna(15.0)
+        >>> int(monitor.update(late, revise=True).events().gap_days[0])
+        0
         """
-        quantity = "percentile" if self.reference is None else SOIL_MOISTURE
-        # On a dry day all percentiles may lie below 1, which tells nothing of their scale.
-        values = _on_cells(self.cells, prepare(new_days, self.time, quantity, scale=False), self.time)
-        if (found := values.attrs.get("units")) != self.units:
-            raise ValueError(
-                f"the new days have units {found!r}, the record {self.units!r}; convert them first, "
-                f"e.g. with xdrought.units.convert, or set attrs['units']"
-            )
-        _require_next(self.index, values.indexes[self.time], self.input_step)
-        return self._advance(values)
+        monitor, now = update(self, new_days, revise, reference)
+        return monitor if now is None else monitor._knowing(now)
 
     @recorded
     def events(self, *, censored: str = "keep") -> xr.Dataset:
@@ -119,8 +121,16 @@ class DroughtMonitor:
         Returns
         -------
         xarray.Dataset
-            Equal to that of the whole record, with ``is_provisional`` besides: whether further days may change the
-            event (it goes on, or a relapse may lengthen it) or, when its length is not sure, take it back.
+            Equal to that of the whole record, with, besides:
+
+            - ``is_provisional``: whether further days may change the event (it goes on, or a relapse may lengthen it)
+              or, when its length is not sure, take it back;
+            - ``status``: ``provisional`` as above, ``ended`` when only a correction of the last 30 days may change it,
+              ``final`` when nothing can;
+            - ``event_id``: its name, from the station (or the number of the cell) and the start when it was listed
+              first; it stays when days come or are corrected, as long as the event shares a day with what it was;
+            - ``first_issued``, ``last_changed``: the last day of the record when the event was listed first, and when
+              any of its values changed last.
 
         Raises
         ------
@@ -132,16 +142,45 @@ class DroughtMonitor:
         See :func:`start_monitor`.
         """
         checks.require_choice(censored, "censored", ("keep", "drop"))
-        open_events = self._open_events()
-        cell = np.concatenate([self.settled_cells, open_events["row"].astype(np.int64)])
-        table = np.concatenate([self.settled, open_events])
-        is_open = np.arange(cell.size) >= self.settled_cells.size
-        order = np.lexsort((table["start"], cell))
-        events = _label(self._detector(self.index), table[order], self.index)
-        events = events.assign_coords(_place(self.cells, list(self.cells.dims), self.cells.shape, cell[order]))
-        text = {"long_name": "whether further days may change the event"}
-        events = events.assign(is_provisional=("event", is_open[order], text)).assign_attrs(_settings(self.definition))
+        events = self._table(self.ledger[self.ledger["status"] != WITHDRAWN])
         return events.isel(event=~events.is_censored.values) if censored == "drop" else events
+
+    @recorded
+    def changes_since(self, day: Any) -> xr.Dataset:
+        """The events that changed after a day: those that are new, those that went on or ended, those taken back.
+
+        Parameters
+        ----------
+        day : str, datetime or cftime.datetime
+            A day of the record, e.g. that of the last bulletin.
+
+        Returns
+        -------
+        xarray.Dataset
+            The rows of :meth:`events` whose ``last_changed`` is later, and events that were taken back later, with the
+            status ``withdrawn`` and the values that they had last.
+
+        Raises
+        ------
+        ValueError
+            For something else than a day.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, xarray as xr
+        >>> from xdrought import start_monitor
+        >>> p = np.repeat([60.0, 15.0, 30.0], [5, 20, 5])
+        >>> da = xr.DataArray(p, dims="time", coords={"time": pd.date_range("2001-01-01", periods=30)})
+        >>> monitor = start_monitor(da[:22], is_percentile=True).update(da[22:])
+        >>> monitor.changes_since("2001-01-22").sizes["event"], monitor.changes_since("2001-01-30").sizes["event"]
+        (1, 0)
+        """
+        try:
+            known = self.index.slice_indexer(None, day).stop
+        except (TypeError, ValueError, KeyError) as error:
+            raise ValueError(f"{day!r} is no day of the record; give e.g. {str(self.index[-1])[:10]!r}") from error
+        known = len(self.index) if known is None else known
+        return self._table(self.ledger[self.ledger["last_changed"] >= known])
 
     @recorded
     def today(self) -> xr.Dataset:
@@ -168,17 +207,20 @@ class DroughtMonitor:
         """
         from xdrought.kernels import episodes as kernel
 
-        detector, e = self._detector(self.index), self.episodes
-        last = self._n_ready(detector) - 1
+        span, e = span_of(self, self.index), self._now.episodes
+        detector, last = span.detector, span.ready - 1
         days = np.append(detector.days, detector.days[-1] + detector.step_days)
-        unsettled = kernel.first_unsettled_step(e, last, detector._rules())
+        unsettled = kernel.first_unsettled_step(e, detector._rules())
+        if detector.blocks is None:  # a missing day stays missing, whatever its gap becomes
+            unsettled = np.where(unsettled > e["last_step"], last + 1, unsettled)
         onset = np.where(e["is_open"], e["onset"], e["last_wet"])
         since_onset = np.where(onset >= 0, days[last] - days[onset], np.nan)
         since_start = np.where(e["is_open"], days[last] - days[e["start"]], np.nan)
         fall = np.where(e["is_open"] & (onset >= 0), e["onset_percentile"] - e["start_percentile"], np.nan)
         with np.errstate(invalid="ignore"):
             rate = fall / (since_onset - since_start)
-        classes = kernel.last_classes(e, self._open_events(), last, detector._rules())
+        classes = kernel.last_classes(e, self._now.open[1], last, detector._rules())
+        classes[~self._now.is_seen] = CLASSES["missing"]
 
         def map_of(values: np.ndarray, text: str, unit: str | None = None) -> xr.DataArray:
             attrs = {"long_name": text} | ({"units": unit} if unit else {})
@@ -210,7 +252,10 @@ class DroughtMonitor:
         Raises
         ------
         ValueError
-            When the folder holds another monitor.
+            When the folder holds another monitor, later days, or days that another run has written since this one was
+            read: time never goes back.
+        BlockingIOError
+            While another run writes to the folder.
 
         Examples
         --------
@@ -220,125 +265,40 @@ class DroughtMonitor:
 
         write_monitor(self, Path(path))
 
-    def _detector(self, index: calendars.TimeIndex) -> Detector:
-        daily_for_pentads = self.definition.step == "pentad" and self.input_step == 1.0 and self.reference is not None
-        blocks = calendars.pentad_blocks(index) if daily_for_pentads else None
-        steps = index if blocks is None else index[blocks.first]
-        days = np.asarray((steps - steps[0]) / pd.Timedelta(days=1), dtype=np.float64)
-        step = self.input_step if blocks is None else 5.0
-        return Detector(self.definition, days, step, blocks, None, False)
+    @cached_property
+    def _now(self) -> Now:
+        return read_now(self)
 
-    def _n_ready(self, detector: Detector) -> int:
-        """Steps that are over; the pentad of the last day may not be."""
-        return detector.days.size - (detector.blocks is not None and not detector.blocks.complete[-1])
+    def _knowing(self, now: Now) -> DroughtMonitor:
+        """This monitor, which need not read its last days again."""
+        self.__dict__["_now"] = now
+        return self
 
-    def _open_events(self) -> np.ndarray:
-        from xdrought.kernels.episodes import unsettled_events
+    def _table(self, rows: np.ndarray) -> xr.Dataset:
+        """Rows of the ledger as a table of events."""
+        rows = rows[np.lexsort((rows["start"], rows["cell"]))]
+        events = _label(self.detector, rows, self.index)
+        events = events.assign_coords(_place(self.cells, list(self.cells.dims), self.cells.shape, rows["cell"]))
+        flags = {"flag_values": np.array(list(STATUS.values()), np.int8), "flag_meanings": " ".join(STATUS)}
+        days = {name: self.index[rows[name]].values for name in ("first_issued", "last_changed")}
+        more: dict[str, tuple] = {
+            "is_provisional": ("event", rows["status"] == PROVISIONAL, "whether further days may change the event"),
+            "status": ("event", rows["status"], "what may still change the event"),
+            "event_id": ("event", self._names(rows), "name of the event"),
+            "first_issued": ("event", days["first_issued"], "last day of the record when the event was listed first"),
+            "last_changed": ("event", days["last_changed"], "last day of the record when the event changed last"),
+        }
+        variables = {name: (dim, values, {"long_name": text}) for name, (dim, values, text) in more.items()}
+        events = events.assign(variables).assign_attrs(_settings(self.definition))
+        events["status"].attrs |= flags
+        return events
 
-        detector = self._detector(self.index)
-        return unsettled_events(self.episodes, self._n_ready(detector) - 1, detector.days, detector._rules())
-
-    def _advance(self, values: xr.DataArray) -> DroughtMonitor:
-        """The monitor after further days, which follow and fit."""
-        from xdrought.kernels.episodes import advance
-
-        new_index = cast(calendars.TimeIndex, values.indexes[self.time])
-        index = joined(self.index, new_index)
-        detector = self._detector(index)
-        before = self._n_ready(self._detector(self.index)) if len(self.index) else 0
-        steps = slice(before, self._n_ready(detector))
-        first_days = np.append(detector.first_days, len(index))
-        n_days = int(first_days[steps.stop] - first_days[steps.start])  # of the steps that are over
-        step_index = index[detector.first_days[steps]]
-        episodes = self.episodes.copy()
-        cells_of, events_of = [self.settled_cells], [self.settled]
-        n_open = self.open_days.shape[1] + len(new_index) - n_days
-        open_days = np.empty((episodes.size, n_open), np.result_type(self.open_days, values.dtype))
-        for cells, new in _rows_of_cells(values.transpose(*self.cells.dims, self.time), self.cells.shape):
-            rows = np.concatenate([self.open_days[cells], new], axis=1) if self.open_days.shape[1] else new
-            open_days[cells] = rows[:, n_days:]
-            if steps.stop == steps.start:
-                continue
-            own = episodes[cells]
-            percentiles = self._percentiles(rows[:, :n_days], cells, detector, steps, step_index)
-            events = advance(percentiles, steps.start, detector.days, detector._rules(), own)
-            episodes[cells] = own
-            events_of.append(events)
-            cells_of.append(np.arange(episodes.size)[cells][events["row"]])
-        return dataclasses.replace(
-            self,
-            index=index,
-            episodes=episodes,
-            settled_cells=np.concatenate(cells_of),
-            settled=np.concatenate(events_of),
-            open_days=open_days,
-        )
-
-    def _percentiles(
-        self, rows: np.ndarray, cells: Any, detector: Detector, steps: slice, index: calendars.TimeIndex
-    ) -> np.ndarray:
-        if detector.blocks is not None:
-            first, length, complete = (part[steps] for part in detector.blocks)
-            rows = block_means(rows, calendars.Blocks(first - first[0], length, complete))
-        if self.reference is None:
-            return rows.astype(np.float64)
-        return self.reference.rank(rows, cells, index, self.definition)
-
-
-def _on_cells(cells: xr.DataArray, values: xr.DataArray, time: Hashable) -> xr.DataArray:
-    """New days on the cells of the record, whatever their order; never fewer cells and never more."""
-    dims = [d for d in values.dims if d != time]
-    if set(dims) != set(cells.dims):
-        raise ValueError(
-            f"the new days have dimensions {tuple(values.dims)}, the record "
-            f"{(*cells.dims, time)}; bring them to the same, e.g. with .expand_dims or .isel"
-        )
-    return alignment.align_to(cells, values, what="new_days", exact=True, extra_dims=True)
-
-
-def joined(old: calendars.TimeIndex, new: calendars.TimeIndex) -> calendars.TimeIndex:
-    """One time axis after another."""
-    if not len(old):
-        return new
-    if isinstance(old, xr.CFTimeIndex):  # its own append forgets that it holds dates
-        return xr.CFTimeIndex(np.concatenate([old.values, new.values]), name=old.name)
-    return cast(pd.DatetimeIndex, old.append(new))
-
-
-def _rows_of_cells(values: xr.DataArray, shape: tuple[int, ...]) -> Iterator[tuple[Any, np.ndarray]]:
-    """(which cells, their new days (cells, days)) piece by piece, so that little is held at once."""
-    chunks = values.chunks[: len(shape)] if values.chunks else tuple((n,) for n in shape)
-    numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
-    for where in _block_slices(shape, chunks):
-        block = np.asarray(values.data[where]).reshape(-1, values.shape[-1])
-        cells = numbers[where].ravel()
-        for first in range(0, cells.size, _CELLS_AT_ONCE):
-            some = cells[first : first + _CELLS_AT_ONCE]
-            is_run = some[-1] - some[0] + 1 == some.size
-            yield slice(int(some[0]), int(some[-1]) + 1) if is_run else some, block[first : first + some.size]
-
-
-def _require_next(old: calendars.TimeIndex, new: calendars.TimeIndex, step: float) -> None:
-    """Raise unless the new days follow the old ones without a gap, at the same step."""
-    if type(old) is not type(new) or getattr(old, "calendar", "") != getattr(new, "calendar", ""):
-        raise ValueError(
-            f"the new days have another kind of dates ({new.dtype}) than the record ({old.dtype}); "
-            f"use .convert_calendar"
-        )
-    if new[0] <= old[-1]:
-        raise ValueError(
-            f"the record ends at {old[-1]}, the new days begin at {new[0]}; what is known cannot be given "
-            f"again: leave those days out, or start another monitor when they have been corrected"
-        )
-    tail = joined(old[-8:], new[:8])
-    dummy = xr.DataArray(np.zeros(len(tail), np.int8), {"time": tail}, "time", "new days")
-    gap = (new[0] - old[-1]) / pd.Timedelta(days=1)
-    try:
-        follows = checks.require_regular_steps(dummy, "time") == step
-    except ValueError:
-        follows = False
-    if not follows:
-        raise ValueError(
-            f"the record ends at {old[-1]} and goes by {checks.step_text(step)}, the new days begin at "
-            f"{new[0]}, {checks.step_text(gap)} later; give every step between, missing ones as NaN"
-        )
+    def _names(self, rows: np.ndarray) -> np.ndarray:
+        """Station, or number of the cell, and day of the start when the event was listed first."""
+        dims = self.cells.dims
+        labels = self.cells.indexes[dims[0]] if len(dims) == 1 and dims[0] in self.cells.indexes else None
+        places = np.asarray(rows["cell"] if labels is None else labels[rows["cell"]]).astype(str)
+        starts, which = np.unique(rows["first_start"], return_inverse=True)
+        dates = self.index[self.detector.first_days[starts]]
+        days = np.array([f"-{day.year:04d}{day.month:02d}{day.day:02d}" for day in dates], dtype="U9")
+        return np.strings.add(places, days[which])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from xdrought import calendars, checks
 from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
-from xdrought.events.monitor import DroughtMonitor, joined
-from xdrought.events.monitor_store import FixedReference
-from xdrought.events.table import _no_events
+from xdrought.events.monitor import DroughtMonitor
+from xdrought.events.monitor_ledger import ledger_dtype
+from xdrought.events.monitor_reference import FixedReference
+from xdrought.events.monitor_scan import rows_of_cells, with_days
+from xdrought.events.monitor_state import digest_of, joined
 from xdrought.percentiles import Reference
 
 
@@ -64,7 +67,8 @@ def start_monitor(
     Notes
     -----
     Frozen soil is not treated here: take frozen days out before, with ``soil_moisture.where(soil_temperature >= 0)``.
-    Gaps are not bridged day by day: the events are those of ``flash_drought_events(..., max_gap=0)``.
+    Gaps are bridged as in :func:`xdrought.flash_drought_events`, a day after they end at the earliest: until then an
+    event that they meet is censored and provisional.
 
     Examples
     --------
@@ -79,7 +83,7 @@ def start_monitor(
     >>> [bool(monitor.events().is_provisional[0]), int(monitor.events().duration[0])]
     [False, 20]
     """
-    chosen = get_definition(definition, relapse=relapse, **thresholds | {"max_gap": 0})
+    chosen = get_definition(definition, relapse=relapse, **thresholds)
     if chosen.rule != "threshold":
         raise ValueError(
             f"definition {chosen.name!r} has the rule {chosen.rule!r}, which is not followed day by day; "
@@ -114,12 +118,15 @@ def start_monitor(
         time=time,
         name=values.name,
         units=values.attrs.get("units"),
+        n_folded=0,
         episodes=new_episodes(n_cells),
-        settled_cells=np.zeros(0, np.int64),
-        settled=_no_events(),
-        open_days=np.zeros((n_cells, 0), values.dtype),
+        recent=np.zeros((n_cells, 0), values.dtype),
+        ledger=np.zeros(0, ledger_dtype()),
+        lineage=(),
     )
-    return empty._advance(values)
+    pieces = rows_of_cells(values.transpose(*space, time), cells.shape)
+    monitor, now = with_days(empty, pieces, values.indexes[time])
+    return dataclasses.replace(monitor, lineage=(digest_of(monitor),))._knowing(now)
 
 
 def _require_finished(index: calendars.TimeIndex, chosen: slice, definition: Definition) -> None:
@@ -170,4 +177,4 @@ def load_monitor(path: str | Path) -> DroughtMonitor:
     """
     from xdrought.events.monitor_store import read_monitor
 
-    return DroughtMonitor(**read_monitor(Path(path)))
+    return read_monitor(Path(path), DroughtMonitor)

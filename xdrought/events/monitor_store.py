@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Hashable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import cftime
 import numpy as np
@@ -16,115 +14,90 @@ import xarray as xr
 
 from xdrought import calendars, files
 from xdrought.definitions import Definition
-from xdrought.percentiles import REFERENCE_TIME, _groups, _year_length
+from xdrought.events.monitor_ledger import FINAL, ledger_dtype
+from xdrought.events.monitor_reference import FixedReference
+from xdrought.events.monitor_state import MonitorState, span_of
 
-if TYPE_CHECKING:
-    from xdrought.events.monitor import DroughtMonitor
-
-FORMAT, FORMAT_VERSION = "xdrought.DroughtMonitor", 1
+FORMAT, FORMAT_VERSION = "xdrought.DroughtMonitor", 2
 STATE = "state.nc"
 _CFTIME_DAYS = "days since 1900-01-01"
+State = TypeVar("State", bound=MonitorState)
 
 
-@dataclass(frozen=True, eq=False)
-class FixedReference:
-    """The reference series of all cells, and where in the year their steps lie.
-
-    Parameters
-    ----------
-    values : (cells, steps) numpy array, or xarray.Variable that is read from a file piece by piece
-        One row may serve all cells. Sorted when all steps are one pool.
-    n_valid : (cells,) int64
-        Valid values of each row.
-    groups : (steps,) int64
-        Day or pentad of the year of each step, all 0 when all steps are one pool.
-    key : str
-        Name under which a file knows it: a digest of the values, the definition and the cells.
-    """
-
-    values: np.ndarray | xr.Variable = field(repr=False)
-    n_valid: np.ndarray = field(repr=False)
-    groups: np.ndarray = field(repr=False)
-    key: str
-
-    @classmethod
-    def create(
-        cls, reference: xr.DataArray, space: list[Hashable], sizes: dict, definition: Definition
-    ) -> FixedReference:
-        """From the series that a record is ranked against; dask is computed."""
-        own = [d for d in space if d in reference.dims]
-        if own:  # every cell its own row, also where a dimension is missing
-            reference = reference.expand_dims({d: sizes[d] for d in space if d not in own})
-        series = reference.transpose(*space if own else [], REFERENCE_TIME)
-        values = series.values.reshape(-1, series.sizes[REFERENCE_TIME])
-        finite = np.isfinite(values)
-        values = np.where(finite, values, values.dtype.type(np.nan))
-        if definition.pool == "record":
-            values.sort(axis=1)  # NaN last
-        groups = _groups(reference.indexes[REFERENCE_TIME], definition.pool)
-        labels = [reference[d].values for d in space if d in reference.coords]
-        key = files.digest(values, groups, repr(definition), repr(sizes), *labels)
-        return cls(values, finite.sum(axis=1), groups, key)
-
-    def rank(self, rows: np.ndarray, cells: slice, index: calendars.TimeIndex, definition: Definition) -> np.ndarray:
-        """Percentiles (rows, steps) float64 of the values of some cells at the steps `index`."""
-        from xdrought.kernels import episodes, ranks
-
-        a, b = ranks.PLOTTING_POSITIONS[definition.percentile_method]
-        own = cells if self.values.shape[0] > 1 else slice(None)
-        pool = np.asarray(self.values[own])
-        common = np.result_type(rows, pool)
-        rows = np.ascontiguousarray(rows, dtype=common)
-        pool = np.ascontiguousarray(pool, dtype=common)
-        if definition.pool == "record":
-            return episodes.sorted_percentiles(rows, pool, self.n_valid[own], a, b)
-        if pool.shape[0] == 1:
-            pool = np.broadcast_to(pool, (rows.shape[0], pool.shape[1])).copy()
-        n_groups = _year_length(index, definition.pool)
-        groups = _groups(index, definition.pool)
-        pools = _used(calendars.make_pools(groups, self.groups, n_groups, definition.window))
-        return ranks.pooled_percentiles(rows, pool, *pools, a, b)
-
-
-def _used(pools: calendars.Pools) -> calendars.Pools:
-    """Only the groups that have members: the others would be sorted for nothing."""
-    kept = np.flatnonzero(np.diff(pools.member_starts))
-    parts = [pools.pools[pools.pool_starts[g] : pools.pool_starts[g + 1]] for g in kept]
-    member_starts = np.append(pools.member_starts[kept], pools.member_starts[-1])
-    pool_starts = np.concatenate([[0], np.cumsum([part.size for part in parts])]).astype(np.int64)
-    return calendars.Pools(pools.members, member_starts, np.concatenate([*parts, np.zeros(0, np.int64)]), pool_starts)
-
-
-def write_monitor(monitor: DroughtMonitor, folder: Path) -> None:
-    """Write the reference when it is not there, then the state in one move."""
+def write_monitor(monitor: MonitorState, folder: Path) -> None:
+    """Write the reference when it is not there, then the state in one move; only over a state that it came from."""
     folder.mkdir(parents=True, exist_ok=True)
-    key = monitor.reference.key if monitor.reference is not None else ""
-    if (folder / STATE).is_file():
-        found = _read_labels(folder / STATE)
-        if found["reference_key"] != key:
-            raise ValueError(f"{folder} holds another monitor, with a reference of its own; choose another folder")
-    if monitor.reference is not None and not (folder / _reference_name(key)).is_file():
-        _write_groups(_reference_groups(monitor.reference), folder / _reference_name(key))
-    _write_groups(_state_groups(monitor), folder / STATE)
+    with files.locked(folder, "the drought monitor"):
+        if (folder / STATE).is_file():
+            labels = _read_labels(folder / STATE)
+            mark = _mark_of(folder / STATE, labels)
+            if mark == monitor.lineage[-1]:
+                return
+            if mark not in monitor.lineage:
+                raise ValueError(_refusal(monitor, folder, labels))
+        key = monitor.reference.key if monitor.reference is not None else ""
+        if monitor.reference is not None and not (folder / _reference_name(key)).is_file():
+            _write_groups(_reference_groups(monitor.reference), folder / _reference_name(key))
+        _write_groups(_state_groups(monitor), folder / STATE)
+        for path in folder.glob(_reference_name("*")):  # of fewer stations
+            if path.name != _reference_name(key):
+                path.unlink()
 
 
-def read_monitor(folder: Path) -> dict[str, Any]:
-    """The fields of a monitor that :func:`write_monitor` wrote."""
+def read_monitor(folder: Path, kind: type[State]) -> State:
+    """The monitor, of a class that :class:`MonitorState` is the base of, that :func:`write_monitor` wrote."""
     if not (folder / STATE).is_file():
         raise FileNotFoundError(f"there is no {STATE} in {folder}; give what DroughtMonitor.save wrote")
     labels = _read_labels(folder / STATE)
-    if labels.get("format_version") != FORMAT_VERSION:
+    if labels.get("format_version") not in (1, FORMAT_VERSION):
         raise ValueError(
-            f"{folder} has format version {labels.get('format_version')!r}, this xdrought reads "
+            f"{folder} has format version {labels.get('format_version')!r}, this xdrought reads 1 to "
             f"{FORMAT_VERSION}; update xdrought"
         )
     reference_path = folder / _reference_name(labels["reference_key"])
     if labels["reference_key"] and not reference_path.is_file():
         raise FileNotFoundError(f"{folder} lacks its reference {reference_path.name}; copy it there too")
+    mark = _mark_of(folder / STATE, labels)
     try:
-        return _read_state(folder / STATE, labels, _read_reference(reference_path, labels["reference_key"]))
+        reference = _read_reference(reference_path, labels["reference_key"])
+        fields = _read_state(folder / STATE, labels, reference) | {"lineage": (mark,)}
+        return kind(**fields) if labels["format_version"] == FORMAT_VERSION else _migrated(kind(**fields))
     except Exception as error:  # whatever a changed file leads to, it is the file's fault
         raise ValueError(f"{folder} does not fit together ({error}); restore it, or start again") from error
+
+
+def _mark_of(path: Path, labels: dict[str, Any]) -> str:
+    """By which the descendants of a state know it."""
+    return str(labels["mark"]) if "mark" in labels else files.digest(path.read_bytes())
+
+
+def _refusal(monitor: MonitorState, folder: Path, labels: dict[str, Any]) -> str:
+    """What to say when the folder holds a state that the monitor did not come from."""
+    if labels["reference_key"] and (monitor.reference is None or labels["reference_key"] != monitor.reference.key):
+        return f"{folder} holds another monitor, with a reference of its own; choose another folder"
+    with xr.open_dataset(folder / STATE, engine="h5netcdf") as ds:
+        last = _read_dates(ds["dates"].values[-1:], labels["dates_as"], monitor.time)[0]
+    went_on = f"holds days up to {last}, this monitor ends at {monitor.index[-1]}: time does not go back"
+    changed = f"holds {last} as another run has written it since this monitor was read"
+    return (
+        f"{folder} {went_on if str(last) > str(monitor.index[-1]) else changed}; load it again and update that, "
+        f"or choose another folder"
+    )
+
+
+def _migrated(state: State) -> State:
+    """A state of the first format, which kept no days but those of a pentad that is not over.
+
+    What it remembers goes on; its days cannot be corrected, and of its events nobody knows when they were issued first.
+    """
+    from xdrought.events.monitor_scan import with_days
+
+    span = span_of(state, state.index)
+    n_folded = int(span.edges[span.ready])
+    state.episodes["last_step"] = span.ready - 1
+    state.episodes["first"] = 0
+    fresh = dataclasses.replace(state, n_folded=n_folded)
+    return with_days(fresh, [], state.index[:0])[0]
 
 
 def _reference_name(key: str) -> str:
@@ -146,7 +119,7 @@ def _reference_groups(reference: FixedReference) -> dict[str, xr.Dataset]:
     return {"/": xr.Dataset(variables, attrs={"format": f"{FORMAT} reference"})}
 
 
-def _state_groups(monitor: DroughtMonitor) -> dict[str, xr.Dataset]:
+def _state_groups(monitor: MonitorState) -> dict[str, xr.Dataset]:
     dates, dates_as = _plain_dates(monitor.index)
     labels = {
         "format": FORMAT,
@@ -157,14 +130,15 @@ def _state_groups(monitor: DroughtMonitor) -> dict[str, xr.Dataset]:
         "dates_as": dates_as,
         "dims": json.dumps([*map(str, monitor.cells.dims)]),
         "names": json.dumps([monitor.time, monitor.name, monitor.units]),
+        "n_folded": monitor.n_folded,
+        "mark": monitor.lineage[-1],
     }
-    state = xr.Dataset({"dates": ("date", dates), "open_days": (("cell", "open"), monitor.open_days)}, attrs=labels)
-    columns = _columns(monitor.settled, "event") | {"cell": ("event", monitor.settled_cells)}
+    state = xr.Dataset({"dates": ("date", dates), "recent": (("cell", "day"), monitor.recent)}, attrs=labels)
     return {
         "/": state,
         "cells": monitor.cells.rename("cells").to_dataset(),
         "episodes": xr.Dataset(_columns(monitor.episodes, "cell")),
-        "events": xr.Dataset(columns),
+        "events": xr.Dataset(_columns(monitor.ledger, "event")),
     }
 
 
@@ -173,10 +147,10 @@ def _columns(table: np.ndarray, dim: str) -> dict[str, Any]:
     return {str(name): (dim, np.ascontiguousarray(table[name])) for name in table.dtype.names or ()}
 
 
-def _from_columns(ds: xr.Dataset, blank: np.ndarray) -> np.ndarray:
-    """The columns of a file in a blank table; those that the file lacks stay as they are."""
+def _from_columns(ds: xr.Dataset, blank: np.ndarray, is_old: bool) -> np.ndarray:
+    """The columns of a file in a blank table; those that an old file lacks stay as they are."""
     for name in blank.dtype.names or ():
-        if name in ds:
+        if name in ds or not is_old:
             blank[name] = ds[name].values
     return blank
 
@@ -220,12 +194,12 @@ def _read_reference(path: Path, key: str) -> FixedReference | None:
 
 def _read_state(path: Path, labels: dict[str, Any], reference: FixedReference | None) -> dict[str, Any]:
     from xdrought.kernels.episodes import new_episodes
-    from xdrought.kernels.events import EVENT_DTYPE
 
     def group(name: str) -> xr.Dataset:
         with xr.open_dataset(path, engine="h5netcdf", group=name) as ds:
             return ds.load()
 
+    is_old = labels["format_version"] == 1
     time, name, units = json.loads(labels["names"])
     state, events, episodes = group("/"), group("events"), group("episodes")
     cells = group("cells")["cells"].rename(None).transpose(*json.loads(labels["dims"]))
@@ -239,11 +213,14 @@ def _read_state(path: Path, labels: dict[str, Any], reference: FixedReference | 
         "time": time,
         "name": name,
         "units": units,
-        "episodes": _from_columns(episodes, new_episodes(episodes.sizes.get("cell", 0))),
-        "settled_cells": events["cell"].values,
-        "settled": _from_columns(events, np.zeros(events.sizes.get("event", 0), EVENT_DTYPE)),
-        "open_days": state["open_days"].values,
+        "n_folded": int(labels.get("n_folded", 0)),
+        "episodes": _from_columns(episodes, new_episodes(episodes.sizes.get("cell", 0)), is_old),
+        "recent": state["open_days" if is_old else "recent"].values,
+        "ledger": _from_columns(events, np.zeros(events.sizes.get("event", 0), ledger_dtype()), is_old),
     }
+    if is_old:
+        fields["ledger"]["status"], fields["ledger"]["first_start"] = FINAL, events["start"].values
+        fields["ledger"]["first_issued"] = fields["ledger"]["last_changed"] = len(fields["index"]) - 1
     n_cells = fields["episodes"].size
     if n_cells != cells.size or (events["cell"].values >= n_cells).any():
         raise ValueError(f"{n_cells} cells remembered, {cells.size} named")

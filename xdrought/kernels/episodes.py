@@ -52,6 +52,12 @@ EPISODE_DTYPE = np.dtype(
         ("is_dropped", np.bool_),  # a relapse that the definition drops
         ("first", np.int32),  # step of the first value
         ("piece", np.int32),  # step after the last missing one
+        ("last_step", np.int32),  # that was taken; fewer than there are while a gap may still be bridged
+        # Missing days that were bridged: so far, before the last wet step, before the onset, to the end of the spell.
+        ("missing", np.int32),
+        ("last_wet_missing", np.int32),
+        ("onset_missing", np.int32),
+        ("end_missing", np.int32),
     ]
 )
 
@@ -59,7 +65,7 @@ EPISODE_DTYPE = np.dtype(
 def new_episodes(n_cells):
     """Cells that have seen nothing yet."""
     episodes = np.zeros(n_cells, EPISODE_DTYPE)
-    for name in ("last_wet", "previous_end", "last_event_end", "onset", "start", "end", "first"):
+    for name in ("last_wet", "previous_end", "last_event_end", "onset", "start", "end", "first", "last_step"):
         episodes[name] = NONE
     for name in ("percentile", "last_wet_percentile", "onset_percentile", "start_percentile"):
         episodes[name] = np.nan
@@ -100,6 +106,8 @@ def _append(events, n_events, row, episode, end, is_censored, days, rules):
     event["severity"] = rules.lower * episode["n_dry"] - episode["dry_sum"]
     event["is_flash"] = fall >= rules.min_rate * length - _ROUNDING and start - onset <= rules.max_onset
     event["is_censored"] = is_censored
+    missing = episode["missing"] if is_censored else episode["end_missing"]
+    event["gap_days"] = missing - episode["onset_missing"]
     return events, n_events + 1
 
 
@@ -118,6 +126,8 @@ def _settle(events, n_events, row, episode, end, is_censored, days, rules):
 def _begin_spell(episode, t, p, is_dropped):
     episode["onset"] = NONE if is_dropped else episode["last_wet"]
     episode["onset_percentile"] = episode["last_wet_percentile"]
+    episode["onset_missing"] = episode["last_wet_missing"]
+    episode["end_missing"] = episode["missing"]
     episode["start"] = t
     episode["start_percentile"] = p
     episode["n_dry"] = 1
@@ -128,13 +138,17 @@ def _begin_spell(episode, t, p, is_dropped):
 
 
 @njit(cache=True, nogil=True)
-def advance(percentiles, first_step, days, rules, episodes):
+def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
     """Take further steps of many cells; returns the events that these steps settle.
 
     Parameters
     ----------
     percentiles : (rows, steps) float64
         The new steps; NaN and infinite values are missing.
+    missing : (rows, steps) uint8
+        Days of each step that have no value of their own.
+    n_waiting : (rows,) int
+        Last steps that are not taken yet, because the gap they end in may still be bridged.
     first_step : int
         Index of the first of them on the whole record.
     days : (all steps,) float64
@@ -158,7 +172,10 @@ def advance(percentiles, first_step, days, rules, episodes):
         for k in range(n_steps):
             row[k] = percentiles[r, k] if np.isfinite(percentiles[r, k]) else np.inf
         _code_days(row, dry_to, recovered_from, wet_from, codes)
-        for k in range(n_steps):
+        n_taken = n_steps - n_waiting[r]
+        if n_taken > 0:
+            episode["last_step"] = first_step + n_taken - 1
+        for k in range(n_taken):
             t, p, code = first_step + k, row[k], codes[k]
             held = episode["start"] >= 0
             if code == MISSING:  # nothing is remembered across a gap
@@ -171,14 +188,19 @@ def advance(percentiles, first_step, days, rules, episodes):
                 episode["piece"] = t + 1
                 continue
             episode["percentile"] = p
+            missing_before = episode["missing"]
+            episode["missing"] += missing[r, k]
             if episode["first"] < 0:
                 episode["first"] = t
             episode["wet_run"] = episode["wet_run"] + 1 if code == WET else 0
             if code == WET and episode["wet_run"] >= rules.min_wet_run:
                 episode["last_wet"] = t
                 episode["last_wet_percentile"] = p
+                episode["last_wet_missing"] = missing_before
             if episode["is_open"]:
                 episode["recovered"] = episode["recovered"] + 1 if code > AT_LOWER else 0
+                if episode["recovered"] == 0:
+                    episode["end_missing"] = episode["missing"]
                 if code == DRY:
                     episode["n_dry"] += 1
                     episode["dry_sum"] += p
@@ -194,52 +216,62 @@ def advance(percentiles, first_step, days, rules, episodes):
                     episode["n_dry"] += 1
                     episode["dry_sum"] += p
                     episode["recovered"] = 0
+                    episode["end_missing"] = episode["missing"]
                     episode["is_open"] = True
                 else:
                     _begin_spell(episode, t, p, relapsed and rules.relapse == _DROP)
             elif held and episode["last_wet"] > episode["previous_end"]:  # wet again: no relapse can lengthen it
                 events, n_events = _settle(events, n_events, r, episode, episode["end"], False, days, rules)
+        if n_waiting[r] > 0:
+            episode["percentile"] = np.nan
     return events[:n_events].copy()
 
 
 @njit(cache=True, nogil=True)
-def unsettled_events(episodes, last_step, days, rules):
-    """Events (events,) EVENT_DTYPE of the held spells, as they stand after `last_step`."""
+def unsettled_events(episodes, days, rules):
+    """Events (events,) EVENT_DTYPE of the held spells, as they stand after the last step taken."""
     events = np.empty(16, EVENT_DTYPE)
     n_events = 0
     for r in range(episodes.size):
         episode = episodes[r]
         if episode["start"] >= 0:
-            end = last_step if episode["is_open"] else episode["end"]
+            end = episode["last_step"] if episode["is_open"] else episode["end"]
             events, n_events = _append(events, n_events, r, episode, end, episode["is_open"], days, rules)
     return events[:n_events].copy()
+
+
+def _hidden_onsets(episodes, rules):
+    """Held spells (cells,) whose onset point may lie in a gap, and those whose class is missing whatever comes."""
+    e = episodes
+    hidden = (e["start"] >= 0) & (e["onset"] < 0) & ~e["is_dropped"] & (e["piece"] > e["first"])
+    return hidden, hidden & ((e["start"] == e["piece"]) | rules.count_onset)
 
 
 def last_classes(episodes, unsettled, last_step, rules):
     """Class (cells,) int8 of the last step, as a scan of the whole record would give it."""
     e = episodes
     classes = np.where(np.isfinite(e["percentile"]), NO_DROUGHT, MISSING_CLASS).astype(np.int8)
-    # A dry spell whose onset point may lie in a gap: nobody knows whether it is a drought.
-    has_hidden_onset = e["is_open"] & (e["onset"] < 0) & ~e["is_dropped"] & (e["piece"] > e["first"])
-    may_be_long = (e["start"] == e["piece"]) | (last_step - e["start"] + 1 >= rules.min_duration)
-    classes[has_hidden_onset & (may_be_long | rules.count_onset)] = MISSING_CLASS
+    hidden, always = _hidden_onsets(e, rules)
+    is_long = last_step - e["start"] + 1 >= rules.min_duration
+    classes[e["is_open"] & (always | (hidden & is_long))] = MISSING_CLASS  # nobody knows whether it is a drought
     lasting = unsettled[unsettled["end"] == last_step]
     classes[lasting["row"]] = np.where(lasting["is_flash"], FLASH_CONDITION, NORMAL_CONDITION)
     return classes
 
 
-def first_unsettled_step(episodes, last_step, rules):
-    """First step (cells,) whose class may still change; `last_step` + 1 where none may."""
+def first_unsettled_step(episodes, rules):
+    """First step (cells,) whose class may still change; the one after the last step taken where none may."""
     e = episodes
     held = e["start"] >= 0
-    begun = np.maximum(e["onset"], e["last_event_end"] + 1)
+    hidden, always = _hidden_onsets(e, rules)
+    begun = np.where(hidden, e["start"], np.maximum(e["onset"], e["last_event_end"] + 1))
     # A held spell that is long enough whatever comes: only what follows its last dry step is open.
-    sure_end = np.where(e["is_open"], last_step - e["recovered"], e["end"])
+    sure_end = np.where(e["is_open"], e["last_step"] - e["recovered"], e["end"])
     counted_from = e["onset"] if rules.count_onset else e["start"]
-    is_sure = sure_end - counted_from + 1 >= rules.min_duration
+    is_sure = always | (sure_end - counted_from + 1 >= rules.min_duration)
     of_spell = np.where(is_sure, sure_end + 1, begun)
     # Otherwise the drought that may come begins at the last wet step, unless it would be a relapse.
     barred_to = np.where(e["is_open"], sure_end, e["previous_end"]) if rules.relapse in (_DROP, _MERGE) else NONE
     may_begin = (e["last_wet"] >= 0) & (e["last_wet"] > barred_to)
-    of_wet = np.where(may_begin, np.maximum(e["last_wet"], e["last_event_end"] + 1), last_step + 1)
-    return np.where(held & (e["onset"] >= 0), of_spell, of_wet)
+    of_wet = np.where(may_begin, np.maximum(e["last_wet"], e["last_event_end"] + 1), e["last_step"] + 1)
+    return np.where(held & ((e["onset"] >= 0) | hidden), of_spell, of_wet)
