@@ -291,6 +291,18 @@ def test_classes_missing_days_and_float_masks():
     xr.testing.assert_identical(lazy.compute(), flash)
 
 
+def test_a_gap_beside_an_object_censors_it():
+    """Five days of one cell: dry on days 1 and 2; a gap elsewhere, before, after, or none."""
+    for missing, expected in (((), False), ((0,), True), ((3,), True), ((4,), False)):
+        days = np.array([0, 4, 4, 0, 0], np.int8)
+        days[list(missing)] = -1
+        classes = grid(np.stack([days, [-1, -1, 0, 0, 0]], axis=-1)[:, None, :].astype(np.int8), world=False)
+        found = drought_objects(classes)
+        assert found.is_censored.values.tolist() == [expected]
+        xr.testing.assert_identical(drought_objects(classes.chunk(time=1)).compute(), found)
+        assert drought_objects(classes == 4).is_censored.values.tolist() == [False]
+
+
 def test_nothing_dry_is_no_object():
     objects = drought_objects(grid(np.zeros((3, 2, 4), bool)))
     assert [objects.sizes[d] for d in ("object", "object_day", "part", "link")] == [0, 0, 0, 0]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def build_objects(
     mask: xr.DataArray,
     intensity: xr.DataArray | None,
+    beside_gap: xr.DataArray | None,
     grid: tuple,
     min_area: float,
     min_duration: float,
@@ -31,7 +32,7 @@ def build_objects(
 
     cells = Grid(*grid)
     edges = _block_edges(mask, cells_at_once)
-    parts = _join(_find(mask, intensity, edges, cells))
+    parts = _join(_find(mask, intensity, beside_gap, edges, cells))
     index = mask.indexes[mask.dims[0]]
     step = _step_days(index)
     day = np.repeat(np.arange(len(index)), parts.per_day)
@@ -54,19 +55,21 @@ def _block_edges(mask: xr.DataArray, cells_at_once: int) -> np.ndarray:
     return np.append(np.arange(0, mask.shape[0], days), mask.shape[0])
 
 
-def _find(mask: xr.DataArray, intensity: xr.DataArray | None, edges: np.ndarray, grid: Any) -> list[Parts]:
+def _find(
+    mask: xr.DataArray, intensity: xr.DataArray | None, beside_gap: xr.DataArray | None, edges: np.ndarray, grid: Any
+) -> list[Parts]:
     """Parts of every block; each sees the first day of the next one."""
     from xdrought.kernels.object_parts import find_parts
 
     blocks = [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    values = None if intensity is None else intensity.data
-    own = [None if values is None else values[a:b] for a, b in blocks]
+    fields = [None if field is None else field.data for field in (intensity, beside_gap)]
+    own = [[None if field is None else field[a:b] for field in fields] for a, b in blocks]
     if not mask.chunks:
-        return [find_parts(mask.data[a : b + 1], one, b - a, grid) for (a, b), one in zip(blocks, own, strict=True)]
+        return [find_parts(mask.data[a : b + 1], *of, b - a, grid) for (a, b), of in zip(blocks, own, strict=True)]
     import dask
 
     run, cells = dask.delayed(find_parts, pure=True), dask.delayed(grid)
-    tasks = [run(mask.data[a : b + 1], one, b - a, cells) for (a, b), one in zip(blocks, own, strict=True)]
+    tasks = [run(mask.data[a : b + 1], *of, b - a, cells) for (a, b), of in zip(blocks, own, strict=True)]
     return list(dask.compute(*tasks))
 
 
@@ -159,8 +162,8 @@ def _tables(
         "split_count": ("object", splits, "parts that became several parts on the next day", "1"),
         "is_censored": (
             "object",
-            (when[begin] == 0) | (when[end] == len(index) - 1),
-            "whether the record cuts it",
+            (when[begin] == 0) | (when[end] == len(index) - 1) | np.isin(ids, owner[parts.is_cut[kept]]),
+            "whether the record's ends or a gap cut it",
             None,
         ),
         "day_object": ("object_day", ids[of_day], "object", None),
@@ -276,8 +279,8 @@ def drought_objects(
         - ``object``, in order of first day and cell: ``start_time end_time duration`` (d), ``max_area`` (km2) at
           ``max_area_time``, ``footprint_area`` (km2, cells hit on any day), ``area_days`` (km2 d), ``spread_rate``
           (km2 d-1, growth from the first day to the largest area; 0 when that is the first day), ``merge_count
-          split_count``, ``is_censored`` (on the first or last day of the record), and with `intensity`
-          ``peak_intensity mean_intensity``;
+          split_count``, ``is_censored`` (on the first or last day of the record, or a cell of it is missing on the day
+          before or after), and with `intensity` ``peak_intensity mean_intensity``;
         - ``object_day``, a row for each day of each object: ``day_object day_time day_area day_lat day_lon`` (the
           track: centroid on the sphere, weighted by area) ``day_parts`` and ``day_intensity``;
         - ``part``, a connected piece of one day: ``part_object part_time part_area part_lat part_lon``;
@@ -318,7 +321,8 @@ def drought_objects(
     around = round_the_world if periodic is None else bool(periodic)
     if intensity is not None:
         intensity = _same_grid(intensity, mask)
-    mask, intensity = _in_blocks_of_days(mask, intensity)
+    beside_gap = _beside_gap(classes, mask)
+    mask, intensity, beside_gap = _in_blocks_of_days(mask, intensity, beside_gap)
     grid = area, _unit_vectors(lat_degrees, lon_degrees), connectivity == "full", around
     settings = {
         "kinds": " ".join(kinds) if classes.dtype != bool else "True",
@@ -327,7 +331,7 @@ def drought_objects(
         "min_duration": min_duration,
         "periodic": int(around),
     }
-    objects = build_objects(mask, intensity, grid, float(min_area), float(min_duration), _CELLS_AT_ONCE)
+    objects = build_objects(mask, intensity, beside_gap, grid, float(min_area), float(min_duration), _CELLS_AT_ONCE)
     if classes.dtype != bool:
         objects["object_id"] = _without_missing(objects["object_id"], classes)
     extra = {name: c for name, c in classes.coords.items() if name not in objects.coords and set(c.dims) <= {lat, lon}}
@@ -445,13 +449,23 @@ def _same_grid(intensity: xr.DataArray, mask: xr.DataArray) -> xr.DataArray:
     return limits.check(aligned, codes_only=True)
 
 
-def _in_blocks_of_days(mask: xr.DataArray, intensity: xr.DataArray | None) -> tuple[xr.DataArray, xr.DataArray | None]:
-    """Whole maps in chunks of days, when either is dask."""
-    if not mask.chunks and (intensity is None or not intensity.chunks):
-        return mask, intensity
+def _beside_gap(classes: xr.DataArray, mask: xr.DataArray) -> xr.DataArray | None:
+    """True where the class is missing on the day before or after; None for True and False, which know no gaps."""
+    if classes.dtype == bool:
+        return None
+    missing = ~(classes.transpose(*mask.dims) >= 0)
+    time = mask.dims[0]
+    return missing.shift({time: 1}, fill_value=False) | missing.shift({time: -1}, fill_value=False)
+
+
+def _in_blocks_of_days(mask: xr.DataArray, *fields: xr.DataArray | None) -> tuple[Any, ...]:
+    """Whole maps in chunks of days, when one of them is dask."""
+    if not any(da is not None and da.chunks for da in (mask, *fields)):
+        return mask, *fields
     time, *space = mask.dims
     days = max(_CELLS_AT_ONCE // (mask.sizes[space[0]] * mask.sizes[space[1]]), 1)
     chunks: Any = mask.chunksizes.get(time, ())
     chunks = {time: chunks if len(chunks) > 1 else days, **dict.fromkeys(space, -1)}
     mask = mask.chunk(chunks)
-    return mask, None if intensity is None else intensity.chunk({**chunks, time: mask.chunksizes[time]})
+    like = {**chunks, time: mask.chunksizes[time]}
+    return mask, *(None if da is None else da.chunk(like) for da in fields)

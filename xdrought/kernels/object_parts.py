@@ -30,6 +30,7 @@ class Parts(NamedTuple):
     per_day: np.ndarray  # (days,) parts of each day
     sums: np.ndarray  # (parts, 6), see SUMS
     peak: np.ndarray  # (parts,) largest intensity, NaN without any
+    is_cut: np.ndarray  # (parts,) bool, whether a gap begins or ends beside one of its cells
     parent: np.ndarray  # (links,) number of the earlier part in the block
     child: np.ndarray  # (links,) of the later one; the day after the block counts on
     overlap: np.ndarray  # (links,) km2 in both
@@ -148,13 +149,17 @@ def _links(labels: np.ndarray, offset: np.ndarray, grid: Grid) -> tuple[np.ndarr
     return unique // n, unique % n, np.bincount(inverse, shared, unique.size)
 
 
-def find_parts(mask: np.ndarray, intensity: np.ndarray | None, n_own: int, grid: Grid) -> Parts:
+def find_parts(
+    mask: np.ndarray, intensity: np.ndarray | None, beside_gap: np.ndarray | None, n_own: int, grid: Grid
+) -> Parts:
     """Parts of the first `n_own` days of a block; a day more, when there is one, is only linked to.
 
     Parameters
     ----------
     mask : (days, lat, lon) bool
     intensity : (n_own or more days, lat, lon) float, or None
+    beside_gap : (n_own or more days, lat, lon) bool, or None
+        Cells that are missing on the day before or after.
     n_own : int
     grid : Grid
     """
@@ -169,10 +174,14 @@ def find_parts(mask: np.ndarray, intensity: np.ndarray | None, n_own: int, grid:
     piece = components(n, parent[inside], child[inside])
     day, lat, lon = np.nonzero(labels[:n_own])
     n_cells = mask.shape[1] * mask.shape[2]
-    hit = piece[offset[day] + labels[day, lat, lon] - 1] * n_cells + lat * mask.shape[2] + lon
+    part = offset[day] + labels[day, lat, lon] - 1
+    is_cut = np.zeros(n, bool)
+    if beside_gap is not None:
+        is_cut[part[beside_gap[day, lat, lon]]] = True
+    hit = piece[part] * n_cells + lat * mask.shape[2] + lon
     hit = np.unique(hit)
     first_part = np.unique(piece, return_index=True)[1]
-    return Parts(count[:n_own], sums, peak, parent, child, overlap, first_part[hit // n_cells], hit % n_cells)
+    return Parts(count[:n_own], sums, peak, is_cut, parent, child, overlap, first_part[hit // n_cells], hit % n_cells)
 
 
 def number_cells(mask: np.ndarray, object_of_part: np.ndarray, full: bool, periodic: bool) -> np.ndarray:
