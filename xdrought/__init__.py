@@ -15,6 +15,7 @@ from xdrought.attribution import (
     attributions,
     driver_importance,
     drought_complexity,
+    event_drivers,
     event_importance,
     importance_by_rate,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "drought_objects",
     "drought_state",
     "drought_summary",
+    "event_drivers",
     "event_importance",
     "false_discovery_control",
     "fit_onset",

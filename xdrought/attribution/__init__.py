@@ -6,6 +6,7 @@ from xdrought.attribution.driver_importance import (
     event_importance,
     importance_by_rate,
 )
+from xdrought.attribution.event_drivers import event_drivers
 from xdrought.attribution.expected_gradients import attributions
 from xdrought.attribution.sanity import deletion_curve, weight_randomisation
 
@@ -14,6 +15,7 @@ __all__ = [
     "deletion_curve",
     "driver_importance",
     "drought_complexity",
+    "event_drivers",
     "event_importance",
     "importance_by_rate",
     "weight_randomisation",
