@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -50,6 +50,11 @@ class Scaling:
         """Scaled values of the variable `name` back in its units, without attributes."""
         mean, std = self._of(da.name if name is None else name)
         return da * std + mean
+
+    def without(self, name: Hashable) -> Scaling:
+        """The same with a variable that is left as it is."""
+        other = self.mean["variable"] != name
+        return replace(self, mean=self.mean.where(other, 0.0), std=self.std.where(other, 1.0))
 
     def _of(self, name: Hashable | None) -> tuple[float, float]:
         if name not in self.mean.indexes["variable"]:

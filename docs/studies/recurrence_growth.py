@@ -39,7 +39,8 @@ def states(rule: str, seed: int) -> np.ndarray:
     return np.stack(found)
 
 
-def main() -> None:
+def table() -> str:
+    """What the rules give, as a table of the page."""
     days = " | ".join(f"day {day}" for day in DAYS)
     lines = [f"| rule | {days} | units with \\|tanh c\\| > 0.99 on the last day |"]
     lines.append("|---|" + "---:|" * (len(DAYS) + 1))
@@ -49,11 +50,14 @@ def main() -> None:
             means = [np.abs(c[:, day - 1]).mean() for day in DAYS]
             full = (np.abs(np.tanh(c[:, -1])) > SATURATED).mean()
             lines.append(f"| {name} | " + " | ".join(f"{mean:.2f}" for mean in means) + f" | {full:.0%} |")
-    lines.append(
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    text = table() + (
         f"\nMean absolute cell state, first layer, untrained, {SEEDS} seeds of {SAMPLES} windows. xdrought "
-        f"{xdrought.__version__}, torch {torch.__version__}; command: `python docs/studies/recurrence_growth.py`"
+        f"{xdrought.__version__}, torch {torch.__version__}; command: `python docs/studies/recurrence_growth.py`\n"
     )
-    text = "\n".join(lines) + "\n"
     (Path(__file__).parents[2] / "docs" / "_include" / "recurrence_growth.md").write_text(text)
     print(text)
 

@@ -182,6 +182,11 @@ def test_complexity_counts_key_drivers_a_day(daily):
     # tp: 0 x 5, 1 2 3 4 5 6 9, limit 4.8; t2m: 0 x 5, 2 2 2 4 6 8 9, limit 5.6
     np.testing.assert_allclose(by_variable, [2 / 3, 2 / 2, np.nan])
     assert by_variable.attrs["threshold"] == "variable"
+    onsets = [abs(daily).isel(site=0, time=slice(0, 3)).values, abs(daily).isel(site=1, time=slice(3, 5)).values]
+    of_event = [(one > np.quantile(one, 0.8)).sum(axis=1).mean() for one in onsets]
+    np.testing.assert_allclose(drought_complexity(daily, rows, threshold="event"), [*of_event, np.nan])
+    of_day = [np.mean([(day > np.quantile(day, 0.8)).sum() for day in one]) for one in onsets]
+    np.testing.assert_allclose(drought_complexity(daily, rows, threshold="day"), [*of_day, np.nan])
 
 
 # --- refusals ---------------------------------------------------------------------------------------------
@@ -197,8 +202,8 @@ def test_refusals(daily):
         drought_complexity(daily, rows.drop_vars("site"))
     with pytest.raises(ValueError, match="quantile=80; it must be a share"):
         drought_complexity(daily, rows, quantile=80)
-    with pytest.raises(ValueError, match="threshold='day' is unknown; choose one of"):
-        drought_complexity(daily, rows, threshold="day")
+    with pytest.raises(ValueError, match="threshold='week' is unknown; choose one of"):
+        drought_complexity(daily, rows, threshold="week")
     found = event_importance(daily, rows)
     with pytest.raises(ValueError, match=r"the events lack \['is_flash'\]"):
         driver_importance(found, rows.drop_vars("is_flash"))

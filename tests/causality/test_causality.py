@@ -449,8 +449,11 @@ def test_degree_with_both_directions_and_surrogates():
         drivers, soil, train=slice(None), direction="both", surrogates=9, deseasonalize=False, exclusion_radius=2
     )
     assert degree.surrogate_p_value.dims == ("site", "direction", "variable", "cell")
-    with pytest.raises(ValueError, match="the causality degree has several directions; choose one"):
-        degree_vector(degree)
+    vector, n = degree_vector(degree), degree.sizes["variable"] * degree.sizes["cell"]
+    assert vector.sizes["causal"] == 4 * n
+    each = [degree_vector(degree.sel(direction=name, drop=True)) for name in degree["direction"].values]
+    halves = [one.isel(causal=slice(k * n, (k + 1) * n)) for k in range(2) for one in each]  # rho, rho, then p, p
+    np.testing.assert_array_equal(vector, np.concatenate([half.values for half in halves], axis=-1))
 
 
 def test_degree_is_lazy_on_dask():

@@ -564,3 +564,40 @@ def test_a_checkpoint_of_sound_form_and_other_contents_is_refused(sites, tmp_pat
     path.write_bytes(checkpoint.to_bytes(tensors, notes))
     with pytest.raises(ValueError, match=f"{match}.*delete it to start anew|{match}.*call with the same"):
         quick(sites, checkpoint=path)
+
+
+def test_choices_of_the_paper_and_of_its_code_make_a_forecaster_that_is_written_and_read(tmp_path):
+    from xdrought import TrainingOptions, audit_leakage, causality_degree, load_forecaster
+    from xdrought.splits import chronological
+    from xdrought.windows.labelled import patches
+
+    ds = forced_soil(n_site=2, n_time=200)
+    names = [name for name in ds.data_vars if name != "soil_moisture"]
+    splits = chronological(patches(ds, "soil_moisture", drivers=names), embargo=0)
+    days = splits.training_days(ds["time"])
+    both = causality_degree(ds[names], ds.soil_moisture, train=days, direction="both")
+    how = {"variant": "CauRec", "widths": (3, 4), "epochs": 2, "device": "cpu", "progress": False, "split": splits}
+    options = TrainingOptions(keep="last", scale_target=False, initial_hidden=5)
+    made = fit_resattcaurec(ds, "soil_moisture", causality=both, training=options, **how)
+    assert made.architecture.n_causal == 4 * len(names)  # rho and p, in both directions, of one cell
+    assert made.weights[0]["recurrence.initial.0.0.weight"].shape == (5, made.architecture.n_causal)
+    assert made.scaling.mean.sel(variable="soil_moisture") == 0
+    assert made.scaling.std.sel(variable="soil_moisture") == 1
+    made.save(tmp_path / "it.xdrought")
+    xr.testing.assert_identical(
+        predict(ds, load_forecaster(tmp_path / "it.xdrought"))[["soil_moisture"]].drop_attrs(),
+        predict(ds, made)[["soil_moisture"]].drop_attrs(),
+    )
+    assert audit_leakage(made, ds)["scaling"].verdict == "passed"
+    assert audit_leakage(made, ds)["causality"].verdict == "passed"
+
+    first = str(ds.time.values[0])[:10], str(ds.time.values[40])[:10]
+    early = fit_resattcaurec(ds, "soil_moisture", training=TrainingOptions(scaling_period=first), **how)
+    expected = ds.soil_moisture.isel(time=slice(41)).mean()
+    assert float(early.scaling.mean.sel(variable="soil_moisture")) == pytest.approx(float(expected))
+    with pytest.raises(ValueError, match="scaling_period=.* holds no day of the data"):
+        fit_resattcaurec(
+            ds, "soil_moisture", training=TrainingOptions(scaling_period=("1991-01-01", "1991-12-31")), **how
+        )
+    with pytest.raises(ValueError, match="keep='first'"):
+        TrainingOptions(keep="first")

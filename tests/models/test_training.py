@@ -93,6 +93,14 @@ def test_best_epoch_is_truly_kept():
     assert again == pytest.approx(min(history.val_loss), rel=1e-5)
 
 
+def test_the_last_epoch_is_kept_when_asked():
+    x = torch.linspace(-1, 1, 64)[:, None]
+    network, config = Line(), TrainingConfig(epochs=60, batch_size=16, learning_rate=0.05, keep="last")
+    history = train_line(network, x, 2 * x[:, 0], x[:, 0], config)
+    assert history.weights["a"] == network.a.item() == pytest.approx(2, abs=0.05)
+    assert history.val_loss[history.best_epoch] == min(history.val_loss) < history.val_loss[-1]
+
+
 def test_losses_are_means_over_windows():
     # 5 windows in batches of 4 and 1: the last one joins, and the mean weighs every window alike
     x, y = torch.zeros(5, 1), torch.tensor([0.0, 0.0, 0.0, 0.0, 5.0])

@@ -30,11 +30,28 @@ from xdrought.reproduction.findings import (
     median_interval,
 )
 from xdrought.reproduction.fits import linear, polynomial
+from xdrought.reproduction.modes import choices, settings_of
 from xdrought.reproduction.page import findings_table, write_page
 from xdrought.reproduction.results import QUICK, Results, SiteData, open_source
 from xdrought.simulation import simulate
 from xdrought.study.result_cache import ResultCache
 from xdrought.verification import class_scores as reference_scores
+
+SMALLEST = dataclasses.replace(
+    QUICK,
+    epochs=1,
+    widths=(4, 4),
+    unet_widths=(2, 2),
+    surrogates=19,
+    n_background=8,
+    n_draws=8,
+    n_boot=100,
+    leads=(1, 7),
+    windows=(7, 15),
+    batch_sizes=(64,),
+    learning_rates=(),
+    folds=3,
+)
 
 
 @pytest.mark.parametrize("model", published.MODELS)
@@ -85,6 +102,40 @@ def test_what_is_other_than_in_the_paper_is_named_for_what_a_finding_rests_on():
     training = results.setting("training").departures
     assert {"6 of 50 epochs", "2 of 10 runs", "widths 8, 16", "consecutive batches"} <= set(training)
     assert "CauRec alone" in results.setting("experiment").departures
+
+
+def test_modes_make_the_choices_of_their_table():
+    paper, released = settings_of("paper", SMALLEST), settings_of("released", SMALLEST)
+    assert (paper.equations, released.equations) == (("paper",), ("released",))
+    assert paper.embargo == released.embargo == 0
+    assert not paper.training.scale_target
+    assert not released.training.scale_target
+    assert (paper.training.keep, released.training.keep) == ("best", "last")
+    assert released.training.scaling_period == ("1991-01-01", "1991-12-31")
+    assert paper.epochs == SMALLEST.epochs
+    assert settings_of("default", SMALLEST) == SMALLEST
+    table = choices()
+    for name in ("equations", "directions", "scale_target", "keep", "scaling_period", "initial_hidden", "embargo"):
+        word = "causality_degree(..., direction" if name == "directions" else f"{name}="
+        assert table["chosen by"].str.contains(word, regex=False).sum() == 1
+    with pytest.raises(ValueError, match="mode='theirs' is unknown"):
+        settings_of("theirs")
+
+
+@pytest.mark.parametrize("mode", ["paper", "released"])
+def test_a_network_of_a_mode_is_made_as_it_says(mode):
+    ds = simulate(n_sites=2, n_days=500, size=2, seed=1)
+    source = SiteData("twin", ds, tuple(ds.data_vars)[:3], pd.DataFrame(), is_simulated=True)
+    settings = run._with_a_period_that_is_there(settings_of(mode, SMALLEST), source)
+    made = Results(source, settings, ResultCache(None)).forecaster("CauRec")
+    both = 2 if mode == "paper" else 1
+    assert made.architecture.n_causal == 2 * both * 3 * 4
+    assert made.splits.embargo == 0
+    assert made.architecture.equations == mode
+    assert float(made.scaling.std.sel(variable="soil_moisture")) == 1
+    if mode == "released":
+        first = source.ds[source.drivers[0]].isel(time=slice(365))
+        assert float(made.scaling.mean[0]) == pytest.approx(float(first.mean()), rel=1e-4)
 
 
 def test_silence_about_something_of_the_paper_is_an_error():
@@ -229,23 +280,6 @@ TITLES = [
 
 def kept_files(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in (folder / "cache").rglob("*") if path.is_file()}
-
-
-SMALLEST = dataclasses.replace(
-    QUICK,
-    epochs=1,
-    widths=(4, 4),
-    unet_widths=(2, 2),
-    surrogates=19,
-    n_background=8,
-    n_draws=8,
-    n_boot=100,
-    leads=(1, 7),
-    windows=(7, 15),
-    batch_sizes=(64,),
-    learning_rates=(),
-    folds=3,
-)
 
 
 @pytest.fixture(scope="module")

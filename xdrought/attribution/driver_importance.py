@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from xdrought.provenance import recorded
 __all__ = ["driver_importance", "drought_complexity", "event_importance", "importance_by_rate"]
 
 _ATTRIBUTION, _NEEDED = "attribution", ("onset_time", "start_time")
+_PLACES = ("site", "lat", "lon")
 
 
 @public
@@ -90,9 +91,10 @@ def drought_complexity(
         As for :func:`event_importance`.
     quantile : float
         A driver is a key driver on days on which its absolute attribution exceeds this quantile.
-    threshold : {"pooled", "variable", "place"}
+    threshold : {"pooled", "variable", "place", "event", "day"}
         Of which values the quantile is: of all that are explained (the paper does not say; the others would make
-        the mean count the same for each driver, or each place), of each driver's own, or of each place's own.
+        the mean count the same for each driver, place, event or day), of each driver's own, of each place's own, of all
+        drivers and days of an event's onset, or of the drivers on each day.
 
     Returns
     -------
@@ -134,15 +136,25 @@ def drought_complexity(
         "pooled": (),
         "variable": ("variable",),
         "place": tuple(d for d in daily.dims if d not in (time, "variable")),
+        "day": tuple(d for d in daily.dims if d != "variable"),
     }
-    checks.require_choice(threshold, "threshold", kept)
+    checks.require_choice(threshold, "threshold", (*kept, "event"))
+    attrs = {
+        "long_name": "mean number of key drivers a day in the onset",
+        "units": "1",
+        "quantile": quantile,
+        "threshold": threshold,
+    }
+    if threshold == "event":
+        out = np.full(events.sizes["event"], np.nan)
+        for k, values in _onsets(daily, events, time):
+            values = values.reshape(len(values), -1)
+            out[k] = (values > np.quantile(values, quantile)).sum(axis=1).mean()
+        return xr.DataArray(out, events.coords, ("event",), "drought_complexity", attrs)
     over = [dim for dim in daily.dims if dim not in kept[threshold]]
     limit = daily.quantile(quantile, over).drop_vars("quantile")
     count = (daily > limit).sum("variable").where(daily.notnull().any("variable"))
-    out = mean_over_onsets(count, events, time).rename("drought_complexity")
-    return out.assign_attrs(
-        long_name="mean number of key drivers a day in the onset", units="1", quantile=quantile, threshold=threshold
-    )
+    return mean_over_onsets(count, events, time).rename("drought_complexity").assign_attrs(attrs)
 
 
 def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable) -> xr.DataArray:
@@ -157,23 +169,29 @@ def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable) -> xr.Da
 
 def mean_over_onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable) -> xr.DataArray:
     """Mean over the onset days of each event at its own place, on (event, ...)."""
-    places = [dim for dim in ("site", "lat", "lon") if dim in daily.dims]
+    extra = [dim for dim in daily.dims if dim not in (*_PLACES, time)]
+    out = np.full((events.sizes["event"], *(daily.sizes[dim] for dim in extra)), np.nan)
+    for k, onset in _onsets(daily, events, time):
+        out[k] = onset.mean(axis=0)
+    coords = {dim: daily[dim] for dim in extra if dim in daily.coords}
+    return xr.DataArray(out, {**events.coords, **coords}, ("event", *extra))
+
+
+def _onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable) -> Iterator[tuple[int, np.ndarray]]:
+    """Number of each event that has known onset days at its own place, and the values (day, ...) of these days."""
+    places = [dim for dim in _PLACES if dim in daily.dims]
     missing = [name for name in (*_NEEDED, *places) if name not in events.variables]
     if missing:
         raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
-    extra = [dim for dim in daily.dims if dim not in (*places, time)]
-    values = daily.transpose(*places, time, *extra).to_numpy()
+    values = daily.transpose(*places, time, ...).to_numpy()
     where = np.array([daily.indexes[dim].get_indexer(events[dim].to_numpy()) for dim in places], dtype=int)
     days = daily.indexes[time]
     first, stop = (days.searchsorted(events[name].to_numpy()) for name in _NEEDED)
-    out = np.full((events.sizes["event"], *values.shape[len(places) + 1 :]), np.nan)
     for k in np.flatnonzero((where >= 0).all(axis=0) & (first < stop)):
         onset = values[tuple(where[:, k])][first[k] : stop[k]]
         known = np.isfinite(onset).reshape(len(onset), -1).all(axis=1)
         if known.any():
-            out[k] = onset[known].mean(axis=0)
-    coords = {dim: daily[dim] for dim in extra if dim in daily.coords}
-    return xr.DataArray(out, {**events.coords, **coords}, ("event", *extra))
+            yield int(k), onset[known]
 
 
 TYPES = ("normal", "flash")

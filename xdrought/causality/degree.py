@@ -146,7 +146,7 @@ def degree_vector(causality: xr.Dataset, *, fill_missing: bool = True) -> xr.Dat
     Parameters
     ----------
     causality : xarray.Dataset
-        From :func:`xdrought.causality_degree`, one direction.
+        From :func:`xdrought.causality_degree`, of one direction or of both.
     fill_missing : bool
         Put rho = 0 and p = 1, no evidence, where a constant or empty series left NaN.
 
@@ -154,12 +154,8 @@ def degree_vector(causality: xr.Dataset, *, fill_missing: bool = True) -> xr.Dat
     -------
     xarray.DataArray
         (..., causal), ``2 * n_variables * n_cells`` long, variable-major and cell-minor in each half, with coords
-        `quantity`, `variable` and `cell` on `causal`.
-
-    Raises
-    ------
-    ValueError
-        When there are several directions.
+        `quantity`, `variable` and `cell` on `causal`. Of both directions it is twice as long (192 numbers of twelve
+        drivers in four cells): in each half all of the first direction, then all of the second.
 
     Examples
     --------
@@ -169,15 +165,12 @@ def degree_vector(causality: xr.Dataset, *, fill_missing: bool = True) -> xr.Dat
     >>> degree_vector(xr.Dataset({"rho": rho, "p_value": rho / 10})).values
     array([0.4 , 0.5 , 0.1 , 0.2 , 0.04, 0.05, 0.01, 0.02])
     """
-    if "direction" in causality.dims:
-        raise ValueError(
-            'the causality degree has several directions; choose one, causality.sel(direction="cause_to_effect")'
-        )
+    along = [dim for dim in ("direction", "variable", "cell") if dim in causality["rho"].dims]
     halves = []
     for quantity, none in (("rho", 0.0), ("p_value", 1.0)):
-        half = causality[quantity].transpose(..., "variable", "cell")
+        half = causality[quantity].transpose(..., *along)
         half = half.fillna(none) if fill_missing else half
-        flat = half.stack(causal=("variable", "cell"), create_index=False)
+        flat = half.stack(causal=along, create_index=False)
         halves.append(flat.assign_coords(quantity=("causal", [quantity] * flat.sizes["causal"])))
     vector = xr.concat(halves, "causal", coords="minimal", compat="override", combine_attrs="drop")
     return vector.rename("causality_degree").assign_attrs(long_name="causality degree", units="1")

@@ -197,8 +197,9 @@ def fit_resattcaurec(
         raise ValueError(f"learning_rate={learning_rate!r}; it must be above 0")
     checks.require_choice(sampler, "sampler", SAMPLERS)
     asked = LeadDays(check_leads(lead) if are_several(lead) else ())
+    own = {"initial_hidden": training.initial_hidden}
     checked = (variant, 1, 1, 64, 64, equations, widths, training.dropout)
-    architecture(*checked, asked.leads or ((1,) if future else ()))  # refuse before long work
+    architecture(*checked, asked.leads or ((1,) if future else ()), **own)  # refuse before long work
     device = resolve_device(device)
     used = checked_target_inputs(target_history, predict_change, latency)
     names_of_dims, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
@@ -217,7 +218,8 @@ def fit_resattcaurec(
     names = [*windows.drivers, target]
     known_units = {name: windows.data[name].attrs.get("units") for name in names}
     learnt = driver_inputs.learnt_data(windows, used)
-    scaling = fit_scaling(learnt, names, train=splits.training_days(windows.data[time]))
+    scaling = fit_scaling(learnt, names, train=_days_of_scaling(training, splits, windows.data[time]))
+    scaling = scaling if training.scale_target else scaling.without(target)
     degree, vectors = None, None
     if VARIANTS[variant].causal:
         degree = driver_inputs.training_causality(windows, splits) if causality is None else causality
@@ -234,6 +236,7 @@ def fit_resattcaurec(
         training.dropout,
         windows.leads if windows.several or future else (),
         tuple(windows.drivers.index(name) for name in future),
+        **own,
     )
 
     config = TrainingConfig(
@@ -244,6 +247,7 @@ def fit_resattcaurec(
         training.block_length,
         training.mixed_precision,
         training.compile,
+        keep=training.keep,
     )
     settings = {
         name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "block_length")
@@ -295,6 +299,17 @@ def _usual_torch() -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(default)
+
+
+def _days_of_scaling(training: TrainingOptions, splits: Splits, days: xr.DataArray) -> xr.DataArray:
+    """True on the days whose mean and spread scale."""
+    if training.scaling_period is None:
+        return splits.training_days(days)
+    first, last = (np.datetime64(day) for day in training.scaling_period)
+    inside = (days >= first) & (days <= last)
+    if not bool(inside.any()):
+        raise ValueError(f"scaling_period={training.scaling_period!r} holds no day of the data; give another")
+    return inside
 
 
 def _check_parts(parts: dict[str, np.ndarray], splits: Splits) -> None:

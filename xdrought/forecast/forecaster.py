@@ -365,7 +365,7 @@ def _check_causality(forecaster: Forecaster) -> None:
         drivers = causality.sel(variable=list(forecaster.drivers))
         for name in ("rho", "p_value"):
             _require(drivers[name].dtype.kind == "f", f"causality has no {name}")
-        size = 2 * drivers.sizes["variable"] * drivers.sizes["cell"]
+        size = 2 * drivers.sizes["variable"] * drivers.sizes["cell"] * drivers.sizes.get("direction", 1)
         _require(size == spec.n_causal, f"causality has {size} numbers, the network takes {spec.n_causal}")
 
 

@@ -22,6 +22,17 @@ class TrainingOptions:
         for "released".
     mixed_precision, compile : bool
         Compute in bfloat16 where torch's autocast does, and compile the encoder; used on a GPU only.
+    keep : {"best", "last"}
+        Which weights are kept: those of the epoch with the lowest validation loss, or of the last epoch, as in the
+        released code.
+    scale_target : bool
+        Whether the target is scaled like the drivers. The paper scales the inputs and says nothing of the target.
+    scaling_period : (str, str), optional
+        First and last day of the statistics that scale; the training part by default. The released code takes those of
+        the year 1991.
+    initial_hidden : int, optional
+        Units of a hidden layer between the causality degree and c_0 ("MLP" in Eq. 6). By default there is none, as in
+        the released code and in the published number of parameters.
     sites_in_memory : int, optional
         Number of sites whose days are held at a time, for data that are larger than memory (dask or zarr behind).
         Batches are made of the sites that are there; they take turns in an order that is drawn anew in each epoch.
@@ -42,9 +53,16 @@ class TrainingOptions:
     dropout: float | None = None
     mixed_precision: bool = False
     compile: bool = False
+    keep: str = "best"
+    scale_target: bool = True
+    scaling_period: tuple[str, str] | None = None
+    initial_hidden: int | None = None
     sites_in_memory: int | None = None
 
     def __post_init__(self) -> None:
         checks.require_integer(self.block_length, "block_length")
+        checks.require_choice(self.keep, "keep", ("best", "last"))
+        if self.initial_hidden is not None:
+            checks.require_integer(self.initial_hidden, "initial_hidden")
         if self.sites_in_memory is not None:
             checks.require_integer(self.sites_in_memory, "sites_in_memory")

@@ -84,6 +84,8 @@ def check_scaling(audit: Audit) -> Finding:
     scaling = audit.forecaster.scaling
     data = driver_inputs.learnt_data(audit.windows, audit.forecaster.target_inputs)
     names = [*audit.windows.drivers, audit.target]
+    unscaled = (scaling.mean.sel(variable=names) == 0) & (scaling.std.sel(variable=names) == 1)  # of no data
+    names = [name for name, left in zip(names, unscaled.values, strict=True) if not left]
     looked_at = f"mean and standard deviation of {len(names)} variables"
     held = np.stack([scaling.mean.sel(variable=names).to_numpy(), scaling.std.sel(variable=names).to_numpy()])
     apart = {}
@@ -140,7 +142,8 @@ def _settings_of(degree: xr.Dataset) -> dict:
     """How a degree says that it was computed."""
     method = degree.attrs.get("method", "ccm")
     chosen = {name: degree.attrs[name] for name in OPTIONS.get(method, ()) if name in degree.attrs}
-    direction = degree.coords["direction"].item() if "direction" in degree.coords else "cause_to_effect"
+    told = degree.coords.get("direction")
+    direction = "cause_to_effect" if told is None else "both" if told.ndim else told.item()
     return {"method": method, "direction": direction, **chosen}
 
 

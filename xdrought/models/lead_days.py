@@ -42,11 +42,13 @@ class LeadDaysNetwork(RecurrentNetwork):
         equations: str,
         dropout: float,
         n_quantiles: int = 0,
+        initial_hidden: int | None = None,
         *,
         leads: Sequence[int],
         future: Sequence[int] = (),
     ):
-        super().__init__(encoder, n_features + len(future) + 1, n_causal, widths, equations, dropout, n_quantiles)
+        more = (n_causal, widths, equations, dropout, n_quantiles, initial_hidden)
+        super().__init__(encoder, n_features + len(future) + 1, *more)
         self.n_features, self.leads, self.future = n_features, tuple(leads), tuple(future)
         self.centre = CentreMean()
 

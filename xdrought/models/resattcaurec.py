@@ -209,10 +209,18 @@ class State(NamedTuple):
     c0: list[Tensor]
 
 
+def initial_state(n_causal: int, units: int, hidden: int | None) -> nn.Module:
+    """Eq. 6, first line: c_0 = MLP(CCM(X, Y)), (N, n_causal) to (N, units); affine without a hidden layer."""
+    if hidden is None:
+        return nn.Linear(n_causal, units)
+    return nn.Sequential(nn.Linear(n_causal, hidden), nn.ReLU(), nn.Linear(hidden, units))
+
+
 class CausalRecurrence(nn.Module):
     """The CauRec module: stacked LSTM cells that differ from torch's LSTM only in c_0.
 
-    c_0 is one affine map of the causality degree for each layer ("MLP" in Eq. 6), and h_0 = 0. With c_0 = 0, or without
+    c_0 is a map of the causality degree for each layer, affine as in the released code and in the published number of
+    parameters, or with a hidden layer ("MLP" in Eq. 6), and h_0 = 0. With c_0 = 0, or without
     causality, the paper's equations are a plain LSTM. Each gate has two bias vectors, as the published number of
     parameters needs, where Eq. 4-5 write one.
 
@@ -228,6 +236,8 @@ class CausalRecurrence(nn.Module):
         The rule of the cell state, where there is causality.
     dropout : float
         Dropout of h and of the carried c of every layer at every step. The paper names none.
+    initial_hidden : int or None
+        Units of the hidden layer of the map to c_0; None for an affine map.
     """
 
     def __init__(
@@ -237,12 +247,14 @@ class CausalRecurrence(nn.Module):
         widths: Sequence[int] = (64, 128),
         equations: str = "paper",
         dropout: float = 0.0,
+        initial_hidden: int | None = None,
     ):
         super().__init__()
         self.widths = tuple(widths)
         sizes = zip([n_features, *widths[:-1]], widths, strict=True)
         self.cells = nn.ModuleList(nn.LSTMCell(n_in, n) for n_in, n in sizes)
-        self.initial = nn.ModuleList(nn.Linear(n_causal, n) for n in widths) if n_causal else None
+        maps = (initial_state(n_causal, n, initial_hidden) for n in widths) if n_causal else None
+        self.initial = None if maps is None else nn.ModuleList(maps)
         self.step = STEPS[equations if n_causal else "paper"]
         self.dropout = Dropout(dropout)
 
@@ -319,7 +331,7 @@ class RecurrentNetwork(FramewiseNetwork):
     ----------
     encoder : torch.nn.Module
         See :class:`FramewiseNetwork`.
-    n_features, n_causal, widths, equations, dropout
+    n_features, n_causal, widths, equations, dropout, initial_hidden
         See :class:`CausalRecurrence`.
     n_quantiles : int
         0 gives one number for each window, as in the paper, more that many quantiles in growing order.
@@ -334,10 +346,11 @@ class RecurrentNetwork(FramewiseNetwork):
         equations: str,
         dropout: float,
         n_quantiles: int = 0,
+        initial_hidden: int | None = None,
     ):
         super().__init__(encoder)
         self.n_causal, self.n_quantiles = n_causal, n_quantiles
-        self.recurrence = CausalRecurrence(n_features, n_causal, widths, equations, dropout)
+        self.recurrence = CausalRecurrence(n_features, n_causal, widths, equations, dropout, initial_hidden)
         half = max(1, widths[-1] // 2)
         self.head = nn.Sequential(nn.Linear(widths[-1], half), nn.Linear(half, max(1, n_quantiles)))
         self.in_order = InOrder()

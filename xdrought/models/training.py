@@ -85,6 +85,8 @@ class TrainingConfig:
         Batches between two checkpoints within an epoch.
     quantiles : tuple of float
         Levels of the quantiles that the network gives, for the pinball loss; none for the squared error.
+    keep : {"best", "last"}
+        Weights of which epoch are kept: the one with the lowest validation loss, or the last.
     """
 
     epochs: int = 50
@@ -96,11 +98,12 @@ class TrainingConfig:
     compile: bool = False
     save_every: int = 100
     quantiles: tuple[float, ...] = ()
+    keep: str = "best"
 
 
 @dataclass
 class History:
-    """The mean losses of each epoch, and a copy on the CPU of the weights of the best epoch."""
+    """The mean losses of each epoch, the epoch of the lowest validation loss, and a copy of the kept weights."""
 
     train_loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
@@ -253,7 +256,7 @@ class Training:
         return self.model.module if isinstance(self.model, DistributedDataParallel) else self.model
 
     def _end_epoch(self) -> None:
-        """Append both losses to the history, and copy the weights if the epoch is the best so far."""
+        """Append both losses to the history, and copy the weights to the CPU if they are to be kept so far."""
         history, n_train = self.history, sum(len(shard.train) for shard in self.shards)
         train_loss = self.epoch_total() / n_train
         val_loss = self.validation_loss()
@@ -262,8 +265,10 @@ class Training:
             raise FloatingPointError(
                 f"the loss is {losses} (training, validation) in epoch {self.epoch}: {self._cause()}"
             )
-        if not history.val_loss or val_loss < min(history.val_loss):
+        best = not history.val_loss or val_loss < min(history.val_loss)
+        if best:
             history.best_epoch = self.epoch
+        if best or self.config.keep == "last":
             # A copy, because the live tensors change with the next step.
             history.weights = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
         history.train_loss.append(train_loss)

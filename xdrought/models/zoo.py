@@ -41,13 +41,14 @@ class Architecture:
     leads: tuple[int, ...] = ()
     future: tuple[int, ...] = ()
     n_quantiles: int = 0
+    initial_hidden: int | None = None
 
 
 def _recurrent(spec: Architecture, encoder: Callable[[Architecture], nn.Module], causal: bool) -> nn.Module:
     """An encoder and a recurrence."""
     dropout = _DROPOUT[spec.equations] if spec.dropout is None else spec.dropout
     n_causal = spec.n_causal if causal else None
-    sizes = (n_causal, spec.widths, spec.equations, dropout, spec.n_quantiles)
+    sizes = (n_causal, spec.widths, spec.equations, dropout, spec.n_quantiles, spec.initial_hidden)
     if spec.leads:
         return LeadDaysNetwork(encoder(spec), spec.n_features, *sizes, leads=spec.leads, future=spec.future)
     return RecurrentNetwork(encoder(spec), spec.n_features, *sizes)
@@ -120,6 +121,7 @@ def build(
     equations: str = "paper",
     widths: Sequence[int] | None = None,
     dropout: float | None = None,
+    initial_hidden: int | None = None,
     generator: torch.Generator | None = None,
 ) -> nn.Module:
     """A network of the paper with fresh weights.
@@ -145,6 +147,9 @@ def build(
         of the U-Net's stages, (24, 32, 40, 64).
     dropout : float, optional
         Share of h and c that is dropped at each step; by default 0 for "paper" and 0.2 for "released".
+    initial_hidden : int, optional
+        Units of a hidden layer between the causality degree and c_0; none by default, as in the published number of
+        parameters.
     generator : torch.Generator, optional
         Source of the fresh weights, on the CPU; torch's global generator by default.
 
@@ -168,7 +173,8 @@ def build(
     >>> sum(p.numel() for p in build("ResAttCauRec").parameters())
     839961
     """
-    spec = architecture(variant, n_features, n_causal, size, window, equations, widths, dropout)
+    sizes = (variant, n_features, n_causal, size, window, equations, widths, dropout)
+    spec = architecture(*sizes, initial_hidden=initial_hidden)
     return build_architecture(spec, generator)
 
 
@@ -184,14 +190,14 @@ def architecture(
     leads: tuple[int, ...] = (),
     future: tuple[int, ...] = (),
     n_quantiles: int = 0,
+    initial_hidden: int | None = None,
 ) -> Architecture:
     """The arguments of `build`, and what is asked ahead, as a checked value, with the published widths by default."""
     if variant not in VARIANTS:
         raise ValueError(f"variant={variant!r} is unknown; choose one of {list(VARIANTS)}")
     widths = VARIANTS[variant].widths if widths is None else tuple(widths)
-    spec = Architecture(
-        variant, n_features, n_causal, size, window, equations, widths, dropout, leads, future, n_quantiles
-    )
+    sizes = (variant, n_features, n_causal, size, window, equations, widths, dropout)
+    spec = Architecture(*sizes, leads, future, n_quantiles, initial_hidden)
     check_architecture(spec)
     return spec
 

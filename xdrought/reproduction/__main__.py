@@ -8,6 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
+from xdrought.reproduction.modes import MODES
 from xdrought.reproduction.results import QUICK, ReportSettings
 from xdrought.reproduction.run import reproduce
 
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small networks, few epochs: minutes on two cores")
     parser.add_argument("--runs", type=int, help="networks of each kind, which differ in their seed (paper: 10)")
     parser.add_argument("--epochs", type=int, help="epochs of training (paper: 50)")
-    parser.add_argument("--equations", nargs="+", choices=["paper", "released"], help="modes; both by default")
+    parser.add_argument("--mode", choices=MODES, default="default", help="whose choices are made where they differ")
+    parser.add_argument("--equations", nargs="+", choices=["paper", "released"], help="both by default")
     parser.add_argument("--device", help='where the networks run, e.g. "cuda"; by default where it is fastest')
     chosen = parser.parse_args(arguments)
     if chosen.data is None and not chosen.quick:
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = dataclasses.replace(QUICK if chosen.quick else ReportSettings(), **given)
     logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
     try:
-        reproduce(chosen.data, chosen.out, settings=settings)
+        reproduce(chosen.data, chosen.out, mode=chosen.mode, settings=settings)
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

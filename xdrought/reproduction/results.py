@@ -14,14 +14,15 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.attribution import attributions
+from xdrought.causality import causality_degree
 from xdrought.data import open_fluxnet, screen_sites
 from xdrought.data.era5 import DRIVERS
 from xdrought.events import CLASSES, drought_classes, flash_drought_events
-from xdrought.forecast import Forecaster, fit_resattcaurec, predict
+from xdrought.forecast import Forecaster, TrainingOptions, fit_resattcaurec, predict
 from xdrought.reproduction import published
 from xdrought.reproduction.findings import Setting
 from xdrought.simulation import twin as simulated
-from xdrought.splits import Splits, chronological
+from xdrought.splits import SplitConfig, Splits, chronological
 from xdrought.study.comparison import score_members
 from xdrought.study.members import Member
 from xdrought.study.result_cache import ResultCache
@@ -119,8 +120,18 @@ class ReportSettings:
         Sizes of the networks, the published ones by default.
     sampler : str
         "independent" as in the paper, or "consecutive", which is faster.
+    mode : str
+        Whose choices these are; see :func:`xdrought.reproduction.modes.settings_of`.
     equations : tuple of str
-        Which modes: "paper", "released"; the first is the one that all figures are of.
+        Which equations: "paper", "released"; the first are those that all figures are of.
+    directions : str
+        `direction` of :func:`xdrought.causality_degree`.
+    training : TrainingOptions
+        As in :func:`xdrought.fit_resattcaurec`. A period of scaling that the data lack is replaced by their first year.
+    embargo : int, optional
+        Days between the parts; window + lead by default.
+    percentiles : {"record", "training"}
+        Of which days soil moisture is ranked for events and classes.
     n_background, n_draws : int
         Of the expected gradients.
     surrogates : int
@@ -152,7 +163,12 @@ class ReportSettings:
     widths: tuple[int, ...] | None = None
     unet_widths: tuple[int, ...] | None = None
     sampler: str = "independent"
+    mode: str = "default"
     equations: tuple[str, ...] = ("paper", "released")
+    directions: str = "cause_to_effect"
+    training: TrainingOptions = TrainingOptions()
+    embargo: int | None = None
+    percentiles: str = "record"
     n_background: int = 50
     n_draws: int = 200
     surrogates: int = 199
@@ -173,7 +189,8 @@ class ReportSettings:
         """Keywords of `fit_resattcaurec` for one network."""
         shared = ("epochs", "batch_size", "learning_rate", "runs", "window", "lead", "sampler", "seed", "device")
         widths = self.unet_widths if variant == "UNet" else self.widths
-        return {**{name: getattr(self, name) for name in shared}, "widths": widths}
+        training = {} if self.training == TrainingOptions() else {"training": self.training}
+        return {**{name: getattr(self, name) for name in shared}, "widths": widths, **training}
 
 
 QUICK = ReportSettings(
@@ -252,17 +269,22 @@ class Results:
 
     @cached_property
     def events(self) -> xr.Dataset:
-        return flash_drought_events(self.observed, soil_temperature=self.soil_temperature)
+        return flash_drought_events(self.observed, soil_temperature=self.soil_temperature, reference=self.ranked)
 
     @cached_property
     def classes(self) -> xr.DataArray:
-        return drought_classes(self.observed)
+        return drought_classes(self.observed, reference=self.ranked)
+
+    @cached_property
+    def ranked(self) -> xr.DataArray | None:
+        """The record that soil moisture is ranked in, None for the whole one."""
+        return None if self.settings.percentiles == "record" else self.observed.where(self.training_days)
 
     @cached_property
     def splits(self) -> Splits:
         s = self.settings
         windows = patches(self.source.ds, self.target, drivers=self.source.drivers, window=s.window, lead=s.lead)
-        return chronological(windows)
+        return chronological(windows, embargo=s.embargo)
 
     @cached_property
     def training_days(self) -> xr.DataArray:
@@ -281,15 +303,24 @@ class Results:
         """A trained network, in one of the two modes."""
         mode = self.mode(variant, equations)
         how = {**self.settings.of_training(variant), "variant": variant, "equations": mode, "split": self.splits}
+        if self.settings.directions != "cause_to_effect" and "Cau" in variant:
+            how["causality"] = self.degree
 
         def train(checkpoint: Path | None) -> Forecaster:
             return fit_resattcaurec(
                 self.source.ds, self.target, self.source.drivers, checkpoint=checkpoint, progress=False, **how
             )
 
-        named = {name: value for name, value in how.items() if name != "split"}
+        named = {name: value for name, value in how.items() if name not in ("split", "causality")} | self._told
         name = f"network_{variant}_{mode}"
         return self._once((name,), lambda: self.cache.forecaster(name, named, train))
+
+    @cached_property
+    def degree(self) -> xr.Dataset:
+        """The causality degree of the training part in the directions asked for."""
+        drivers = self.source.ds[list(self.source.drivers)]
+        found = causality_degree(drivers, self.observed, train=self.training_days, direction=self.settings.directions)
+        return found[["rho", "p_value"]].compute()
 
     def forecast(self, variant: str = FULL, equations: str | None = None) -> xr.DataArray:
         """Forecasts (run, site, time) of the whole record at their valid time."""
@@ -301,10 +332,17 @@ class Results:
             made = made if "run" in made.dims else made.expand_dims(run=[0])
             return made.astype("float32").drop_vars([c for c in made.coords if c not in ("run", "site", "time")])
 
-        of = {**self.settings.of_training(variant), "variant": variant, "equations": mode}
+        of = {**self.settings.of_training(variant), "variant": variant, "equations": mode, **self._told}
         name = f"forecast_{variant}_{mode}"
         kept = self._once((name,), lambda: self.cache.dataset(name, of, make)[self.target])
         return kept.assign_attrs(self.observed.attrs).reindex(time=self.observed["time"])
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """Settings beside those of the training that a network depends on, as far as they are not the default."""
+        given = {"directions": self.settings.directions, "embargo": self.settings.embargo}
+        usual = {"directions": "cause_to_effect", "embargo": None}
+        return {name: value for name, value in given.items() if value != usual[name]}
 
     def forecasts(self, equations: str | None = None, part: str | None = None) -> dict[str, xr.DataArray]:
         """Forecasts of all networks, on the days of one part."""
@@ -337,7 +375,8 @@ class Results:
     def classes_of(self, forecast: xr.DataArray, **thresholds: float) -> xr.DataArray:
         """Daily classes of a forecast, whose percentiles are those of the observed record (as in the paper)."""
         same = forecast.transpose(..., "site", "time").assign_attrs(self.observed.attrs)
-        return drought_classes(same, reference=self.observed, **thresholds)
+        reference = self.observed if self.ranked is None else self.ranked
+        return drought_classes(same, reference=reference, **thresholds)
 
     @cached_property
     def confusions(self) -> xr.DataArray:
@@ -347,7 +386,7 @@ class Results:
     def confusions_with(self, upper: float, lower: float) -> xr.DataArray:
         """The same with classes by other percentiles of the end and the start of an onset."""
         thresholds = {"upper": upper, "lower": lower}
-        observed = drought_classes(self.observed, **thresholds)
+        observed = drought_classes(self.observed, reference=self.ranked, **thresholds)
         paths = {**self.forecasts(), "persistence": self.persistence}
         classes = {name: self.classes_of(da, **thresholds) for name, da in paths.items()}
         missing = CLASSES["missing"]
@@ -374,6 +413,8 @@ class Results:
         s = self.settings
         shared = ("epochs", "batch_size", "learning_rate", "sampler", "widths", "device", "runs", "seed")
         how = {key: getattr(s, key) for key in shared}
+        how |= {} if s.training == TrainingOptions() else {"training": s.training}
+        how |= {} if s.embargo is None or name == "spatial" else {"split": SplitConfig(embargo=s.embargo)}
         return {**how, "cache_dir": self.cache.folder(name), "progress": False}
 
     @cached_property
@@ -397,4 +438,5 @@ class Results:
             return made.drop_vars([name for name, c in made.coords.items() if c.dtype.kind == "O"], errors="ignore")
 
         of = {**s.of_training(FULL), "equations": s.equations[0], "n_background": s.n_background, "n_draws": s.n_draws}
+        of |= self._told
         return self.cache.dataset(f"attributions_{FULL}", of, make)

@@ -15,6 +15,7 @@ from xdrought import files
 from xdrought.reproduction.chapters import CHAPTERS
 from xdrought.reproduction.contents import contents
 from xdrought.reproduction.findings import RULE, Chapter, LeftOut
+from xdrought.reproduction.modes import settings_of
 from xdrought.reproduction.page import findings_table, write_page
 from xdrought.reproduction.results import QUICK, ReportSettings, Results, SiteData, open_source
 from xdrought.study.result_cache import ResultCache, logger
@@ -27,6 +28,7 @@ def reproduce(
     out: str | Path,
     *,
     quick: bool = False,
+    mode: str = "default",
     settings: ReportSettings | None = None,
 ) -> Path:
     """Every table and figure of the paper that the data can give, each beside the paper's value, in one HTML file.
@@ -42,6 +44,9 @@ def reproduce(
         there; other settings or data make their results anew.
     quick : bool
         Small networks and few epochs: minutes on two cores instead of days.
+    mode : {"default", "paper", "released"}
+        Whose choices are made where this package, the paper and the released code differ; the report lists them.
+        "default" trains both equations.
     settings : ReportSettings, optional
         How to train and explain; by default the paper's, or with `quick` small ones.
 
@@ -59,7 +64,7 @@ def reproduce(
     FileNotFoundError
         When there are no such data.
     ValueError
-        For data that lack soil moisture on (site, time), or that keep fewer than two sites.
+        For an unknown mode, for data that lack soil moisture on (site, time), or that keep fewer than two sites.
 
     Examples
     --------
@@ -68,7 +73,9 @@ def reproduce(
     """
     began, folder = time.perf_counter(), Path(out)
     settings = settings or (QUICK if quick else ReportSettings())
+    settings = settings_of(mode, settings) if mode != settings.mode else settings
     source = open_source(data)
+    settings = _with_a_period_that_is_there(settings, source)
     if source.ds.sizes["site"] < 2:
         raise ValueError(f"{source.name} keeps {source.ds.sizes['site']} site(s); differences need several")
     logger.info("%s: %d sites", source.name, source.ds.sizes["site"])
@@ -90,6 +97,15 @@ def reproduce(
         part.write_text(page, encoding="utf-8")
     logger.info("%s (%.0f s)", report, time.perf_counter() - began)
     return report
+
+
+def _with_a_period_that_is_there(settings: ReportSettings, source: SiteData) -> ReportSettings:
+    """The settings with the first year of the data in place of a period of scaling that they lack."""
+    period, days = settings.training.scaling_period, source.ds["time"].values
+    if period is None or ((days >= np.datetime64(period[0])) & (days <= np.datetime64(period[1]))).any():
+        return settings
+    first = str(days[0])[:10], str(days[min(364, days.size - 1)])[:10]
+    return dataclasses.replace(settings, training=dataclasses.replace(settings.training, scaling_period=first))
 
 
 def _written(results: Results) -> tuple[list[Chapter], dict[str, str]]:

@@ -61,6 +61,7 @@ def causes(m: Results) -> Chapter:
     _convergence(m, found, chapter)
     degree = m.forecaster(FULL).causality
     assert degree is not None
+    degree = degree.sel(direction="cause_to_effect") if "direction" in degree.dims else degree
     over = [dim for dim in degree.rho.dims if dim not in ("site", "variable")]
     chapter.show(
         by_driver(degree.rho.mean(over), "Causality degree (cross-map skill)"),

@@ -24,7 +24,7 @@ from xdrought.reproduction.results import FULL, Results
 from xdrought.study.ablation import ablation, factorial_effects
 from xdrought.study.comparison import paired_differences
 from xdrought.study.placebo import gain_shares, placebo
-from xdrought.study.spatial import spatial_validation
+from xdrought.study.spatial import KINDS, spatial_validation
 
 FEW_SITES = 6
 PLACEBOS = ("shuffled", "random", "surrogate", "identity", "embedding", "statics")
@@ -106,6 +106,7 @@ def _spatial(m: Results, chapter: Chapter) -> None:
         m.source.drivers,
         variant=s.variant,
         without=WITHOUT.get(s.variant, "ResAttRec"),
+        causality=("own", "none") if s.mode == "paper" else KINDS,
         folds=s.folds,
         draws=s.spatial_draws,
         window=s.window,

@@ -31,6 +31,7 @@ def coupling(m: Results) -> Chapter:
     degree = m.forecaster(FULL).causality
     if degree is None or m.source.ds.sizes["site"] < FEW_SITES:
         raise LeftOut(f"a relation over sites needs at least {FEW_SITES}")
+    degree = degree.sel(direction="cause_to_effect") if "direction" in degree.dims else degree
     scores = m.member_scores("test").mean("run")
     relation = skill_by_degree(degree, scores.nse.sel(model=FULL, drop=True), seed=m.settings.seed)
     lazy = skill_by_degree(degree, scores.nse.sel(model="persistence", drop=True), seed=m.settings.seed)

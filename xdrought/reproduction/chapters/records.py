@@ -10,6 +10,7 @@ from xdrought.events import CLASSES, flash_drought_events
 from xdrought.plot import plot_event, plot_record
 from xdrought.reproduction import published
 from xdrought.reproduction.findings import Chapter, Claim, LeftOut, with_interval
+from xdrought.reproduction.modes import choices
 from xdrought.reproduction.pictures.onsets import with_and_without_recovery
 from xdrought.reproduction.results import Results
 from xdrought.statistics.bootstrap import bootstrap_weights, percentile_interval
@@ -40,6 +41,10 @@ def data(m: Results) -> Chapter:
             "attention and residual blocks do with space (they see 1 x 1 cell)."
         )
     _settings(m, chapter)
+    chapter.tabulate(
+        choices(),
+        f'What the paper, the released code and this package do differently; mode "{m.settings.mode}" was chosen.',
+    )
     columns = [
         c for c in ("site", "start", "end", "days", "invalid_percent", "longest_gap", "reason") if c in source.sites
     ]
