@@ -288,7 +288,7 @@ def _map_block(effect: np.ndarray, *others: np.ndarray, settings: list[list[Sett
 def _choose_search(
     settings: Mapping[str, list[Settings]], inputs: list[xr.DataArray], time: Hashable
 ) -> list[list[Settings]]:
-    """The settings with the tree that suits the whole job, so that results do not depend on chunks."""
+    """The settings with the search that suits the whole job, so that results do not depend on chunks."""
     from xdrought.kernels.cross_map import worth_compiling
 
     sizes = {dim: size for da in inputs for dim, size in da.sizes.items()}
