@@ -7,13 +7,17 @@ and refuses what labels cannot settle, with the call that does.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Container, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-_GREGORIAN = {"standard", "gregorian", "proleptic_gregorian"}
+from xdrought import checks
+
+_Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
+GREGORIAN = {"standard", "gregorian", "proleptic_gregorian"}
 _SHOWN = 3
 
 
@@ -55,8 +59,8 @@ def align_to(
     TypeError
         When `second` is no DataArray.
     ValueError
-        Labels of `first` that `second` lacks or has twice; numbers against text; calendars that differ; labels on
-        one side only; dimensions that `first` lacks.
+        Labels of `first` that `second` lacks, or that either has twice; numbers against text; calendars that differ;
+        labels on one side only; dimensions that `first` lacks.
     """
     if not isinstance(second, xr.DataArray):
         raise TypeError(_not_an_array(second, what))
@@ -89,6 +93,93 @@ def in_order(da: xr.DataArray, dim: Hashable = "time") -> xr.DataArray:
     return da.sortby(dim)
 
 
+def in_label_order(one: _Labelled, dims: Iterable[Hashable]) -> _Labelled:
+    """Sorted along those of `dims` that have labels of one kind, so that draws by position are draws by label."""
+    for dim in dims:
+        index = one.indexes.get(dim)
+        if index is None or not index.is_unique or index.is_monotonic_increasing:
+            continue
+        try:
+            one = one.sortby(dim)
+        except TypeError:  # labels of several kinds have no order
+            continue
+    return one
+
+
+def in_order_of(one: _Labelled, given: xr.DataArray | xr.Dataset, dims: Iterable[Hashable]) -> _Labelled:
+    """Back in the order in which the labels of `dims` were given."""
+    for dim in dims:
+        index = one.indexes.get(dim)
+        if index is not None and index.is_unique and dim in given.indexes and not index.equals(given.indexes[dim]):
+            one = one.isel({dim: index.get_indexer(given.indexes[dim])})
+    return one
+
+
+def dataset_of(found: Mapping[Any, Any], coords: Mapping[Any, Any] | None = None) -> xr.Dataset:
+    """A Dataset of results. The caller's coordinates that are called as one of them go on as ``series_NAME``.
+
+    Raises
+    ------
+    ValueError
+        For a dimension of such a name.
+    """
+    free = {
+        name: free_names(da, found, tell=False) if isinstance(da, xr.DataArray) else da for name, da in found.items()
+    }
+    taken = {name for da in found.values() if isinstance(da, xr.DataArray) for name in da.coords if name in found}
+    # a coordinate comes alone: with those that it carries itself it would replace a result
+    bare = {name: getattr(value, "variable", value) for name, value in (coords or {}).items()}
+    others = {f"series_{name}" if name in found else name: value for name, value in bare.items()}
+    for name in sorted(map(str, taken | {name for name in coords or {} if name in found})):
+        _tell_taken(name)
+    return xr.Dataset(free, others)
+
+
+def free_names(da: xr.DataArray, own: Container[Any], *, tell: bool = True) -> xr.DataArray:
+    """The record without coordinates that a result would take for its own variables, which are renamed with a warning.
+
+    Raises
+    ------
+    ValueError
+        For a dimension of such a name.
+    """
+    if dims := [dim for dim in da.dims if dim in own]:
+        raise ValueError(
+            f"{da.name!r} has a dimension {dims[0]!r}, a name that the result uses itself; "
+            f"use .rename({{{dims[0]!r}: ...}})"
+        )
+    taken = [name for name in da.coords if name in own]
+    for name in taken if tell else ():
+        _tell_taken(name)
+    return da.rename({name: f"series_{name}" for name in taken})
+
+
+def _tell_taken(name: Hashable) -> None:
+    checks.warn(f"the coordinate {name!r} of the record is called 'series_{name}' in the result, which has its own")
+
+
+def require_common(first: xr.DataArray, second: xr.DataArray, dim: Hashable, *, what: str) -> None:
+    """Refuse two records that share no label along `dim`, days stamped at other hours among them."""
+    ours, theirs = (one.indexes[dim] for one in (first, second))
+    if len(ours) and len(theirs) and not ours.isin(theirs).any():
+        raise ValueError(_tell_absent(ours, theirs, np.ones(len(ours), bool), dim, what))
+
+
+def require_same_rows(table: xr.Dataset, values: xr.DataArray, dim: Hashable, *, what: str) -> None:
+    """Refuse numbers of rows that are not those of a table, as far as labels and names that both have can tell."""
+    shared = [name for name, one in values.coords.items() if name in table.variables and one.dims == (dim,)]
+    ours = [(name, table[name].values, values[name].values) for name in shared if table[name].dims == (dim,)]
+    if values.name in table.variables and table[values.name].dims == values.dims:
+        ours.append((values.name, table[values.name].values, values.values))
+    for name, one, other in ours:
+        both_missing = pd.isna(one) & pd.isna(other)
+        if not ((one == other) | both_missing).all():
+            raise ValueError(
+                f"{what} and the table are of other rows, or in another order: {name!r} differs; compute {what} from "
+                f"the table as it is now"
+            )
+
+
 def with_dates_of(first: xr.DataArray, second: xr.DataArray, dim: Hashable, *, what: str) -> xr.DataArray:
     """`second` with dates of the same kind as `first`, numpy or cftime, so that days of both can be compared.
 
@@ -105,7 +196,7 @@ def with_dates_of(first: xr.DataArray, second: xr.DataArray, dim: Hashable, *, w
         kind = type(ours[0])
         made = [kind(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond) for d in theirs]
         return second.assign_coords({dim: xr.CFTimeIndex(made)})
-    return second.assign_coords({dim: _numpy_dates(theirs)})
+    return second.assign_coords({dim: numpy_dates(theirs)})
 
 
 def require_same_kind(first: xr.DataArray, second: xr.DataArray, dim: Hashable, *, what: str) -> None:
@@ -166,6 +257,11 @@ def _align_along(
         raise ValueError(
             f"{what} has {_some(theirs[given.duplicated()].unique())} twice along {dim!r}, so that nothing tells which "
             f"value counts; keep one of each, da.drop_duplicates({str(dim)!r})"
+        )
+    if not wanted.is_unique:
+        raise ValueError(
+            f"the record has {_some(ours[wanted.duplicated()].unique())} twice along {dim!r} and {what} once; keep one "
+            f"of each, record = record.drop_duplicates({str(dim)!r})"
         )
     positions = given.get_indexer(wanted)
     if (absent := positions < 0).any():
@@ -282,7 +378,7 @@ def _same_levels(ours: pd.Index, theirs: pd.Index, dim: Hashable, what: str) -> 
 def _same_calendar(ours: pd.Index, theirs: pd.Index, dim: Hashable, what: str) -> tuple[pd.Index, pd.Index]:
     """Dates of one calendar, whatever their resolution; days of different calendars are never equal."""
     calendars = [getattr(index, "calendar", "proleptic_gregorian") for index in (ours, theirs)]
-    families = ["proleptic_gregorian" if name in _GREGORIAN else name for name in calendars]
+    families = ["proleptic_gregorian" if name in GREGORIAN else name for name in calendars]
     if families[0] != families[1]:
         raise ValueError(
             f"{what} has dates of the calendar {calendars[1]!r} along {dim!r} and the record of {calendars[0]!r}; "
@@ -292,10 +388,11 @@ def _same_calendar(ours: pd.Index, theirs: pd.Index, dim: Hashable, what: str) -
         )
     if isinstance(ours, xr.CFTimeIndex) and isinstance(theirs, xr.CFTimeIndex):
         return ours, theirs
-    return tuple(_numpy_dates(index) for index in (ours, theirs))  # type: ignore[return-value]
+    return tuple(numpy_dates(index) for index in (ours, theirs))  # type: ignore[return-value]
 
 
-def _numpy_dates(index: pd.Index) -> pd.Index:
+def numpy_dates(index: pd.Index) -> pd.Index:
+    """Dates of the standard calendar as numpy has them."""
     if not isinstance(index, xr.CFTimeIndex):
         return index
     return pd.DatetimeIndex(np.array([date.isoformat() for date in index], "datetime64[us]"))

@@ -18,6 +18,8 @@ _SAME_STEP = 1e-5  # days; hours and minutes have no exact value in days
 _PACKAGE = str(Path(__file__).parent)
 # A caller's np.seterr(all="raise") would stop at each 0/0 that is meant to be NaN.
 _NUMPY_DEFAULTS: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+_PACKED = {"scale_factor", "add_offset"}
+_PACKING = _PACKED | {"dtype", "_FillValue", "missing_value"}
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -34,7 +36,7 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
             if "seed" in kwargs:
                 require_integer(kwargs["seed"], "seed", 0)
             with np.errstate(**_NUMPY_DEFAULTS):
-                return function(*args, **kwargs)
+                return _without_packing(function(*args, **kwargs))
         except Exception as error:
             note = f"in {_public_name(function)}"
             if note not in getattr(error, "__notes__", ()):
@@ -42,6 +44,29 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
             raise
 
     return named
+
+
+def _without_packing(result: Any) -> Any:
+    """Results without the packing of the files that their numbers came from, which would ruin the next file."""
+    if isinstance(result, xr.DataArray | xr.Dataset):
+        if not any(_PACKED & set(one.encoding) for one in _variables_of(result)):
+            return result
+        result = result.copy(deep=False)
+        for one in _variables_of(result):
+            if _PACKED & set(one.encoding):
+                one.encoding = {name: value for name, value in one.encoding.items() if name not in _PACKING}
+    if type(result) is tuple:
+        return tuple(map(_without_packing, result))
+    if type(result) is dict:
+        return {name: _without_packing(one) for name, one in result.items()}
+    return result
+
+
+def _variables_of(result: xr.DataArray | xr.Dataset) -> list[xr.Variable]:
+    coords = [coord.variable for coord in result.coords.values()]
+    if isinstance(result, xr.DataArray):
+        return [result.variable, *coords]
+    return [*(one.variable for one in result.data_vars.values()), *coords]
 
 
 def _public_name(function: Callable) -> str:

@@ -86,7 +86,7 @@ def soil_moisture_percentile(
     >>> soil_moisture_percentile(sm).values
     array([ 75. ,   0. ,  37.5,  37.5, 100. ])
     """
-    values = prepare(soil_moisture, time)
+    values = alignment.free_names(prepare(soil_moisture, time), {"percentile"})
     reference = check_reference(values, reference, time)
     ranking, pool_series = make_ranking(values, method, pool, window, reference, time)
     others = [] if pool_series is None else [pool_series]
@@ -197,7 +197,7 @@ def make_ranking(
         _groups(values.indexes[time], pool), _groups(chosen.indexes[time], pool), n_groups, window
     )
     _warn_of_thin_pools(pools, pool)
-    return Ranking(method, pools, label), chosen.rename({time: REFERENCE_TIME})
+    return Ranking(method, pools, label), chosen.reset_coords(drop=True).rename({time: REFERENCE_TIME})
 
 
 def _pick_reference(

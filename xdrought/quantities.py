@@ -367,12 +367,23 @@ def bounds_in(quantity: str, unit: str) -> tuple[float, float] | None:
 def _scale(source: str, target: str) -> tuple[float, float] | None:
     """Factor and offset from one unit to another; None where they are not of one dimension."""
     first, second = _COMMON.get(_common(source)), _COMMON.get(_common(target))
-    if first and second:
-        if first[0] != second[0]:
-            return None
-        return first[1] / second[1], (first[2] - second[2]) / second[1]
-    try:
-        ends = units.convert(xr.DataArray([0.0, 1.0], attrs={"units": source}), target).values
-    except ValueError:
+    if first is None or second is None:
+        return _scale_by_parser(source, target)
+    if first[0] != second[0]:
         return None
-    return float(ends[1] - ends[0]), float(ends[0])
+    return first[1] / second[1], (first[2] - second[2]) / second[1]
+
+
+def _scale_by_parser(source: str, target: str) -> tuple[float, float] | None:
+    """As `_scale`, for spellings that the table lacks; a depth of water may be written as a mass on an area."""
+    known = _COMMON.get(_common(source))
+    starts = [source] if known is None else [unit for unit, (kind, *_) in _COMMON.items() if kind == known[0]]
+    for start in starts:
+        try:
+            ends = units.convert(xr.DataArray([0.0, 1.0], attrs={"units": start}), target).values
+        except ValueError:
+            continue
+        factor, offset = (1.0, 0.0) if known is None else _scale(source, start) or (1.0, 0.0)
+        step = float(ends[1] - ends[0])
+        return factor * step, offset * step + float(ends[0])
+    return None

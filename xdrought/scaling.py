@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import checks, limits
+from xdrought.calendars import check_mask
 from xdrought.checks import public
 
 __all__ = ["Scaling", "fit_scaling"]
@@ -127,6 +128,9 @@ def fit_scaling(
 
 
 def _statistics(da: xr.DataArray, train: xr.DataArray | None) -> tuple[float, float]:
+    da = limits.check(da, codes_only=True)  # changes of soil moisture are below 0 too
+    if train is not None and set(train.dims) <= set(da.dims) and set(train.dims) <= set(train.indexes):
+        train = check_mask(train, da)
     used = da if train is None else da.where(train)
     if used.chunks is None:
         values = used.to_numpy()

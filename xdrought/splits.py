@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.windows.labelled import Patches
 
@@ -284,15 +284,20 @@ def resolve_splits(split: str | SplitConfig | Splits, windows: Patches, latency:
     return chronological(windows, fractions=config.fractions, embargo=embargo)
 
 
+def require_numpy_dates(da: xr.DataArray, time: Hashable) -> None:
+    """Parts are told by numpy's dates."""
+    if not isinstance(da.indexes.get(time), pd.DatetimeIndex):
+        raise ValueError(f"{time!r} has no numpy dates; assign them, or use .convert_calendar('standard') for cftime")
+
+
 def _target_days(data: Patches | xr.DataArray, time: Hashable) -> tuple[xr.DataArray, Hashable]:
     """True on the days with a target, and the name of their dimension."""
     if isinstance(data, Patches):
         data, time = data.to_labels(np.ones(len(data), dtype=bool)), data.time
     if not isinstance(data, xr.DataArray) or data.dtype != bool:
         raise TypeError(f"expected Patches or a boolean DataArray, got {type(data).__name__}; use .notnull()")
-    if not isinstance(data.indexes.get(time), pd.DatetimeIndex):
-        raise ValueError(f"{time!r} has no numpy dates; assign them, or use .convert_calendar('standard') for cftime")
-    return data, time
+    require_numpy_dates(data, time)
+    return alignment.in_order(data, time), time
 
 
 def _by_place(has_target: xr.DataArray, time: Hashable) -> tuple[np.ndarray, np.ndarray]:
@@ -310,7 +315,7 @@ def _labelled(bounds: np.ndarray, has_target: xr.DataArray, time: Hashable) -> x
         name: (("part", *places), values.reshape(shape), {"long_name": f"{name} of the target days"})
         for name, values in zip(("start", "end"), bounds, strict=True)
     }
-    return xr.Dataset(found, {**coords, "part": list(PARTS)})
+    return alignment.dataset_of(found, {**coords, "part": list(PARTS)})
 
 
 def _draw_parts(labels: np.ndarray, places: np.ndarray, shares: tuple[float, ...], seed: int) -> dict[int, int]:
@@ -328,7 +333,7 @@ def _cluster_labels(clusters: xr.DataArray | float | None, has_target: xr.DataAr
     """A number for each place, the same where places stay together."""
     where = has_target.isel({time: 0}, drop=True)
     if clusters is None:
-        return np.arange(where.size)
+        return _places_in_order(where)
     if isinstance(clusters, xr.DataArray):
         if set(clusters.dims) != set(where.dims) or not clusters.notnull().all():
             raise ValueError(f"clusters on {tuple(clusters.dims)} must give each of {tuple(where.dims)} a label")
@@ -345,6 +350,34 @@ def _cluster_labels(clusters: xr.DataArray | float | None, has_target: xr.DataAr
     return _near_together(where, float(clusters))
 
 
+def _places_in_order(where: xr.DataArray) -> np.ndarray:
+    """The number of each place in the order of labels, rows from north to south, so that draws are of labels."""
+    keys = [
+        where[dim].broadcast_like(where).to_numpy().ravel()
+        for dim in sorted(where.dims, key=str)
+        if dim in where.indexes
+    ]
+    if len(keys) < where.ndim or any(key.dtype.kind not in "iufMUS" and not _all_text(key) for key in keys):
+        return np.arange(where.size)
+    ranks = [np.unique(key, return_inverse=True)[1] for key in keys]
+    ranks = [-rank if len(ranks) > 1 and number == 0 else rank for number, rank in enumerate(ranks)]
+    order = np.lexsort(ranks[::-1])
+    number = np.empty(where.size, np.int64)
+    number[order] = np.arange(where.size)
+    return number
+
+
+def _all_text(key: np.ndarray) -> bool:
+    return all(isinstance(one, str) for one in key)
+
+
+def _first_of_each(component: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Components called by the first of their places, whatever order they were found in."""
+    first = np.full(component.max() + 1, number.size)
+    np.minimum.at(first, component, number)
+    return first[component]
+
+
 def _near_together(where: xr.DataArray, km: float) -> np.ndarray:
     """Connected components of the places that are at most `km` from another one."""
     from scipy.sparse import coo_array
@@ -356,7 +389,7 @@ def _near_together(where: xr.DataArray, km: float) -> np.ndarray:
     chord = 2 * np.sin(min(km / EARTH_RADIUS, np.pi) / 2)
     pairs = cKDTree(points).query_pairs(chord, output_type="ndarray")
     graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(where.size, where.size))
-    return connected_components(graph, directed=False)[1]
+    return _first_of_each(connected_components(graph, directed=False)[1], _places_in_order(where))
 
 
 def _shares(fractions: Sequence[float]) -> tuple[float, ...]:

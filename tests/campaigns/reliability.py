@@ -23,9 +23,8 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.package import test_fuzz, test_interrupted
-from tests.package.test_properties import check  # noqa: E402
-from tests.support import variations
+from tests.package import test_fuzz, test_interrupted  # noqa: E402
+from tests.support import variations  # noqa: E402
 from tests.support.interruptions import fill_the_disk, kill_while_writing, limits_below  # noqa: E402
 from tests.support.mutations import attack  # noqa: E402
 
@@ -90,7 +89,7 @@ def dresses(n: int) -> Iterator[tuple[str, int, int]]:
                 grid=bool(rng.integers(2)),
             )
             try:
-                check(case, dress)
+                variations.check(case, dress)
             except AssertionError as error:
                 failed += 1
                 print(name, dress, str(error)[:300], file=sys.stderr)

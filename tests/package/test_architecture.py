@@ -33,7 +33,7 @@ OWN = {
     "xdrought.statistics": {"xdrought.statistics"},
     "xdrought.checks": set(),
     "xdrought.units": set(),
-    "xdrought.alignment": set(),
+    "xdrought.alignment": {"xdrought.checks"},
     "xdrought.calendars": {"xdrought.alignment"},
     "xdrought.definitions": {"xdrought.checks"},
 }

@@ -127,6 +127,20 @@ def test_the_role_in_the_call_tells_what_a_name_does_not():
 
 
 @pytest.mark.parametrize(
+    ("units", "days"),
+    [
+        *((units, 1 / 86400) for units in ("kg/m2/s", "kg m^-2 s^-1", "kg.m-2.s-1", "kg/(m2 s)")),
+        *((units, 1 / 24) for units in ("kg m-2 h-1", "mm/hr")),
+        *((units, 1.0) for units in ("kg m**-2 day-1", "mm per day")),
+    ],
+)
+def test_every_spelling_of_a_rate_of_water_has_the_limits_of_rain(units, days):
+    known = limits.limits_of(series([10.0], "pr", units))
+    assert known.quantity == "precipitation, rate"
+    np.testing.assert_allclose([known.lower, known.upper], [-1.0 * days, 12000.0 * days])
+
+
+@pytest.mark.parametrize(
     ("units", "lower", "upper"),
     [("K", 173.15, 338.15), ("degC", -100, 65), ("degF", -148, 149)],
 )

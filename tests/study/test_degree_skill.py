@@ -153,7 +153,9 @@ def test_refusals():
     with pytest.raises(ValueError, match="the score has dimensions .*choose a model"):
         skill_by_degree(rho, score.expand_dims(model=["a"]))
     with pytest.raises(ValueError, match="degree and score share no site"):
-        skill_by_degree(rho, score.assign_coords(site=np.arange(40)).astype(float))
+        skill_by_degree(rho, score.assign_coords(site=[f"T{k}" for k in range(40)]))
+    with pytest.raises(ValueError, match="the score has numbers along 'site' .* and the record text"):
+        skill_by_degree(rho, score.assign_coords(site=np.arange(40)))
     with pytest.raises(ValueError, match="confidence=0; it must be a share"):
         skill_by_degree(rho, score, confidence=0)
     relation = skill_by_degree(rho, score, **FEW)

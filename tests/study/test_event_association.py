@@ -42,8 +42,10 @@ def test_error_is_the_mean_over_the_onset_of_forecast_less_observation():
         found = onset_error(forecast, seen, events)
     np.testing.assert_allclose(found, [2, -2.5, np.nan])
     assert found.attrs["units"] == "m3 m-3"
-    with pytest.raises(ValueError, match="the forecast is in 'percent', the observation in 'm3 m-3'"):
-        onset_error(forecast.assign_attrs(units="percent"), seen, events)
+    fraction = (100 * forecast).assign_attrs(units="percent")
+    np.testing.assert_allclose(onset_error(fraction, seen, events), found)
+    with pytest.raises(ValueError, match="units 'K', which cannot be converted to 'm3 m-3'"):
+        onset_error(forecast.assign_attrs(units="K"), seen, events)
 
 
 # --- two numbers ------------------------------------------------------------------------------------------

@@ -260,18 +260,18 @@ def test_persistence_on_another_calendar():
 
 
 def test_climatology_is_the_mean_of_the_training_days_around_the_date():
-    seen = daily(np.arange(3 * 365.0))  # no leap year from 2001 to 2003
+    seen = daily(np.arange(3 * 365.0) / 20)  # no leap year from 2001 to 2003
     found = climatology_forecast(seen, seen[730:], train=slice(None, "2002-12-31"), window=1)
-    # day d of the year: days d - 1, d, d + 1 of both years, values d + {-1, 0, 1} and 365 more
-    assert found[100].item() == pytest.approx(100 + 365 / 2)
+    # day d of the year: days d - 1, d, d + 1 of both years, a twentieth of d + {-1, 0, 1} and 365 more
+    assert found[100].item() == pytest.approx((100 + 365 / 2) / 20)
     # 1 January: 31 December, 1 and 2 January of 2001 and 2002
-    assert found[0].item() == pytest.approx(np.mean([364, 0, 1, 729, 365, 366]))
+    assert found[0].item() == pytest.approx(np.mean([364, 0, 1, 729, 365, 366]) / 20)
     np.testing.assert_array_equal(found["time"], seen["time"][730:])
     assert found.attrs["units"] == "percent"
 
 
 def test_climatology_sees_the_training_part_only():
-    seen = daily(np.random.default_rng(0).standard_normal((2, 900)))
+    seen = daily(30 + np.random.default_rng(0).standard_normal((2, 900)))
     train = slice(None, "2002-12-31")
     mask = seen["time"] <= np.datetime64("2002-12-31")
     expected = climatology_forecast(seen, seen[:, 730:], train=train)
@@ -308,7 +308,7 @@ def test_damped_persistence_sees_the_training_part_only_and_knows_what_is_missin
     _, seen = world(n_site=1)
     train = slice(None, "2002-09-30")  # day 637
     expected = damped_persistence_forecast(seen, seen[:, 660:700], train=train, lead=7)
-    spoiled = seen.where(seen["time"] < seen["time"][700], 999.0)
+    spoiled = seen.where(seen["time"] < seen["time"][700], 99.0)
     found = damped_persistence_forecast(spoiled, seen[:, 660:700], train=train, lead=7)
     xr.testing.assert_allclose(found, expected)
     holed = seen.where(seen["time"] != seen["time"][660])
@@ -382,6 +382,11 @@ def test_table_has_a_row_per_model_and_every_interval():
     assert table.index.tolist() == ["forecast", "persistence", "damped_persistence", "climatology"]
     skills = [f"skill against {name}" for name in ("persistence", "damped_persistence", "climatology")]
     assert table.columns.tolist() == ["rmse", "nse", "kge", *skills]
+    with pd.option_context("display.width", 80, "display.max_columns", 0):  # as in a terminal
+        for printed, names in ((repr(table), table.columns), (repr(table.T), table.index)):
+            assert all(name in printed for name in names)
+            assert "..." not in printed
+            assert max(map(len, printed.splitlines())) <= 80
     value = scores.rmse_summary.sel(model="forecast", summary="median").item()
     low, high = scores.rmse_interval.sel(model="forecast", summary="median").values
     assert table.loc["forecast", "rmse"] == f"{value:.3f} ({low:.3f} to {high:.3f})"

@@ -91,6 +91,7 @@ class Labels:
 
     def dataset(self, runs: Sequence[Mapping[str, Any]], bases: Sequence[Any], coords: Mapping[Any, Any]) -> xr.Dataset:
         """All runs on coordinates; each has arrays (places..., time, ...) by name, in memory or lazy."""
+        coords = {f"series_{name}" if name in _NAMES else name: one for name, one in coords.items()}
         members = [
             xr.Dataset({name: self._placed(name, values, coords) for name, values in arrays.items()}).assign(
                 base_value=((), base)

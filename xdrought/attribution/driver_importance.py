@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.provenance import recorded
 
@@ -150,7 +152,7 @@ def drought_complexity(
         for k, values in _onsets(daily, events, time):
             values = values.reshape(len(values), -1)
             out[k] = (values > np.quantile(values, quantile)).sum(axis=1).mean()
-        return xr.DataArray(out, events.coords, ("event",), "drought_complexity", attrs)
+        return xr.DataArray(out, _labels_of(events), ("event",), "drought_complexity", attrs)
     over = [dim for dim in daily.dims if dim not in kept[threshold]]
     limit = daily.quantile(quantile, over).drop_vars("quantile")
     count = (daily > limit).sum("variable").where(daily.notnull().any("variable"))
@@ -159,7 +161,9 @@ def drought_complexity(
 
 def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable) -> xr.DataArray:
     """Attributions on places, time and variable; input days and cells are summed."""
-    da = attributions[_ATTRIBUTION] if isinstance(attributions, xr.Dataset) else attributions
+    da = limits.check(
+        attributions[_ATTRIBUTION] if isinstance(attributions, xr.Dataset) else attributions, codes_only=True
+    )
     missing = [dim for dim in ("variable", time) if dim not in da.dims]
     if missing:
         raise ValueError(f"the attributions have dimensions {da.dims}, not {missing}; take them as they come")
@@ -174,7 +178,12 @@ def mean_over_onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable) ->
     for k, onset in _onsets(daily, events, time):
         out[k] = onset.mean(axis=0)
     coords = {dim: daily[dim] for dim in extra if dim in daily.coords}
-    return xr.DataArray(out, {**events.coords, **coords}, ("event", *extra))
+    return xr.DataArray(out, {**_labels_of(events), **coords}, ("event", *extra))
+
+
+def _labels_of(events: xr.Dataset) -> dict[Any, xr.DataArray]:
+    """What tells events apart: their places, and the day on which each starts."""
+    return {**events.coords, "start_time": events["start_time"]}
 
 
 def _onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable) -> Iterator[tuple[int, np.ndarray]]:
@@ -183,15 +192,44 @@ def _onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable) -> Iterator
     missing = [name for name in (*_NEEDED, *places) if name not in events.variables]
     if missing:
         raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
+    daily = alignment.in_order(daily, time)
     values = daily.transpose(*places, time, ...).to_numpy()
-    where = np.array([daily.indexes[dim].get_indexer(events[dim].to_numpy()) for dim in places], dtype=int)
-    days = daily.indexes[time]
-    first, stop = (days.searchsorted(events[name].to_numpy()) for name in _NEEDED)
+    where = np.array([_positions(daily, events, dim) for dim in places], dtype=int)
+    first, stop = (_days_before(daily, events[name], time) for name in _NEEDED)
+    if events.sizes["event"] and not (where >= 0).all(axis=0).any():
+        raise ValueError(
+            f"none of the {events.sizes['event']} events lies at a place of the daily values ({places}); take both "
+            f"from the same record"
+        )
     for k in np.flatnonzero((where >= 0).all(axis=0) & (first < stop)):
         onset = values[tuple(where[:, k])][first[k] : stop[k]]
         known = np.isfinite(onset).reshape(len(onset), -1).all(axis=1)
         if known.any():
             yield int(k), onset[known]
+
+
+def _positions(daily: xr.DataArray, events: xr.Dataset, dim: str) -> np.ndarray:
+    """Where each event's place is along a dimension, -1 where it is not; 0.1 in single precision is 0.1."""
+    alignment.require_same_kind(daily[dim], events[dim], dim, what="the table of events")
+    ours, theirs = daily.indexes[dim], pd.Index(events[dim].to_numpy())
+    if ours.dtype.kind == "f":
+        ours, theirs = pd.Index(ours.astype("float32")), theirs.astype("float32")
+    return ours.get_indexer(theirs)
+
+
+def _days_before(daily: xr.DataArray, moment: xr.DataArray, time: Hashable) -> np.ndarray:
+    """How many of the days are before each moment, whatever hour they are stamped at."""
+    days = daily.indexes[time]
+    if not moment.size:
+        return np.zeros(0, int)
+    if (moment.dtype.kind == "M") != isinstance(days, pd.DatetimeIndex):
+        raise ValueError(
+            f"the events have dates of numpy and the daily values of cftime, or the reverse; convert the latter, "
+            f'da = da.convert_calendar("standard", use_cftime={moment.dtype.kind != "M"})'
+        )
+    if isinstance(days, pd.DatetimeIndex):
+        return days.floor("D").searchsorted(pd.DatetimeIndex(moment.to_numpy()).floor("D"))
+    return days.searchsorted(moment.to_numpy())
 
 
 TYPES = ("normal", "flash")
@@ -273,7 +311,7 @@ def driver_importance(
             "ratio_upper": ("variable", ratio_upper, {"long_name": f"upper end of the {share} interval"}),
             "event_count": ("type", masks.sum(axis=1), {"long_name": "number of events"}),
         },
-        {"type": list(TYPES), "variable": importance["variable"]},
+        {"type": list(TYPES), "variable": importance["variable"].variable},
     )
     return out.assign_attrs(confidence=confidence, n_boot=n_boot, seed=seed)
 
@@ -349,6 +387,7 @@ def _check_events(importance: xr.DataArray, events: xr.Dataset, names: tuple[str
             f"importance on {dict(importance.sizes)} does not fit {events.sizes['event']} events; "
             f"compute it from the same events with xdrought.event_importance"
         )
+    alignment.require_same_rows(events, importance, "event", what="the importance")
 
 
 def _places(events: xr.Dataset) -> np.ndarray:

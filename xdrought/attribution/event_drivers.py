@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 import xarray as xr
 
-from xdrought import checks, quantities, units
+from xdrought import alignment, checks, quantities, units
 from xdrought.causality import driver_contributions, driver_gain
 from xdrought.checks import public
 from xdrought.kernels.surrogates import remove_annual_cycle
@@ -297,4 +297,4 @@ def _labelled(
         "driver_class": ("event", classes, {"long_name": "what drove the drought", **flags}),
     }
     coords = {"driver": list(roles), "role": ("driver", list(roles.values()), {"long_name": "what the driver is"})}
-    return xr.Dataset(variables, {**events.coords, **coords})
+    return alignment.dataset_of(variables, {**events.coords, **coords})

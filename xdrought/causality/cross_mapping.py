@@ -13,7 +13,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.pairs import Cause, Causes
-from xdrought.causality.significance import with_adjusted
+from xdrought.causality.significance import ADJUSTED, with_adjusted
 from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device
 from xdrought.provenance import recorded
@@ -203,7 +203,7 @@ def ccm(
         way: [replace(common, dim=int(e), tau=int(step), lag=shift) for shift in lags]
         for way, e, step in zip(directions, dims, taus, strict=True)
     }
-    own = {CAUSE_DIM, LAG_DIM, "direction", "library_size"}
+    own = {CAUSE_DIM, LAG_DIM, "direction", "library_size", *LABELS, *ADJUSTED}
     own |= {"variable"} if causes.names else set()
     own |= set() if pairs.is_scalar(lag) else {"lag"}
     inputs = _without_clash((effect, *([] if where is None else [where]), *causes.arrays), own)
@@ -288,7 +288,7 @@ def _map_block(effect: np.ndarray, *others: np.ndarray, settings: list[list[Sett
 def _choose_search(
     settings: Mapping[str, list[Settings]], inputs: list[xr.DataArray], time: Hashable
 ) -> list[list[Settings]]:
-    """The settings with the search that suits the whole job, so that results do not depend on chunks."""
+    """The settings with the tree that suits the whole job, so that results do not depend on chunks."""
     from xdrought.kernels.cross_map import worth_compiling
 
     sizes = {dim: size for da in inputs for dim, size in da.sizes.items()}

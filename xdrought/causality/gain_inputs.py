@@ -82,7 +82,7 @@ def make_plan(
     if days.size < lags + 3:
         raise ValueError(f"{days.size} steps are too few for lags={lags}; give years of daily values")
     given = (soil_moisture, *(() if where is None else (where,)), *causes.arrays)
-    own = {"variable", "driver"}
+    own = {"variable", "driver", "gain", "p_value", "p_value_adjusted", "redundancy", "conditioned_on", "n_days"}
     if clash := sorted(own & {str(dim) for da in given for dim in da.dims}):
         raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")
     tests, members = _tests(tuple(names), groups)

@@ -95,6 +95,9 @@ def family_dims(dim: Hashable | Iterable[Hashable] | None, present: Iterable[Has
     return dims
 
 
+ADJUSTED = ("p_value_adjusted", "surrogate_p_value_adjusted")
+
+
 def with_adjusted(result: xr.Dataset, fdr: str | None, fdr_dim: Hashable | Iterable[Hashable] | None) -> xr.Dataset:
     """Add the adjusted values of `p_value` and `surrogate_p_value`, where they are, under ``..._adjusted``."""
     checks.require_choice(fdr, "fdr", FDR)

@@ -12,7 +12,7 @@ from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import CAUSE_DIM, LABELS
 from xdrought.causality.pairs import Cause, Causes
-from xdrought.causality.significance import with_adjusted
+from xdrought.causality.significance import ADJUSTED, with_adjusted
 from xdrought.checks import public
 from xdrought.provenance import recorded
 
@@ -137,7 +137,7 @@ def gccm(
     causes = pairs.collect_causes(cause)
     for da in (effect, *causes.arrays):
         _check_field(da, (lat, lon))
-    causes, effect = pairs.match(causes, effect)
+    causes, effect = pairs.match(causes, _north_up(effect, lat, lon))
     for name, value in (("embedding_dim", embedding_dim), ("tau", tau)):
         checks.require_integer(value, name, 1)
     shortest = min(effect.sizes[lat], effect.sizes[lon])
@@ -170,6 +170,15 @@ def gccm(
     if library_size is not None and pairs.is_scalar(library_size):
         result = result.isel(library_size=0)
     return with_adjusted(result, fdr, fdr_dim).assign_attrs(_describe(settings))
+
+
+def _north_up(da: xr.DataArray, lat: Hashable, lon: Hashable) -> xr.DataArray:
+    """Rows from north to south and columns from west to east, so that windows and surrogates are drawn of places."""
+    for dim, falls in ((lat, True), (lon, False)):
+        index = da.indexes.get(dim)
+        if index is not None and index.is_unique and (index.is_monotonic_decreasing != falls) and index.size > 1:
+            da = da.isel({dim: slice(None, None, -1)})
+    return da
 
 
 def _check_field(da: object, dims: tuple[Hashable, Hashable]) -> None:
@@ -221,7 +230,7 @@ def _map(
     """The kernel on labels; lazy for dask."""
     from xdrought.kernels.spatial_cross_map import has_sizes, map_block, result_names
 
-    own = {CAUSE_DIM, "direction", "library_size", *(("variable",) if causes.names else ())}
+    own = {CAUSE_DIM, "direction", "library_size", *(("variable",) if causes.names else ()), *LABELS, *ADJUSTED}
     clash = sorted(own & {str(dim) for da in (effect, *causes.arrays) for dim in da.dims})
     if clash:
         raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")

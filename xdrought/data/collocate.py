@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.data.axes import LATITUDES, LONGITUDES, find_axis
 from xdrought.data.patch_cells import (
@@ -87,11 +87,14 @@ def join_towers(patches: xr.Dataset, towers: xr.Dataset, *, time: Hashable = "ti
     _require_same_places(patches, ordered)
     if time in towers.dims and not len(patches.indexes[time].intersection(towers.indexes[time])):
         spans = [f"{index[0]} to {index[-1]}" for index in (patches.indexes[time], towers.indexes[time])]
-        raise ValueError(f"no day is in both: drivers {spans[0]}, towers {spans[1]}")
+        raise ValueError(
+            f"no day is in both: drivers {spans[0]}, towers {spans[1]}; days that are stamped at other hours are named "
+            f"alone by da = da.assign_coords({time}=da[{str(time)!r}].dt.floor('D'))"
+        )
     on_days = ordered.reindex({time: patches.indexes[time]}) if time in towers.dims else ordered
-    joined = patches.assign({name: _tower_order(da, time) for name, da in on_days.data_vars.items()}).assign_coords(
-        {name: on_days[name] for name in on_days.coords if name not in patches.coords}
-    )
+    joined = patches.assign({name: _tower_order(da, time) for name, da in on_days.data_vars.items()})
+    more = {name: on_days[name] for name in on_days.coords if name not in patches.coords}
+    joined = alignment.dataset_of(joined.data_vars, {**joined.coords, **more}).assign_attrs(joined.attrs)
     return joined.drop_encoding()
 
 
@@ -228,7 +231,8 @@ def collocate(
     if outside == "drop":
         settings["dropped_sites"] = ", ".join(map(str, dropped))
     # Packing of the file could not hold the NaN of cells that are not there.
-    return patches.assign_coords({**places.coords, **labels}).assign_attrs(settings).drop_encoding()
+    labelled = alignment.dataset_of(patches.data_vars, {**patches.coords, **places.coords, **labels})
+    return labelled.assign_attrs(patches.attrs | settings).drop_encoding()
 
 
 def _check_settings(grid: xr.Dataset, size: int, wrap: bool | str, outside: str) -> None:

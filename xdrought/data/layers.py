@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import units
+from xdrought import limits, units
 from xdrought.checks import public
 from xdrought.provenance import recorded
 
@@ -55,6 +55,7 @@ def soil_profile(ds: xr.Dataset, *, layers: Layers | None = None) -> xr.DataArra
     """
     bounds = _bounds(_known_layers(ds) if layers is None else _given_layers(ds, layers))
     names = sorted(bounds, key=lambda name: bounds[name][1])
+    ds = ds.assign({name: limits.check(ds[name], quantity="volumetric soil moisture") for name in names})
     first = ds[names[0]]
     parts = [first, *(_in_units_of(ds[name], first) for name in names[1:])]
     top, middle, bottom = np.array([bounds[name] for name in names]).T

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, checks
+from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.statistics.homogeneity import Break, find_break
@@ -171,7 +171,7 @@ def _daily(ds: xr.Dataset, target: str, site: str, time: str) -> xr.DataArray:
         raise ValueError(f"{target!r} has dimensions {tuple(da.dims)}, expected {site!r} and {time!r}")
     if checks.require_regular_steps(da, time) != 1.0:
         raise ValueError(f"{target!r} is not daily; use .resample({time}='1D').mean()")
-    return da.transpose(site, time)
+    return limits.check(da.transpose(site, time), codes_only=True)
 
 
 def _months(index: object) -> tuple[np.ndarray, np.ndarray]:
@@ -261,7 +261,7 @@ def _labelled(
     dates = da.indexes[time].values
     found = [b.position >= 0 for b in breaks]
     when = np.array([dates[names[max(b.position, 0), 2]] for b in breaks])
-    when = np.where(found, when, np.datetime64("NaT")) if when.dtype.kind == "M" else when
+    when = np.where(found, when, np.datetime64("NaT") if when.dtype.kind == "M" else None)  # cftime has no NaT
 
     def on_site(values: np.ndarray, text: str, units: str | None = None, **attrs: object) -> tuple:
         return site, values, {"long_name": text, **({"units": units} if units else {}), **attrs}
@@ -281,4 +281,4 @@ def _labelled(
         "is_flagged": on_site(has_step | has_drift, "whether the record has a step or a drift"),
         "compared_with": on_site(compared, "what the record was compared with", None, **flags),
     }
-    return xr.Dataset(variables, da.coords)
+    return alignment.dataset_of(variables, da.coords)

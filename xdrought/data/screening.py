@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import checks, limits
 from xdrought.checks import public, require_dim, require_regular_steps
 
 _COUNTS = ("inserted_days", "out_of_range_days", "rejected_days")
@@ -63,11 +63,12 @@ def site_report(
     quality = ds.get(f"{target}_qc")
     flags = np.full(values.shape, np.nan) if quality is None else quality.transpose(site, time).values
     days = ds.indexes[time]
+    counted = [count for count in _COUNTS if count in ds.variables and ds[count].dims == (site,)]
     rows = []
     for i, name in enumerate(ds[site].values):
         first, last = _record(ds.isel({site: i}), values[i], time, record)
         row = _measure(values[i, first:last], flags[i, first:last], max_gap)
-        row |= {count: int(ds[count].values[i]) if count in ds.variables else 0 for count in _COUNTS}
+        row |= {count: int(ds[count].values[i]) if count in counted else 0 for count in _COUNTS}
         reason = _reason(row, values[i], max_invalid, min_days)
         begin, end = (days[first], days[last - 1]) if last > first else (pd.NaT, pd.NaT)
         span = {"site": name, "first_day": begin, "last_day": end}
@@ -195,6 +196,7 @@ def _check(
         )
     if set(ds[target].dims) != {site, time}:
         raise ValueError(f"{target!r} has the dimensions {ds[target].dims}, expected ({site}, {time})")
+    limits.check(ds[target])
     if require_regular_steps(ds[target], time) != 1:
         raise ValueError(f"{time!r} is not daily; the rules count days: resample it first")
     if not 0 <= max_invalid <= 1:

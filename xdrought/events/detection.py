@@ -66,11 +66,13 @@ class Inputs:
         if is_percentile and isinstance(soil_moisture, xr.DataArray):
             _check_percent(soil_moisture)
         values = prepare(soil_moisture, time, "percentile" if is_percentile else SOIL_MOISTURE)
-        values = _free_names(values, own)
+        values = alignment.free_names(values, own)
         if is_percentile and reference is not None:
             raise ValueError("is_percentile=True leaves nothing to rank; drop reference=, or give soil moisture")
         temperature = None if soil_temperature is None else _match(values, soil_temperature, time)
         reference = check_reference(values, reference, time)
+        if isinstance(reference, xr.DataArray):
+            reference = reference.reset_coords(drop=True)
         return cls(values, temperature, reference, is_percentile, frozen, time)
 
     def bind(self, definition: Definition) -> tuple[Detector, list[xr.DataArray], list[list[Hashable]]]:
@@ -105,19 +107,6 @@ class Inputs:
         )
 
 
-def _free_names(values: xr.DataArray, own: Collection[str]) -> xr.DataArray:
-    """The record without coordinates that a result would take for its own variables."""
-    if dims := [dim for dim in values.dims if dim in own]:
-        raise ValueError(
-            f"{values.name!r} has a dimension {dims[0]!r}, a name that the result uses itself; "
-            f"use .rename({{{dims[0]!r}: ...}})"
-        )
-    taken = [name for name in values.coords if name in own]
-    for name in taken:
-        checks.warn(f"the coordinate {name!r} of the record is called 'series_{name}' in the result, which has its own")
-    return values.rename({name: f"series_{name}" for name in taken})
-
-
 def _check_percent(da: xr.DataArray) -> None:
     unit = da.attrs.get("units", "percent")
     if unit not in ("percent", "%"):
@@ -149,7 +138,7 @@ def _match(values: xr.DataArray, temperature: xr.DataArray, time: Hashable) -> x
     if time not in aligned.dims:
         raise ValueError(f"soil_temperature has no dimension {time!r}; it needs the steps of the record")
     aligned = limits.check(aligned, quantity="soil or surface temperature", name="soil_temperature")
-    return units.convert(aligned, "degC")
+    return units.convert(aligned.reset_coords(drop=True), "degC")
 
 
 FREEZING = 0.0  # degC

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
@@ -302,7 +302,7 @@ def definition_agreement(classes: xr.DataArray) -> xr.Dataset:
     either = ((flash | flash.rename(other)) & both_valid).sum(days)
     same = ((flash == flash.rename(other)) & both_valid).sum(days)
     agreement, overlap = same / both_valid.sum(days), both / either
-    return xr.Dataset(
+    return alignment.dataset_of(
         {
             "agreement": agreement.assign_attrs(long_name="share of days with the same flash-drought state", units="1"),
             "overlap": overlap.assign_attrs(long_name="days in both over days in either", units="1"),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.events.flash_droughts import CLASSES, _settings
 from xdrought.events.monitor_ledger import PROVISIONAL, STATUS, WITHDRAWN
 from xdrought.events.monitor_scan import Now, read_now
@@ -236,7 +236,7 @@ class DroughtMonitor(MonitorState):
             "intensification_rate": map_of(rate, "mean decline of the percentile in the onset", "percent d-1"),
         }
         label = self.index[detector.first_days[max(last, 0)]]
-        return xr.Dataset(maps, {self.time: label}, _settings(self.definition))
+        return alignment.dataset_of(maps, {self.time: label}).assign_attrs(_settings(self.definition))
 
     def save(self, path: str | Path) -> None:
         """Write the monitor to a folder: netCDF, no pickle.

@@ -47,7 +47,7 @@ def update(
     recent = _revised(state, days, n_known, revise)
     following = days.index[n_known:]
     if len(following):
-        _require_next(state.index, following, state.input_step)
+        _require_next(state.index, following, state.input_step, state.time)
     is_same = recent is state.recent and not days.is_new.any()
     if is_same and not len(following):
         return state, None
@@ -178,13 +178,13 @@ def _revised(state: MonitorState, days: Days, n_known: int, revise: bool) -> np.
     return recent
 
 
-def _require_next(old: calendars.TimeIndex, new: calendars.TimeIndex, step: float) -> None:
+def _require_next(old: calendars.TimeIndex, new: calendars.TimeIndex, step: float, time: Hashable) -> None:
     """Raise unless the new days follow the old ones without a gap, at the same step."""
     tail = joined(old[-8:], new[:8])
-    dummy = xr.DataArray(np.zeros(len(tail), np.int8), {"time": tail}, "time", "new days")
+    dummy = xr.DataArray(np.zeros(len(tail), np.int8), {time: tail}, time, "new days")
     gap = (new[0] - old[-1]) / pd.Timedelta(days=1)
     try:
-        follows = checks.require_regular_steps(dummy, "time") == step
+        follows = checks.require_regular_steps(dummy, time) == step
     except ValueError:
         follows = False
     if not follows:

@@ -335,7 +335,7 @@ def drought_objects(
     if classes.dtype != bool:
         objects["object_id"] = _without_missing(objects["object_id"], classes)
     extra = {name: c for name, c in classes.coords.items() if name not in objects.coords and set(c.dims) <= {lat, lon}}
-    return objects.assign_coords(extra).assign_attrs(settings)
+    return alignment.dataset_of(objects.data_vars, {**objects.coords, **extra}).assign_attrs(settings)
 
 
 def _mask_of(classes: Any, kinds: Sequence[str], dims: tuple) -> xr.DataArray:

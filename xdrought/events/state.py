@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import calendars, checks
+from xdrought import alignment, calendars, checks
 from xdrought.calendars import check_mask
 from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
@@ -95,7 +95,7 @@ def drought_state(
     (30.2, -3.5, 20.0)
     """
     d = get_definition(definition, **thresholds)
-    values = prepare(soil_moisture, time)
+    values = alignment.free_names(prepare(soil_moisture, time), {"percentile"})
     require_daily(values, time)
     record, label = training_record(values, train, time)
     percentile = soil_moisture_percentile(
@@ -105,7 +105,7 @@ def drought_state(
     found |= _of_percentiles(percentile, d, time)
     found |= _of_anomalies(values, record, time)
     found |= _season(values, time)
-    return xr.Dataset(found).assign_attrs(definition=d.name, upper=d.upper, lower=d.lower, train=label)
+    return alignment.dataset_of(found).assign_attrs(definition=d.name, upper=d.upper, lower=d.lower, train=label)
 
 
 def require_daily(values: xr.DataArray, time: Hashable) -> None:
@@ -128,6 +128,7 @@ def training_record(values: xr.DataArray, train: Train, time: Hashable) -> tuple
                 f"the training record has units {found!r}, soil moisture {wanted!r}; convert one of them first, "
                 f"e.g. with xdrought.units.convert"
             )
+        record = alignment.align_to(values, record.reset_coords(drop=True), what="the training record", skip=(time,))
         return record.assign_attrs(units=wanted), "a record of its own"
     if isinstance(train, xr.DataArray):
         days = check_mask(train, values)

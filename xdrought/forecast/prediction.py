@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
@@ -138,12 +138,15 @@ def predict(
 def _part_of_each_day(splits: Splits, forecast: xr.DataArray, valid: xr.DataArray) -> xr.DataArray | None:
     """The part that each valid day belongs to, lazy where the forecast is; outside of all at places of no training."""
     ranges = splits.ranges.drop_vars([name for name in splits.ranges.coords if name not in splits.ranges.dims])
+    if valid.dtype == object and valid.size and valid.values.flat[0].calendar in alignment.GREGORIAN:
+        days = alignment.numpy_dates(xr.CFTimeIndex(valid.values.ravel())).to_numpy()
+        valid = xr.DataArray(days.reshape(valid.shape), {dim: valid[dim] for dim in valid.dims}, valid.dims)
     places = [dim for dim in ranges.start.dims if dim != "part"]
     labelled = [dim for dim in places if dim in ranges.indexes and dim in forecast.indexes]
     if valid.dtype.kind != "M" or any(
         ranges.sizes[dim] != forecast.sizes.get(dim) for dim in places if dim not in labelled
     ):
-        return None  # other dates, or places without labels that are not those of the training
+        return None  # other calendars, or places without labels that are not those of the training
     unlabelled = {dim: range(ranges.sizes[dim]) for dim in places if dim not in labelled}
     splits = replace(splits, ranges=ranges.assign_coords(unlabelled))
     labels = forecast.drop_vars(unlabelled, errors="ignore").assign_coords(unlabelled)

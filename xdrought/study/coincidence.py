@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
+from xdrought import alignment, limits
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.statistics.coincidence import YEAR, relative_rates, shifted_rates
@@ -86,6 +87,10 @@ def onset_coincidence(
         raise ValueError(
             f"tolerance={tolerance!r}, min_years={min_years!r}, n_boot={n_boot!r}; they are at least 0, 2 and 1"
         )
+    given, record = record, limits.check(alignment.in_label_order(record, ["site"]))
+    if not record.indexes["site"].is_unique:
+        raise ValueError("the record has sites that stand twice; keep one of each, record.drop_duplicates('site')")
+    alignment.require_same_kind(record["site"], events["site"], "site", what="the table of events")
     if lacking := sorted(set(events["site"].values.tolist()) - set(record["site"].values.tolist())):
         raise ValueError(f"the record has no sites {lacking}; give the soil moisture that the events are of")
     sites = record["site"].values
@@ -101,7 +106,7 @@ def onset_coincidence(
     overall, draws = _mean(excess[None], axis=1)[0], _mean(drawn, axis=1)
     pair, text = ("site", "other"), "of droughts that set in together"
     coords = {name: coord for name, coord in record.coords.items() if coord.dims == ("site",)}
-    out = xr.Dataset(
+    out = alignment.dataset_of(
         {
             "rate": (pair, rate, {"long_name": f"share {text}", "units": "1"}),
             "expected": (pair, expected, {"long_name": f"share {text}, years shifted", "units": "1"}),
@@ -115,6 +120,8 @@ def onset_coincidence(
         {**coords, "other": sites},
     )
     out["p_value_adjusted"] = false_discovery_control(out.p_value)
+    out = alignment.in_order_of(out, given, ["site"])
+    out = out.sel(other=out["site"].values)
     return out.assign_attrs(tolerance=tolerance, min_years=min_years, n_boot=n_boot, seed=seed, moment=moment)
 
 

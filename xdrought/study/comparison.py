@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import alignment
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.statistics import percentile_interval
@@ -214,7 +215,7 @@ def usable_table(scores: xr.Dataset, score: str) -> tuple[np.ndarray, list[str]]
     """A score (model, run, site) of the sites where every model and run has one, and the models."""
     if score not in scores:
         raise ValueError(f"no score {score!r}; choose one of {[str(s) for s in SCORES if s in scores]}")
-    table = scores[score].transpose("model", "run", "site").values
+    table = alignment.in_label_order(scores[score], ["site"]).transpose("model", "run", "site").values
     return table[..., np.isfinite(table).all(axis=(0, 1))], scores["model"].values.tolist()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.statistics import bootstrap_weights, percentile_interval
@@ -134,6 +134,8 @@ def skill_by_degree(
     array([1.  , 0.32, 0.97])
     """
     how = Resampling(confidence, n_boot, seed).checked()
+    given = degree  # in the order of the caller
+    degree, score = (alignment.in_label_order(one, [site]) for one in (degree, score))
     rho, nse = _aligned(degree, score, site)
     x, y = rho.to_numpy(), nse.to_numpy()
     known = np.isfinite(x) & np.isfinite(y)
@@ -144,7 +146,8 @@ def skill_by_degree(
     adjusted = np.append(drivers.values, values["p_value"][-1])
     curves = np.stack([curve.y for _, curve in rows])
     along, share = ("variable", "point"), f"{confidence:.0%}"
-    out = xr.Dataset(
+    units = {"units": nse.attrs["units"]} if "units" in nse.attrs else {}
+    out = alignment.dataset_of(
         {
             "spearman": ("variable", values["spearman"], {"long_name": "Spearman correlation over sites"}),
             "lower": ("variable", values["lower"], {"long_name": f"lower end of the {share} interval over sites"}),
@@ -153,14 +156,16 @@ def skill_by_degree(
             "p_value_adjusted": ("variable", adjusted, {"long_name": "p-value, adjusted over the drivers"}),
             "site_count": ("variable", known.sum(axis=1), {"long_name": "number of sites"}),
             "curve_x": (along, np.stack([curve.x for _, curve in rows])),
-            "curve": (along, curves[:, 0], {"long_name": "LOWESS"}),
-            "curve_lower": (along, curves[:, 1], {"long_name": f"lower end of the {share} band"}),
-            "curve_upper": (along, curves[:, 2], {"long_name": f"upper end of the {share} band"}),
+            "curve": (along, curves[:, 0], {"long_name": "LOWESS"} | units),
+            "curve_lower": (along, curves[:, 1], {"long_name": f"lower end of the {share} band"} | units),
+            "curve_upper": (along, curves[:, 2], {"long_name": f"upper end of the {share} band"} | units),
             "degree": rho.rename("degree"),
             "score": nse,
         }
     )
     settings = {"confidence": confidence, "n_boot": n_boot, "permutations": permutations, "seed": seed}
+    if out.sizes[site] == given.sizes[site]:
+        out = alignment.in_order_of(out, given, [site])
     return out.assign_attrs(settings, fraction=fraction)
 
 
@@ -208,6 +213,7 @@ def coupling_strength(
     >>> float(found.rank_correlation)
     1.0
     """
+    relation = alignment.in_label_order(relation, [dim for dim in relation.degree.dims if dim != "variable"])
     inside = [dim for dim in importance.dims if dim != "variable"]
     mean = importance.mean(inside) if inside else importance
     drivers = [name for name in relation["variable"].values.tolist() if name in mean["variable"].values.tolist()]
@@ -217,7 +223,10 @@ def coupling_strength(
             f"relation and importance share the drivers {drivers}; a rank correlation needs three, "
             f"give both of the same network"
         )
-    one, weight = relation.sel(variable=drivers), mean.sel(variable=drivers)
+    one, weight = (
+        relation.reset_coords(drop=True).sel(variable=drivers),
+        mean.reset_coords(drop=True).sel(variable=drivers),
+    )
     strength = abs(one.spearman).to_numpy()
     observed = _rank_correlation(weight.to_numpy(), strength[None])[0]
     drawn = _rank_correlation(weight.to_numpy(), abs(_shuffled_spearman(one, permutations, seed)))
@@ -248,9 +257,15 @@ def _aligned(
         raise ValueError(f"the score has dimensions {score.dims}; it is on {site!r}: choose a model and score")
     score = score.mean("run") if "run" in score.dims else score
     rho = rho.mean([dim for dim in rho.dims if dim not in ("variable", site)]).transpose("variable", site)
+    alignment.require_same_kind(rho[site], score[site], site, what="the score")
     rho, score = xr.align(rho.drop_attrs(), score, join="inner")
     if not score.sizes[site]:
         raise ValueError("degree and score share no site; their names must be the same")
+    if score.sizes[site] < 3:
+        checks.warn(
+            f"degree and score share {score.sizes[site]} of their sites, and a correlation over sites needs three; "
+            f"give both of the same sites"
+        )
     known = np.isfinite(rho.to_numpy())
     mean = np.where(known.all(axis=0), rho.to_numpy().mean(axis=0), np.nan)
     names = [*map(str, rho["variable"].values), ALL]

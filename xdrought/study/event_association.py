@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
+from xdrought import alignment, limits, units
 from xdrought.attribution.driver_importance import mean_over_onsets
 from xdrought.checks import public
 from xdrought.statistics import bootstrap_weights
@@ -22,6 +23,13 @@ def place_of_events(events: xr.Dataset) -> xr.DataArray:
     raise ValueError("the events have neither site nor cell; give the result of flash_drought_events")
 
 
+def rows_in_order(events: xr.Dataset) -> np.ndarray:
+    """Rows by place and day, so that what is drawn of them does not depend on their order."""
+    days = [events[name].to_numpy() for name in ("start_time", "onset_time") if name in events.variables]
+    place = np.unique(place_of_events(events).to_numpy(), return_inverse=True)[1]
+    return np.lexsort([*days[:1], place])
+
+
 def require_fit(events: xr.Dataset, **numbers: xr.DataArray) -> None:
     """Raise unless each is one number per event."""
     n_event = events.sizes.get("event", 0)
@@ -31,6 +39,7 @@ def require_fit(events: xr.Dataset, **numbers: xr.DataArray) -> None:
                 f"{name} is on {dict(values.sizes)}, the events are {n_event}; "
                 f"give one number for each of the same events"
             )
+        alignment.require_same_rows(events, values, "event", what=name)
 
 
 @public
@@ -44,7 +53,7 @@ def onset_error(
     forecast : xarray.DataArray
         At the valid time, on (site, time[, run]); runs are averaged.
     observed : xarray.DataArray
-        On (site, time), in the same units.
+        On (site, time), in units that the forecast's can be converted to.
     events : xarray.Dataset
         Of the observation. An onset lasts from `onset_time` to the day before `start_time`.
     time : hashable
@@ -58,7 +67,8 @@ def onset_error(
     Raises
     ------
     ValueError
-        For other units, or events that lack moments or places.
+        For units that cannot be converted, records without a common day or of other sites, or events that lack moments
+        or places.
 
     References
     ----------
@@ -75,11 +85,14 @@ def onset_error(
     >>> onset_error(seen + [1.0, 2.0, 9.0], seen, events).values
     array([1.5])
     """
+    forecast, observed = limits.check(forecast, codes_only=True), limits.check(observed)
     unit, wanted = forecast.attrs.get("units"), observed.attrs.get("units")
-    if unit is not None and wanted is not None and unit != wanted:
-        raise ValueError(f"the forecast is in {unit!r}, the observation in {wanted!r}; convert one of them")
-    said = forecast.mean("run") if "run" in forecast.dims else forecast
-    error = (said - observed).compute()
+    said = forecast.mean("run", keep_attrs=True) if "run" in forecast.dims else forecast
+    said = said if unit is None or wanted is None or unit == wanted else units.convert(said, wanted)
+    seen = alignment.with_dates_of(said, observed, time, what="the observation")
+    seen = alignment.align_to(said, seen, what="the observation", skip=(time,))
+    alignment.require_common(said, seen, time, what="the observation")
+    error = (said - seen).compute()
     attrs = {"long_name": "forecast less observation in the onset", **({"units": wanted} if wanted else {})}
     return mean_over_onsets(error, events, time).rename("onset_error").assign_attrs(attrs)
 
@@ -169,7 +182,8 @@ def event_association(
     curve = curve_with_band(
         inside[0][several], inside[1][several], np.unique(site[several], return_inverse=True)[1], points, fraction, how
     )
-    coords = {name: coord.isel(event=known) for name, coord in events.coords.items() if coord.dims == ("event",)}
+    own = {name: coord.variable for name, coord in events.coords.items() if coord.dims == ("event",)}
+    coords = {name: coord.isel(event=known) for name, coord in own.items()}
     out = xr.Dataset({name: ((), value) for name, value in numbers.items()}).assign(
         x=("event", a, x.attrs | _name(x)),
         y=("event", b, y.attrs | _name(y)),
@@ -182,7 +196,7 @@ def event_association(
     )
     sites = int(np.unique(site[several]).size)
     settings = {"confidence": confidence, "n_boot": n_boot, "seed": seed}
-    return out.assign_coords(coords).assign_attrs(settings, fraction=fraction, sites=sites)
+    return alignment.dataset_of(out.variables, coords).assign_attrs(settings, fraction=fraction, sites=sites)
 
 
 def _name(da: xr.DataArray) -> dict[str, str]:
@@ -283,6 +297,8 @@ def site_synchrony(
     if min_events < 3:
         raise ValueError(f"min_events={min_events!r}; a rank correlation needs 3 events")
     require_fit(events, x=x, y=y)
+    order = rows_in_order(events)
+    events, x, y = (one.isel(event=order) for one in (events, x, y))
     place = place_of_events(events)
     names, first, site = np.unique(place.to_numpy(), return_index=True, return_inverse=True)
     a, b = (values.to_numpy().astype("float64") for values in (x, y))

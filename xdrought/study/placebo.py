@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import alignment, limits
+from xdrought.calendars import check_mask
 from xdrought.causality import causality_degree
 from xdrought.checks import public
 from xdrought.limits import set_options
@@ -94,17 +96,22 @@ def causality_controls(
     unknown = [name for name in controls if name not in CONTROLS]
     if unknown:
         raise ValueError(f"controls {unknown} are unknown; choose from {list(CONTROLS)}")
-    true = degree[["rho", "p_value"]].transpose("site", "variable", "cell")
+    drivers, target = drivers.map(limits.check, keep_attrs=True), limits.check(target)
+    true = alignment.in_label_order(degree[["rho", "p_value"]].transpose("site", "variable", "cell"), ["site"])
+
+    def soil() -> xr.DataArray:
+        return _on_sites_of(target, true)
+
     make = {
         "zeros": lambda: xr.zeros_like(true),
         "shuffled": lambda: _shuffled(true, seed),
         "random": lambda: _random(true, seed),
-        "surrogate": lambda: _surrogate(drivers, target, train, seed, time, true),
+        "surrogate": lambda: _surrogate(drivers.map(_on_sites_of, like=true), soil(), train, seed, time, true),
         "identity": lambda: _identity(true, seed),
         "embedding": lambda: _embedding(true),
-        "statics": lambda: _statics(true, target.where(train), time),
+        "statics": lambda: _statics(true, soil().where(check_mask(train, soil())), time),
     }
-    return {name: make[name]() for name in controls}
+    return {name: alignment.in_order_of(make[name](), degree, ["site"]) for name in controls}
 
 
 @public
@@ -176,6 +183,12 @@ def placebo(
         time=time,
         **settings,
     )
+
+
+def _on_sites_of(da: xr.DataArray, like: xr.Dataset) -> xr.DataArray:
+    """A series on the sites of the degree."""
+    sites = like["rho"].isel(variable=0, cell=0, drop=True).reset_coords(drop=True)
+    return alignment.align_to(sites, da, what=repr(da.name), extra_dims=True)
 
 
 def _filled(true: xr.Dataset, matrix: np.ndarray) -> xr.Dataset:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks, limits
 from xdrought.causality import causality_degree
 from xdrought.checks import public
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
@@ -60,7 +60,7 @@ def predicted_degree(
     >>> from xdrought.study import predicted_degree
     >>> warmth = np.linspace(0, 1, 8)
     >>> coords = {"site": range(8), "time": pd.date_range("2001-01-01", periods=2), "variable": ["t2m"]}
-    >>> t2m = xr.DataArray(np.stack([warmth, warmth + 1], axis=1), dims=("site", "time"))
+    >>> t2m = xr.DataArray(np.stack([warmth, warmth + 1], axis=1), {"site": range(8)}, ("site", "time"))
     >>> rho = (("site", "variable", "cell"), 0.5 * warmth[:, None, None])
     >>> degree = xr.Dataset({"rho": rho, "p_value": rho}, coords).assign_coords(
     ...     lat=("site", np.full(8, 47.0)), lon=("site", np.full(8, 11.0))
@@ -71,11 +71,14 @@ def predicted_degree(
     """
     if not {"lat", "lon"} <= set(degree.coords):
         raise ValueError("the sites have no lat and lon; assign them as coordinates")
-    is_known = known.sel(site=degree["site"]).values
+    bare = degree["rho"].reset_coords(drop=True).isel(variable=0, cell=0, drop=True)
+    known = alignment.align_to(bare, known, what="known")
+    drivers = drivers.map(lambda da: alignment.align_to(bare, limits.check(da), what=repr(da.name), extra_dims=True))
+    is_known = known.values
     if is_known.sum() < 3:
         raise ValueError(f"{int(is_known.sum())} known sites; a regression needs at least three")
-    x = _site_descriptors(drivers.sel(site=degree["site"]), degree["lat"], degree["lon"], time)
-    there = known.sel(site=degree["site"]).drop_vars(list(known.coords))
+    x = _site_descriptors(drivers, degree["lat"], degree["lon"], time)
+    there = known.drop_vars(list(known.coords))
     found = {}
     for name, lowest in (("rho", -1.0), ("p_value", 0.0)):
         values = degree[name].drop_vars(list(degree[name].coords))

@@ -21,6 +21,7 @@ from xdrought.verification.warning_scores import (
     _about,
     bootstrap_sites,
     in_part,
+    require_probabilities,
 )
 
 DAYS_IN_YEAR = 365.25
@@ -245,7 +246,10 @@ def _series(
     days = prediction.attrs.get("lead") if lead is None else lead
     if isinstance(days, bool) or not isinstance(days, int | np.integer) or days < 1:
         raise ValueError(f"lead={days!r}; give the days for which an alarm is in force, e.g. lead=7")
+    prediction = alignment.in_label_order(prediction, [*(dim for dim in prediction.dims if dim != time)])
+    prediction = alignment.in_order_of(prediction, alignment.in_order(prediction[variable], time), [time])
     p = prediction[variable]
+    require_probabilities(p, variable)
     begun = alignment.align_to(p, starts, what="starts", exact=True)
     dims = [dim for dim in p.dims if dim != time] + [time]
     chosen = in_part(prediction, part)

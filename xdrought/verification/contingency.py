@@ -13,7 +13,6 @@ from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap as kernel
 from xdrought.verification.intervals import Bootstrap, in_words, resample
-from xdrought.verification.paired_days import in_label_order
 
 
 def _logit(share: np.ndarray) -> np.ndarray:
@@ -44,7 +43,7 @@ def pooled_intervals(
     cell = cells.dims[-1]
     if site not in cells.dims:
         cells = cells.expand_dims(site)
-    cells = in_label_order(cells.transpose(site, ...))
+    cells = alignment.in_label_order(cells.transpose(site, ...), [site])
     others = set(cells.dims) - {site, time, cell}
     if others:
         raise ValueError(

@@ -120,7 +120,20 @@ def compare_models(
     differ = partial(_differences, centre=sums.centre, pairs=np.array(pairs), scores=chosen)
     frame = pd.concat(_rows(sums, bootstrap, differ, pairs), ignore_index=True)
     families = frame.groupby(["score", "summary"], sort=False)["p_value"]
-    return frame.assign(p_value_adjusted=families.transform(lambda p: adjusted(p.to_numpy(dtype=float), fdr)))[COLUMNS]
+    frame["p_value_adjusted"] = families.transform(lambda p: adjusted(p.to_numpy(dtype=float), fdr))
+    return WholeTable(frame[COLUMNS])
+
+
+class WholeTable(pd.DataFrame):
+    """A table that is printed with every column, below each other where 80 characters do not hold them all."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return WholeTable
+
+    def __repr__(self) -> str:
+        with pd.option_context("display.max_columns", None, "display.width", 80):
+            return super().__repr__()
 
 
 COLUMNS = [

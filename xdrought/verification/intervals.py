@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.kernels import score_sums as kernel
 from xdrought.kernels.score_sums import median, moments
 from xdrought.statistics import bootstrap as block_bootstrap
@@ -214,7 +214,8 @@ def score_tables(sums: Sums, observed: xr.DataArray, bootstrap: Bootstrap) -> xr
     references = sums.names[sums.n_models :]
     coords = {"model": sums.names, "reference": references, "summary": list(SUMMARIES), "bound": ["lower", "upper"]}
     places = {name: coord for name, coord in observed.coords.items() if set(coord.dims) <= {site}}
-    return xr.Dataset(variables, {**places, **coords}, {"interval": in_words(sums.blocks, bootstrap)})
+    found = alignment.dataset_of(variables, {**places, **coords})
+    return found.assign_attrs(interval=in_words(sums.blocks, bootstrap))
 
 
 def _scores(sums: np.ndarray, centre: float, reference_at: list[int]) -> dict[str, np.ndarray]:

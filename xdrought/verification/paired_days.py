@@ -74,24 +74,6 @@ def by_site(da: xr.DataArray, site: Hashable, time: Hashable) -> xr.DataArray:
     return da.transpose(site, time).astype("float64").compute()
 
 
-def in_label_order(da: xr.DataArray) -> xr.DataArray:
-    """Sites (site, time) in the order of their labels, so that what is drawn of them does not depend on their order."""
-    index = da.indexes.get(da.dims[0])
-    if index is None or not index.is_unique or index.is_monotonic_increasing:
-        return da
-    try:
-        return da.sortby(da.dims[0])
-    except TypeError:  # labels of several kinds have no order
-        return da
-
-
-def in_order_of(scores: xr.Dataset, given: xr.DataArray, site: Hashable) -> xr.Dataset:
-    """Scores with their sites in the order in which they were given."""
-    if site not in given.indexes or site not in scores.indexes:
-        return scores
-    return scores.isel({site: scores.indexes[site].get_indexer(given.indexes[site])})
-
-
 def in_units_of(da: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
     """Converted to the units of the observation, where both have units."""
     wanted = observed.attrs.get("units")
@@ -112,6 +94,7 @@ def on_common_days(
         models[name] = alignment.align_to(first, same, what=repr(name), exact=True, skip=(time,))
     truth = alignment.with_dates_of(first, truth, time, what="the observation")
     truth = alignment.align_to(first, truth, what="the observation", skip=(time,))
+    alignment.require_common(first, truth, time, what="the observation")
     aligned = dict(zip(names, xr.align(*models.values(), join="inner"), strict=True))
     if not aligned[names[0]].sizes[time]:
         raise ValueError(f"the models have no valid time in common; check their {time!r}")
@@ -146,7 +129,7 @@ def prepare(
     for name, da in collect_models(forecast, observed).items():
         single = by_site(ensemble_mean(limits.check(da, codes_only=True), run), site, time)
         models[name] = in_units_of(single, truth)
-    models = {name: in_label_order(da) for name, da in models.items()}
+    models = {name: alignment.in_label_order(da, [site]) for name, da in models.items()}
     models, truth = on_common_days(models, truth, lead)
     period = before_first_issue(models, truth, lead) if train is None else train
     beside = make_references(chosen, models, truth, lead, period, window)
@@ -168,6 +151,7 @@ def driver_forecast(
     values = by_site(limits.check(driver), site, time)
     values = alignment.with_dates_of(truth, values, time, what=f"the driver {name!r}")
     values = alignment.align_to(truth, values, what=f"the driver {name!r}", skip=(time,))
+    alignment.require_common(truth, values, time, what=f"the driver {name!r}")
     if matching == "mean_variance":
         return mean_variance_matching(values, truth, train=train, time=time)
     if "units" in truth.attrs and "units" not in values.attrs:

@@ -101,7 +101,7 @@ def occurrence_scores(
         for suffix, part in (("", table.transform(preserve_dims=kept)), ("_pooled", table.transform())):
             for name, (method, text) in _BINARY.items():
                 found[name + suffix] = getattr(part, method)().assign_attrs(long_name=text, units="1")
-    scores = xr.Dataset(found).assign_attrs(event=" ".join(chosen))
+    scores = alignment.dataset_of(found).assign_attrs(event=" ".join(chosen))
     if not n_boot:
         return scores
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
@@ -213,7 +213,7 @@ def probability_scores(
     if climatology is not None:
         normal = _check_climatology(climatology, said)
     found = _brier(said, seen, normal, kept) | _reliability(said, seen, n_bins)
-    return xr.Dataset(found | _economic_value(said, seen, ratios))
+    return alignment.dataset_of(found | _economic_value(said, seen, ratios))
 
 
 def _check_range(said: xr.DataArray, seen: xr.DataArray) -> xr.DataArray:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import calendars, checks
+from xdrought import alignment, calendars, checks, limits
 from xdrought.calendars import Period, training_mask
 from xdrought.checks import public
 from xdrought.provenance import recorded
@@ -68,6 +68,10 @@ def mean_variance_matching(
     """
     for da in (driver, observed):
         checks.require_dim(da, time)
+    driver, observed = limits.check(driver), limits.check(observed)
+    observed = alignment.with_dates_of(driver, observed, time, what="the observation")
+    observed = alignment.align_to(driver, observed, what="the observation", skip=(time,))
+    alignment.require_common(driver, observed, time, what="the observation")
     days = driver.reindex({time: observed[time]})
     usable = training_mask(observed, train, time) & days.notnull() & observed.notnull()
     ours, theirs = days.where(usable), observed.where(usable)
@@ -121,9 +125,24 @@ def persistence_forecast(
     >>> persistence_forecast(seen, seen[2:], lead=2).values
     array([10., 11., 12.])
     """
-    issued = issue_times(forecast, lead, time)
+    observed, forecast, issued = _observed_and_issued(observed, forecast, lead, time)
     held = observed.reindex({time: issued})
     return held.assign_coords({time: forecast[time]}).rename("persistence")
+
+
+def _observed_and_issued(
+    observed: xr.DataArray, forecast: xr.DataArray, lead: Lead, time: Hashable
+) -> tuple[xr.DataArray, xr.DataArray, pd.Index]:
+    """The observation within its limits, the forecast with dates of its kind, and the days of issue, at its hour."""
+    for da in (observed, forecast):
+        checks.days_since_start(da, time)
+    forecast = alignment.with_dates_of(observed, forecast, time, what="the forecast")
+    issued = issue_times(forecast, lead, time)
+    hours = [np.unique(index.hour * 60 + index.minute) for index in (observed.indexes[time], issued)]
+    if not np.isin(*hours).any():
+        days = xr.DataArray(issued, {time: issued}, [time])
+        alignment.require_common(days, observed, time, what="the observation")
+    return limits.check(observed), forecast, issued
 
 
 def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Index:
@@ -220,6 +239,7 @@ def climatology_forecast(
     >>> found.values[:3]
     array([2001.5, 2001.5, 2001.5])
     """
+    observed, forecast = limits.check(observed), alignment.with_dates_of(observed, forecast, time, what="the forecast")
     return _on_days(_normals(observed, forecast, train, window, time), forecast, time).transpose(*observed.dims)
 
 
@@ -292,7 +312,8 @@ def damped_persistence_forecast(
     >>> damped_persistence_forecast(seen, seen[797:], train=slice(None, "2002"), lead=1).values.round(1)
     array([-1.,  1., -1.])
     """
-    issued, ahead = issue_times(forecast, lead, time), single_lead(forecast, lead, time)
+    observed, forecast, issued = _observed_and_issued(observed, forecast, lead, time)
+    ahead = single_lead(forecast, lead, time)
     normals = _normals(observed, forecast, train, window, time)
     usable = training_mask(observed, train, time)
     anomaly = (observed - _on_days(normals, observed, time)).compute()

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import alignment, checks
 from xdrought.calendars import Period
 from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.verification import paired_days
 from xdrought.verification.contingency import class_scores
+from xdrought.verification.differences import WholeTable
 from xdrought.verification.intervals import Bootstrap, collect_sums, score_tables
 from xdrought.verification.lead_times import for_each_lead, has_leads
 from xdrought.verification.paired_days import REFERENCES, Forecast
@@ -158,7 +159,7 @@ def verify(
     by_run = pooled_by_run(forecast, observed, models, beside, truth, run)
     by_run = {name: scores.assign_attrs(units=found[name].attrs["units"]) for name, scores in by_run.items()}
     first = next(iter(paired_days.collect_models(forecast, observed).values()))
-    found = paired_days.in_order_of(found, first, site)
+    found = alignment.in_order_of(found, first, [site])
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
     return found.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)
 
@@ -236,7 +237,7 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     over = [dim for dim in ratio.dims if dim != "model"]
     summary = xr.concat([ratio.median(over).assign_coords(summary="median"), pooled], "summary").transpose("model", ...)
     attrs = {"long_name": "generalization ability (RMSE of training over RMSE of test)", "units": "1"}
-    result = xr.Dataset({"ga": ratio.assign_attrs(attrs), "ga_summary": summary.assign_attrs(attrs)})
+    result = alignment.dataset_of({"ga": ratio.assign_attrs(attrs), "ga_summary": summary.assign_attrs(attrs)})
     if "rmse_run" not in training or "rmse_run" not in test:
         return result
     by_run = (training["rmse_run"] / test["rmse_run"]).assign_attrs(attrs)
@@ -302,7 +303,7 @@ def to_table(
         for reference in scores["reference"].values:
             at = {"reference": reference}
             columns[f"skill against {reference}"] = _cells(value.sel(at), interval.sel(at), digits)
-    return pd.DataFrame(columns, index=pd.Index(scores["model"].values, name="model"))
+    return WholeTable(columns, index=pd.Index(scores["model"].values, name="model"))
 
 
 def _cells(value: xr.DataArray, interval: xr.DataArray, digits: int) -> list[str]:

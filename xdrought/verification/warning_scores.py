@@ -12,6 +12,7 @@ from xdrought import alignment
 from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.statistics.bootstrap import draw, percentile_bounds
+from xdrought.verification.probability import ROUNDING
 
 FORECASTS = ("flash_onset_probability", "season_frequency", "percentile_frequency")
 BIN_EDGES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
@@ -86,6 +87,8 @@ def onset_skill(
     edges = np.asarray(bins, dtype=float)
     if edges.size < 2 or edges[0] != 0 or edges[-1] != 1 or (np.diff(edges) <= 0).any():
         raise ValueError(f"bins must grow from 0 to 1, got {list(bins)}")
+    asked = prediction
+    prediction = alignment.in_label_order(prediction, [dim for dim in prediction.dims if dim != time])
     given, began, places = _scored_days(prediction, occurred, part, time)
     site = np.broadcast_to(np.arange(began.shape[0])[:, None], began.shape)
     there = np.isfinite(began)
@@ -127,7 +130,8 @@ def onset_skill(
     totals = {"n_days": days.sum(), "base_rate": y.mean(), "n_sites": (days > 0).sum()}
     coords = {"forecast": list(FORECASTS), "bound": ["lower", "upper"]} | places
     coords["probability_bin"] = (edges[:-1] + edges[1:]) / 2
-    return xr.Dataset(found | totals, coords).assign_attrs(
+    out = alignment.in_order_of(xr.Dataset(found | totals, coords), asked, places)
+    return out.assign_attrs(
         part=str(part), intervals=f"{confidence:g}, {n_boot} draws of the sites", **_about(prediction)
     )
 
@@ -170,6 +174,9 @@ def _scored_days(
     dims = [dim for dim in began.dims if dim != time] + [time]
     chosen = in_part(prediction, part)
     values = [prediction[name].transpose(*dims).to_numpy().astype(float) for name in FORECASTS]
+    for name in FORECASTS:
+        require_probabilities(prediction[name], name)
+    require_probabilities(began, "occurred")
     known = np.isfinite(np.stack(values)).all(axis=0)
     if chosen is not None:
         known &= chosen.broadcast_like(first).transpose(*dims).to_numpy()
@@ -179,6 +186,16 @@ def _scored_days(
     shape = (-1, outcome.shape[-1])
     places = {dim: began[dim].variable if dim in began.coords else np.arange(began.sizes[dim]) for dim in dims[:-1]}
     return np.stack([one.reshape(shape) for one in values]), outcome.reshape(shape), places
+
+
+def require_probabilities(da: xr.DataArray, name: str) -> None:
+    """Refuse values outside 0 to 1: missing codes, or per cent."""
+    low, high = float(da.min()), float(da.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise ValueError(
+            f"{name!r} reaches {low:g} to {high:g}; probabilities go from 0 to 1: make the others missing, "
+            f"da = da.where((da >= 0) & (da <= 1)), or divide per cent by 100"
+        )
 
 
 def in_part(prediction: xr.Dataset, part: str | None) -> xr.DataArray | None:

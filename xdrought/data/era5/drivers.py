@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import alignment, limits
 from xdrought.checks import public, step_text
 from xdrought.data.era5.accumulation import refuse_land
 from xdrought.data.era5.days import (
@@ -216,7 +217,7 @@ def relative_humidity(t2m: xr.DataArray, d2m: xr.DataArray) -> xr.DataArray:
     Raises
     ------
     ValueError
-        Units missing or not of temperature.
+        Units missing or not of temperature; other labels; missing codes and impossible values.
 
     Notes
     -----
@@ -236,7 +237,9 @@ def relative_humidity(t2m: xr.DataArray, d2m: xr.DataArray) -> xr.DataArray:
     >>> round(float(relative_humidity(t, d)), 1)
     52.5
     """
-    kelvin = [convert(da, "K") for da in (t2m, d2m)]
+    t2m = limits.check(t2m, quantity="air temperature", name="t2m")
+    d2m = limits.check(d2m, quantity="dew-point temperature", name="d2m")
+    kelvin = [convert(da, "K") for da in (t2m, alignment.align_to(t2m, d2m, what="d2m"))]
     saturation, vapour = (17.502 * (da - 273.16) / (da - 32.19) for da in kelvin)  # logarithms
     made = xr.apply_ufunc(np.exp, vapour - saturation, dask="allowed") * 100.0
     return made.rename("r").assign_attrs(long_name="relative humidity at 2 m over water", units="%")

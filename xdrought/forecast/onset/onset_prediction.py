@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.events.state import Train
 from xdrought.forecast.onset.frequencies import percentile_bin, season_on_days
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import MEMBER, Forcing, in_units_of, onset_inputs, stacked_rows
 from xdrought.provenance import recorded
-from xdrought.splits import Splits
+from xdrought.splits import Splits, require_numpy_dates
 
 
 @public
@@ -68,6 +69,8 @@ def predict_onset(
     task = onset.task
     data = in_units_of(ds, task)
     target = data[task.target]
+    checks.require_regular_steps(target, time)
+    require_numpy_dates(target, time)
     splits = _splits_here(onset.splits, target, time)
     if train is None:
         _require_training_days(splits, target, time)
@@ -108,17 +111,16 @@ def predict_onset(
     }
     part = splits.part_of(target[time]).reset_coords(drop=True)
     out["part"] = part.broadcast_like(target).transpose(*target.dims)
-    return xr.Dataset(
-        out,
-        {"lead_time": ((), np.timedelta64(task.lead * 86400, "s"), {"long_name": "longest time to the onset"})},
+    ahead_of = ((), np.timedelta64(task.lead * 86400, "s"), {"long_name": "longest time to the onset"})
+    return alignment.dataset_of(out, {**target.coords, "lead_time": ahead_of}).assign_attrs(
         {
             "label": task.label,
             "definition": task.definition.name,
             "lead": task.lead,
             "model": onset.model,
             "forcing": forcing if isinstance(forcing, str) else "none" if forcing is None else "forecasts",
-        },
-    ).assign_coords(target.coords)
+        }
+    )
 
 
 def _probability_block(*inputs: np.ndarray, onset: OnsetModel) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""A k-d tree in arrays and the searches in it, compiled."""
