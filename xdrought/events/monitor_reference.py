@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import math
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,23 @@ import xarray as xr
 
 from xdrought import calendars, files
 from xdrought.definitions import Definition
+from xdrought.events.table import _block_slices
 from xdrought.percentiles import REFERENCE_TIME, _groups, _year_length
+
+CELLS_AT_ONCE = 4096
+
+
+def rows_of_cells(values: xr.DataArray, shape: tuple[int, ...]) -> Iterator[tuple[Any, np.ndarray]]:
+    """(which cells, their new days (cells, days)) piece by piece, so that little is held at once."""
+    chunks = values.chunks[: len(shape)] if values.chunks else tuple((n,) for n in shape)
+    numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    for where in _block_slices(shape, chunks):
+        block = np.asarray(values.data[where]).reshape(-1, values.shape[-1])
+        cells = numbers[where].ravel()
+        for first in range(0, cells.size, CELLS_AT_ONCE):
+            some = cells[first : first + CELLS_AT_ONCE]
+            is_run = some[-1] - some[0] + 1 == some.size
+            yield slice(int(some[0]), int(some[-1]) + 1) if is_run else some, block[first : first + some.size]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +61,18 @@ class FixedReference:
         if own:  # every cell its own row, also where a dimension is missing
             reference = reference.expand_dims({d: sizes[d] for d in space if d not in own})
         series = reference.transpose(*space if own else [], REFERENCE_TIME)
-        values = series.values.reshape(-1, series.sizes[REFERENCE_TIME])
-        finite = np.isfinite(values)
-        values = np.where(finite, values, values.dtype.type(np.nan))
-        if definition.pool == "record":
-            values.sort(axis=1)  # NaN last
+        shape = series.shape[:-1]
+        values = np.empty((math.prod(shape), series.shape[-1]), series.dtype)
+        n_valid = np.zeros(values.shape[0], np.int64)
+        for cells, rows in rows_of_cells(series, shape):
+            finite = np.isfinite(rows)
+            n_valid[cells] = finite.sum(axis=1)
+            rows = np.where(finite, rows, rows.dtype.type(np.nan))
+            values[cells] = np.sort(rows, axis=1) if definition.pool == "record" else rows  # NaN last
         groups = _groups(reference.indexes[REFERENCE_TIME], definition.pool)
         labels = [reference[d].values for d in space if d in reference.coords]
-        key = files.digest(values, groups, repr(definition), repr(sizes), *labels)
-        return cls(values, finite.sum(axis=1), groups, key)
+        blocks = (values[k : k + CELLS_AT_ONCE] for k in range(0, values.shape[0], CELLS_AT_ONCE))
+        return cls(values, n_valid, groups, files.digest(blocks, groups, repr(definition), repr(sizes), *labels))
 
     @property
     def serves_all(self) -> bool:

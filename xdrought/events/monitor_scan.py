@@ -7,19 +7,18 @@ next value. So a day is folded when it is older than both together; then nothing
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import xarray as xr
 
 from xdrought import calendars
 from xdrought.events.detection import block_means
 from xdrought.events.monitor_ledger import ENDED, FINAL, PROVISIONAL, new_rows, relist
+from xdrought.events.monitor_reference import CELLS_AT_ONCE
 from xdrought.events.monitor_state import MonitorState, Span, joined, n_revisable, span_of
-from xdrought.events.table import _block_slices, _no_events
+from xdrought.events.table import _no_events
 
-CELLS_AT_ONCE = 4096
 State = TypeVar("State", bound=MonitorState)
 
 
@@ -96,19 +95,6 @@ def read_now(state: MonitorState) -> Now:
     still_open["gap_days"] *= _days_of_a_gap(span)
     ended = np.concatenate(cells_of), np.concatenate(events_of)
     return Now(episodes, is_seen, ended, (still_open["row"].astype(np.int64), still_open))
-
-
-def rows_of_cells(values: xr.DataArray, shape: tuple[int, ...]) -> Iterator[tuple[Any, np.ndarray]]:
-    """(which cells, their new days (cells, days)) piece by piece, so that little is held at once."""
-    chunks = values.chunks[: len(shape)] if values.chunks else tuple((n,) for n in shape)
-    numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
-    for where in _block_slices(shape, chunks):
-        block = np.asarray(values.data[where]).reshape(-1, values.shape[-1])
-        cells = numbers[where].ravel()
-        for first in range(0, cells.size, CELLS_AT_ONCE):
-            some = cells[first : first + CELLS_AT_ONCE]
-            is_run = some[-1] - some[0] + 1 == some.size
-            yield slice(int(some[0]), int(some[-1]) + 1) if is_run else some, block[first : first + some.size]
 
 
 def _scan(

@@ -17,8 +17,8 @@ from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
 from xdrought.events.monitor import DroughtMonitor
 from xdrought.events.monitor_ledger import ledger_dtype
-from xdrought.events.monitor_reference import FixedReference
-from xdrought.events.monitor_scan import rows_of_cells, with_days
+from xdrought.events.monitor_reference import FixedReference, rows_of_cells
+from xdrought.events.monitor_scan import with_days
 from xdrought.events.monitor_state import digest_of, joined
 from xdrought.percentiles import Reference
 

@@ -12,8 +12,8 @@ import xarray as xr
 
 from xdrought import alignment, calendars, checks, files
 from xdrought.events.detection import Inputs
-from xdrought.events.monitor_reference import FixedReference
-from xdrought.events.monitor_scan import CELLS_AT_ONCE, Now, with_days
+from xdrought.events.monitor_reference import CELLS_AT_ONCE, FixedReference
+from xdrought.events.monitor_scan import Now, with_days
 from xdrought.events.monitor_state import MonitorState, joined, n_revisable
 from xdrought.percentiles import SOIL_MOISTURE, prepare
 
