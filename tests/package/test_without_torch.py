@@ -1,11 +1,12 @@
 """What a user has who leaves torch out: everything but networks, and for those an error with its cure.
 
-Each script runs in an interpreter of its own where torch cannot be imported. The first test says what no torch means,
-so that the others cannot pass by it being there.
+All pieces run one after the other in one interpreter where torch cannot be imported. The first of them says what no
+torch means, so that the others cannot pass by it being there.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -80,25 +81,46 @@ REFUSED = {
 }
 
 
-def run(script: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-W", "ignore", "-c", START + script], capture_output=True, text=True)
+EACH = """
+import json, traceback
+
+found = {}
+for name, piece in json.loads(sys.argv[1]).items():
+    try:
+        exec(piece, dict(globals()))
+        found[name] = ""
+    except BaseException:
+        found[name] = traceback.format_exc()
+print(json.dumps(found))
+"""
 
 
-def test_torch_is_out_of_reach():
-    assert run("import torch").stderr.splitlines()[-1].startswith("ModuleNotFoundError")
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory) -> dict[str, str]:
+    """What each piece ends with: nothing, or the traceback of its error."""
+    path = tmp_path_factory.mktemp("without") / "forecaster.xdrought"
+    path.write_bytes(b"any")
+    refused = {f"{name} refused": piece.format(file=path) for name, piece in REFUSED.items()}
+    pieces = json.dumps({"torch": "import torch"} | WORKS | refused)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", START + EACH, pieces], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_torch_is_out_of_reach(errors):
+    assert errors["torch"].splitlines()[-1].startswith("ModuleNotFoundError")
 
 
 @pytest.mark.parametrize("name", WORKS)
-def test_without_torch_all_but_networks_works(name):
-    done = run(WORKS[name])
-    assert done.returncode == 0, done.stderr
+def test_without_torch_all_but_networks_works(errors, name):
+    assert errors[name] == ""
 
 
 @pytest.mark.parametrize("function", REFUSED)
-def test_without_torch_networks_say_what_to_install(function, tmp_path):
-    (tmp_path / "forecaster.xdrought").write_bytes(b"any")
-    done = run(REFUSED[function].format(file=tmp_path / "forecaster.xdrought"))
-    refusal, note = done.stderr.splitlines()[-2:]
+def test_without_torch_networks_say_what_to_install(errors, function):
+    refusal, note = errors[f"{function} refused"].splitlines()[-2:]
     assert refusal == "ModuleNotFoundError: needs torch, which is not installed here; pip install 'xdrought[forecast]'"
     assert note.startswith("in xdrought.")
     assert note.endswith(function)
