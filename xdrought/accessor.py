@@ -77,6 +77,18 @@ class EventOptions(ClassOptions, total=False):
     censored: str
 
 
+class UncertaintyOptions(Thresholds, total=False):
+    definition: str | Definition
+    reference: Reference
+    soil_temperature: Name | None
+    frozen: str
+    censored: str
+    n_boot: int
+    confidence: float
+    seed: int
+    time: Hashable
+
+
 class StateOptions(Thresholds, total=False):
     train: Period | Hashable
     definition: str | Definition
@@ -282,6 +294,11 @@ class XdroughtAccessor:
     def drought_summary(self, soil_moisture: Name, **options: Unpack[ClassOptions]) -> xr.Dataset:
         picked = self._pick_in(options, "soil_temperature", periods=["reference"])
         return events.drought_summary(self._pick(soil_moisture), **picked)
+
+    @documented_by(events.event_uncertainty, "soil_moisture", "reference", "soil_temperature")
+    def event_uncertainty(self, soil_moisture: Name, **options: Unpack[UncertaintyOptions]) -> xr.Dataset:
+        picked = self._pick_in(options, "soil_temperature", periods=["reference"])
+        return events.event_uncertainty(self._pick(soil_moisture), **picked)
 
     @documented_by(events.drought_state, "soil_moisture", "train")
     def drought_state(self, soil_moisture: Name, **options: Unpack[StateOptions]) -> xr.Dataset:

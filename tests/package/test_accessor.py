@@ -72,6 +72,14 @@ def by_name_and_by_array(ds: xr.Dataset) -> dict[str, list[tuple]]:
         "drought_summary": [
             (("soil_moisture",), {"definition": "yuan2019"}, (ds.soil_moisture,), {"definition": "yuan2019"})
         ],
+        "event_uncertainty": [
+            (
+                ("soil_moisture",),
+                {"reference": "wetter", "n_boot": 2},
+                (ds.soil_moisture,),
+                {"reference": ds.wetter, "n_boot": 2},
+            )
+        ],
         "ccm": [
             (("t2m", "soil_moisture"), {}, (ds.t2m, ds.soil_moisture), {}),
             ((["t2m", "tp"], "soil_moisture"), {"tau": 2}, (pair, ds.soil_moisture), {"tau": 2}),

@@ -13,6 +13,7 @@ from xdrought.events.monitor_start import load_monitor, start_monitor
 from xdrought.events.objects import drought_objects
 from xdrought.events.onsets import onset_days, onset_label
 from xdrought.events.state import drought_state
+from xdrought.events.uncertainty import event_uncertainty
 
 __all__ = [
     "CLASSES",
@@ -22,6 +23,7 @@ __all__ = [
     "drought_objects",
     "drought_state",
     "drought_summary",
+    "event_uncertainty",
     "flash_drought_events",
     "load_monitor",
     "onset_days",
