@@ -11,6 +11,7 @@ from torch import nn
 
 from xdrought.models import VARIANTS, build
 from xdrought.models.batches import SharedDays, run
+from xdrought.models.inference import rearranged
 from xdrought.models.norm import BatchNorm2d, BatchNorm3d
 from xdrought.models.resattcaurec import CBAM, CausalRecurrence, CentreMean, Dropout, FrameEncoder
 from xdrought.windows.tensors import ResidentCube
@@ -278,6 +279,28 @@ def test_days_encoded_once_give_the_same(variant, on_grid):
     with torch.no_grad():
         expected = network(windows.gather(torch.arange(4)), degrees[cell])
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.mark.parametrize("equations", ["paper", "released"])
+@pytest.mark.parametrize("size", [8, 9])
+def test_a_rearranged_network_gives_the_same(variant, equations, size):
+    options = {"n_features": 3, "widths": (4, 5, 6, 7)} if variant == "UNet" else {**SMALL, "widths": (8, 16)}
+    network = build(variant, size=size, window=8, equations=equations, **options).train()
+    for name, values in network.named_buffers():  # statistics that a training might leave
+        if "running" in name:
+            values.uniform_(0.5, 2)
+    before = {name: values.clone() for name, values in network.state_dict().items()}
+    x, degree = torch.randn(5, 8, 3, size, size), torch.rand(5, 24)
+    quick = rearranged(network)
+    assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in quick.modules())
+    assert network.training  # the network itself is left alone
+    assert all(torch.equal(values, before[name]) for name, values in network.state_dict().items())
+    with torch.no_grad():
+        expected = network.eval()(x, degree)
+        torch.testing.assert_close(quick(x, degree), expected, atol=1e-6 * max(1, float(expected.abs().max())), rtol=0)
+        exact, x, degree = network.double(), x.double(), degree.double()
+        torch.testing.assert_close(rearranged(exact)(x, degree), exact(x, degree), atol=1e-12, rtol=1e-12)
 
 
 def shared_windows(on_grid: bool) -> tuple[ResidentCube, torch.Tensor]:

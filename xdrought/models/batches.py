@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from xdrought.models.inference import rearranged
 from xdrought.models.lead_days import LeadDaysNetwork
 from xdrought.models.resattcaurec import FramewiseNetwork, State
 
@@ -115,7 +116,7 @@ def run(
     Parameters
     ----------
     network : torch.nn.Module
-        On the device of the windows.
+        On the device of the windows; a rearranged copy of it is run.
     windows : ResidentCube
         Sorted by cell.
     causality : torch.Tensor or None
@@ -125,7 +126,7 @@ def run(
     ahead : LeadWeather, optional
         Weather of the lead days, by the windows' cell and last day.
     """
-    network.eval()
+    network = rearranged(network)
     n_maps = MAPS if windows.cube.device.type == "cpu" else 8 * batch_size
     if not isinstance(network, FramewiseNetwork):
         every = torch.arange(len(windows), device=windows.start.device)

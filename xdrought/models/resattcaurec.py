@@ -113,7 +113,7 @@ class ResidualUnit(Counted, nn.Module):
 
     def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
         """(N, n_in, H, W) to (N, n_out, H / stride, W / stride)."""
-        return (self.attention(self.body(x, counts)) + self.shortcut(x, counts)).relu()
+        return (self.attention(self.body(x, counts)) + self.shortcut(x, counts)).relu_()
 
 
 class FrameEncoder(Counted, nn.Module):
