@@ -57,3 +57,12 @@ def test_what_runs_is_counted_and_keeps_its_line(monkeypatch):
     with pytest.raises(ValueError, match="negative"):
         names["again"]()
     assert {line for _, line in reached} == {4, 10, 21}
+
+
+def test_messages_are_found_by_their_words():
+    found = SCRIPT["messages_in"]('def f(x):\n    raise ValueError(f"{x} is no number; give one")\n')
+    assert found == [(2, [" is no number; give one"])]
+
+
+def test_no_message_is_without_a_test_that_holds_its_words():
+    assert SCRIPT["unexpected"]() == []
