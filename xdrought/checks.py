@@ -128,6 +128,16 @@ def require_share(value: float, name: str, example: float = 0.95) -> float:
     return float(value)
 
 
+def require_levels(quantiles: Iterable[float]) -> tuple[float, ...]:
+    """Return the levels of quantiles, or raise unless they grow between 0 and 1, ends excluded: others would cross."""
+    levels = tuple(float(level) for level in quantiles)
+    if not levels or list(levels) != sorted(set(levels)) or levels[0] <= 0 or levels[-1] >= 1:
+        raise ValueError(
+            f"quantiles={list(levels)}; give levels between 0 and 1 in growing order, each once, e.g. (0.1, 0.5, 0.9)"
+        )
+    return levels
+
+
 def require_choice(value: _T, name: str, choices: Iterable[_T]) -> _T:
     """Return `value`, or raise unless it is one of `choices`."""
     choices = list(choices)

@@ -38,6 +38,11 @@ class Ensemble:
     source: LeadSource | None = None
 
     @property
+    def by_issue(self) -> bool:
+        """Whether blocks are by day of issue, with members, leads and quantiles, and not by valid day."""
+        return bool(self.architecture.leads or self.architecture.n_quantiles)
+
+    @property
     def n_members(self) -> int | None:
         """Members of the weather of the lead days; None where there is none."""
         return None if self.source is None else self.source.n_members
@@ -53,7 +58,7 @@ def forecast_block(
 ) -> np.ndarray:
     """Scaled forecasts of each run, by valid day, NaN where there is no complete window.
 
-    A network that answers for leads gives them by day of issue.
+    A network that answers for leads or quantiles gives them by day of issue.
 
     Parameters
     ----------
@@ -69,8 +74,8 @@ def forecast_block(
     Returns
     -------
     numpy.ndarray
-        float32 (run, site, time + lead) or (run, time + lead, lat, lon); of leads
-        (run, places..., time, member, lead).
+        float32 (run, site, time + lead) or (run, time + lead, lat, lon); of leads or
+        quantiles (run, places..., time, member, lead[, quantile]).
 
     Raises
     ------
@@ -89,7 +94,7 @@ def forecast_block(
     cell, start = window_starts(there, None, spec.window, (ensemble.lead,))
     require_known_degrees(degrees, cell)
     device = resolve_device(ensemble.device)
-    beyond, more = (0, _numbers_each(ensemble)) if spec.leads else (ensemble.lead, ())
+    beyond, more = (0, _numbers_each(ensemble)) if ensemble.by_issue else (ensemble.lead, ())
     shape = (len(ensemble.weights), *there.shape[:-1], there.shape[-1] + beyond, *more)
     out = np.full(shape, np.nan, "float32")
     if len(cell):
@@ -108,15 +113,16 @@ def forecast_block(
             flat = out.reshape(len(ensemble.weights), -1, *shape[there.ndim :])
             for k, weights in enumerate(ensemble.weights):
                 network = network_of(spec, weights, device)
-                flat[k, cell, start + spec.window - 1 + beyond] = run(
-                    network, windows, known, ensemble.batch_size, weather
-                )
-    return out if cube.ndim == 5 or spec.leads else np.moveaxis(out, -1, 1)
+                found = run(network, windows, known, ensemble.batch_size, weather).numpy()
+                flat[k, cell, start + spec.window - 1 + beyond] = found.reshape(len(cell), *more)
+    return out if cube.ndim == 5 or ensemble.by_issue else np.moveaxis(out, -1, 1)
 
 
 def _numbers_each(ensemble: Ensemble) -> tuple[int, ...]:
-    """(member, lead) of each window."""
-    return (ensemble.n_members or 1, len(ensemble.architecture.leads))
+    """(member, lead[, quantile]) of each window."""
+    spec = ensemble.architecture
+    each = (ensemble.n_members or 1, max(1, len(spec.leads)))
+    return (*each, spec.n_quantiles) if spec.n_quantiles else each
 
 
 def _weather(windows: ResidentCube, ahead: np.ndarray | None, ensemble: Ensemble) -> LeadWeather | None:
@@ -148,9 +154,9 @@ def lazy_forecast(cube: Any, degrees: Any | None, ensemble: Ensemble, ahead: Any
         whole = dict.fromkeys(range(len(places), ahead.ndim), -1)
         ahead = da.asarray(ahead).rechunk(dict(enumerate(chunks.values())) | whole)
         arguments += [ahead, places + ("b" if ahead.ndim == len(places) + 1 else "tmhw")]
-    if ensemble.architecture.leads:
-        n_members, n_leads = _numbers_each(ensemble)
-        out, new = "r" + places + "TML", {"T": n_days, "M": n_members, "L": n_leads}
+    if ensemble.by_issue:
+        each = dict(zip("MLQ", _numbers_each(ensemble), strict=False))
+        out, new = "r" + places + "T" + "".join(each), {"T": n_days, **each}
     else:
         out, new = ("rTyx" if places == "yx" else "rsT"), {"T": n_days + ensemble.lead}
     return da.blockwise(
@@ -252,7 +258,7 @@ def _block_without_edge(
     if ahead is not None:
         ahead = pad_to(ahead, cube.shape[2:], inside, False if ahead.dtype == bool else np.nan)
     found = forecast_block(cube, degrees, ahead, ensemble=ensemble)
-    return found[(slice(None), *inside)] if ensemble.architecture.leads else found[(..., *inside)]
+    return found[(slice(None), *inside)] if ensemble.by_issue else found[(..., *inside)]
 
 
 def require_known_degrees(degrees: np.ndarray | None, cell: np.ndarray) -> None:

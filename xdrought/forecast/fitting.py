@@ -14,7 +14,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device, with_gradients
-from xdrought.forecast import driver_inputs
+from xdrought.forecast import conformal, driver_inputs
 from xdrought.forecast import forcing as lead_forcing
 from xdrought.forecast.ensemble import history_of, join_processes, lock_of, train_members
 from xdrought.forecast.forcing import Forcing
@@ -27,7 +27,7 @@ from xdrought.forecast.target_inputs import checked_target_inputs
 from xdrought.scaling import fit_scaling
 from xdrought.splits import SplitConfig, Splits, resolve_splits
 from xdrought.windows.dimension_names import dimension_names, time_name
-from xdrought.windows.selection import Lead, are_several, check_leads
+from xdrought.windows.selection import SITE, Lead, are_several, check_leads
 
 __all__ = ["Forecaster", "fit_resattcaurec", "load_forecaster", "predict"]
 
@@ -50,6 +50,7 @@ def fit_resattcaurec(
     size: int | None = None,
     future: Sequence[Hashable] = (),
     forcing: Forcing = None,
+    quantiles: Sequence[float] = (),
     split: str | SplitConfig | Splits = "chronological",
     epochs: int = 50,
     batch_size: int = 512,
@@ -106,6 +107,10 @@ def fit_resattcaurec(
         taught one, drawn anew in each epoch. "climatology": days of the same season in other training years, as
         members. "observed": the record itself, a perfect forecast: an upper bound, which no forecast in use reaches.
         Train on forecasts of the quality that will be used; :func:`xdrought.degrade_forcing` makes some.
+    quantiles : sequence of float
+        Levels between 0 and 1, growing: the network learns these quantiles, which never cross, by the pinball loss, and
+        is corrected on the validation part so that each is right as often as it says (conformal, by place, or of all
+        places where a place has less than 100 validation days). By default one value.
     split : str, SplitConfig or Splits
         "chronological" parts of each site's days; "spatial_monte_carlo", whole sites held out; a
         :class:`xdrought.SplitConfig` for other shares, another embargo or clusters of sites; or what
@@ -197,7 +202,8 @@ def fit_resattcaurec(
         raise ValueError(f"learning_rate={learning_rate!r}; it must be above 0")
     checks.require_choice(sampler, "sampler", SAMPLERS)
     asked = LeadDays(check_leads(lead) if are_several(lead) else ())
-    own = {"initial_hidden": training.initial_hidden}
+    levels = checks.require_levels(quantiles) if len(quantiles) else ()
+    own = {"n_quantiles": len(levels), "initial_hidden": training.initial_hidden}
     checked = (variant, 1, 1, 64, 64, equations, widths, training.dropout)
     architecture(*checked, asked.leads or ((1,) if future else ()), **own)  # refuse before long work
     device = resolve_device(device)
@@ -247,6 +253,7 @@ def fit_resattcaurec(
         training.block_length,
         training.mixed_precision,
         training.compile,
+        quantiles=levels,
         keep=training.keep,
     )
     settings = {
@@ -268,7 +275,7 @@ def fit_resattcaurec(
     )
     with _usual_torch(), lock_of(checkpoint):
         histories = train_members(spec, shards, config, int(runs), seed, progress=progress, checkpoint=checkpoint)
-    return Forecaster(
+    forecaster = Forecaster(
         architecture=spec,
         weights=tuple(run.weights for run in histories),
         features=windows.drivers,
@@ -284,7 +291,14 @@ def fit_resattcaurec(
         target_inputs=used,
         steps=driver_inputs.grid_steps(windows),
         ahead=asked,
+        quantiles=levels,
     )
+    if not levels:
+        return forecaster
+    places = ds if windows.on_grid or SITE not in ds.indexes else ds.sel({SITE: windows.data.indexes[SITE]})
+    raw = predict(places, forecaster, causality=degree, forcing=forcing, device=device)[target]
+    observed = ds[target].transpose(..., time)
+    return replace(forecaster, conformal=conformal.corrections(raw, observed, time))
 
 
 @contextmanager

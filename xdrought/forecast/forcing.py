@@ -319,7 +319,9 @@ def resolve(
             f"forcing={CLIMATOLOGY!r} needs days of the training in the data, and there are none; give records that "
             f"reach back into it, or a Dataset of forecasts"
         )
-    return GivenWeather(LeadSource(kind, future, windows.lead, years.size, season), bounds, years)
+    last = int(bounds.isel(bound=1).max()) - 1  # no later year is of the training anywhere
+    kept = years <= index[last].year
+    return GivenWeather(LeadSource(kind, future, windows.lead, int(kept.sum()), season[:, kept]), bounds, years[kept])
 
 
 def part_bounds(splits: Splits, windows: Patches) -> xr.DataArray:

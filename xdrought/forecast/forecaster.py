@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought import checks
 from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.forecast import forecaster_file
@@ -62,8 +63,12 @@ class Forecaster:
         What the network knows of the target's own past, nothing by default.
     steps : mapping
         Degrees of `lat` and `lon` from one cell of a patch to the next, where they are known.
-    ahead : xdrought.forecast.forcing.LeadDays
+    ahead : xdrought.forecast.lead_days.LeadDays
         The leads of a forecast for several, and the drivers known for the lead days.
+    quantiles : tuple of float
+        Levels of the quantiles that are forecast; none where it is one value.
+    conformal : xarray.Dataset or None
+        What is added to the quantiles, in units of the target: by place, and of all places, from the validation part.
     """
 
     architecture: Architecture
@@ -81,6 +86,8 @@ class Forecaster:
     target_inputs: TargetInputs = NO_TARGET_INPUTS
     steps: Mapping[str, float] = field(default_factory=dict)
     ahead: LeadDays = LeadDays()
+    quantiles: tuple[float, ...] = ()
+    conformal: xr.Dataset | None = None
 
     @property
     def leads(self) -> tuple[int, ...]:
@@ -93,10 +100,11 @@ class Forecaster:
 
     def require_one_lead(self, what: str) -> None:
         """Raise unless this is a forecaster of the paper's kind, one lead without weather of the lead days."""
-        if self.architecture.leads:
+        if self.architecture.leads or self.quantiles:
             raise ValueError(
-                f"{what} is made for one lead without weather of the lead days, this forecaster has leads {self.leads} "
-                f"and future={list(self.ahead.future)}; train one with lead={self.lead} and without future="
+                f"{what} is made for one value at one lead without weather of the lead days, this forecaster has leads "
+                f"{self.leads}, future={list(self.ahead.future)} and quantiles={self.quantiles}; train one with "
+                f"lead={self.lead} and without future= and quantiles="
             )
 
     @property
@@ -243,6 +251,8 @@ def _to_plain(forecaster: Forecaster) -> dict[str, Any]:
         "target_inputs": asdict(forecaster.target_inputs),
         "steps": dict(forecaster.steps),
         "ahead": asdict(forecaster.ahead),
+        "quantiles": list(forecaster.quantiles),
+        "conformal": None if forecaster.conformal is None else plain_dataset(forecaster.conformal),
     }
 
 
@@ -272,6 +282,8 @@ def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Fore
         target_inputs=TargetInputs(**labels["target_inputs"]),
         steps=labels["steps"],
         ahead=LeadDays(**{name: tuple(v) if isinstance(v, list) else v for name, v in labels["ahead"].items()}),
+        quantiles=tuple(labels["quantiles"]),
+        conformal=None if labels["conformal"] is None else labelled_dataset(labels["conformal"]),
     )
 
 
@@ -301,6 +313,7 @@ def check_forecaster(forecaster: Forecaster) -> None:
     checked_target_inputs(used.history, used.change, used.latency)
     _require(_is_count(forecaster.lead), f"lead={forecaster.lead!r}")
     _check_ahead(forecaster)
+    _check_quantiles(forecaster)
     steps = forecaster.steps
     _require(isinstance(steps, Mapping) and all(isinstance(step, float) for step in steps.values()), f"steps={steps!r}")
     _require(forecaster.runs >= 1, "there are no weights")
@@ -337,6 +350,17 @@ def _check_ahead(forecaster: Forecaster) -> None:
     positions = tuple(forecaster.features.index(name) for name in ahead.future if name in forecaster.features)
     _require(positions == spec.future and len(positions) == len(ahead.future), f"future={ahead.future}")
     _require(ahead.forcing in WORDS and (ahead.forcing == NONE) != future, f"forcing={ahead.forcing!r}")
+
+
+def _check_quantiles(forecaster: Forecaster) -> None:
+    levels, conformal = forecaster.quantiles, forecaster.conformal
+    _require(all(isinstance(level, float) for level in levels), f"quantiles {levels}")
+    _require(not levels or checks.require_levels(levels) == levels, f"quantiles {levels}")
+    _require(forecaster.architecture.n_quantiles == len(levels), f"{len(levels)} quantiles of another network")
+    if conformal is not None:
+        for name in ("by_place", "of_all"):
+            _require(conformal[name].dtype.kind == "f", f"conformal has no {name}")
+            _require(conformal.indexes["quantile"].size == len(levels), f"conformal {name} has other quantiles")
 
 
 def _check_scaling(forecaster: Forecaster) -> None:

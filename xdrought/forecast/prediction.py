@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast, lazy_parts
+from xdrought.forecast.conformal import QUANTILE, corrected
 from xdrought.forecast.forcing import Forcing, GivenWeather, blocks_of, resolve
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.lead_days import INIT, LEAD, MEMBER, WORDS
@@ -77,7 +79,8 @@ def predict(
 
         Of several leads on (site, init_time, lead_time) or (init_time, lead_time, lat, lon), with the two-dimensional
         coordinate `valid_time`; :func:`xdrought.select_lead` gives one of them by valid time. A forcing with members
-        gives `member`. NaN also where the weather of a lead day is not known, and on later ones.
+        gives `member`, a forecaster of quantiles `quantile`, in growing order. NaN also where the weather of a lead day
+        is not known, and on later ones.
 
     Raises
     ------
@@ -126,7 +129,10 @@ def predict(
         else:
             last = known_on(known[forecaster.target], forecaster.lead + latency, scaled.indexes[time], time)
         values = (values + last.astype("float32")).transpose(*scaled.dims)
-    out = _described(values, forecaster, time)
+    about = {}
+    if forecaster.conformal is not None:
+        values, about["conformal"] = corrected(values, forecaster.conformal)
+    out = _described(values, forecaster, time).assign_attrs(about)
     if weather is not None:
         out = out.assign_attrs(forcing=weather.source.kind, forcing_is=WORDS[weather.source.kind])
     valid = out["valid_time"] if windows.several else out[forecaster.target][time]
@@ -171,7 +177,7 @@ def _run(
     ensemble = Ensemble(forecaster.architecture, forecaster.weights, forecaster.lead, batch_size, device, source)
     cube = windows.with_data(forecaster.scaling.apply(windows.data)).inputs
     ahead = None if weather is None else blocks_of(weather.given, windows)
-    label = _labelled_ahead if forecaster.architecture.leads else _labelled
+    label = partial(_labelled_ahead, forecaster.quantiles) if ensemble.by_issue else _labelled
     if cube.chunks is not None:
         return label(lazy_forecast(cube.data, degrees, ensemble, ahead), windows, weather)
     resolve_device(device)
@@ -190,14 +196,17 @@ def _labelled(values: Any, windows: Patches, weather: None) -> xr.DataArray:
     return out if out.sizes["run"] > 1 else out.isel(run=0, drop=True)
 
 
-def _labelled_ahead(values: Any, windows: Patches, weather: GivenWeather | None) -> xr.DataArray:
-    """(run, places..., time, member, lead) with coordinates; a single run, and what is no member, lose their dimension.
+def _labelled_ahead(
+    quantiles: tuple[float, ...], values: Any, windows: Patches, weather: GivenWeather | None
+) -> xr.DataArray:
+    """(run, places..., time, member, lead[, quantile]) with coordinates; a single run and member lose theirs.
 
     One lead goes to its valid time.
     """
     places = GRID if windows.on_grid else (SITE,)
     coords = windows.coordinates_ahead | {"run": range(values.shape[0])}
-    out = xr.DataArray(values, coords, ("run", *places, INIT, MEMBER, LEAD))
+    coords |= {QUANTILE: list(quantiles)} if quantiles else {}
+    out = xr.DataArray(values, coords, ("run", *places, INIT, MEMBER, LEAD, *((QUANTILE,) if quantiles else ())))
     if not windows.several:
         out = out.isel({LEAD: 0}, drop=True).drop_vars("valid_time").rename({INIT: windows.time})
         beyond = ((windows.lead, 0) if dim == windows.time else (0, 0) for dim in out.dims)
@@ -206,7 +215,8 @@ def _labelled_ahead(values: Any, windows: Patches, weather: GivenWeather | None)
     members = None if weather is None else weather.members
     out = out.isel({MEMBER: 0}, drop=True) if members is None else out.assign_coords({MEMBER: members})
     order = (windows.time,) if not windows.several else (INIT, LEAD)
-    out = out.transpose("run", MEMBER, *((*order, *GRID) if windows.on_grid else (SITE, *order)), missing_dims="ignore")
+    order = (*order, *GRID) if windows.on_grid else (SITE, *order)
+    out = out.transpose("run", MEMBER, *order, QUANTILE, missing_dims="ignore")
     return out if out.sizes["run"] > 1 else out.isel(run=0, drop=True)
 
 

@@ -2,6 +2,7 @@
 
 from xdrought.verification.alarms import alarms
 from xdrought.verification.differences import compare_models
+from xdrought.verification.distributions import dressed_persistence_forecast
 from xdrought.verification.event_matching import match_events
 from xdrought.verification.lead_times import select_lead
 from xdrought.verification.probability import occurrence_scores, probability_scores
@@ -20,6 +21,7 @@ __all__ = [
     "climatology_forecast",
     "compare_models",
     "damped_persistence_forecast",
+    "dressed_persistence_forecast",
     "generalization_ability",
     "match_events",
     "mean_variance_matching",

@@ -16,6 +16,7 @@ from xdrought.provenance import recorded
 from xdrought.verification import paired_days
 from xdrought.verification.contingency import class_scores
 from xdrought.verification.differences import WholeTable
+from xdrought.verification.distributions import as_points, distribution_scores
 from xdrought.verification.intervals import Bootstrap, collect_sums, score_tables
 from xdrought.verification.lead_times import for_each_lead, has_leads
 from xdrought.verification.paired_days import REFERENCES, Forecast
@@ -98,6 +99,13 @@ def verify(
         once, with ``_run_mean`` (model) and ``_run_interval`` (model, bound), Student's t over runs.
         `n_days` (site) counts the days that were scored, `n_forecast_days` those with forecast and observation.
         Attribute `interval` says what was resampled, or why the intervals are NaN. Models come first, references last.
+
+        Of a forecast with `quantile` or `member` these are scores of the median or the mean, and beside them there are,
+        on `distribution` (the models that give one): ``crps`` (site) and ``crps_summary``, ``crps_reference`` of damped
+        persistence dressed with its errors, ``crps_skill`` between the two with ``_summary`` and the ``_interval`` of
+        its median over sites, and of quantiles the ``coverage`` (interval_level, site) of central intervals,
+        ``coverage_pooled``, and ``pit`` (pit_bin), the observed over the expected share of days between two quantiles,
+        1 where the forecast is right.
         Of a forecast for several leads everything is on `lead_time`, too: each lead is scored by itself.
 
     Raises
@@ -142,8 +150,10 @@ def verify(
         options |= {"seed": seed, "site": site, "time": time, "run": run}
         return for_each_lead(forecast, time, lambda one: verify(one, observed, **options))
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
+    tested = _test_days(forecast, time)
+    forecast = as_points(forecast)
     models, beside, truth = paired_days.prepare(
-        _test_days(forecast, time),
+        as_points(tested),
         observed,
         references=references,
         drivers=drivers,
@@ -161,6 +171,10 @@ def verify(
     first = next(iter(paired_days.collect_models(forecast, observed).values()))
     found = alignment.in_order_of(found, first, [site])
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
+    names = {"lead": lead, "train": train, "window": window, "site": site, "time": time, "run": run}
+    spread = distribution_scores(tested, observed, bootstrap, **names)
+    if spread:
+        found = found.assign(spread.reindex({site: found[site]}).variables)
     return found.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)
 
 
