@@ -334,7 +334,7 @@ def test_forcing_that_does_not_fit(ds):
         fit_onset(ds, TARGET, forcing="perfect", **options)
     with pytest.raises(ValueError, match="no lead_time of 7 days"):
         fit_onset(ds, TARGET, forcing=forcing.isel(lead_time=slice(6)), **options)
-    with pytest.raises(ValueError, match="init_time is not sorted"):
+    with pytest.raises(ValueError, match="init_time of the forcing 'tp' is not sorted"):
         fit_onset(ds, TARGET, forcing=forcing.isel(init_time=slice(None, None, -1)), **options)
     with pytest.raises(ValueError, match=r"it lacks \['lead_time'\]"):
         fit_onset(ds, TARGET, forcing=forcing.isel(lead_time=0), **options)

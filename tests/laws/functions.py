@@ -256,6 +256,13 @@ LAWS = [
         unread="forecast",
     ),
     law(
+        xd.dressed_persistence_forecast,
+        call=lambda soil, forecast, train, **names: xd.dressed_persistence_forecast(
+            soil, forecast, quantiles=[0.1, 0.9], train=train, lead=given.LEAD, **names
+        ),
+        unread="forecast",
+    ),
+    law(
         verification.mean_variance_matching,
         call=lambda reference, soil, train, **names: verification.mean_variance_matching(
             reference, soil, train=train, **names

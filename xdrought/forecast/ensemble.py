@@ -80,9 +80,14 @@ class Checkpoint:
             ]
             _require(len(self.histories) <= self.settings["runs"], f"{len(self.histories)} finished runs")
             for history in self.histories:
-                _check_history(history, self.settings["epochs"], self.expected)
+                _check_history(history, self._lengths(), self.expected)
             if self._notes["under_way"] is not None:
-                _check_under_way(self._tensors, self._notes["under_way"], self.settings["epochs"], self.expected)
+                _check_under_way(self._tensors, self._notes["under_way"], self._lengths(), self.expected)
+
+    def _lengths(self) -> range:
+        """How many epochs a finished run may have."""
+        epochs, patience = self.settings["epochs"], self.settings.get("patience")
+        return range(epochs if patience is None else min(patience + 1, epochs), epochs + 1)
 
     def resume(self, training: Training) -> None:
         """Put the training of the run after the finished ones where it was."""
@@ -130,11 +135,11 @@ def _require(good: bool, what: str) -> None:
         raise ValueError(what)
 
 
-def _check_history(history: History, epochs: int, expected: Mapping[str, Tensor], finished: bool = True) -> None:
+def _check_history(history: History, epochs: range, expected: Mapping[str, Tensor], finished: bool = True) -> None:
     """Raise unless losses, best epoch and weights are those that a training of so many epochs leaves."""
     losses = (history.train_loss, history.val_loss)
     n = len(history.val_loss)
-    _require(n == epochs if finished else n <= epochs, f"losses of {n} epochs")
+    _require(n in epochs if finished else n < epochs.stop, f"losses of {n} epochs")
     for each in losses:
         known = all(isinstance(loss, float) and np.isfinite(loss) for loss in each)
         _require(len(each) == n and known, f"losses {each!r}")
@@ -144,7 +149,7 @@ def _check_history(history: History, epochs: int, expected: Mapping[str, Tensor]
 
 
 def _check_under_way(
-    tensors: Mapping[str, Tensor], notes: Mapping[str, Any], epochs: int, expected: Mapping[str, Tensor]
+    tensors: Mapping[str, Tensor], notes: Mapping[str, Any], epochs: range, expected: Mapping[str, Tensor]
 ) -> None:
     """Raise unless the unfinished run can be continued: its losses, weights, moments and place in the epoch."""
     from xdrought.models.checkpoint import restored_history
@@ -173,6 +178,7 @@ def train_members(
     *,
     progress: bool,
     checkpoint: str | Path | None,
+    losses: str | Path | None = None,
 ) -> list[History]:
     """One training for each run; with a checkpoint, the runs and batches that are still to come."""
     import torch
@@ -199,7 +205,11 @@ def train_members(
             def save(now: Training, finished: tuple[History, ...] = finished) -> None:
                 stored.save(finished, now)
 
-            histories.append(training.run(shown.batch, shown.epoch, save))
+            def end_epoch(*both: float, training: Training = training, finished: Any = finished) -> None:
+                shown.epoch(*both)
+                write_losses(losses, [*finished, training.history])
+
+            histories.append(training.run(shown.batch, end_epoch, save))
             stored.save(histories, None)
     return histories
 
@@ -207,6 +217,17 @@ def train_members(
 def seed_of_run(seed: int, k: int) -> int:
     """The seed of run k, the same however many runs there are."""
     return int(np.random.SeedSequence(seed, spawn_key=(k,)).generate_state(1)[0])
+
+
+def write_losses(path: str | Path | None, histories: Sequence[History]) -> None:
+    """Both losses of every run and epoch so far, as a csv file that is replaced whole."""
+    from xdrought.models.norm import rank
+
+    if path is None or rank() > 0:
+        return
+    table = history_of(histories)[["train_loss", "val_loss"]].to_dataframe().dropna().reset_index()
+    with files.replacing(Path(path)) as part:
+        table.to_csv(part, index=False)
 
 
 def lock_of(checkpoint: str | Path | None) -> AbstractContextManager[None]:
@@ -277,10 +298,20 @@ def join_processes(device: device) -> None:
 def history_of(histories: Sequence[History]) -> xr.Dataset:
     """The losses on (run, epoch)."""
     dims, names = ("run", "epoch"), {"train_loss": "training", "val_loss": "validation"}
+    n_epochs = max(len(h.train_loss) for h in histories)
     losses = {
-        name: (dims, [getattr(h, name) for h in histories], {"long_name": f"{part} loss, scaled", "units": "1"})
+        name: (
+            dims,
+            [_filled(getattr(h, name), n_epochs) for h in histories],
+            {"long_name": f"{part} loss, scaled", "units": "1"},
+        )
         for name, part in names.items()
     }
     best = ("run", [h.best_epoch for h in histories], {"long_name": "epoch whose weights are kept"})
-    coords = {"run": range(len(histories)), "epoch": range(len(histories[0].train_loss))}
+    coords = {"run": range(len(histories)), "epoch": range(n_epochs)}
     return xr.Dataset({**losses, "best_epoch": best}, coords)
+
+
+def _filled(losses: Sequence[float], n: int) -> list[float]:
+    """Losses of a run that ended early, NaN in the epochs that it did not do."""
+    return [*losses, *[float("nan")] * (n - len(losses))]

@@ -255,6 +255,10 @@ def fit_resattcaurec(
         training.compile,
         quantiles=levels,
         keep=training.keep,
+        weight_decay=training.weight_decay,
+        clip=training.clip,
+        schedule=training.schedule,
+        patience=training.patience,
     )
     settings = {
         name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "block_length")
@@ -274,7 +278,9 @@ def fit_resattcaurec(
         by_lead=bool(spec.leads),
     )
     with _usual_torch(), lock_of(checkpoint):
-        histories = train_members(spec, shards, config, int(runs), seed, progress=progress, checkpoint=checkpoint)
+        histories = train_members(
+            spec, shards, config, int(runs), seed, progress=progress, checkpoint=checkpoint, losses=training.losses
+        )
     forecaster = Forecaster(
         architecture=spec,
         weights=tuple(run.weights for run in histories),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from xdrought import checks
 
 __all__ = ["TrainingOptions"]
+
+SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,24 @@ class TrainingOptions:
     initial_hidden : int, optional
         Units of a hidden layer between the causality degree and c_0 ("MLP" in Eq. 6). By default there is none, as in
         the released code and in the published number of parameters.
+    weight_decay : float
+        Of Adam: this share of each weight is added to its gradient.
+    clip : float, optional
+        Longest gradient of a step; a longer one is shortened to it.
+    schedule : {"constant", "cosine"}
+        Whether the learning rate stays, or falls along half a cosine to 0 at the last step.
+    patience : int, optional
+        End a training after so many epochs without a lower validation loss; by default all epochs are done.
+    losses : str or pathlib.Path, optional
+        A csv file of both losses of each run and epoch, written anew after every epoch.
     sites_in_memory : int, optional
         Number of sites whose days are held at a time, for data that are larger than memory (dask or zarr behind).
         Batches are made of the sites that are there; they take turns in an order that is drawn anew in each epoch.
 
     Raises
     ------
+    FileNotFoundError
+        When there is no folder for `losses`.
     ValueError
         For numbers out of range.
 
@@ -58,6 +73,11 @@ class TrainingOptions:
     scaling_period: tuple[str, str] | None = None
     initial_hidden: int | None = None
     sites_in_memory: int | None = None
+    weight_decay: float = 0.0
+    clip: float | None = None
+    schedule: str = "constant"
+    patience: int | None = None
+    losses: str | Path | None = None
 
     def __post_init__(self) -> None:
         checks.require_integer(self.block_length, "block_length")
@@ -66,3 +86,12 @@ class TrainingOptions:
             checks.require_integer(self.initial_hidden, "initial_hidden")
         if self.sites_in_memory is not None:
             checks.require_integer(self.sites_in_memory, "sites_in_memory")
+        if self.patience is not None:
+            checks.require_integer(self.patience, "patience", of="epochs")
+        checks.require_choice(self.schedule, "schedule", SCHEDULES)
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay={self.weight_decay!r}; it is a number, 0 or more")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip={self.clip!r}; it is a length above 0")
+        if self.losses is not None and not Path(self.losses).absolute().parent.is_dir():
+            raise FileNotFoundError(f"losses {self.losses} is in no folder; make {Path(self.losses).parent} first")

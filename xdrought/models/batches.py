@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xdrought.models.inference import rearranged
 from xdrought.models.lead_days import LeadDaysNetwork
-from xdrought.models.resattcaurec import FramewiseNetwork, State
+from xdrought.models.resattcaurec import FramewiseNetwork
 
 if TYPE_CHECKING:
     from xdrought.windows.lead_weather import LeadWeather
@@ -175,16 +175,11 @@ def _by_frame(
         if ahead is None:
             return network.answer_ahead(state)[:, None]
         last = windows.start[part] + windows.window - 1
-        members = [ahead.of_member(cell, last, k) for k in range(ahead.n_members)]
-        answers = network.answer_ahead(_repeated(state, len(members)), torch.cat(members))
-        return answers.unflatten(0, (len(members), len(part))).transpose(0, 1)
+        # one member after the other: all at once would not fit into the cache
+        members = (ahead.of_member(cell, last, k) for k in range(ahead.n_members))
+        return torch.stack([network.answer_ahead(state, member) for member in members], 1)
 
     return _in_batches(recur, torch.arange(len(windows), device=day.device), batch_size)
-
-
-def _repeated(state: State, n: int) -> State:
-    """The state `n` times, one after the other."""
-    return State(*([each.repeat(n, 1) for each in layers] for layers in state))
 
 
 def _in_batches(function: Callable[[Tensor], Tensor], index: Tensor, n: int) -> Tensor:

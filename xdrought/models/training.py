@@ -8,6 +8,7 @@ do not disturb each other.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -81,6 +82,8 @@ class TrainingConfig:
         Compute in bfloat16 where torch's autocast does; used on a GPU only.
     compile : bool
         Compile the encoder; used on a GPU only.
+    weight_decay, clip, schedule, patience
+        See :class:`xdrought.TrainingOptions`.
     save_every : int
         Batches between two checkpoints within an epoch.
     quantiles : tuple of float
@@ -99,6 +102,10 @@ class TrainingConfig:
     save_every: int = 100
     quantiles: tuple[float, ...] = ()
     keep: str = "best"
+    weight_decay: float = 0.0
+    clip: float | None = None
+    schedule: str = "constant"
+    patience: int | None = None
 
 
 @dataclass
@@ -150,7 +157,9 @@ class Training:
             self.model = DistributedDataParallel(self.model)
         # On a GPU one kernel updates all parameters, and the number of the step stays on the device.
         on_gpu = {"fused": True, "capturable": True} if self.device.type == "cuda" else {}
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, **on_gpu)
+        self.optimiser = torch.optim.Adam(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, **on_gpu
+        )
         self.history, self.step, self.total = History(), 0, self._zero()
 
     @property
@@ -178,7 +187,7 @@ class Training:
         FloatingPointError
             When a loss is not finite, with the likely cause.
         """
-        while self.epoch < self.config.epochs:
+        while not self.is_done:
             for k, index in self._remaining_batches():
                 mine, seed = index.tensor_split(world())[rank()], _seed_of(self.seed, "member", self.epoch, self.step)
                 loss = self._learn(self.shards[k].batch(mine, seed), len(index))
@@ -191,6 +200,12 @@ class Training:
             on_epoch(self.history.train_loss[-1], self.history.val_loss[-1])
             save(self)
         return self.history
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all epochs are done, or the last `patience` of them were in vain."""
+        patience, vain = self.config.patience, self.epoch - 1 - self.history.best_epoch
+        return self.epoch >= self.config.epochs or (patience is not None and self.epoch > 0 and vain >= patience)
 
     @property
     def n_batches(self) -> int:
@@ -219,6 +234,12 @@ class Training:
         loss = world() * self._error(batch) / n  # DistributedDataParallel takes the mean over processes
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        if self.config.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        if self.config.schedule == "cosine":
+            done = (self.epoch + self.step / self.n_batches) / self.config.epochs
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
         self.optimiser.step()
         return loss.detach().double() / world()
 

@@ -25,9 +25,16 @@ _DROPOUT = {"paper": 0.0, "released": 0.2}  # the paper names none, the released
 class Architecture:
     """All that the shape and equations of a network depend on; see :func:`xdrought.models.build`.
 
-    `leads` are the lead days that a :class:`~xdrought.models.lead_days.LeadDaysNetwork` answers for, none for the
-    paper's network; `future` the positions of the drivers known for them; `n_quantiles` how many quantiles are told, 0
-    for one number.
+    Parameters
+    ----------
+    variant, n_features, n_causal, size, window, equations, widths, dropout, initial_hidden
+        As there.
+    leads : tuple of int
+        Lead days that a :class:`~xdrought.models.lead_days.LeadDaysNetwork` answers for; none for the paper's network.
+    future : tuple of int
+        Positions of the drivers known for them.
+    n_quantiles : int
+        How many quantiles are told; 0 for one number.
     """
 
     variant: str = "ResAttCauRec"

@@ -66,10 +66,10 @@ def dressed_persistence_forecast(
     """
     levels = list(checks.require_levels(quantiles))
     options: dict[str, Any] = {"train": train, "lead": lead, "window": window, "time": time}
-    ahead = single_lead(forecast, lead, time)
+    ahead, observed = single_lead(forecast, lead, time), observed.compute()
     usable = training_mask(observed, train, time)
     past = observed.assign_coords({"init_time": (time, observed.indexes[time] - ahead)})
-    errors = (observed - damped_persistence_forecast(observed, past, **options)).where(usable)
+    errors = (observed - damped_persistence_forecast(observed, past, **options)).where(usable).compute()
     spread = xr.apply_ufunc(
         quantile,
         errors,
@@ -78,7 +78,7 @@ def dressed_persistence_forecast(
         output_core_dims=[[QUANTILE]],
         keep_attrs=False,
     ).assign_coords({QUANTILE: levels})
-    damped = damped_persistence_forecast(observed, forecast, **options)
+    damped = damped_persistence_forecast(observed, forecast, **options).compute()
     return (damped + spread).transpose(..., time, QUANTILE).rename(DRESSED).assign_attrs(observed.attrs)
 
 

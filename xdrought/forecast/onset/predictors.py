@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, limits, units
-from xdrought.calendars import spans_in_days
+from xdrought import limits, units
 from xdrought.definitions import Definition
 from xdrought.events.state import MEMORY, Train, drought_state
+from xdrought.forecast.forcing import Forcing, forecasts_of
+from xdrought.forecast.lead_days import LEAD, MEMBER, OBSERVED
 from xdrought.percentiles import as_rows
 
-WINDOWS = (3, 7, 14, 30, 60, 90)  # days over which a driver is averaged
-OBSERVED = "observed"
-MEMBER = "member"
-_SITE = ("site_mean", "site_spread", "site_decay")
+__all__ = ["MEMBER", "OBSERVED", "Forcing"]
 
-Forcing = str | xr.Dataset | None
+WINDOWS = (3, 7, 14, 30, 60, 90)  # days over which a driver is averaged
+_SITE = ("site_mean", "site_spread", "site_decay")
 
 
 @dataclass(frozen=True)
@@ -164,25 +163,8 @@ def _of_forecasts(
     forcing: xr.Dataset, name: Hashable, task: OnsetTask, target: xr.DataArray, time: Hashable
 ) -> list[xr.DataArray]:
     """The forecasts of a driver for each lead day, on the days of issue of the target."""
-    if name not in forcing.data_vars:
-        raise KeyError(f"no variable {name!r} in the forcing; it has {list(forcing.data_vars)}")
-    da = forcing[name]
-    lacking = [dim for dim in ("init_time", "lead_time") if dim not in da.dims]
-    if lacking:
-        raise ValueError(f"the forcing {name!r} has dimensions {tuple(da.dims)}; it lacks {lacking}")
-    index = da.indexes["init_time"]
-    if not (index.is_monotonic_increasing and index.is_unique):
-        raise ValueError("the forcing's init_time is not sorted or repeats; use .sortby('init_time'), .drop_duplicates")
-    da = alignment.align_to(target, _converted(da, task), what=f"the forcing {name!r}", extra_dims=True, skip=(time,))
-    ahead = spans_in_days(da["lead_time"])
-    days = []
-    for k in range(1, task.lead + 1):
-        at = np.flatnonzero(np.isclose(ahead, k))
-        if not at.size:
-            raise ValueError(f"the forcing {name!r} has no lead_time of {k} days; it has {ahead.tolist()}")
-        day = da.isel(lead_time=int(at[0]), drop=True).rename(init_time=time)
-        days.append(day.reindex({time: target[time]}).reset_coords(drop=True))
-    return days
+    days = forecasts_of(forcing, name, task.lead, target, task.units.get(name), time)
+    return [days.sel({LEAD: k}, drop=True) for k in range(1, task.lead + 1)]
 
 
 def stacked_rows(inputs: tuple[np.ndarray, ...]) -> np.ndarray:
