@@ -79,10 +79,11 @@ def _findings(relation: xr.Dataset, strength: xr.Dataset, order: Sequence, m: Re
         ends = float(one.lower), float(one.upper)
         chapter.find(
             "4.3, Fig. 5",
-            f"sites with a higher causality degree of {name} (an important driver) are forecast better",
+            f"sites with a higher causality degree of {name} (an important driver) are forecast better; the interval "
+            "counts where the adjusted p is below 0.05",
             "positive, significant",
             f"{with_interval(float(one.spearman), *ends, sign=True)}, adjusted p {float(one.p_value_adjusted):.2f}",
-            interval=ends,
+            interval=ends if float(one.p_value_adjusted) < 0.05 else (np.nan, np.nan),
             claim=Claim(),
             setting=setting,
             of=["Number important"],

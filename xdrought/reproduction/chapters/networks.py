@@ -100,7 +100,7 @@ def _losses(m: Results, chapter: Chapter) -> None:
         "the 95 % interval of the mean; dots mark the epoch that each run keeps.",
         of=["Figure 3a", "Figure 3b"],
     )
-    best = history.best_epoch.values.astype(float)
+    best = history.best_epoch.values.astype(float) + 1
     after = history.val_loss.isel(epoch=-1) - history.val_loss.min("epoch")
     mean, low, high = over_runs(after)
     chapter.find(

@@ -101,6 +101,8 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
 
     Both are from :func:`xdrought.driver_importance`: with intervals over sites, and over events as in the paper.
     """
+    from matplotlib.ticker import NullFormatter
+
     ax = new_axes(ax, (4.4, 3.9))
     x, y = (of_sites.importance.sel(type=kind).values for kind in ("normal", "flash"))
     for table, look in (
@@ -127,6 +129,8 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
     if np.nanmin(x) > 0 and far > 20 * np.nanmin([x, y]):
         near = 0.7 * float(np.nanmin([x, y]))
         ax.set(xscale="log", yscale="log")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_minor_formatter(NullFormatter())  # few decades would have crowded labels
     ax.plot([near, far], [near, far], color=UPPER, lw=1.2, ls=(0, (4, 2)), zorder=2, label="ratio 1")
     ax.set(xlim=(near, far), ylim=(near, far), aspect="equal")
     name_points(ax, x, y, [literal(name) for name in of_sites["variable"].values])

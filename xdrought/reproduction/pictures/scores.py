@@ -26,7 +26,7 @@ def loss_curves(history: xr.Dataset) -> Any:
     from matplotlib.ticker import MaxNLocator
 
     figure, panels = plt.subplots(1, 2, figsize=(7.1, 2.5), layout="constrained", sharey=True)
-    epochs = history["epoch"].values
+    epochs = history["epoch"].values + 1  # counted from one, as in the paper
     losses = (("train_loss", FORECAST, "a  training"), ("val_loss", UPPER, "b  validation"))
     for ax, (name, colour, text) in zip(panels, losses, strict=True):
         found = summarise_runs({"loss": history[name].transpose("run", "epoch")}, 0.95)
@@ -39,8 +39,8 @@ def loss_curves(history: xr.Dataset) -> Any:
         ax.set_ylim(shown)
         if name == "val_loss":
             best = history.best_epoch.values.astype(int)
-            kept = history.val_loss.transpose("run", "epoch").values[np.arange(best.size), best - int(epochs[0])]
-            ax.plot(best, kept, "o", color=LINE, ms=3.5, zorder=4)
+            kept = history.val_loss.transpose("run", "epoch").values[np.arange(best.size), best]
+            ax.plot(best + 1, kept, "o", color=LINE, ms=3.5, zorder=4)
         ax.set_xlabel("Epoch", fontsize=TEXT)
         ax.set_title(text, fontsize=TEXT, loc="left")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
