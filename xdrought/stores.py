@@ -13,6 +13,7 @@ import xarray as xr
 
 from xdrought import files
 from xdrought.checks import public
+from xdrought.provenance import cf_dataset
 
 __all__ = ["write_zarr"]
 
@@ -86,7 +87,7 @@ def write_zarr(
 
 def _writable(result: xr.Dataset | xr.DataArray) -> xr.Dataset:
     """The result as a Dataset with chunks that are all alike but the last, as in zarr, and without old encodings."""
-    ds = result.to_dataset(name=result.name or "result") if isinstance(result, xr.DataArray) else result
+    ds = cf_dataset(result.rename(result.name or "result")) if isinstance(result, xr.DataArray) else result
     ds = ds.unify_chunks().drop_encoding()
     alike = {
         dim: max(sizes) for dim, sizes in ds.chunksizes.items() if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]

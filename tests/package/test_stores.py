@@ -38,6 +38,13 @@ def test_any_chunks_can_be_written(lazy, tmp_path, chunks):
     xr.testing.assert_identical(opened(write_zarr(one, tmp_path / "one.zarr")).result, one.compute().rename("result"))
 
 
+def test_the_record_of_an_array_is_that_of_the_store(tmp_path):
+    classes = drought_classes(random_grid(3, 2, 60).swvl1.chunk(lat=1))
+    stored = opened(write_zarr(classes, tmp_path / "classes.zarr"))
+    assert stored.attrs["history"] == classes.attrs["history"]
+    assert "history" not in stored.drought_class.attrs
+
+
 def test_an_interrupted_run_is_carried_on_and_nothing_is_computed_twice(tmp_path):
     computed, allowed = [], 3
 
