@@ -174,13 +174,13 @@ def _acting_contributions(
     time: Hashable,
 ) -> np.ndarray:
     """What each driver adds to the change of each day (*places, driver, time); 0 where it is not found to act."""
-    given = {name: ds[name] for name in causes}
+    given: dict[Hashable, xr.DataArray] = {name: ds[name] for name in causes}
     same = {role: [n for n in causes if causes[n] == role] for role in causes.values()}
     groups = {role: names for role, names in same.items() if len(names) > 1}
     with warnings.catch_warnings():  # frost has a class of its own here
         warnings.filterwarnings("ignore", message="the soil of .* freezes")
-        daily = driver_contributions(given, soil, lags=lags, time=time)
-        daily = daily.transpose(*places, "variable", time).sel(variable=list(causes)).values
+        change = driver_contributions(given, soil, lags=lags, time=time)
+        daily = change.transpose(*places, "variable", time).sel(variable=list(causes)).values
         if alpha >= 1:
             return daily
         gain = driver_gain(given, soil, groups=groups, lags=lags, seed=seed, time=time)

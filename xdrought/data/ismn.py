@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -287,11 +288,11 @@ def _accepted(sensor: Sensor, flags: tuple[str, ...] | None) -> np.ndarray:
 def _daily(sensor: Sensor, flags: tuple[str, ...] | None, min_hours: int, offset: float) -> pd.Series:
     """Means, or sums, of the days of a zone that have readings in enough of their hours."""
     values = mask_codes(sensor.readings[["value"]])["value"].where(_accepted(sensor, flags))
-    values.index = values.index + pd.Timedelta(hours=offset)
-    hourly = values.groupby(values.index.floor("h"))
+    stamps = pd.DatetimeIndex(values.index) + pd.Timedelta(hours=offset)
+    hourly = values.groupby(stamps.floor("h"))
     is_sum = _KINDS[sensor.kind][2] == "sum"
     hours = hourly.sum(min_count=1) if is_sum else hourly.mean()
-    days = hours.groupby(hours.index.floor("D"))
+    days = hours.groupby(pd.DatetimeIndex(hours.index).floor("D"))
     total = days.sum(min_count=1) if is_sum else days.mean()
     return total.where(days.count() >= min_hours)
 
@@ -302,11 +303,11 @@ def _layer_name(sensor: Sensor) -> str:
     return f"soil_moisture_{sensor.top:.2f}{to}"
 
 
-def _attributes(name: str, records: Sequence[SiteRecord]) -> dict[str, object]:
+def _attributes(name: str, records: Sequence[SiteRecord]) -> dict[str, Any]:
     layer = re.fullmatch(r"soil_moisture_(?P<top>\d+\.\d\d)(-(?P<bottom>\d+\.\d\d))?", name)
     kind = next(k for k, (known, *_) in _KINDS.items() if known == ("soil_moisture" if layer else name))
     _, unit, way, text = _KINDS[kind]
-    attrs: dict[str, object] = {"long_name": text, "units": unit, "cell_methods": f"time: {way} within days"}
+    attrs: dict[str, Any] = {"long_name": text, "units": unit, "cell_methods": f"time: {way} within days"}
     if kind == "sm":
         attrs["standard_name"] = "volume_fraction_of_condensed_water_in_soil"
     depths = {record.place["depth"] for record in records}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -261,7 +262,8 @@ def _labelled(
     dates = da.indexes[time].values
     found = [b.position >= 0 for b in breaks]
     when = np.array([dates[names[max(b.position, 0), 2]] for b in breaks])
-    when = np.where(found, when, np.datetime64("NaT") if when.dtype.kind == "M" else None)  # cftime has no NaT
+    nothing: Any = np.datetime64("NaT") if when.dtype.kind == "M" else None  # cftime has no NaT
+    when = np.where(found, when, nothing)
 
     def on_site(values: np.ndarray, text: str, units: str | None = None, **attrs: object) -> tuple:
         return site, values, {"long_name": text, **({"units": units} if units else {}), **attrs}

@@ -268,7 +268,7 @@ def check_valid_range(valid_range: tuple[float, float]) -> None:
 
 
 def to_dataset(
-    records: Sequence[SiteRecord], variables: Mapping[str, Mapping[str, str]], attrs: Mapping[str, Any]
+    records: Sequence[SiteRecord], variables: Mapping[str, Mapping[str, Any]], attrs: Mapping[str, Any]
 ) -> xr.Dataset:
     """Outer-join site records on one daily axis, NaN outside each site's own record.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -219,7 +220,7 @@ def _kept_columns(target: str, soil_temperature: str, variables: Sequence[str]) 
     return kept
 
 
-def _attributes(kept: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _attributes(kept: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     return {
         name: {"long_name": COLUMNS[column][1], "units": str(COLUMNS[column][0]), "original_name": column}
         | _depth_of(column)
@@ -227,7 +228,7 @@ def _attributes(kept: Mapping[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _depth_of(column: str) -> dict[str, object]:
+def _depth_of(column: str) -> dict[str, Any]:
     """The depth that the name of a soil column tells."""
     found = re.fullmatch(r"SOIL_(MOISTURE|TEMP)_(?P<cm>\d+)_DAILY", column)
     return depth_attrs(int(found["cm"])) if found else {}

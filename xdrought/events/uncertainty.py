@@ -144,7 +144,7 @@ class _YearsOfReference:
         wanted = pd.MultiIndex.from_arrays([[of[y] for y in self.year], self.day])
         row = place.get_indexer(wanted)
         picked = self.values.isel({self.time: np.maximum(row, 0)}).assign_coords({self.time: self.values[self.time]})
-        return picked.where(xr.DataArray(row >= 0, dims=self.time)).assign_attrs(self.values.attrs)
+        return picked.where(xr.DataArray(row >= 0, dims=[self.time])).assign_attrs(self.values.attrs)
 
 
 @dataclasses.dataclass
@@ -241,5 +241,6 @@ def _dates(days: np.ndarray, like: xr.DataArray) -> np.ndarray:
     import cftime
 
     calendar = like.values[0].calendar if like.size else "standard"
-    numbers = cftime.num2date(np.where(known, days, 0), "days since 1970-01-01", calendar=calendar)
-    return np.where(known, numbers, None)
+    dates: Any = cftime.num2date(np.where(known, days, 0), "days since 1970-01-01", calendar=calendar)
+    nothing: Any = None
+    return np.where(known, np.asarray(dates), nothing)
