@@ -116,7 +116,7 @@ def _scaling(weather: xr.Dataset, train: xr.DataArray, **names: Any) -> xr.Datas
 
 
 def _controls(degree: xr.Dataset, drivers: xr.Dataset, soil: xr.DataArray, train: xr.DataArray, **names: Any) -> dict:
-    kinds = ["zeros", "shuffled", "random", "surrogate", "identity", "embedding", "statics"]
+    kinds = ["shuffled", "random", "surrogate", "embedding", "statics"]
     return study.causality_controls(degree, drivers, soil, train=train, controls=kinds, **names)
 
 
@@ -167,6 +167,7 @@ LAWS = [
         lazy=True,
     ),
     law(xd.definition_agreement, "two_definitions"),
+    law(xd.event_uncertainty, "soil", n_boot=3),
     law(xd.drought_state, call=lambda soil, train, **names: xd.drought_state(soil, train=train, **names), lazy=True),
     law(xd.drought_state, call=lambda soil, reference, **names: xd.drought_state(soil, train=reference, **names)),
     law(xd.onset_days, call=lambda soil, reference, **names: xd.onset_days(soil, train=reference, **names)),
@@ -235,6 +236,7 @@ LAWS = [
             train=train,
             drivers={"other": percentile},
             matching="mean_variance",
+            references="persistence",
             n_boot=5,
             **names,
         ),

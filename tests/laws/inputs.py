@@ -75,12 +75,12 @@ def percentile() -> xr.DataArray:
 
 @cache
 def classes() -> xr.DataArray:
-    return xdrought.drought_classes(soil())
+    return xdrought.drought_classes(soil()).isel(time=slice(0, 200))
 
 
 @cache
 def other_classes() -> xr.DataArray:
-    return xdrought.drought_classes(reference().reindex(time=DAYS).fillna(soil()))
+    return xdrought.drought_classes(reference().reindex(time=DAYS).fillna(soil())).isel(time=slice(0, 200))
 
 
 @cache
@@ -111,12 +111,13 @@ def forecast_events() -> xr.Dataset:
 def probability() -> xr.DataArray:
     rng = np.random.default_rng(2)
     values = (0.7 * (soil() < 0.1) + 0.27 * rng.random(soil().shape) + 0.01).round(2) + 0.003
-    return values.where(soil().notnull()).rename("probability").assign_attrs(units="1")
+    return values.where(soil().notnull()).rename("probability").assign_attrs(units="1").isel(time=slice(0, 200))
 
 
 @cache
 def occurred() -> xr.DataArray:
-    return (soil() < 0.1).astype(float).where(soil().notnull()).rename("occurred").drop_attrs()
+    known = (soil() < 0.1).astype(float).where(soil().notnull())
+    return known.rename("occurred").drop_attrs().isel(time=slice(0, 200))
 
 
 @cache
