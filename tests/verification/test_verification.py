@@ -429,9 +429,9 @@ def test_scores_can_be_drawn():
         ),
         ({"observed": world(1)[1]}, ValueError, r"the observation lacks 1 of the record's 2 labels along 'site' \(S1;"),
         (
-            {"forecast": world(2)[0].expand_dims(member=2)},
+            {"forecast": world(2)[0].expand_dims(level=2)},
             ValueError,
-            r"'soil_moisture' has dimensions \['member'\] beside 'site' and 'time'; choose along them",
+            r"'soil_moisture' has dimensions \['level'\] beside 'site' and 'time'; choose along them",
         ),
         (
             {"forecast": world(2)[0].drop_vars("lead_time")},
