@@ -210,29 +210,29 @@ START = """
 import time, resource
 cpu = time.process_time()
 import numpy as np
-from xdrought.kernels import crossmap
+from xdrought.kernels import cross_map
 from xdrought.kernels.cross_map import Settings
 x = np.random.default_rng(0).standard_normal((2, 300))
-import xdrought.kernels.kdtree.maps, xdrought.kernels.kdtree.libraries
+import xdrought.kernels.compiled_operator, xdrought.kernels.plain_maps, xdrought.kernels.random_libraries
 ready = time.process_time()
-crossmap.cross_map(x[0], x[1:], Settings(compiled=True), 0)
+cross_map.cross_map(x[0], x[1:], Settings(compiled=True), 0)
 maps = time.process_time()
-crossmap.library_skill(x[0], x[1:], Settings(compiled=True, library_sizes=(50,), samples=2), 0)
+cross_map.library_skill(x[0], x[1:], Settings(compiled=True, library_sizes=(50,), samples=2), 0)
 print(ready - cpu, maps - ready, time.process_time() - maps)
 """
 MEMORY = """
 import sys, numpy as np
 from pathlib import Path
-from xdrought.kernels import crossmap
+from xdrought.kernels import cross_map
 from xdrought.kernels.cross_map import Settings
 def status(name):
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(name)).split()[1])
 x = np.cumsum(np.random.default_rng(0).standard_normal((2, int(sys.argv[1]))), axis=1)
-crossmap.cross_map(x[0, :300], x[1:, :300], Settings(compiled=True), 0)
+cross_map.cross_map(x[0, :300], x[1:, :300], Settings(compiled=True), 0)
 Path("/proc/self/clear_refs").write_text("5")  # the peak starts again at what is resident now
 before = status("VmRSS")
-crossmap.cross_map(x[0], x[1:], Settings(compiled=True), 0)
+cross_map.cross_map(x[0], x[1:], Settings(compiled=True), 0)
 print((status("VmHWM") - before) / 1024)
 """
 

@@ -100,7 +100,7 @@ def ccm(quick: bool) -> Iterator[Row]:
         series["SWC_F_MDS_1"], source = made[0], "simulated series"
     length = bench.LENGTH
     y, x = series["SWC_F_MDS_1"][:length], series["TA_F"][:length]
-    maps = bench.crossmap
+    maps = bench.cross_map
 
     for dim in (2, 5):
         chosen = bench.Settings(dim=dim, compiled=True)
@@ -115,11 +115,11 @@ def ccm(quick: bool) -> Iterator[Row]:
                 Peer("kedm", partial(timed, one["kedm"]), **KEDM),
                 Peer("fastccm", partial(timed, one["fastccm"]), **FASTCCM),
             ),
-            "the search down the tree: its cost grows with E, and it is one query at a time",
+            "the scan: its cost grows with E, and eight queries wait for the one that looks furthest",
             parts=map_steps(y, dim),
         )
 
-    sites = 24  # fewer would go the way of small jobs, by scipy's tree
+    sites = 24  # fewer may go the way of small jobs, by scipy's tree
     causes, soil = bench.make_sites(series, sites)
     cells = np.concatenate([causes[name].to_numpy()[0] for name in bench.DRIVERS])
     target = soil.to_numpy()[0]
@@ -135,8 +135,8 @@ def ccm(quick: bool) -> Iterator[Row]:
                 Peer("kedm", partial(timed, site["kedm"]), **KEDM),
                 Peer("fastccm", partial(timed, site["fastccm"]), goal=goals.get("fastccm"), **FASTCCM),
             ),
-            "48 of the 49 trees: each cause is searched for the other direction; one direction alone costs a twentieth "
-            "at E = 2",
+            "48 of the 49 searches: each cause is searched for the other direction; one direction alone costs a "
+            "twentieth at E = 2",
             parts=(
                 (
                     "one direction",
@@ -181,17 +181,17 @@ def ccm(quick: bool) -> Iterator[Row]:
 
 
 def map_steps(series: np.ndarray, dim: int) -> tuple[tuple[str, Way], ...]:
-    """The steps of one map: equal days grouped, the tree, the search."""
-    from xdrought.kernels.kdtree.maps import build_kdtree, group_equal, nearest_groups
+    """The steps of one map with ties: equal days grouped and sorted, the search."""
+    from xdrought.kernels.distinct_vectors import group_equal, nearest_groups, sort_points
 
     vectors = np.stack([series[dim - 1 - lag : series.size - lag] for lag in range(dim)], axis=1)
     library, days = np.ones(len(vectors), bool), np.arange(len(vectors))
     groups = group_equal(vectors, library)
-    tree = build_kdtree(vectors, groups)
+    points = sort_points(vectors, groups)
     return (
         ("equal days grouped", timed(lambda: group_equal(vectors, library))),
-        ("the tree", timed(lambda: build_kdtree(vectors, groups))),
-        ("the search", timed(lambda: nearest_groups(tree, groups, vectors, days, 0, dim + 2, True))),
+        ("distinct vectors sorted", timed(lambda: sort_points(vectors, groups))),
+        ("the search", timed(lambda: nearest_groups(points, groups, vectors, days, 0, dim + 2, True))),
     )
 
 

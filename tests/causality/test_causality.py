@@ -10,7 +10,7 @@ import xarray as xr
 from tests.support import oracles_ccm as slow
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from xdrought.causality import causality_degree, ccm, choose_embedding, degree_vector
-from xdrought.kernels import cross_map_blocks
+from xdrought.kernels import cross_map, cross_map_blocks
 
 FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
 
@@ -211,6 +211,7 @@ def test_causes_and_cells_of_one_manifold_share_its_search(monkeypatch):
         return map_from(series, targets, *rest)
 
     monkeypatch.setattr(cross_map_blocks, "map_from", counted)
+    monkeypatch.setattr(cross_map, "worth_compiling", lambda *job, **how: False)
     ds = weather()
     patch = ds[["t2m", "tp"]].expand_dims(cell=4)
     ccm(patch, ds["sm"], direction=FORWARD)

@@ -205,11 +205,59 @@ def test_labelled_maps_agree_between_engines():
         ccm(x, y, engine="torch", surrogates=9)
 
 
-def test_small_jobs_do_not_start_numba_and_large_ones_do():
-    small, large = Settings(), Settings(library_sizes=(50,) * 10, samples=100)
-    assert not cross_map.worth_compiling(small, 49, 1660)
-    assert cross_map.worth_compiling(small, 156 * 96, 1660)
-    assert cross_map.worth_compiling(large, 2, 1660)
+@pytest.mark.parametrize("stored", [False, True])
+def test_small_jobs_wait_for_no_compiler_and_use_what_is_compiled(stored, monkeypatch, caplog):
+    monkeypatch.setattr(cross_map, "_is_compiled", lambda settings, any_dim: stored)
+    plain, libraries = Settings(), Settings(library_sizes=(50,) * 10, samples=100)
+    with caplog.at_level("INFO", "xdrought"):
+        assert cross_map.worth_compiling(plain, 1, 100) == stored
+        assert cross_map.worth_compiling(plain, 96, 1660) == stored
+        assert cross_map.worth_compiling(libraries, 2, 1660) == stored
+        assert not caplog.records
+        assert cross_map.worth_compiling(plain, 156 * 96, 1660)
+        assert cross_map.worth_compiling(libraries, 3, 1660)
+    said = ["xdrought: compiling cross mapping once on this machine, some seconds"]
+    assert [record.message for record in caplog.records] == ([] if stored else said * 2)
+
+
+def test_compiled_code_is_found_in_this_process_and_on_this_machine():
+    x = np.random.default_rng(0).standard_normal((1, 60))
+    cross_map.cross_map_with_ties(x[0], x, Settings(dim=2, compiled=True), 0)
+    assert cross_map._has_operator()
+    cross_map.cross_map(x[0], x, Settings(dim=2, compiled=True), 0)
+    assert cross_map._is_compiled(Settings(dim=2), False)
+    assert not cross_map._is_compiled(Settings(dim=29), False)  # each dimension has its own code
+    assert cross_map._is_compiled(Settings(dim=29), True)
+    code = (
+        "from xdrought.kernels.cross_map import Settings, _is_compiled;"
+        "print(_is_compiled(Settings(dim=2), False), _is_compiled(Settings(dim=29), False))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
+def test_short_jobs_leave_ties_to_scipy_where_their_code_is_missing(monkeypatch):
+    rain = np.maximum(np.random.default_rng(0).standard_normal((2, 80)).round(1), 0)
+    expected = cross_map.cross_map_with_ties(rain[0], rain[1:], Settings(), 0)
+    monkeypatch.setattr(cross_map, "_has_operator", lambda: False)
+    monkeypatch.setattr("xdrought.kernels.compiled_operator.operator_arrays", None)
+    found = cross_map.cross_map_with_ties(rain[0], rain[1:], Settings(compiled=True, may_compile=False), 0)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(TypeError):  # the compiled code is what a long job asks for
+        cross_map.cross_map_with_ties(rain[0], rain[1:], Settings(compiled=True), 0)
+
+
+def test_an_array_that_may_not_be_written_is_compiled_for_no_second_time():
+    from xdrought.kernels.plain_maps import _map_plain, map_plain
+
+    x = np.random.default_rng(0).standard_normal((1, 1, 60))
+    map_plain(x[0], x, 2, 1, np.zeros(1, int))
+    before = len(_map_plain.signatures)
+    map_plain(np.broadcast_to(x[0], (3, 60)), np.broadcast_to(x, (3, 2, 60)), 2, 1, np.zeros(3, int))
+    assert len(_map_plain.signatures) == before
+
+
+def test_small_jobs_do_not_start_numba():
     code = (
         "import sys, numpy as np; from xdrought.kernels.cross_map_blocks import map_block;"
         "from xdrought.kernels.cross_map import Settings;"

@@ -288,15 +288,16 @@ def _map_block(effect: np.ndarray, *others: np.ndarray, settings: list[list[Sett
 def _choose_search(
     settings: Mapping[str, list[Settings]], inputs: list[xr.DataArray], time: Hashable
 ) -> list[list[Settings]]:
-    """The settings with the tree that suits the whole job, so that results do not depend on chunks."""
-    from xdrought.kernels.cross_map import worth_compiling
+    """The settings with the search that suits the whole job, so that results do not depend on chunks."""
+    from xdrought.kernels.cross_map import is_long, worth_compiling
 
     sizes = {dim: size for da in inputs for dim, size in da.sizes.items()}
     n_steps = sizes.pop(time)
     rows = list(settings.values())
     n_maps = math.prod(sizes.values()) * len(inputs) * len(rows) * len(rows[0])
-    compiled = worth_compiling(rows[0][0], n_maps, n_steps)
-    return [[replace(each, compiled=compiled) for each in row] for row in rows]
+    job = rows[0][0], n_maps, n_steps
+    chosen = {"compiled": worth_compiling(*job), "may_compile": is_long(*job)}
+    return [[replace(each, **chosen) for each in row] for row in rows]
 
 
 def _without_clash(inputs: tuple[xr.DataArray, ...], own: set[str]) -> list[xr.DataArray]:

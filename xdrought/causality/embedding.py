@@ -85,7 +85,9 @@ def choose_embedding(
     pairs.check_embedding(max_dim, max(taus), da.sizes[time] - lead)
     radius = pairs.check_radius(exclusion_radius)
     table = ["tau", "embedding_dim"]
-    compiled = worth_compiling(Settings(), da.size // da.sizes[time] * len(taus) * max_dim, da.sizes[time])
+    compiled = worth_compiling(
+        Settings(), da.size // da.sizes[time] * len(taus) * max_dim, da.sizes[time], any_dim=True
+    )
     found = xr.apply_ufunc(
         _tables,
         da,
@@ -116,7 +118,7 @@ def _tables(
     block: np.ndarray, *, max_dim: int, taus: list[int], lead: int, radius: int | None, compiled: bool
 ) -> tuple[np.ndarray, ...]:
     """Skill, standard error and pairs (..., tau, E) of a block (..., time), and the choice (...)."""
-    from xdrought.kernels.cross_map import Settings, cross_map, decorrelation_time, shift
+    from xdrought.kernels.cross_map import Settings, cross_map_with_ties, decorrelation_time, shift
 
     rows = np.asarray(block, dtype=np.float64).reshape(-1, block.shape[-1])
     shape = (len(rows), len(taus), max_dim)
@@ -125,7 +127,8 @@ def _tables(
         window = decorrelation_time(row) if radius is None else radius
         for column, tau in enumerate(taus):
             for dim in range(1, max_dim + 1):
-                skill = cross_map(row, shift(row[None], lead), Settings(dim=dim, tau=tau, compiled=compiled), window)
+                settings = Settings(dim=dim, tau=tau, compiled=compiled)  # code that serves all dimensions
+                skill = cross_map_with_ties(row, shift(row[None], lead), settings, window)
                 rho[at, column, dim - 1], n[at, column, dim - 1] = skill.rho[0], skill.n_pairs[0]
     error = np.where(n > 1, (1 - rho**2) / np.sqrt(np.maximum(n - 1, 1)), np.nan)
     best_dim, best_tau = _smallest_as_good(rho, error, taus)

@@ -6,6 +6,7 @@ correlation of estimate and truth. Blocks of series, directions and lags: :mod:`
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betainc
 
+from xdrought.kernels import compilation
 from xdrought.kernels.neighbours import Operator, build_operator, delay_embed
 from xdrought.kernels.surrogates import anomalies_to_test, make_surrogates
 
 BATCH = 128  # surrogates mapped at once: bounds the memory, not the result
-# Day searches that keep scipy's tree busy for about two seconds; numba starts in one when its cache is warm, in twenty
-# once per machine when it is not: `ci/benchmarks/ccm.py`
-WORTH_COMPILING = 1_000_000
+# Day searches that keep scipy's tree busy as long as it takes to import numba and load compiled code, to compile one
+# embedding, and to compile libraries: `ci/benchmarks/ccm.py`
+WORTH_LOADING, WORTH_COMPILING, WORTH_COMPILING_LIBRARIES = 300_000, 2_000_000, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +38,51 @@ class Settings:
     surrogate_kind: str = "phase"
     seed: int = 0
     years: np.ndarray | None = None  # time in years, when the annual cycle is to be removed or kept for the test
-    compiled: bool = False  # numba's tree or scipy's, the same numbers
+    compiled: bool = False  # numba's search or scipy's, the same numbers
+    may_compile: bool = True  # what is missing of it, for ties and surrogates; else these are left to scipy's
     engine: Callable[..., Skill] | None = None  # in place of `cross_map`, for the whole record as library
 
 
-def worth_compiling(settings: Settings, n_maps: int, n_steps: int) -> bool:
-    """Whether a job of `n_maps` cross maps is long enough for the compiled tree."""
-    searches = 1 + len(settings.library_sizes) * settings.samples + settings.surrogates / 20
-    return n_maps * n_steps * searches >= WORTH_COMPILING
+def worth_compiling(settings: Settings, n_maps: int, n_steps: int, *, any_dim: bool = False) -> bool:
+    """Whether a job of `n_maps` cross maps should use compiled code; says so when it is not there yet.
+
+    With `any_dim` the code that serves all embedding dimensions counts, else that for the dimension of the settings.
+    """
+    if _work(settings, n_maps, n_steps) < WORTH_LOADING and "numba" not in sys.modules:
+        return False
+    if _is_compiled(settings, any_dim):
+        return True
+    if not is_long(settings, n_maps, n_steps):
+        return False
+    compilation.announce("cross mapping")
+    return True
+
+
+def is_long(settings: Settings, n_maps: int, n_steps: int) -> bool:
+    """Whether a job of `n_maps` cross maps is worth the time of a compiler."""
+    least = WORTH_COMPILING_LIBRARIES if settings.library_sizes else WORTH_COMPILING
+    return _work(settings, n_maps, n_steps) >= least
+
+
+def _work(settings: Settings, n_maps: int, n_steps: int) -> float:
+    """Searches of days, by which the time of scipy's tree is judged."""
+    return n_maps * n_steps * (1 + len(settings.library_sizes) * settings.samples + settings.surrogates / 20)
+
+
+def _is_compiled(settings: Settings, any_dim: bool) -> bool:
+    """Whether the compiled code that a job begins with is there."""
+    from xdrought.kernels.plain_maps import is_compiled_for
+    from xdrought.kernels.random_libraries import library_skills
+
+    if settings.library_sizes:
+        return compilation.is_stored(library_skills)
+    return _has_operator() if any_dim else is_compiled_for(settings.dim)
+
+
+def _has_operator() -> bool:
+    from xdrought.kernels.compiled_operator import operator_arrays
+
+    return compilation.is_stored(operator_arrays)
 
 
 class Skill(NamedTuple):
@@ -57,17 +96,21 @@ class Skill(NamedTuple):
 def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
     """Skill of estimating `targets` (k, time) from the manifold of `series` (time,), the whole record as library."""
     if settings.compiled:
-        from xdrought.kernels.kdtree.maps import map_targets
+        from xdrought.kernels.plain_maps import map_plain
 
-        arrays = np.ascontiguousarray(series), np.ascontiguousarray(targets)
-        is_shared, rho, mapped, n_tied = map_targets(*arrays, settings.dim, settings.tau, radius)
-        if is_shared:
-            share = n_tied / mapped if mapped else np.nan
-            return Skill(rho, np.full(len(targets), mapped), np.full(len(targets), share))
+        found, n_pairs, done = map_plain(series[None], targets[None], settings.dim, settings.tau, np.array([radius]))
+        if done[0]:
+            return Skill(found[0], np.full(len(targets), n_pairs[0]), np.zeros(len(targets)))
+    return cross_map_with_ties(series, targets, settings, radius)
+
+
+def cross_map_with_ties(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
+    """As :func:`cross_map`, also for series with ties and targets that differ in their gaps."""
     rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
+    compiled = settings.compiled and (settings.may_compile or _has_operator())
     for chosen, days, vectors in patterns(series, targets, settings):
-        operator = build_operator(vectors, days, days, radius, compiled=settings.compiled)
-        rho[chosen], n[chosen] = score(operator, targets[chosen], compiled=settings.compiled)
+        operator = build_operator(vectors, days, days, radius, compiled=compiled)
+        rho[chosen], n[chosen] = score(operator, targets[chosen], compiled=compiled)
         tied[chosen] = tied_share(operator)
     return Skill(rho, n, tied)
 
@@ -115,9 +158,9 @@ def patterns(
 def score(operator: Operator, targets: np.ndarray, *, compiled: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Correlation and number of pairs of targets (k, time) that share the operator's valid days."""
     if compiled:
-        from xdrought.kernels.kdtree.maps import skills
+        from xdrought.kernels.compiled_operator import skills
 
-        rho = skills(*operator[:6], np.ascontiguousarray(targets))
+        rho = skills(*operator[:6], compilation.as_one_type(targets))
         return rho, np.full(len(targets), np.count_nonzero(operator.mapped))
     truth = np.where(operator.mapped, targets, np.nan)
     # centred first: sums over groups then lose nothing on pressures in Pa or geopotentials
@@ -230,11 +273,13 @@ def _compiled_library_skill(
     radius: int,
 ) -> Skill:
     """Skill of targets (k, time) that share the gaps, with libraries of `sizes`, none beyond the valid days."""
-    from xdrought.kernels.kdtree.libraries import library_skills
+    from xdrought.kernels.random_libraries import library_skills
 
     descending = np.argsort(-sizes, kind="stable")
     valid = np.stack([permutation[days[permutation]] for permutation in order])
-    rho, mapped, tied = library_skills(vectors, days, np.ascontiguousarray(targets), valid, sizes[descending], radius)
+    rho, mapped, tied = library_skills(
+        vectors, days, compilation.as_one_type(targets), valid, sizes[descending], radius
+    )
     back = np.argsort(descending)
     with np.errstate(invalid="ignore"):
         return Skill(rho[:, back], mapped[back], (tied / mapped)[back])
@@ -253,13 +298,14 @@ def surrogate_test(
     series, targets = (anomalies_to_test(values, kind, years) for values in (series, targets))
     compared = targets if where is None else np.where(where, targets, np.nan)
     p_value, tested = np.full(len(targets), np.nan), np.full(len(targets), np.nan)
+    compiled = settings.compiled and (settings.may_compile or _has_operator())
     for chosen, days, vectors in patterns(series, compared, settings):
-        operator = build_operator(vectors, days, days, radius, compiled=settings.compiled)
-        tested[chosen], _ = score(operator, targets[chosen], compiled=settings.compiled)
+        operator = build_operator(vectors, days, days, radius, compiled=compiled)
+        tested[chosen], _ = score(operator, targets[chosen], compiled=compiled)
         for target in chosen[np.isfinite(tested[chosen])]:
             reached = 0
             for batch in make_surrogates(targets[target], kind, settings.surrogates, settings.seed, years, BATCH):
-                rho, _ = score(operator, batch, compiled=settings.compiled)
+                rho, _ = score(operator, batch, compiled=compiled)
                 reached += int((rho >= tested[target]).sum())
             p_value[target] = (1 + reached) / (1 + settings.surrogates)
     return p_value, tested

@@ -177,7 +177,7 @@ def map_from(
     elif skill is not None:
         results |= skill._asdict()
     else:
-        engine = settings.engine or cross_map.cross_map
+        engine = settings.engine or cross_map.cross_map_with_ties
         results |= engine(series, compared, settings, radius)._asdict()
     if settings.surrogates:
         tests = cross_map.surrogate_test(series, targets, settings, radius, where)

@@ -68,7 +68,7 @@ def build_operator(
     radius : int
         Days with ``|i - j| <= radius`` are no neighbours; 0 leaves out the day itself.
     compiled : bool
-        Search with the compiled tree, for jobs that are worth numba's start; the numbers agree to rounding.
+        Search with compiled code, for jobs that are worth numba's start; the numbers agree to rounding.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def build_operator(
     with the last neighbour (relative 1e-9) share the slots that are left: the expectation over random tie breaking.
     """
     if compiled:
-        from xdrought.kernels.kdtree.maps import operator_arrays
+        from xdrought.kernels.compiled_operator import operator_arrays
 
         return Operator(*operator_arrays(vectors, queries, library, radius))
     time, dim = vectors.shape

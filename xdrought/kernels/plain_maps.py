@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xdrought.kernels.compilation import as_one_type, is_stored
 from xdrought.kernels.sorted_scan import LANES, order_by_sum, scan
 
 TIE = 6e-9  # squared distances this close (relative) may be tied, in which case the series is flagged
@@ -32,9 +33,14 @@ def map_plain(
     done = np.zeros(n_series, bool)
     coordinates = tuple(np.empty(time + LANES) for _ in range(dim))
     best = tuple(np.empty(LANES) for _ in range(dim + 2))
-    arrays = np.ascontiguousarray(series), np.ascontiguousarray(targets)
+    arrays = as_one_type(series), as_one_type(targets)
     _map_plain(*arrays, tau, radius, coordinates, best, rho, n_pairs, done)
     return rho, n_pairs, done
+
+
+def is_compiled_for(dim: int) -> bool:
+    """Whether the code for an embedding dimension is there: each has its own."""
+    return is_stored(_map_plain, lambda types: len(types[4]) == dim)
 
 
 @njit(cache=True, nogil=True)

@@ -1,12 +1,19 @@
-"""Compiled cross map of whole series: embed, search, weigh and correlate in one call."""
+"""Compiled weights of the nearest neighbours as a linear operator, with every tie, and its skill for many targets."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.kdtree.nearest import nearest_groups
-from xdrought.kernels.kdtree.tree import Groups, Tree, allowed_members, build_kdtree, group_equal, groups_within
+from xdrought.kernels.distinct_vectors import (
+    Groups,
+    Points,
+    allowed_members,
+    group_equal,
+    groups_within,
+    nearest_groups,
+    sort_points,
+)
 
 TIE = 1e-9  # as in `neighbours`
 FIRST = np.exp(-1.0)  # the weight of the nearest before all are made to sum to one
@@ -23,9 +30,9 @@ def operator_arrays(vectors: np.ndarray, queries: np.ndarray, library: np.ndarra
     columns, weights = np.empty(time * (k + 2), np.int64), np.empty(time * (k + 2))
     if groups.first.size < 2 or radius >= time:
         return starts, columns[:0], weights[:0], member_start, members, mapped, tied
-    tree = build_kdtree(vectors, groups)
+    points = sort_points(vectors, groups)
     days = _days_with_enough(queries, library, radius, k)
-    square, group = nearest_groups(tree, groups, vectors, days, radius, k + 1, True)
+    square, group = nearest_groups(points, groups, vectors, days, radius, k + 1, True)
     used, count, first_day = 0, groups.size, groups.first
     for row in range(days.size):
         day, before = days[row], used
@@ -45,7 +52,7 @@ def operator_arrays(vectors: np.ndarray, queries: np.ndarray, library: np.ndarra
                 weights[used + slot] /= total
             used += k
         else:
-            near, which, allowed = _every_tie(tree, groups, vectors[day], day, radius, square[row], group[row])
+            near, which, allowed = _every_tie(points, groups, vectors, day, radius, square[row], group[row])
             share, tied[day] = _share(near, allowed, k)
             for at in range(near.size):
                 if share[at] > 0.0:
@@ -60,7 +67,7 @@ def operator_arrays(vectors: np.ndarray, queries: np.ndarray, library: np.ndarra
 
 @njit(cache=True, nogil=True)
 def _every_tie(
-    tree: Tree, groups: Groups, query: np.ndarray, day: int, radius: int, square: np.ndarray, group: np.ndarray
+    points: Points, groups: Groups, vectors: np.ndarray, day: int, radius: int, square: np.ndarray, group: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distances, groups and permitted members, completed when the list may lack ties of the last that is used."""
     k, found, reached, last = group.size - 1, 0, 0, 0.0
@@ -74,7 +81,7 @@ def _every_tie(
     if found <= k or near[k] > last * (1 + 2 * TIE):
         return near[:found], group[:found], allowed[:found]
     near, group = np.empty(groups.first.size), np.empty(groups.first.size, np.int64)
-    found = groups_within(tree, groups, query, day, radius, last * (1 + TIE), near, group)
+    found = groups_within(points, groups, vectors, day, radius, last * (1 + TIE), near, group)
     order = np.argsort(near[:found])
     near, group = near[order], group[order]
     allowed = np.empty(found, np.int64)
@@ -190,7 +197,7 @@ def skills(
     mapped: np.ndarray,
     targets: np.ndarray,
 ) -> np.ndarray:
-    """Correlation (k,) of targets (k, time), finite on the mapped days, with their estimates; as `crossmap.pearson`."""
+    """Correlation (k,) of targets (k, time), finite on the mapped days, with their estimates; as `pearson`."""
     days, time, k = np.flatnonzero(mapped), mapped.size, targets.shape[0]
     rho = np.full(k, np.nan)
     if days.size < 3:
@@ -267,28 +274,3 @@ def _moments(
             truth[lane] += values[day, lane] * values[day, lane]
             both[lane] += estimate[lane] * values[day, lane]
     return spread, truth, both
-
-
-@njit(cache=True, nogil=True)
-def map_targets(
-    series: np.ndarray, targets: np.ndarray, dim: int, tau: int, radius: int
-) -> tuple[bool, np.ndarray, int, int]:
-    """Skill (k,) of targets (k, time) that share their gaps; the days mapped, and those of them with ties.
-
-    The first value is False, and the rest is nothing, when the targets differ in their gaps.
-    """
-    time, n_targets = series.size, targets.shape[0]
-    vectors, days = np.empty((time, dim)), np.ones(time, np.bool_)
-    for day in range(time):
-        there = np.isfinite(targets[0, day])
-        for which in range(1, n_targets):
-            if np.isfinite(targets[which, day]) != there:
-                return False, np.empty(0), 0, 0
-        for axis in range(dim):
-            before = day - axis * tau
-            vectors[day, axis] = series[before] if before >= 0 else np.nan
-            there = there and np.isfinite(vectors[day, axis])
-        days[day] = there
-    starts, columns, weights, member_starts, members, mapped, tied = operator_arrays(vectors, days, days, radius)
-    rho = skills(starts, columns, weights, member_starts, members, mapped, targets)
-    return True, rho, mapped.sum(), tied.sum()

@@ -11,8 +11,7 @@ from hypothesis import example, given, settings
 from scipy.spatial import cKDTree
 
 from xdrought.kernels import neighbours
-from xdrought.kernels.kdtree.nearest import nearest_groups
-from xdrought.kernels.kdtree.tree import build_kdtree, build_tree, group_equal
+from xdrought.kernels.distinct_vectors import group_equal, nearest_groups, sort_points
 
 
 def weight_of_day(operator: neighbours.Operator) -> np.ndarray:
@@ -85,25 +84,6 @@ def test_weights_sum_to_one_and_avoid_the_window(case):
         np.testing.assert_allclose(weights[day, ~library], 0, atol=1e-12)
 
 
-@given(st.integers(1, 200), st.integers(1, 4), st.integers(1, 20), st.integers(0, 3), st.integers(0, 2**32 - 1))
-def test_a_tree_holds_every_point_once_inside_its_boxes(n, dim, leaf_size, decimals, seed):
-    points = np.random.default_rng(seed).standard_normal((n, dim)).round(decimals)
-    order, bounds, low, high = build_tree(points, leaf_size)
-    np.testing.assert_array_equal(np.sort(order), np.arange(n))
-    sizes = np.diff(bounds)
-    assert sizes.min() >= 0
-    assert sizes.max() <= leaf_size
-    assert sizes.max() - sizes.min() <= 1
-    for node in range(1, len(low)):
-        depth = node.bit_length() - 1
-        width = len(sizes) >> depth  # leaves under the node
-        first = (node - (1 << depth)) * width
-        inside = points[order[bounds[first] : bounds[first + width]]]
-        if len(inside):
-            np.testing.assert_array_equal(low[node], inside.min(axis=0))
-            np.testing.assert_array_equal(high[node], inside.max(axis=0))
-
-
 @given(manifolds())
 def test_groups_are_the_distinct_vectors(case):
     vectors, _, library, _ = case
@@ -121,7 +101,7 @@ def test_groups_are_the_distinct_vectors(case):
 def test_nearest_distances_are_those_of_scipy(dim):
     points = np.random.default_rng(dim).standard_normal((700, dim))
     groups = group_equal(points, np.ones(700, bool))
-    square, group = nearest_groups(build_kdtree(points, groups), groups, points, np.arange(700), 0, dim + 2, True)
+    square, group = nearest_groups(sort_points(points, groups), groups, points, np.arange(700), 0, dim + 2, True)
     distance, index = cKDTree(points).query(points, k=np.arange(2, dim + 4))
     np.testing.assert_allclose(np.sqrt(square), distance, rtol=1e-12)
     np.testing.assert_array_equal(groups.first[group], index)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.kdtree.maps import TIE, group_members
-from xdrought.kernels.kdtree.nearest import nearest_groups
-from xdrought.kernels.kdtree.tree import build_kdtree, group_equal
+from xdrought.kernels.compiled_operator import TIE, group_members
+from xdrought.kernels.distinct_vectors import group_equal, nearest_groups, sort_points
 
 LISTED = 20  # listed groups per neighbour: libraries down to about a twelfth of the record find theirs there
 ALWAYS = 1 << 40  # rank of a neighbour that has to be looked at again for every size
@@ -47,7 +46,7 @@ def library_skills(
     number_at = np.full(time, -1)
     for day in rows:
         number_at[day] = number[groups.at[day]]
-    square, group = nearest_groups(build_kdtree(vectors, groups), groups, vectors, rows, radius, LISTED * k, False)
+    square, group = nearest_groups(sort_points(vectors, groups), groups, vectors, rows, radius, LISTED * k, False)
     near, entry = np.sqrt(square), np.full(group.shape, ALWAYS)
     for row in range(rows.size):
         for slot in range(group.shape[1]):

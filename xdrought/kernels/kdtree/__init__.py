@@ -1,1 +1,0 @@
-"""A k-d tree in arrays and the searches in it, compiled."""
