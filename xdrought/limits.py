@@ -7,6 +7,7 @@ what it is given against this table: at once for arrays in memory, inside the bl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ _CODES = np.unique(
 _FILL = 1e15  # no quantity of the table is as large; fill values of files are (1e20, 9.96921e36, 3.4e38)
 _LOWEST_CODE, _FIRST_CODE = -99.0, 9999.0
 _ROUNDING = 1e-6  # of the range: 1.0000001 in single precision is 1
-_IN_CACHE = 2**15  # values
+_IN_CACHE = 2**16  # values
 _FEW = 20  # values below which a scale cannot be told from the values
 
 _checking: ContextVar[bool] = ContextVar("check_limits", default=True)
@@ -220,7 +221,7 @@ def _extremes(values: np.ndarray) -> tuple[float, float]:
     for first in range(0, flat.size, _IN_CACHE):
         piece = flat[first : first + _IN_CACHE]
         least, most = float(np.fmin.reduce(piece)), float(np.fmax.reduce(piece))
-        if np.isinf(least) or np.isinf(most):
+        if math.isinf(least) or math.isinf(most):
             piece = piece[np.isfinite(piece)]
             least, most = float(piece.min(initial=np.inf)), float(piece.max(initial=-np.inf))
         if least < low:  # never for a piece without a number

@@ -250,7 +250,8 @@ def drought_objects(
     classes : xarray.DataArray
         Daily classes from :func:`xdrought.drought_classes`, or True and False, on (time, lat, lon) in any order.
         Dask is computed once for the table, block by block of days, and once more when ``object_id`` is: store the
-        classes first, best in chunks of whole maps.
+        classes first, best in chunks of whole maps. What is held at once are the days of a chunk, or, in memory, of
+        some eight million cells, besides ``object_id``.
     kinds : sequence of str
         Classes that make an object; missing days make none, so that a gap may cut one: bridge short gaps before, with
         ``drought_classes(..., fill_gaps=True)``.
