@@ -89,7 +89,7 @@ def by_conditional_cross_mapping(x: np.ndarray, y: np.ndarray, names: list[str])
         others = np.delete(anomalies, j, axis=0)[:, known].T
         mine = anomalies[j, known]
         left[j, known] = mine - others @ np.linalg.lstsq(others, mine, rcond=None)[0]
-    return by_cross_mapping(left, y, names)
+    return by_cross_mapping(left, y, [f"left of {name}" for name in names])  # no longer in kelvin
 
 
 def by_pcmci(x: np.ndarray, y: np.ndarray, names: list[str]) -> Answer:
