@@ -30,6 +30,7 @@ _KNOWN: dict[Hashable, dict[str, str]] = {
     **dict.fromkeys(("lon", "longitude"), {"standard_name": "longitude", "units": "degrees_east"}),
     "spatial_ref": {"long_name": "coordinate reference system"},
 }
+_LARGE = 2**20  # bytes, above which a digest would be felt
 _LONGEST = 200  # characters of one setting in the history
 _recording: ContextVar[bool] = ContextVar("recording", default=False)
 _P = ParamSpec("_P")
@@ -156,7 +157,22 @@ def _pieces(ds: xr.Dataset) -> Iterator[str | np.ndarray]:
     for name in sorted(ds.variables, key=str):
         variable = ds.variables[name]
         yield f"{name} {variable.dims} {variable.attrs.get('units')}"
-        yield variable.values
+        yield _condensed(variable.values)
+
+
+def _condensed(values: np.ndarray) -> np.ndarray:
+    """Large arrays as the sums of their bits by row and by column of a square, some times faster than a digest.
+
+    Any one changed value changes both, and an exchange of two changes one of them.
+    """
+    if values.nbytes < _LARGE or values.dtype.kind not in "fiumMb":
+        return values
+    bits = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    side = int((bits.size // 8) ** 0.5)
+    square = bits[: side * side * 8].view(np.uint64).reshape(side, side)
+    parts = [square.sum(axis=0), square.sum(axis=1), bits[side * side * 8 :]]
+    shape = np.array([*values.shape, values.dtype.num], np.uint64)
+    return np.concatenate([part.view(np.uint8) for part in (*parts, shape)])
 
 
 def _day_given() -> str:

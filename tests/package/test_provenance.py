@@ -205,6 +205,21 @@ def test_digests_tell_what_went_in_and_lazy_data_stay_lazy(soil):
     assert out.attrs["input_digests"] == f"soil_moisture {same}; reference {digest_in_memory(reference)}"
 
 
+def test_digests_of_large_arrays_tell_any_change():
+    rng = np.random.default_rng(0)
+    da = xr.DataArray(rng.random((700, 300)).astype("f8"), dims=("x", "y"), name="a")
+    seen = [digest_in_memory(da), digest_in_memory(da.T), digest_in_memory(da.astype("f4"))]
+    for place in ((0, 0), (350, 7), (699, 299)):
+        other = da.copy(deep=True)
+        other[place] = np.nextafter(other[place], 2)
+        seen.append(digest_in_memory(other))
+    swapped = da.copy(deep=True)
+    swapped.values[[3, 400], [5, 6]] = swapped.values[[400, 3], [6, 5]]
+    seen += [digest_in_memory(swapped), digest_in_memory(da[::-1])]
+    assert len(set(seen)) == len(seen)
+    assert digest_in_memory(da.copy(deep=True)) == seen[0]
+
+
 def test_a_function_within_a_function_leaves_no_line_and_no_address():
     @recorded
     def inner(da):
