@@ -167,7 +167,7 @@ LAWS = [
         lazy=True,
     ),
     law(xd.definition_agreement, "two_definitions"),
-    law(xd.event_uncertainty, "soil", n_boot=3),
+    law(xd.event_uncertainty, "soil", n_boot=2),
     law(xd.drought_state, call=lambda soil, train, **names: xd.drought_state(soil, train=train, **names), lazy=True),
     law(xd.drought_state, call=lambda soil, reference, **names: xd.drought_state(soil, train=reference, **names)),
     law(xd.onset_days, call=lambda soil, reference, **names: xd.onset_days(soil, train=reference, **names)),
@@ -184,7 +184,7 @@ LAWS = [
         call=lambda drivers, soil, summer, **names: xd.ccm(drivers, soil, embedding_dim=3, where=summer, **names),
         rounding=1e-6,
     ),
-    law(xd.ccm, "drivers", "soil", library_size=[50, 100], library_samples=2, surrogates=3, rounding=1e-6, lazy=True),
+    law(xd.ccm, "drivers", "soil", library_size=[30, 60], library_samples=1, surrogates=2, rounding=1e-6, lazy=True),
     law(
         xd.gccm,
         call=lambda field, **names: xd.gccm(
@@ -226,7 +226,7 @@ LAWS = [
     law(xd.driver_importance, "importance", "events", n_boot=5),
     law(xd.importance_by_rate, "importance", "events", bins=3),
     # scores
-    law(xd.verify, "forecast", "soil", lead=given.LEAD, n_boot=5),
+    law(xd.verify, "forecast", "soil", lead=given.LEAD, references=["persistence", "climatology"], n_boot=3),
     law(
         xd.verify,
         call=lambda forecast, soil, train, percentile, **names: xd.verify(
@@ -241,7 +241,7 @@ LAWS = [
             **names,
         ),
     ),
-    law(xd.compare_models, "forecast", "soil", lead=given.LEAD, n_boot=5),
+    law(xd.compare_models, "forecast", "soil", lead=given.LEAD, references="persistence", n_boot=3),
     law(xd.persistence_forecast, "soil", "forecast", lead=given.LEAD, unread="forecast", lazy=True),
     law(
         xd.climatology_forecast,
