@@ -397,7 +397,7 @@ def driver_is_scaled_by_extremes_of_the_whole_record(ds, monkeypatch):
     low, high = ds.t2m.min(), ds.t2m.max()
     ds = ds.assign(t2m=ds.t2m.where(ds.time != ds.time[-3], high + 1))  # the warmest day is tested
     low, high = ds.t2m.min("time"), ds.t2m.max("time")
-    leaky = ds.assign(t2m=(ds.t2m - low) / (high - low))
+    leaky = ds.assign(t2m=bare((ds.t2m - low) / (high - low)))
     return fit(leaky), leaky
 
 
