@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Hashable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,7 +19,7 @@ from xdrought.provenance import cf_dataset
 __all__ = ["write_zarr"]
 
 _DONE, _ALL = "regions_written", "regions_of_the_result"  # attributes of a store that is not complete
-_FORMAT = {"zarr_format": 3, "consolidated": False}
+_FORMAT: dict[str, Any] = {"zarr_format": 3, "consolidated": False}
 
 
 @public
@@ -184,6 +185,8 @@ def _write_row(path: Path, ds: xr.Dataset, region: dict[Hashable, slice], first:
     lazy = lazy.drop_vars(set(lazy.variables) - set(_lazy(ds)))
     cut = [name for name, one in lazy.data_vars.items() if set(region) & set(one.dims)]
     whole = lazy.drop_vars(cut) if first else lazy[[]]
-    for part, where in ((whole, dict.fromkeys(whole.dims, slice(None))), (lazy[cut].isel(region), region)):
+    everywhere: dict[Hashable, slice] = dict.fromkeys(whole.dims, slice(None))
+    where: Any
+    for part, where in ((whole, everywhere), (lazy[cut].isel(region), region)):
         if part.data_vars:
             part.to_zarr(path, region=where, **_FORMAT)

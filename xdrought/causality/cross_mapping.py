@@ -296,8 +296,8 @@ def _choose_search(
     rows = list(settings.values())
     n_maps = math.prod(sizes.values()) * len(inputs) * len(rows) * len(rows[0])
     job = rows[0][0], n_maps, n_steps
-    chosen = {"compiled": worth_compiling(*job), "may_compile": is_long(*job)}
-    return [[replace(each, **chosen) for each in row] for row in rows]
+    compiled, may_compile = worth_compiling(*job), is_long(*job)
+    return [[replace(each, compiled=compiled, may_compile=may_compile) for each in row] for row in rows]
 
 
 def _without_clash(inputs: tuple[xr.DataArray, ...], own: set[str]) -> list[xr.DataArray]:

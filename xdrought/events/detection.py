@@ -276,10 +276,10 @@ class Detector:
                 rows, self.days, rules, self.ranking is not None, labels, with_severity
             )
             return found, n_valid, n_valid < rows.shape[1]
-        has_gaps = ~np.isfinite(rows).all(axis=1)
+        has_gaps: np.ndarray = ~np.isfinite(rows).all(axis=1)
         if self.longest_gap and has_gaps.any():
             rows = bridge_gaps(rows, self.longest_gap)
-        if is_masked:
+        if is_masked and temperature is not None:
             frozen = temperature < FREEZING
             has_gaps |= frozen.any(axis=1)
             rows = np.where(frozen, rows.dtype.type(np.nan), rows)

@@ -11,8 +11,8 @@ import numpy as np
 STATUS = {"withdrawn": 0, "provisional": 1, "ended": 2, "final": 3}
 WITHDRAWN, PROVISIONAL, ENDED, FINAL = STATUS.values()
 # What the events of a scan say, but for the row, which counts in blocks.
-_VALUES = ("onset", "start", "end", "onset_percentile", "start_percentile", "rate", "severity")
-_VALUES += ("is_flash", "is_censored", "gap_days")
+_NUMBERS = ("onset", "start", "end", "onset_percentile", "start_percentile", "rate", "severity")
+_VALUES = (*_NUMBERS, "is_flash", "is_censored", "gap_days")
 
 
 @cache

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable
-from typing import NamedTuple, TypeVar, cast
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,8 @@ from xdrought.percentiles import SOIL_MOISTURE, prepare
 State = TypeVar("State", bound=MonitorState)
 
 
-class Days(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Days:
     """New days on the cells of a state."""
 
     values: np.ndarray  # (cells, days)
@@ -181,7 +183,7 @@ def _revised(state: MonitorState, days: Days, n_known: int, revise: bool) -> np.
 def _require_next(old: calendars.TimeIndex, new: calendars.TimeIndex, step: float, time: Hashable) -> None:
     """Raise unless the new days follow the old ones without a gap, at the same step."""
     tail = joined(old[-8:], new[:8])
-    dummy = xr.DataArray(np.zeros(len(tail), np.int8), {time: tail}, time, "new days")
+    dummy = xr.DataArray(np.zeros(len(tail), np.int8), {time: tail}, [time], "new days")
     gap = (new[0] - old[-1]) / pd.Timedelta(days=1)
     try:
         follows = checks.require_regular_steps(dummy, time) == step

@@ -55,6 +55,11 @@ def _block_edges(mask: xr.DataArray, cells_at_once: int) -> np.ndarray:
     return np.append(np.arange(0, mask.shape[0], days), mask.shape[0])
 
 
+def _days_of(field: xr.DataArray | None, first: int, stop: int) -> Any:
+    """The values of some days, or nothing of no field."""
+    return None if field is None else field.data[first:stop]
+
+
 def _find(
     mask: xr.DataArray, intensity: xr.DataArray | None, beside_gap: xr.DataArray | None, edges: np.ndarray, grid: Any
 ) -> list[Parts]:
@@ -62,8 +67,7 @@ def _find(
     from xdrought.kernels.object_parts import find_parts
 
     blocks = [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    fields = [None if field is None else field.data for field in (intensity, beside_gap)]
-    own = [[None if field is None else field[a:b] for field in fields] for a, b in blocks]
+    own = [(_days_of(intensity, a, b), _days_of(beside_gap, a, b)) for a, b in blocks]
     if not mask.chunks:
         return [find_parts(mask.data[a : b + 1], *of, b - a, grid) for (a, b), of in zip(blocks, own, strict=True)]
     import dask

@@ -43,7 +43,9 @@ def corrections(forecast: xr.DataArray, observed: xr.DataArray, time: Hashable) 
     )
     part = forecast["part"] == PARTS.index("val") + 1
     over = ["init_time", "member"] if several else [time, "member"]
-    errors = (seen.drop_vars(time, errors="ignore") - forecast).where(part.drop_vars("part", errors="ignore")).compute()
+    errors = (
+        (seen.drop_vars([time], errors="ignore") - forecast).where(part.drop_vars("part", errors="ignore")).compute()
+    )
     over = [dim for dim in over if dim in errors.dims]
     places = [dim for dim in errors.dims if dim not in (*over, "lead_time", QUANTILE)]
     by_place, of_all = (_shifts(errors, dims) for dims in (over, [*over, *places]))

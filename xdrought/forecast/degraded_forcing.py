@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,7 +101,7 @@ def degrade_forcing(
     right = {name: _probabilities(ds[name], skill, lead) for name in drivers}
     for name in drivers:
         checks.require_regular_steps(ds[name], time)
-    index = ds.indexes[time]
+    index: Any = ds.indexes[time]
     if len(index) < 2 * 365:
         raise ValueError(f"the record has {len(index)} days; another year to draw from takes two years or more")
     first = limits.check(ds[drivers[0]])
@@ -157,7 +158,7 @@ def _degraded(
     lead: int,
     n_members: int,
     season: int,
-    index: pd.Index,
+    index: Any,
     seed: list[int],
 ) -> np.ndarray:
     """(driver, init_time, lead, member) of one place, from values (driver, time)."""

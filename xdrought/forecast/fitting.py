@@ -203,9 +203,11 @@ def fit_resattcaurec(
     checks.require_choice(sampler, "sampler", SAMPLERS)
     asked = LeadDays(check_leads(lead) if are_several(lead) else ())
     levels = checks.require_levels(quantiles) if len(quantiles) else ()
-    own = {"n_quantiles": len(levels), "initial_hidden": training.initial_hidden}
-    checked = (variant, 1, 1, 64, 64, equations, widths, training.dropout)
-    architecture(*checked, asked.leads or ((1,) if future else ()), **own)  # refuse before long work
+    own: dict[str, Any] = {"n_quantiles": len(levels), "initial_hidden": training.initial_hidden}
+    asked_ahead = asked.leads or ((1,) if future else ())
+    architecture(
+        variant, 1, 1, 64, 64, equations, widths, training.dropout, asked_ahead, **own
+    )  # refuse before long work
     device = resolve_device(device)
     used = checked_target_inputs(target_history, predict_change, latency)
     names_of_dims, time = dimension_names(ds, site, lat, lon), time_name(ds, time)

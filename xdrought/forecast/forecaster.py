@@ -256,10 +256,15 @@ def _to_plain(forecaster: Forecaster) -> dict[str, Any]:
     }
 
 
+def _with_tuples(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels whose lists are tuples again, which JSON does not know."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in labels.items()}
+
+
 def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Forecaster:
     from xdrought.models.zoo import Architecture, check_architecture
 
-    spec = Architecture(**{name: tuple(v) if isinstance(v, list) else v for name, v in labels["architecture"].items()})
+    spec = Architecture(**_with_tuples(labels["architecture"]))
     check_architecture(spec)
     statistics = labelled_dataset(labels["scaling"])
     features = tuple(labels["features"])
@@ -281,7 +286,7 @@ def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Fore
         settings=labels["settings"],
         target_inputs=TargetInputs(**labels["target_inputs"]),
         steps=labels["steps"],
-        ahead=LeadDays(**{name: tuple(v) if isinstance(v, list) else v for name, v in labels["ahead"].items()}),
+        ahead=LeadDays(**_with_tuples(labels["ahead"])),
         quantiles=tuple(labels["quantiles"]),
         conformal=None if labels["conformal"] is None else labelled_dataset(labels["conformal"]),
     )

@@ -189,7 +189,7 @@ def _run(
     return label(forecast_block(cube.to_numpy(), degrees, ahead, ensemble=ensemble), windows, weather)
 
 
-def _labelled(values: Any, windows: Patches, weather: None) -> xr.DataArray:
+def _labelled(values: Any, windows: Patches, weather: GivenWeather | None) -> xr.DataArray:
     """(run, site, time) or (run, time, lat, lon) with coordinates; a single run loses its dimension."""
     dims = ("run", windows.time, *GRID) if windows.on_grid else ("run", SITE, windows.time)
     out = xr.DataArray(values, windows.coordinates | {"run": range(values.shape[0])}, dims)
@@ -211,7 +211,7 @@ def _labelled_ahead(
         out = out.isel({LEAD: 0}, drop=True).drop_vars("valid_time").rename({INIT: windows.time})
         beyond = ((windows.lead, 0) if dim == windows.time else (0, 0) for dim in out.dims)
         padded = out.pad(dict(zip(out.dims, beyond, strict=True)), constant_values=np.nan)
-        out = padded.drop_vars(windows.time).assign_coords(windows.coordinates)
+        out = padded.drop_vars([windows.time]).assign_coords(windows.coordinates)
     members = None if weather is None else weather.members
     out = out.isel({MEMBER: 0}, drop=True) if members is None else out.assign_coords({MEMBER: members})
     order = (windows.time,) if not windows.several else (INIT, LEAD)

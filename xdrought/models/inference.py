@@ -36,7 +36,9 @@ class QuickAttention(nn.Module):
         f1 = maps * torch.sigmoid(hidden @ self.outwards)[:, None]
         planes = [f1.mean(2), f1.amax(2)]  # each [N, cells]
         gate = torch.cat(planes[::-1] if self.released else planes, 1) @ self._gate(f.shape[2:])
-        f1 *= torch.sigmoid(gate.add_(self.spatial.bias))[:, :, None]
+        if self.spatial.bias is not None:
+            gate = gate.add_(self.spatial.bias)
+        f1 *= torch.sigmoid(gate)[:, :, None]
         if self.released:
             f1 += maps
         return f1.unflatten(1, f.shape[2:]).permute(0, 3, 1, 2)
@@ -67,5 +69,5 @@ def rearranged(network: nn.Module) -> nn.Module:
                 elif isinstance(second, nn.ReLU):
                     second.inplace = True
     if all(p.ndim <= 4 for p in network.parameters()):
-        network.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -156,7 +157,7 @@ class Training:
         if world() > 1:
             self.model = DistributedDataParallel(self.model)
         # On a GPU one kernel updates all parameters, and the number of the step stays on the device.
-        on_gpu = {"fused": True, "capturable": True} if self.device.type == "cuda" else {}
+        on_gpu: dict[str, Any] = {"fused": True, "capturable": True} if self.device.type == "cuda" else {}
         self.optimiser = torch.optim.Adam(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, **on_gpu
         )

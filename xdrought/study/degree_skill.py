@@ -134,8 +134,6 @@ def skill_by_degree(
     array([1.  , 0.32, 0.97])
     """
     how = Resampling(confidence, n_boot, seed).checked()
-    given = degree  # in the order of the caller
-    degree, score = (alignment.in_label_order(one, [site]) for one in (degree, score))
     rho, nse = _aligned(degree, score, site)
     x, y = rho.to_numpy(), nse.to_numpy()
     known = np.isfinite(x) & np.isfinite(y)
@@ -164,8 +162,8 @@ def skill_by_degree(
         }
     )
     settings = {"confidence": confidence, "n_boot": n_boot, "permutations": permutations, "seed": seed}
-    if out.sizes[site] == given.sizes[site]:
-        out = alignment.in_order_of(out, given, [site])
+    if out.sizes[site] == degree.sizes[site]:
+        out = alignment.in_order_of(out, degree, [site])
     return out.assign_attrs(settings, fraction=fraction)
 
 
@@ -246,8 +244,9 @@ def coupling_strength(
 def _aligned(
     degree: xr.Dataset | xr.DataArray, score: xr.DataArray, site: Hashable
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    """(variable, site) with the mean of the drivers last, and (site,), on common sites."""
-    rho = degree["rho"] if isinstance(degree, xr.Dataset) else degree
+    """(variable, site) with the mean of the drivers last, and (site,), on common sites in the order of their names."""
+    rho = alignment.in_label_order(degree["rho"] if isinstance(degree, xr.Dataset) else degree, [site])
+    score = alignment.in_label_order(score, [site])
     if missing := [dim for dim in ("variable", site) if dim not in rho.dims]:
         raise ValueError(f"the degree has dimensions {rho.dims}, not {missing}; take it from causality_degree")
     if "direction" in rho.dims:

@@ -298,7 +298,7 @@ def site_synchrony(
         raise ValueError(f"min_events={min_events!r}; a rank correlation needs 3 events")
     require_fit(events, x=x, y=y)
     order = rows_in_order(events)
-    events, x, y = (one.isel(event=order) for one in (events, x, y))
+    events, x, y = events.isel(event=order), x.isel(event=order), y.isel(event=order)
     place = place_of_events(events)
     names, first, site = np.unique(place.to_numpy(), return_index=True, return_inverse=True)
     a, b = (values.to_numpy().astype("float64") for values in (x, y))

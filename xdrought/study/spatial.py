@@ -289,7 +289,7 @@ def spatial_validation(
 def _rmse(forecast: xr.DataArray, observed: xr.DataArray, where: xr.DataArray, time: Hashable) -> xr.DataArray:
     """Root mean squared error of all samples of a part together, (run,)."""
     error = (forecast - observed).where(where).drop_vars("run", errors="ignore")
-    return np.sqrt((error**2).mean(["site", time]))
+    return (error**2).mean(["site", time]) ** 0.5
 
 
 def _mean_scores(by_draw: list[xr.Dataset]) -> xr.Dataset:

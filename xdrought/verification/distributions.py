@@ -146,7 +146,7 @@ def _of_model(
     truth = alignment.align_to(first, truth, what="the observation", skip=(time,))
     period = before_first_issue({name: first}, truth, lead) if train is None else train
     levels = list(checks.require_levels(da[QUANTILE].values)) if dim == QUANTILE else _LEVELS.tolist()
-    options = {"train": period, "lead": lead, "window": window, "time": time}
+    options: dict[str, Any] = {"train": period, "lead": lead, "window": window, "time": time}
     dressed = dressed_persistence_forecast(truth, first, quantiles=levels, **options)
     seen = truth.reindex({time: first[time]})
     there = values.notnull()  # a place may have fewer members than others, but has all quantiles
@@ -158,7 +158,7 @@ def _of_model(
     texts = {"crps": "continuous ranked probability score", "crps_reference": f"the same of {DRESSED}"}
     out: dict[str, Any] = {}
     for key, each in crps.items():
-        of_site, attrs = each.mean(time), {"long_name": texts[key], **units}
+        of_site, attrs = each.mean([time]), {"long_name": texts[key], **units}
         out[key] = of_site.assign_attrs(attrs)
         out[f"{key}_summary"] = ("summary", [float(of_site.median()), float(each.mean())], attrs)
     skill = 1 - out["crps"] / out["crps_reference"]
@@ -218,7 +218,7 @@ def _coverage(values: xr.DataArray, seen: xr.DataArray, levels: list[float]) -> 
     attrs = {"long_name": "share of observations inside the central interval", "units": "1"}
     site, time = seen.dims
     pooled = each.mean([site, time])
-    return {"coverage": each.mean(time).assign_attrs(attrs), "coverage_pooled": pooled.assign_attrs(attrs)}
+    return {"coverage": each.mean([time]).assign_attrs(attrs), "coverage_pooled": pooled.assign_attrs(attrs)}
 
 
 def _pit(values: xr.DataArray, seen: xr.DataArray, levels: list[float]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def select_lead(
     if not at.size:
         raise ValueError(f"lead={wanted} is none of the forecast's leads {found.tolist()} (days)")
     one = forecast.isel({LEAD: int(at[0])}).drop_vars(VALID, errors="ignore")
-    issued = one.indexes[INIT]
+    issued: Any = one.indexes[INIT]
     one = one.rename({INIT: time}).assign_coords({time: (issued + pd.Timedelta(days=wanted)).rename(time)})
     return one.assign_coords({INIT: (time, issued.rename(time), {"long_name": "last day of the inputs"})})
 

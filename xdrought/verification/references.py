@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -130,6 +131,11 @@ def persistence_forecast(
     return held.assign_coords({time: forecast[time]}).rename("persistence")
 
 
+def _minutes_of_day(index: Any) -> np.ndarray:
+    """The minutes after midnight at which the days of an index begin."""
+    return np.unique(index.hour * 60 + index.minute)
+
+
 def _observed_and_issued(
     observed: xr.DataArray, forecast: xr.DataArray, lead: Lead, time: Hashable
 ) -> tuple[xr.DataArray, xr.DataArray, pd.Index]:
@@ -138,8 +144,8 @@ def _observed_and_issued(
         checks.days_since_start(da, time)
     forecast = alignment.with_dates_of(observed, forecast, time, what="the forecast")
     issued = issue_times(forecast, lead, time)
-    hours = [np.unique(index.hour * 60 + index.minute) for index in (observed.indexes[time], issued)]
-    if not np.isin(*hours).any():
+    known, asked = (_minutes_of_day(index) for index in (observed.indexes[time], issued))
+    if not np.isin(known, asked).any():
         days = xr.DataArray(issued, {time: issued}, [time])
         alignment.require_common(days, observed, time, what="the observation")
     return limits.check(observed), forecast, issued

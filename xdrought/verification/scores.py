@@ -145,7 +145,13 @@ def verify(
     """
     several = forecast.values() if isinstance(forecast, dict) else [forecast]
     if any(has_leads(model) for model in several):
-        options = {"references": references, "drivers": drivers, "matching": matching, "lead": lead, "train": train}
+        options: dict[str, Any] = {
+            "references": references,
+            "drivers": drivers,
+            "matching": matching,
+            "lead": lead,
+            "train": train,
+        }
         options |= {"window": window, "n_boot": n_boot, "confidence": confidence, "block_length": block_length}
         options |= {"seed": seed, "site": site, "time": time, "run": run}
         return for_each_lead(forecast, time, lambda one: verify(one, observed, **options))
@@ -171,7 +177,7 @@ def verify(
     first = next(iter(paired_days.collect_models(forecast, observed).values()))
     found = alignment.in_order_of(found, first, [site])
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
-    names = {"lead": lead, "train": train, "window": window, "site": site, "time": time, "run": run}
+    names: dict[str, Any] = {"lead": lead, "train": train, "window": window, "site": site, "time": time, "run": run}
     spread = distribution_scores(tested, observed, bootstrap, **names)
     if spread:
         found = found.assign(spread.reindex({site: found[site]}).variables)
