@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -131,7 +131,7 @@ def settings_of(mode: str, base: ReportSettings | None = None) -> ReportSettings
     base = ReportSettings() if base is None else base
     if mode == "default":
         return dataclasses.replace(base, mode=mode)
-    shared = {"mode": mode, "equations": (mode,), "embargo": 0, "spatial_draws": "random"}
+    shared: dict[str, Any] = {"mode": mode, "equations": (mode,), "embargo": 0, "spatial_draws": "random"}
     if mode == "released":
         training = TrainingOptions(scale_target=False, keep="last", scaling_period=YEAR)
         return dataclasses.replace(base, **shared, training=training)

@@ -372,7 +372,7 @@ class Results:
         lead = np.timedelta64(self.settings.lead, "D")
         return persistence_forecast(self.observed, self.observed, lead=lead)
 
-    def classes_of(self, forecast: xr.DataArray, **thresholds: float) -> xr.DataArray:
+    def classes_of(self, forecast: xr.DataArray, **thresholds: Any) -> xr.DataArray:
         """Daily classes of a forecast, whose percentiles are those of the observed record (as in the paper)."""
         same = forecast.transpose(..., "site", "time").assign_attrs(self.observed.attrs)
         reference = self.observed if self.ranked is None else self.ranked
@@ -385,7 +385,7 @@ class Results:
 
     def confusions_with(self, upper: float, lower: float) -> xr.DataArray:
         """The same with classes by other percentiles of the end and the start of an onset."""
-        thresholds = {"upper": upper, "lower": lower}
+        thresholds: dict[str, Any] = {"upper": upper, "lower": lower}
         observed = drought_classes(self.observed, reference=self.ranked, **thresholds)
         paths = {**self.forecasts(), "persistence": self.persistence}
         classes = {name: self.classes_of(da, **thresholds) for name, da in paths.items()}

@@ -246,13 +246,14 @@ def _ratios(frame: pd.DataFrame, importance: xr.DataArray, known: np.ndarray, m:
     setting = m.setting("maps", "training")
     faster = [name for name in FASTER if name in frame.index]
     for name in faster:
-        row, (word, value) = frame.loc[name], FASTER[name]
+        word, value = FASTER[name]
+        ratio, low, high = (float(frame[key][name]) for key in ("flash over normal", "lower", "upper"))
         chapter.find(
             "4.4, Fig. 6a",
             f"importance of {word} for flash over that for normal onsets",
             f"about {value}",
-            with_interval(row["flash over normal"], row.lower, row.upper),
-            interval=(row.lower, row.upper),
+            with_interval(ratio, low, high),
+            interval=(low, high),
             claim=Claim(nothing=1.0, value=value, of_nature=True),
             setting=setting,
             of=["Number ratio"],
@@ -284,7 +285,7 @@ def _ratios(frame: pd.DataFrame, importance: xr.DataArray, known: np.ndarray, m:
         both = pd.DataFrame({"importance": frame.flash, "degree": degree.rho.mean(over).to_series()})
         chapter.say(
             f"Over the drivers the rank correlation of importance and mean causality degree is "
-            f"{both.corr('spearman').iloc[0, 1]:+.2f}; the paper sees no apparent overlap of the two.",
+            f"{both.corr('spearman').to_numpy()[0, 1]:+.2f}; the paper sees no apparent overlap of the two.",
             of=["Number overlap"],
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import xarray as xr
 
@@ -57,7 +59,7 @@ def _anatomy(m: Results, chapter: Chapter) -> None:
     """The published network as it is built here, and the sizes of those of this report."""
     from xdrought.models import build  # torch comes when a network is asked for
 
-    asked = {"n_features": 12, "n_causal": 96, "size": 10, "window": 15}
+    asked: dict[str, Any] = {"n_features": 12, "n_causal": 96, "size": 10, "window": 15}
     full, unet = (layers(build(name, **asked), **asked) for name in (FULL, "UNet"))
     panels = ["Figure 1a", "Figure 1b", "Figure 1c", "Figure 1d", "Figure S1"]
     chapter.show(
@@ -68,7 +70,12 @@ def _anatomy(m: Results, chapter: Chapter) -> None:
     )
     chapter.lack("Figure S2", why="a textbook drawing of an LSTM cell; its equations 4 and 5 are in Figure 1c here")
     here = m.forecaster(FULL).architecture
-    sizes = {"n_features": here.n_features, "n_causal": here.n_causal, "size": here.size, "window": here.window}
+    sizes: dict[str, Any] = {
+        "n_features": here.n_features,
+        "n_causal": here.n_causal,
+        "size": here.size,
+        "window": here.window,
+    }
     own = layers(build(FULL, widths=here.widths, **sizes), **sizes)
     table = full.assign(here=own.parameters).rename(columns={"here": "parameters here", "input": "input of one window"})
     chapter.tabulate(
@@ -213,14 +220,14 @@ def _headline(m: Results, train: xr.Dataset, test: xr.Dataset, chapter: Chapter)
             setting=setting,
             of=["Number generalization"],
         )
-    gain = over_runs(ability.sel(model=FULL) - ability.sel(model="ResAttRec"))
+    more = over_runs(ability.sel(model=FULL) - ability.sel(model="ResAttRec"))
     said = published.GENERALIZATION[FULL] - published.GENERALIZATION["ResAttRec"]
     chapter.find(
         "4.1, Fig. 3f",
         f"causality adds to the generalization ability ({FULL} less ResAttRec)",
         f"{said:+.2f}",
-        with_interval(*gain, sign=True),
-        interval=gain[1:],
+        with_interval(*more, sign=True),
+        interval=more[1:],
         claim=Claim(value=said),
         setting=setting,
     )

@@ -112,15 +112,16 @@ def _count(m: Results, chapter: Chapter) -> None:
     by_site = _by_site(m)
     sites, years = int((by_site["flash"] > 0).sum()), float(by_site["years"].sum())
     drawn = bootstrap_weights(len(by_site), m.settings.n_boot, np.random.default_rng(m.settings.seed))
-    rate = percentile_interval(drawn @ by_site["flash"].to_numpy() / (drawn @ by_site["years"].to_numpy()), 0.95)
+    rates = drawn @ by_site["flash"].to_numpy() / (drawn @ by_site["years"].to_numpy())
+    low, high = (float(end) for end in percentile_interval(rates, 0.95))
     in_paper = published.FLASH_EVENTS / (published.SITES * published.SITE_YEARS)
     chapter.find(
         "3.1",
         "flash droughts in a site-year",
         f"{in_paper:.2f} ({published.FLASH_EVENTS} at {published.FLASH_SITES} of {published.SITES} sites)",
-        f"{with_interval(flash / years, *rate)} ({flash} at {sites} of {len(by_site)} sites; {flash / n:.0%} of {n} "
-        "droughts)",
-        interval=rate,
+        f"{with_interval(flash / years, low, high)} ({flash} at {sites} of {len(by_site)} sites; {flash / n:.0%} of "
+        f"{n} droughts)",
+        interval=(low, high),
         claim=Claim.of_value(in_paper, of_nature=True),
         setting=m.setting(),
         of=["Number flash events"],

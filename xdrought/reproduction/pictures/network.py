@@ -21,7 +21,8 @@ def diagram(layers: pd.DataFrame) -> Any:
     import matplotlib.pyplot as plt
 
     figure = plt.figure(figsize=(7.4, 5.3), layout="constrained")
-    top, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1.25, 1))  # an array of two
+    top, below = halves
     _network(top.subplots(), layers)
     left, right = below.subplots(1, 2)
     _attention(left)

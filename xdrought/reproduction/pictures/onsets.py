@@ -105,9 +105,9 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
 
     ax = new_axes(ax, (4.4, 3.9))
     x, y = (of_sites.importance.sel(type=kind).values for kind in ("normal", "flash"))
-    for table, look in (
-        (of_sites, {"ecolor": "#a9c8e2", "elinewidth": 2.4, "label": "interval over sites"}),
-        (of_events, {"ecolor": LINE, "elinewidth": 0.8, "label": "interval over events"}),
+    for table, colour, width, text in (
+        (of_sites, "#a9c8e2", 2.4, "interval over sites"),
+        (of_events, LINE, 0.8, "interval over events"),
     ):
         ends = [
             np.clip(
@@ -120,7 +120,7 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
             )
             for kind in ("normal", "flash")
         ]
-        ax.errorbar(x, y, yerr=ends[1], xerr=ends[0], fmt="none", zorder=1, **look)
+        ax.errorbar(x, y, yerr=ends[1], xerr=ends[0], fmt="none", zorder=1, ecolor=colour, elinewidth=width, label=text)
     above = y > x
     for chosen, colour, text in ((above, "#9b6cc4", "more for flash onsets"), (~above, "#cf9f45", "more for normal")):
         ax.plot(x[chosen], y[chosen], "o", color=colour, ms=6, mec="white", mew=0.6, zorder=4, label=text)
