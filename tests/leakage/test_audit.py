@@ -14,6 +14,7 @@ import xarray as xr
 
 from tests.support.helpers import unchanged
 from tests.support.towers import forced_soil, random_grid, random_sites
+from xdrought import degrade_forcing
 from xdrought.causality import causality_degree
 from xdrought.data import open_dataset
 from xdrought.events import soil_moisture_percentile
@@ -565,8 +566,17 @@ def test_thresholds_from_tested_days_are_found(ds):
     assert found["reference"].numbers["tested values among them"] == tested
 
 
+def test_weather_forecasts_that_are_not_given_are_not_called_clean(ds):
+    forcing = degrade_forcing(ds, ["tp"], lead=2)
+    forecaster = fit(ds, future=["tp"], forcing=forcing)
+    found = audit_leakage(forecaster, ds, device="cpu")
+    assert found.unknown == ("weather ahead", "best epoch")
+    assert not found.clean
+    assert audit_leakage(forecaster, ds, forcing=forcing, device="cpu")["weather ahead"].verdict == "passed"
+
+
 def test_every_check_is_seen_to_find_something():
-    assert {check for _, check in LEAKS} | {"data"} == set(CHECKS)
+    assert {check for _, check in LEAKS} | {"data", "weather ahead"} == set(CHECKS)
 
 
 # --- what cannot be told is not called clean ------------------------------------------------------------------
