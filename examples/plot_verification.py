@@ -37,7 +37,7 @@ def regression(*inputs):
         days &= np.isfinite(to)
         slopes = np.linalg.lstsq(x[:-lead][days], to[days], rcond=None)[0]
         forecast[k, lead:] = x[:-lead] @ slopes
-    return forecast
+    return forecast.clip(0.0, float(moisture.max()))  # a straight line knows nothing of pores that are full
 
 
 rain, warmth = (world[name].rolling(time=15).mean() for name in ("tp", "t2m"))
