@@ -41,7 +41,7 @@ class set_options:
     ----------
     check_limits : bool
         Whether each public function refuses missing codes and physically impossible values (the table of
-        :data:`xdrought.quantities.QUANTITIES`). Leave it on but for data that you know to be outside on purpose.
+        ``xdrought.quantities.QUANTITIES``). Leave it on but for data that you know to be outside on purpose.
 
     Raises
     ------

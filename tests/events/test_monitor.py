@@ -131,6 +131,7 @@ def test_days_that_are_not_provisional_keep_their_class_and_provisional_ones_may
     futures = (
         [30] * 30,
         [1] * 30,
+        [0] * 30,  # the lowest line across a gap
         [99] * 30,
         [30] * recovery + [1] * 30,
         [30] * (recovery + 1) + [1] * 30,

@@ -30,7 +30,7 @@ class Architecture:
     variant, n_features, n_causal, size, window, equations, widths, dropout, initial_hidden
         As there.
     leads : tuple of int
-        Lead days that a :class:`~xdrought.models.lead_days.LeadDaysNetwork` answers for; none for the paper's network.
+        Lead days that a ``xdrought.models.lead_days.LeadDaysNetwork`` answers for; none for the paper's network.
     future : tuple of int
         Positions of the drivers known for them.
     n_quantiles : int

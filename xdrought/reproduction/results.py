@@ -121,7 +121,7 @@ class ReportSettings:
     sampler : str
         "independent" as in the paper, or "consecutive", which is faster.
     mode : str
-        Whose choices these are; see :func:`xdrought.reproduction.modes.settings_of`.
+        Whose choices these are; see ``xdrought.reproduction.modes.settings_of``.
     equations : tuple of str
         Which equations: "paper", "released"; the first are those that all figures are of.
     directions : str
