@@ -158,6 +158,14 @@ def _tell_taken(name: Hashable) -> None:
     checks.warn(f"the coordinate {name!r} of the record is called 'series_{name}' in the result, which has its own")
 
 
+def on_days_of(first: xr.DataArray, second: xr.DataArray, dim: Hashable, *, what: str) -> xr.DataArray:
+    """`second` at the places of `first`, with days that can be compared with it, at least one of which both have."""
+    second = with_dates_of(first, second, dim, what=what)
+    second = align_to(first, second, what=what, skip=(dim,))
+    require_common(first, second, dim, what=what)
+    return second
+
+
 def require_common(first: xr.DataArray, second: xr.DataArray, dim: Hashable, *, what: str) -> None:
     """Refuse two records that share no label along `dim`, days stamped at other hours among them."""
     ours, theirs = (one.indexes[dim] for one in (first, second))

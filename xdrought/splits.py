@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.checks import public
+from xdrought.statistics.sphere import chord_of_km, unit_vectors
 from xdrought.windows.labelled import Patches
 
 __all__ = ["PARTS", "SplitConfig", "Splits", "chronological", "spatial_monte_carlo"]
@@ -23,7 +24,6 @@ PART_ATTRS = {
     "flag_values": np.arange(len(PARTS) + 1, dtype="int8"),
     "flag_meanings": " ".join((OUTSIDE, *PARTS)),
 }
-EARTH_RADIUS = 6371.0  # km
 
 
 @dataclass(frozen=True, eq=False)
@@ -384,10 +384,8 @@ def _near_together(where: xr.DataArray, km: float) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    lat, lon = (np.deg2rad(where[name].broadcast_like(where).to_numpy().ravel()) for name in ("lat", "lon"))
-    points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-    chord = 2 * np.sin(min(km / EARTH_RADIUS, np.pi) / 2)
-    pairs = cKDTree(points).query_pairs(chord, output_type="ndarray")
+    lat, lon = (where[name].broadcast_like(where).to_numpy().ravel() for name in ("lat", "lon"))
+    pairs = cKDTree(unit_vectors(lat, lon)).query_pairs(chord_of_km(km), output_type="ndarray")
     graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(where.size, where.size))
     return _first_of_each(connected_components(graph, directed=False)[1], _places_in_order(where))
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.data.layers import depth_attrs
 from xdrought.data.sites import SiteRecord, insert_missing_days, is_plausible, mask_codes, mask_impossible, to_dataset
 
 REFERENCE = "Dorigo et al. (2021), https://doi.org/10.5194/hess-25-5749-2021"
@@ -189,13 +190,12 @@ def _files(path: str | PathLike | Iterable[str | PathLike]) -> list[Path]:
 def _kind_of(path: Path) -> str | None:
     """The variable of a file name: the word before the two depths, or of a CEOP file the last but one."""
     match = re.search(r"_(?P<kind>[a-z]+)_-?\d+\.\d+_-?\d+\.\d+_", path.name)
-    kind = match["kind"] if match else None
     if match is None:
         raise ValueError(
             f"{path.name!r} is not named as published, "
             f"<network>_<network>_<station>_sm_<depth>_<depth>_<sensor>_<day>_<day>.stm; rename it"
         )
-    return kind if kind in _KINDS else None
+    return match["kind"] if match["kind"] in _KINDS else None
 
 
 def _sensor_of(path: Path) -> str:
@@ -312,8 +312,7 @@ def _attributes(name: str, records: Sequence[SiteRecord]) -> dict[str, Any]:
         attrs["standard_name"] = "volume_fraction_of_condensed_water_in_soil"
     depths = {record.place["depth"] for record in records}
     if layer is not None:
-        top, bottom = float(layer["top"]), float(layer["bottom"] or layer["top"])
-        attrs |= {"depth_from": top, "depth_to": bottom, "depth_units": "m"}
+        attrs |= depth_attrs(float(layer["top"]), float(layer["bottom"] or layer["top"]))
     elif name == "soil_moisture" and len(depths) == 1:
         attrs |= {"depth": depths.pop(), "depth_units": "m"}
     return attrs

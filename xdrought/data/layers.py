@@ -126,14 +126,12 @@ def root_zone(
     mean = (used * thickness).sum("depth") / known
     out = mean.where(known >= min_share * float(thickness.sum()) * (1 - 1e-9)).transpose(*used.isel(depth=0).dims)
     about = {"long_name": f"soil moisture of the root zone, 0 to {depth:g} m", "layers": profile.attrs["layers"]}
-    return out.rename("soil_moisture").assign_attrs(
-        {**_units(profile), **about, "depth_from": 0.0, "depth_to": float(depth), "depth_units": "m"}
-    )
+    return out.rename("soil_moisture").assign_attrs({**_units(profile), **about, **depth_attrs(0.0, float(depth))})
 
 
-def depth_attrs(centimetres: float) -> dict[str, Any]:
-    """What a reader says of a probe's depth."""
-    return {"depth_from": centimetres / 100, "depth_to": centimetres / 100, "depth_units": "m"}
+def depth_attrs(top: float, bottom: float) -> dict[str, Any]:
+    """What the depth of a layer, or of a probe, is told by; in metres."""
+    return {"depth_from": top, "depth_to": bottom, "depth_units": "m"}
 
 
 def _units(da: xr.DataArray) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.statistics.homogeneity import Break, find_break
+from xdrought.statistics.sphere import km_of_chord, unit_vectors
 
-_EARTH_RADIUS = 6371.0  # km
 _DAYS_OF_A_MONTH = 15  # that its mean needs
 _LEAST_MONTHS = 6  # on each side of a step
 _BACK = 0.2  # of a spike's height: how far the days before and after may differ
@@ -212,9 +212,8 @@ def _neighbours(ds: xr.Dataset, site: str, most: int, max_distance: float) -> li
     n = ds.sizes[site]
     if not {"lat", "lon"} <= set(ds.coords):
         return [np.zeros(0, int)] * n
-    lat, lon = np.deg2rad(ds.lat.values.astype(float)), np.deg2rad(ds.lon.values.astype(float))
-    x = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-    km = 2 * _EARTH_RADIUS * np.arcsin(np.clip(np.linalg.norm(x[:, None] - x[None], axis=-1) / 2, 0, 1))
+    points = unit_vectors(ds.lat.values.astype(float), ds.lon.values.astype(float))
+    km = km_of_chord(np.linalg.norm(points[:, None] - points[None], axis=-1))
     np.fill_diagonal(km, np.inf)
     order = np.argsort(km, axis=1)[:, :most]
     return [row[km[k, row] <= max_distance] for k, row in enumerate(order)]

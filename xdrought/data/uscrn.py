@@ -231,7 +231,7 @@ def _attributes(kept: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def _depth_of(column: str) -> dict[str, Any]:
     """The depth that the name of a soil column tells."""
     found = re.fullmatch(r"SOIL_(MOISTURE|TEMP)_(?P<cm>\d+)_DAILY", column)
-    return depth_attrs(int(found["cm"])) if found else {}
+    return depth_attrs(int(found["cm"]) / 100, int(found["cm"]) / 100) if found else {}
 
 
 def _global_attrs(valid_range: tuple[float, float]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from xdrought import alignment, checks, limits, units
 from xdrought.checks import public
 from xdrought.events.flash_droughts import CLASSES
 from xdrought.provenance import recorded
+from xdrought.statistics.sphere import EARTH_RADIUS, unit_vectors
 
 if TYPE_CHECKING:
     from xdrought.kernels.object_parts import Parts
@@ -227,7 +228,6 @@ def _number_cells(
 
 
 CONNECTIVITY = ("full", "face")
-EARTH_RADIUS = 6371.0  # km
 _CELLS_AT_ONCE = 2**23
 
 
@@ -328,7 +328,7 @@ def drought_objects(
         intensity = _same_grid(intensity, mask)
     beside_gap = _beside_gap(classes, mask)
     mask, intensity, beside_gap = _in_blocks_of_days(mask, intensity, beside_gap)
-    grid = area, _unit_vectors(lat_degrees, lon_degrees), connectivity == "full", around
+    grid = area, unit_vectors(lat_degrees[:, None], lon_degrees[None, :]), connectivity == "full", around
     settings = {
         "kinds": " ".join(kinds) if classes.dtype != bool else "True",
         "connectivity": connectivity,
@@ -436,11 +436,6 @@ def _areas(lat: np.ndarray, lon: np.ndarray, cell_area: Any, mask: xr.DataArray)
     if not (full >= 0).all():
         raise ValueError("cell_area is negative or missing somewhere; fill it, 0 where nothing counts")
     return full
-
-
-def _unit_vectors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    phi, lam = np.deg2rad(lat)[:, None], np.deg2rad(lon)[None, :]
-    return np.stack(np.broadcast_arrays(np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)), axis=-1)
 
 
 def _same_grid(intensity: xr.DataArray, mask: xr.DataArray) -> xr.DataArray:

@@ -10,8 +10,9 @@ import xarray as xr
 
 from xdrought.splits import PARTS
 from xdrought.statistics.bootstrap import quantile
+from xdrought.windows.selection import INIT, LEAD, MEMBER, QUANTILE, VALID
 
-QUANTILE, LEAD_DAY = "quantile", "lead_day"
+LEAD_DAY = "lead_day"
 FEWEST = 100  # validation days of a place from which its own correction is taken
 
 
@@ -35,27 +36,27 @@ def corrections(forecast: xr.DataArray, observed: xr.DataArray, time: Hashable) 
     """
     if "run" in forecast.dims:
         forecast = forecast.mean("run")
-    several = "lead_time" in forecast.dims
-    valid = forecast["valid_time"] if several else forecast[time].reset_coords(drop=True)
+    several = LEAD in forecast.dims
+    valid = forecast[VALID] if several else forecast[time].reset_coords(drop=True)
     days = pd.Index(np.unique(valid.values), name=time)
     seen = (
         observed.reset_coords(drop=True).reindex({time: days}).sel({time: valid.reset_coords(drop=True).rename("at")})
     )
     part = forecast["part"] == PARTS.index("val") + 1
-    over = ["init_time", "member"] if several else [time, "member"]
+    over = [INIT, MEMBER] if several else [time, MEMBER]
     errors = (
         (seen.drop_vars([time], errors="ignore") - forecast).where(part.drop_vars("part", errors="ignore")).compute()
     )
     over = [dim for dim in over if dim in errors.dims]
-    places = [dim for dim in errors.dims if dim not in (*over, "lead_time", QUANTILE)]
+    places = [dim for dim in errors.dims if dim not in (*over, LEAD, QUANTILE)]
     by_place, of_all = (_shifts(errors, dims) for dims in (over, [*over, *places]))
     n_days = errors.notnull().all(QUANTILE).sum(over)
     found = xr.Dataset({"by_place": by_place.where(n_days >= FEWEST), "of_all": of_all}).drop_vars(
-        ["valid_time", "part"], errors="ignore"
+        [VALID, "part"], errors="ignore"
     )
     if several:
-        lead_days = (found["lead_time"] / np.timedelta64(1, "D")).astype(int).values
-        found = found.drop_vars("lead_time").rename(lead_time=LEAD_DAY).assign_coords({LEAD_DAY: lead_days})
+        lead_days = (found[LEAD] / np.timedelta64(1, "D")).astype(int).values
+        found = found.drop_vars(LEAD).rename({LEAD: LEAD_DAY}).assign_coords({LEAD_DAY: lead_days})
     kept = {*places, LEAD_DAY, QUANTILE}
     found = found.drop_vars([name for name in found.coords if name not in kept])
     return found.transpose(*places, ..., QUANTILE).astype("float64").drop_attrs()
@@ -80,12 +81,12 @@ def _shifts(errors: xr.DataArray, dims: list[Hashable]) -> xr.DataArray:
 def corrected(forecast: xr.DataArray, conformal: xr.Dataset) -> tuple[xr.DataArray, str]:
     """Corrected quantiles in growing order, lazy where the forecast is, and in words what they were corrected by."""
     if LEAD_DAY in conformal.dims:
-        conformal = conformal.rename({LEAD_DAY: "lead_time"}).assign_coords({"lead_time": forecast["lead_time"]})
+        conformal = conformal.rename({LEAD_DAY: LEAD}).assign_coords({LEAD: forecast[LEAD]})
     own = conformal["by_place"]
     labels = {dim: forecast.indexes[dim] for dim in own.dims if dim in forecast.indexes and dim in own.indexes}
-    own = own.reindex({dim: index for dim, index in labels.items() if dim not in (QUANTILE, "lead_time")})
-    places = [dim for dim in own.dims if dim not in (QUANTILE, "lead_time")]
-    known = own.notnull().any([QUANTILE, *(["lead_time"] if "lead_time" in own.dims else [])])
+    own = own.reindex({dim: index for dim, index in labels.items() if dim not in (QUANTILE, LEAD)})
+    places = [dim for dim in own.dims if dim not in (QUANTILE, LEAD)]
+    known = own.notnull().any([QUANTILE, *([LEAD] if LEAD in own.dims else [])])
     n_known, n = int(known.sum()), int(np.prod([own.sizes[dim] for dim in places]))
     shift = own.fillna(conformal["of_all"]).astype("float32").reset_coords(drop=True)
     moved = (forecast + shift).transpose(*forecast.dims)

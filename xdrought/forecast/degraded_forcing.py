@@ -12,8 +12,8 @@ import xarray as xr
 
 from xdrought import checks, limits, quantities
 from xdrought.checks import public
-from xdrought.forecast.lead_days import INIT, LEAD, MEMBER
 from xdrought.provenance import recorded
+from xdrought.windows.selection import INIT, LEAD, MEMBER, VALID
 
 # Share of forecasts that are right on lead day 1, 2, ...: daily rain then correlates from .75 down to .28.
 RAIN = (0.75, 0.68, 0.60, 0.50, 0.41, 0.33, 0.26, 0.20, 0.15, 0.10, 0.08, 0.06, 0.05, 0.04)
@@ -122,7 +122,7 @@ def degrade_forcing(
     spans = pd.to_timedelta(np.arange(1, lead + 1), unit="D").as_unit("s")
     valid = np.stack([index + pd.Timedelta(days=k) for k in range(1, lead + 1)], axis=1)
     coords = {name: c.variable for name, c in first.coords.items() if time not in c.dims}
-    out = out.assign_coords({**coords, INIT: index.rename(INIT), LEAD: spans, "valid_time": ((INIT, LEAD), valid)})
+    out = out.assign_coords({**coords, INIT: index.rename(INIT), LEAD: spans, VALID: ((INIT, LEAD), valid)})
     out = out.isel({MEMBER: 0}) if members is None else out.assign_coords({MEMBER: np.arange(n_members)})
     return out.assign_attrs(emulated=f"the truth with the probability that skill gives, else another year; seed {seed}")
 

@@ -126,15 +126,15 @@ def in_known_units(ds: xr.Dataset, drivers: Sequence[Hashable], known: Mapping[H
     missing = [name for name in drivers if name not in ds.data_vars]
     if missing:
         raise KeyError(f"no variable {missing} in the Dataset; the forecaster needs {list(drivers)}")
-    changed = {}
-    for name in drivers:
-        wanted = known.get(name)
-        if wanted is None or ds[name].attrs.get("units") == wanted:
-            changed[name] = limits.check(ds[name])
-            continue
-        units.require_convertible(ds[name], wanted)  # units of something else are told first
-        changed[name] = units.convert(limits.check(ds[name]), wanted)
-    return ds.assign(changed)
+    return ds.assign({name: in_training_units(ds[name], known.get(name)) for name in drivers})
+
+
+def in_training_units(da: xr.DataArray, wanted: str | None) -> xr.DataArray:
+    """Values within physical limits, in the units of the training where these are known."""
+    if wanted is None or da.attrs.get("units") == wanted:
+        return limits.check(da)
+    units.require_convertible(da, wanted)  # units of something else are told first
+    return units.convert(limits.check(da), wanted)
 
 
 def forecast_inputs(ds: xr.Dataset, forecaster: Forecaster, time: Hashable) -> xr.Dataset:

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import alignment, calendars, limits, units
-from xdrought.forecast.driver_inputs import splits_on_places
-from xdrought.forecast.lead_days import CLIMATOLOGY, FORECASTS, INIT, LEAD, MEMBER, NONE, OBSERVED, LeadDays
+from xdrought import alignment, calendars
+from xdrought.forecast.driver_inputs import in_training_units, splits_on_places
+from xdrought.forecast.lead_days import CLIMATOLOGY, FORECASTS, NONE, OBSERVED, LeadDays
 from xdrought.splits import PARTS, Splits
-from xdrought.windows.selection import GRID, PATCH, SITE
+from xdrought.windows.selection import GRID, INIT, LEAD, MEMBER, PATCH, SITE
 
 if TYPE_CHECKING:
     from xdrought.scaling import Scaling
@@ -109,7 +109,7 @@ def forecasts_of(
             f"with .rename, e.g. forcing.rename(step={LEAD!r})"
         )
     _check_issue(da, name)
-    da = _converted(da, wanted)
+    da = in_training_units(da, wanted)
     da = alignment.align_to(like, da, what=f"the forcing {name!r}", extra_dims=True, skip=(time,))
     ahead, wanted_days = calendars.spans_in_days(da[LEAD]), range(1, n_leads + 1)
     at = {k: np.flatnonzero(np.isclose(ahead, k)) for k in wanted_days}
@@ -145,14 +145,6 @@ def _check_issue(da: xr.DataArray, name: Hashable) -> None:
                     f"{late} forecasts of {name!r} were issued after their {INIT} by their {issued}; a forecast may "
                     f"know nothing after the day of issue: correct {INIT}"
                 )
-
-
-def _converted(da: xr.DataArray, wanted: str | None) -> xr.DataArray:
-    """Values within physical limits, in the units of the training."""
-    if wanted is None or da.attrs.get("units") == wanted:
-        return limits.check(da)
-    units.require_convertible(da, wanted)  # units of something else are told first
-    return units.convert(limits.check(da), wanted)
 
 
 def _scaled_forecasts(

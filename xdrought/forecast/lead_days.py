@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-INIT, LEAD, MEMBER = "init_time", "lead_time", "member"
 OBSERVED, CLIMATOLOGY, FORECASTS, NONE = "observed", "climatology", "forecasts", "none"
 WORDS = {
     NONE: "none: the weather of the lead days is not used",

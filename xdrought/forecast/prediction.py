@@ -15,16 +15,16 @@ from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast, lazy_parts
-from xdrought.forecast.conformal import QUANTILE, corrected
+from xdrought.forecast.conformal import corrected
 from xdrought.forecast.forcing import Forcing, GivenWeather, blocks_of, resolve
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.lead_days import INIT, LEAD, MEMBER, WORDS
+from xdrought.forecast.lead_days import WORDS
 from xdrought.forecast.target_inputs import known_on
 from xdrought.provenance import recorded
 from xdrought.splits import PART_ATTRS, Splits
 from xdrought.windows.dimension_names import known_names, time_name
 from xdrought.windows.labelled import Patches, make_patches
-from xdrought.windows.selection import GRID, SITE
+from xdrought.windows.selection import GRID, INIT, LEAD, MEMBER, QUANTILE, SITE, VALID
 
 __all__ = ["predict"]
 
@@ -135,7 +135,7 @@ def predict(
     out = _described(values, forecaster, time).assign_attrs(about)
     if weather is not None:
         out = out.assign_attrs(forcing=weather.source.kind, forcing_is=WORDS[weather.source.kind])
-    valid = out["valid_time"] if windows.several else out[forecaster.target][time]
+    valid = out[VALID] if windows.several else out[forecaster.target][time]
     part = _part_of_each_day(forecaster.splits, out[forecaster.target], valid.reset_coords(drop=True))
     out = out if part is None else out.assign_coords(part=part)
     return names.to_theirs(out)
@@ -208,7 +208,7 @@ def _labelled_ahead(
     coords |= {QUANTILE: list(quantiles)} if quantiles else {}
     out = xr.DataArray(values, coords, ("run", *places, INIT, MEMBER, LEAD, *((QUANTILE,) if quantiles else ())))
     if not windows.several:
-        out = out.isel({LEAD: 0}, drop=True).drop_vars("valid_time").rename({INIT: windows.time})
+        out = out.isel({LEAD: 0}, drop=True).drop_vars(VALID).rename({INIT: windows.time})
         beyond = ((windows.lead, 0) if dim == windows.time else (0, 0) for dim in out.dims)
         padded = out.pad(dict(zip(out.dims, beyond, strict=True)), constant_values=np.nan)
         out = padded.drop_vars([windows.time]).assign_coords(windows.coordinates)

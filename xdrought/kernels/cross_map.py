@@ -85,6 +85,11 @@ def _has_operator() -> bool:
     return compilation.is_stored(operator_arrays)
 
 
+def _uses_operator(settings: Settings) -> bool:
+    """Whether ties and surrogates are left to compiled code, which must be there or may be made."""
+    return settings.compiled and (settings.may_compile or _has_operator())
+
+
 class Skill(NamedTuple):
     """Correlation of estimate and truth, the days compared and the share of them with tied neighbours."""
 
@@ -107,7 +112,7 @@ def cross_map(series: np.ndarray, targets: np.ndarray, settings: Settings, radiu
 def cross_map_with_ties(series: np.ndarray, targets: np.ndarray, settings: Settings, radius: int) -> Skill:
     """As :func:`cross_map`, also for series with ties and targets that differ in their gaps."""
     rho, n, tied = np.full(len(targets), np.nan), np.zeros(len(targets), np.int64), np.full(len(targets), np.nan)
-    compiled = settings.compiled and (settings.may_compile or _has_operator())
+    compiled = _uses_operator(settings)
     for chosen, days, vectors in patterns(series, targets, settings):
         operator = build_operator(vectors, days, days, radius, compiled=compiled)
         rho[chosen], n[chosen] = score(operator, targets[chosen], compiled=compiled)
@@ -298,7 +303,7 @@ def surrogate_test(
     series, targets = (anomalies_to_test(values, kind, years) for values in (series, targets))
     compared = targets if where is None else np.where(where, targets, np.nan)
     p_value, tested = np.full(len(targets), np.nan), np.full(len(targets), np.nan)
-    compiled = settings.compiled and (settings.may_compile or _has_operator())
+    compiled = _uses_operator(settings)
     for chosen, days, vectors in patterns(series, compared, settings):
         operator = build_operator(vectors, days, days, radius, compiled=compiled)
         tested[chosen], _ = score(operator, targets[chosen], compiled=compiled)

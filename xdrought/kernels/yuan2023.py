@@ -23,9 +23,9 @@ def _onset_end(p, first, stop, step, rules):
 
 
 @njit(cache=True, nogil=True)
-def _hide_dry_starts(p, lower, labels):
+def _hide_dry_starts(p, first_seen, lower, labels):
     """Steps at or below `lower` right after a gap may belong to a drought that began in it: nobody knows."""
-    for t in range(extent(p)[0] + 1, p.size):
+    for t in range(first_seen + 1, p.size):
         if p[t] <= lower and labels[t - 1] == MISSING_CLASS:
             labels[t] = MISSING_CLASS
 
@@ -61,7 +61,8 @@ def detect_yuan2023(percentiles, step, rules, labels):
         n_valid[r] = np.isfinite(p).sum()
         if labels.shape[0]:
             init_labels(p, labels[r])
-            _hide_dry_starts(p, rules.lower, labels[r])
+            first_seen, last_seen = extent(p)
+            _hide_dry_starts(p, first_seen, rules.lower, labels[r])
         for first in range(1, n_time):
             if not (p[first] < rules.upper and p[first - 1] >= rules.upper):
                 continue
@@ -78,7 +79,7 @@ def detect_yuan2023(percentiles, step, rules, labels):
             while start <= end and p[start] > rules.lower:
                 start += 1
             if start > end or end - first + 1 < rules.min_duration:
-                if labels.shape[0] and end == stop - 1 and end < extent(p)[1] and not np.isfinite(p[stop]):
+                if labels.shape[0] and end == stop - 1 and end < last_seen and not np.isfinite(p[stop]):
                     labels[r, first : end + 1] = MISSING_CLASS
                 continue
             if labels.shape[0]:

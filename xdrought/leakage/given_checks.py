@@ -14,8 +14,8 @@ from xdrought.leakage.audited_data import Audit, shown
 from xdrought.leakage.future_checks import COMMON, COPY, pairwise_correlation
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
 from xdrought.splits import PARTS
+from xdrought.windows.selection import INIT, LEAD
 
-INIT, LEAD = "init_time", "lead_time"
 ISSUED = (INIT, "forecast_reference_time", "issue_time")  # names of coordinates that hold the time of issue
 STANDARD_NAME = "forecast_reference_time"  # CF
 

@@ -11,7 +11,8 @@ from xdrought.forecast.driver_inputs import learnt_targets
 from xdrought.leakage.audited_data import Audit, shown
 from xdrought.leakage.future_checks import pairwise_correlation
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
-from xdrought.splits import EARTH_RADIUS, PARTS
+from xdrought.splits import PARTS
+from xdrought.statistics.sphere import km_of_chord, unit_vectors
 
 RUN, DISTINCT = 20, 10  # days, and different values among them, that do not come again by chance
 ON_A_LINE = 5  # days
@@ -201,7 +202,7 @@ def check_same_location(audit: Audit, near_km: float) -> Finding:
 
     sources, others = np.flatnonzero(learns), np.flatnonzero(held_out)
     chord, nearest = cKDTree(points[sources]).query(points[others])
-    km = 2 * EARTH_RADIUS * np.arcsin(np.clip(chord / 2, 0, 1))
+    km = km_of_chord(chord)
     numbers = {"nearest (km)": float(km.min())}
     if (km < near_km).any():
         pairs = [(int(i), int(sources[j])) for i, j, d in zip(others, nearest, km, strict=True) if d < near_km]
@@ -215,12 +216,10 @@ def _on_sphere(audit: Audit) -> np.ndarray | None:
     if not {"lat", "lon"} <= set(data.coords):
         return None
     like = data[audit.target].isel({audit.time: 0}, drop=True)
-    lat, lon = (
-        np.deg2rad(xr.broadcast(data[n], like)[0].transpose(*audit.places).to_numpy().ravel()) for n in ("lat", "lon")
-    )  # noqa: E501
+    lat, lon = (xr.broadcast(data[n], like)[0].transpose(*audit.places).to_numpy().ravel() for n in ("lat", "lon"))
     if not (np.isfinite(lat).all() and np.isfinite(lon).all()):
         return None
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    return unit_vectors(lat, lon)
 
 
 def _pairs(pairs: list[tuple[int, int]], audit: Audit) -> str:

@@ -89,9 +89,7 @@ def onset_error(
     unit, wanted = forecast.attrs.get("units"), observed.attrs.get("units")
     said = forecast.mean("run", keep_attrs=True) if "run" in forecast.dims else forecast
     said = said if unit is None or wanted is None or unit == wanted else units.convert(said, wanted)
-    seen = alignment.with_dates_of(said, observed, time, what="the observation")
-    seen = alignment.align_to(said, seen, what="the observation", skip=(time,))
-    alignment.require_common(said, seen, time, what="the observation")
+    seen = alignment.on_days_of(said, observed, time, what="the observation")
     error = (said - seen).compute()
     attrs = {"long_name": "forecast less observation in the onset", **({"units": wanted} if wanted else {})}
     return mean_over_onsets(error, events, time).rename("onset_error").assign_attrs(attrs)

@@ -16,8 +16,8 @@ from xdrought.statistics.bootstrap import percentile_bounds, quantile
 from xdrought.verification.intervals import Bootstrap
 from xdrought.verification.paired_days import before_first_issue, by_site, collect_models, ensemble_mean, in_units_of
 from xdrought.verification.references import Lead, damped_persistence_forecast, single_lead
+from xdrought.windows.selection import INIT, MEMBER, QUANTILE
 
-QUANTILE, MEMBER = "quantile", "member"
 DRESSED = "dressed_persistence"
 _LEVELS = np.linspace(0.005, 0.995, 100).round(3)  # of the reference beside members
 
@@ -68,7 +68,7 @@ def dressed_persistence_forecast(
     options: dict[str, Any] = {"train": train, "lead": lead, "window": window, "time": time}
     ahead, observed = single_lead(forecast, lead, time), observed.compute()
     usable = training_mask(observed, train, time)
-    past = observed.assign_coords({"init_time": (time, observed.indexes[time] - ahead)})
+    past = observed.assign_coords({INIT: (time, observed.indexes[time] - ahead)})
     errors = (observed - damped_persistence_forecast(observed, past, **options)).where(usable).compute()
     spread = xr.apply_ufunc(
         quantile,
@@ -142,8 +142,7 @@ def _of_model(
     parts = [by_site(da.isel({dim: k}, drop=True), site, time) for k in range(da.sizes[dim])]
     values = in_units_of(xr.concat(parts, dim).assign_attrs(da.attrs), truth).transpose(site, time, dim)
     first = values.mean(dim)  # where nothing else is needed than that something is there
-    truth = alignment.with_dates_of(first, truth, time, what="the observation")
-    truth = alignment.align_to(first, truth, what="the observation", skip=(time,))
+    truth = alignment.on_days_of(first, truth, time, what="the observation")
     period = before_first_issue({name: first}, truth, lead) if train is None else train
     levels = list(checks.require_levels(da[QUANTILE].values)) if dim == QUANTILE else _LEVELS.tolist()
     options: dict[str, Any] = {"train": period, "lead": lead, "window": window, "time": time}

@@ -13,8 +13,7 @@ import xarray as xr
 from xdrought import calendars, checks
 from xdrought.checks import public
 from xdrought.provenance import recorded
-
-INIT, LEAD, VALID = "init_time", "lead_time", "valid_time"
+from xdrought.windows.selection import INIT, LEAD, VALID
 
 _Labelled = TypeVar("_Labelled", xr.Dataset, xr.DataArray)
 

@@ -92,9 +92,7 @@ def on_common_days(
     for name in names[1:]:
         same = alignment.with_dates_of(first, models[name], time, what=repr(name))
         models[name] = alignment.align_to(first, same, what=repr(name), exact=True, skip=(time,))
-    truth = alignment.with_dates_of(first, truth, time, what="the observation")
-    truth = alignment.align_to(first, truth, what="the observation", skip=(time,))
-    alignment.require_common(first, truth, time, what="the observation")
+    truth = alignment.on_days_of(first, truth, time, what="the observation")
     aligned = dict(zip(names, xr.align(*models.values(), join="inner"), strict=True))
     if not aligned[names[0]].sizes[time]:
         raise ValueError(f"the models have no valid time in common; check their {time!r}")
@@ -149,9 +147,7 @@ def driver_forecast(
     if matching is None and "units" in truth.attrs and "units" in driver.attrs:
         units.require_convertible(driver, truth.attrs["units"])  # units of something else are told first
     values = by_site(limits.check(driver), site, time)
-    values = alignment.with_dates_of(truth, values, time, what=f"the driver {name!r}")
-    values = alignment.align_to(truth, values, what=f"the driver {name!r}", skip=(time,))
-    alignment.require_common(truth, values, time, what=f"the driver {name!r}")
+    values = alignment.on_days_of(truth, values, time, what=f"the driver {name!r}")
     if matching == "mean_variance":
         return mean_variance_matching(values, truth, train=train, time=time)
     if "units" in truth.attrs and "units" not in values.attrs:

@@ -14,6 +14,7 @@ from xdrought import alignment, calendars, checks, limits
 from xdrought.calendars import Period, training_mask
 from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.windows.selection import INIT, LEAD
 
 
 @public
@@ -70,9 +71,7 @@ def mean_variance_matching(
     for da in (driver, observed):
         checks.require_dim(da, time)
     driver, observed = limits.check(driver), limits.check(observed)
-    observed = alignment.with_dates_of(driver, observed, time, what="the observation")
-    observed = alignment.align_to(driver, observed, what="the observation", skip=(time,))
-    alignment.require_common(driver, observed, time, what="the observation")
+    observed = alignment.on_days_of(driver, observed, time, what="the observation")
     days = driver.reindex({time: observed[time]})
     usable = training_mask(observed, train, time) & days.notnull() & observed.notnull()
     ours, theirs = days.where(usable), observed.where(usable)
@@ -154,8 +153,8 @@ def _observed_and_issued(
 def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Index:
     """The day on which each valid time was forecast, always before it."""
     valid = forecast.indexes[time]
-    if lead is None and "init_time" in forecast.coords and forecast["init_time"].dims == (time,):
-        issued = pd.Index(forecast["init_time"].values)
+    if lead is None and INIT in forecast.coords and forecast[INIT].dims == (time,):
+        issued = pd.Index(forecast[INIT].values)
         if len(issued) and not (issued < valid).all():
             late = int((~(issued < valid)).sum())
             raise ValueError(
@@ -163,8 +162,8 @@ def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Index:
                 f"forecast is issued before: correct init_time, or give lead="
             )
         return issued
-    if lead is None and "lead_time" in forecast.coords and forecast["lead_time"].size == 1:
-        lead = float(calendars.spans_in_days(forecast["lead_time"]).ravel()[0])
+    if lead is None and LEAD in forecast.coords and forecast[LEAD].size == 1:
+        lead = float(calendars.spans_in_days(forecast[LEAD]).ravel()[0])
     if lead is None:
         raise ValueError(
             f"the forecast has neither init_time({time}) nor a single lead_time, so its day of issue is not "

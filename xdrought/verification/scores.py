@@ -144,41 +144,22 @@ def verify(
     '95 % block bootstrap of one site, blocks of 1/12 of a record, 30 steps or more'
     """
     several = forecast.values() if isinstance(forecast, dict) else [forecast]
+    days: dict[str, Any] = {"lead": lead, "train": train, "window": window, "site": site, "time": time, "run": run}
+    compared: dict[str, Any] = {"references": references, "drivers": drivers, "matching": matching}
     if any(has_leads(model) for model in several):
-        options: dict[str, Any] = {
-            "references": references,
-            "drivers": drivers,
-            "matching": matching,
-            "lead": lead,
-            "train": train,
-        }
-        options |= {"window": window, "n_boot": n_boot, "confidence": confidence, "block_length": block_length}
-        options |= {"seed": seed, "site": site, "time": time, "run": run}
-        return for_each_lead(forecast, time, lambda one: verify(one, observed, **options))
+        drawn: dict[str, Any] = {"n_boot": n_boot, "confidence": confidence, "block_length": block_length, "seed": seed}
+        return for_each_lead(forecast, time, lambda one: verify(one, observed, **days, **compared, **drawn))
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     tested = _test_days(forecast, time)
-    forecast = as_points(forecast)
-    models, beside, truth = paired_days.prepare(
-        as_points(tested),
-        observed,
-        references=references,
-        drivers=drivers,
-        matching=matching,
-        lead=lead,
-        train=train,
-        window=window,
-        site=site,
-        time=time,
-        run=run,
-    )
+    points = as_points(tested)
+    models, beside, truth = paired_days.prepare(points, observed, **compared, **days)
     found = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
-    by_run = pooled_by_run(forecast, observed, models, beside, truth, run)
+    by_run = pooled_by_run(points, observed, models, beside, truth, run)
     by_run = {name: scores.assign_attrs(units=found[name].attrs["units"]) for name, scores in by_run.items()}
-    first = next(iter(paired_days.collect_models(forecast, observed).values()))
+    first = next(iter(paired_days.collect_models(points, observed).values()))
     found = alignment.in_order_of(found, first, [site])
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
-    names: dict[str, Any] = {"lead": lead, "train": train, "window": window, "site": site, "time": time, "run": run}
-    spread = distribution_scores(tested, observed, bootstrap, **names)
+    spread = distribution_scores(tested, observed, bootstrap, **days)
     if spread:
         found = found.assign(spread.reindex({site: found[site]}).variables)
     return found.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)

@@ -16,8 +16,11 @@ from xdrought.devices import require_torch
 from xdrought.windows.dimension_names import DimensionNames, dimension_names, time_name
 from xdrought.windows.selection import (
     GRID,
+    INIT,
+    LEAD,
     PATCH,
     SITE,
+    VALID,
     Arranged,
     Lead,
     are_several,
@@ -198,16 +201,16 @@ class Patches:
             inputs.rename(dict(zip(GRID, PATCH, strict=True))) if self.on_grid else inputs.isel({SITE: 0}, drop=True)
         )
         out = xr.Dataset({"inputs": inputs.transpose(self.time, "variable", *PATCH)})
-        ahead = ("lead_time",) if self.several else ()
+        ahead = (LEAD,) if self.several else ()
         if self.target is not None:
             out["target"] = (ahead, self.targets[i], self.data[self.target].attrs)
         place = {d: self.data[d].data.ravel()[k] for d, k in self._place(i).items() if d in self.data.coords}
         last = self._last_day(i)
-        stamps = {name: self.times[day] for name, day in {"init_time": last, "valid_time": last + self.lead}.items()}
+        stamps = {name: self.times[day] for name, day in {INIT: last, VALID: last + self.lead}.items()}
         if self.several:
             stamps |= {
-                "valid_time": (ahead, self.times[[last + lead for lead in self.leads]]),
-                "lead_time": pd.to_timedelta(self.leads, unit="D"),
+                VALID: (ahead, self.times[[last + lead for lead in self.leads]]),
+                LEAD: pd.to_timedelta(self.leads, unit="D"),
             }
         return self.names.to_theirs(out.assign_coords(place | stamps))
 
@@ -239,7 +242,7 @@ class Patches:
         index, places = self.times, set(self._places)
         issued = daily_index(index[0] - pd.Timedelta(days=self.lead), index, len(index))
         coords = {name: da.variable for name, da in self.data.coords.items() if set(da.dims) <= places}
-        return coords | {self.time: index, "init_time": (self.time, issued, {"long_name": "last day of the inputs"})}
+        return coords | {self.time: index, INIT: (self.time, issued, {"long_name": "last day of the inputs"})}
 
     @property
     def coordinates_ahead(self) -> dict[Hashable, Any]:
@@ -249,9 +252,9 @@ class Patches:
         leads = pd.to_timedelta(self.leads, unit="D").as_unit("s")
         coords = {name: da.variable for name, da in self.data.coords.items() if set(da.dims) <= places}
         return coords | {
-            "init_time": ("init_time", index, {"long_name": "last day of the inputs"}),
-            "lead_time": ("lead_time", leads, {"long_name": "from init_time to valid_time"}),
-            "valid_time": (("init_time", "lead_time"), np.stack(ahead, axis=1), {"long_name": "day that is forecast"}),
+            INIT: (INIT, index, {"long_name": "last day of the inputs"}),
+            LEAD: (LEAD, leads, {"long_name": "from init_time to valid_time"}),
+            VALID: ((INIT, LEAD), np.stack(ahead, axis=1), {"long_name": "day that is forecast"}),
         }
 
     @cached_property
@@ -369,9 +372,9 @@ class Patches:
         nothing = False if values.dtype.kind == "b" else np.nan
         out = np.full((int(np.prod(shape)), self.data.sizes[self.time], len(self.leads)), nothing, values.dtype)
         out[self.cell, self.start + self.window - 1] = values
-        dims = (*places, "init_time", "lead_time")
+        dims = (*places, INIT, LEAD)
         labelled = xr.DataArray(out.reshape(*shape, *out.shape[1:]), self.coordinates_ahead, dims)
-        return labelled.transpose("init_time", "lead_time", *places) if self.on_grid else labelled
+        return labelled.transpose(INIT, LEAD, *places) if self.on_grid else labelled
 
     def with_data(self, data: xr.Dataset) -> Patches:
         """The same windows of other values on the same labels, e.g. scaled ones."""

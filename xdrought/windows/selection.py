@@ -57,6 +57,8 @@ def corner(cell: Any, n_lon: int, size: int) -> tuple[Any, Any]:
 Span = datetime.timedelta | np.timedelta64  # of pandas, too, whose Timedelta is one of Python's
 Lead = int | Span | Sequence[int | Span]
 SITE, GRID, PATCH = "site", ("lat", "lon"), ("patch_lat", "patch_lon")
+# Of forecasts: the day of issue, the time to the day that is forecast, that day, and what there may be several of.
+INIT, LEAD, VALID, MEMBER, QUANTILE = "init_time", "lead_time", "valid_time", "member", "quantile"
 _NO_DRIVERS = ("_qc", "_QC")  # quality flags are no weather
 _TRUTH = "truth_"  # what a simulated world knows and a station does not
 

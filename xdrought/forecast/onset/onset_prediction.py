@@ -11,11 +11,13 @@ import xarray as xr
 from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.events.state import Train
+from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.onset.frequencies import percentile_bin, season_on_days
 from xdrought.forecast.onset.onset_model import OnsetModel
-from xdrought.forecast.onset.predictors import MEMBER, Forcing, in_units_of, onset_inputs, stacked_rows
+from xdrought.forecast.onset.predictors import in_units_of, onset_inputs, stacked_rows
 from xdrought.provenance import recorded
 from xdrought.splits import Splits, require_numpy_dates
+from xdrought.windows.selection import MEMBER
 
 
 @public

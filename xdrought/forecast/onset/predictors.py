@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from xdrought import limits, units
 from xdrought.definitions import Definition
 from xdrought.events.state import MEMORY, Train, drought_state
+from xdrought.forecast.driver_inputs import in_training_units
 from xdrought.forecast.forcing import Forcing, forecasts_of
-from xdrought.forecast.lead_days import LEAD, MEMBER, OBSERVED
+from xdrought.forecast.lead_days import OBSERVED
 from xdrought.percentiles import as_rows
-
-__all__ = ["MEMBER", "OBSERVED", "Forcing"]
+from xdrought.windows.selection import LEAD
 
 WINDOWS = (3, 7, 14, 30, 60, 90)  # days over which a driver is averaged
 _SITE = ("site_mean", "site_spread", "site_decay")
@@ -70,16 +69,7 @@ def in_units_of(ds: xr.Dataset, task: OnsetTask) -> xr.Dataset:
     missing = [name for name in wanted if name not in ds.data_vars]
     if missing:
         raise KeyError(f"no variable {missing} in the Dataset; it has {list(ds.data_vars)}")
-    return xr.Dataset({name: _converted(ds[name], task) for name in wanted})
-
-
-def _converted(da: xr.DataArray, task: OnsetTask) -> xr.DataArray:
-    """Values within physical limits, in the units of the training."""
-    wanted = task.units.get(da.name)
-    if wanted is None or da.attrs.get("units") == wanted:
-        return limits.check(da)
-    units.require_convertible(da, wanted)  # units of something else are told first
-    return units.convert(limits.check(da), wanted)
+    return xr.Dataset({name: in_training_units(ds[name], task.units.get(name)) for name in wanted})
 
 
 def onset_inputs(

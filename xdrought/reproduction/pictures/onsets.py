@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 
 COLORS = ["#0072B2", "#d55e00", "#007a5a", "#7b3fa0", "#b5892b", "#555555"]
 MARKERS = "osD^vP"
+_BOXES: dict[str, Any] = {
+    "patch_artist": True,
+    "medianprops": {"color": LINE, "lw": 1.2},
+    "boxprops": {"lw": 0.6, "facecolor": "#bcd6ea"},
+    "whiskerprops": {"lw": 0.7},
+    "capprops": {"lw": 0.7},
+}
+_FLIERS = {"marker": ".", "mfc": FORECAST, "mec": "none"}
 
 
 def with_and_without_recovery(record: xr.DataArray, whole: xr.Dataset, pieces: xr.Dataset) -> Any:
@@ -78,17 +86,7 @@ def by_driver(values: xr.DataArray, name: str, *, ax: Axes | None = None) -> Axe
     names = [literal(one) for one in values["variable"].values[order]]
     columns = [column[np.isfinite(column)] for column in values.values.T[order]]
     ax = new_axes(ax, (4.6, 0.7 + 0.21 * len(names)))
-    ax.boxplot(
-        columns,
-        vert=False,
-        widths=0.6,
-        patch_artist=True,
-        medianprops={"color": LINE, "lw": 1.2},
-        boxprops={"lw": 0.6, "facecolor": "#bcd6ea"},
-        whiskerprops={"lw": 0.7},
-        capprops={"lw": 0.7},
-        flierprops={"marker": ".", "ms": 2.5, "mfc": FORECAST, "mec": "none", "alpha": 0.5},
-    )
+    ax.boxplot(columns, vert=False, widths=0.6, flierprops={**_FLIERS, "ms": 2.5, "alpha": 0.5}, **_BOXES)
     ax.set_yticks(range(1, len(names) + 1), names, fontsize=TEXT)
     ax.invert_yaxis()
     ax.set_xlabel(name, fontsize=TEXT)
@@ -262,16 +260,7 @@ def error_by_complexity(
 def error_by_group(groups: Mapping[str, np.ndarray], names: tuple[str, str], *, ax: Axes | None = None) -> Axes:
     """Boxes of the error by group of complexity, with the number of events, as Figure S13."""
     ax = new_axes(ax, (4.2, 2.8))
-    ax.boxplot(
-        list(groups.values()),
-        widths=0.55,
-        patch_artist=True,
-        medianprops={"color": LINE, "lw": 1.2},
-        boxprops={"lw": 0.6, "facecolor": "#bcd6ea"},
-        whiskerprops={"lw": 0.7},
-        capprops={"lw": 0.7},
-        flierprops={"marker": ".", "ms": 3, "mfc": FORECAST, "mec": "none", "alpha": 0.6},
-    )
+    ax.boxplot(list(groups.values()), widths=0.55, flierprops={**_FLIERS, "ms": 3, "alpha": 0.6}, **_BOXES)
     ax.axhline(0, color=REFERENCE, lw=0.8, zorder=0)
     ax.set_xticks(range(1, len(groups) + 1), [f"{name}\nn = {v.size}" for name, v in groups.items()], fontsize=SMALL)
     ax.set_xlabel(names[0], fontsize=TEXT)
