@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import warnings
 from collections.abc import Hashable, Iterator
 from pathlib import Path
@@ -129,7 +128,8 @@ def _rows_written(path: Path, ds: xr.Dataset, n_regions: int, overwrite: bool) -
     if not overwrite:
         what = "is complete" if done is None else "was begun with another result"
         raise FileExistsError(f"{path} is there and {what}; use overwrite=True to replace it, or another path")
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not path.is_dir():  # a folder is exchanged when the new one is there
+        path.unlink()
     return None
 
 
@@ -144,18 +144,24 @@ def _opened(path: Path) -> xr.Dataset:
 
 def _same_labels(begun: xr.Dataset, ds: xr.Dataset) -> bool:
     """Whether a store was begun with a result of these names, dtypes, chunks, attributes and labels."""
-    if set(begun.variables) != set(ds.variables) or begun.attrs != ds.attrs:
+    if set(begun.variables) != set(ds.variables) or not _same_attributes(begun, ds):
         return False
     for name, one in ds.variables.items():
         stored = begun.variables[name]
-        if stored.dims != one.dims or stored.shape != one.shape:
+        if stored.dims != one.dims or stored.shape != one.shape or not _same_attributes(stored, one):
             return False
         if name in _lazy(ds):
-            if stored.dtype != one.dtype or dict(stored.chunksizes) != dict(one.chunksizes):
+            same = stored.dtype == one.dtype or stored.dtype.kind == one.dtype.kind in "mM"  # in another resolution
+            if not same or dict(stored.chunksizes) != dict(one.chunksizes):
                 return False
         elif not stored.equals(one):
             return False
     return True
+
+
+def _same_attributes(stored: xr.Dataset | xr.Variable, one: xr.Dataset | xr.Variable) -> bool:
+    """Whether the attributes are those that were written, with numbers and lists as a store gives them back."""
+    return xr.Variable((), 0, stored.attrs).identical(xr.Variable((), 0, one.attrs))
 
 
 def _begin(path: Path, ds: xr.Dataset, n_regions: int) -> None:

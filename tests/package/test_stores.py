@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -86,6 +87,7 @@ def test_another_result_and_a_complete_store_are_not_touched_unless_asked(lazy, 
     [
         lambda ds: ds.assign_coords(lat=ds.lat + 1),
         lambda ds: ds.assign_attrs(definition="another"),
+        lambda ds: ds.assign(drought_class=ds.drought_class.assign_attrs(upper=35.0)),
         lambda ds: ds.astype("float64"),
         lambda ds: ds.chunk(lat=3),
         lambda ds: ds.rename(event_count="number"),
@@ -103,3 +105,28 @@ def test_a_store_begun_with_another_result_is_not_carried_on(lazy, tmp_path, mon
     with pytest.raises(FileExistsError, match="was begun with another result; use overwrite=True"):
         write_zarr(change(lazy), tmp_path / "it.zarr")
     xr.testing.assert_identical(opened(write_zarr(lazy, tmp_path / "it.zarr")), lazy.compute())
+
+
+def test_a_forecast_of_several_leads_is_carried_on(tmp_path, monkeypatch):
+    days, leads = pd.date_range("2001-01-01", periods=6), pd.to_timedelta([1, 7], unit="D")
+    coords = {"site": list("abcd"), "init_time": days, "lead_time": leads}
+    values = xr.DataArray(np.random.default_rng(0).random((4, 6, 2)), coords, ("site", "init_time", "lead_time"))
+    flags = {"flag_values": np.arange(2, dtype="int8"), "flag_meanings": "no yes"}
+    forecast = xr.Dataset(
+        {"soil_moisture": values.assign_attrs(units="m3 m-3")}, attrs={"leads": [1, 7]}
+    ).assign_coords(
+        valid_time=(("init_time", "lead_time"), days.values[:, None] + leads.values),
+        part=(("site", "init_time"), np.ones((4, 6), "int8"), flags),
+    )
+    lazy = forecast.chunk(site=1)
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("xdrought.stores._write_rows", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_zarr(lazy, tmp_path / "it.zarr")
+    found = opened(write_zarr(lazy, tmp_path / "it.zarr"))
+    xr.testing.assert_equal(found, forecast)
+    assert found.attrs == {"leads": [1, 7]}
