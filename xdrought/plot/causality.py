@@ -42,7 +42,8 @@ def plot_convergence(
 ) -> Axes:
     """Draw how cross-map skill grows with the library, with the interval over random libraries.
 
-    Skill that rises and levels off is the sign of causation; a flat curve is a mere correlation.
+    Skill that rises and levels off is what coupled dynamics show; a flat curve is a mere correlation. With shared
+    weather neither tells a cause: that is asked by :func:`xdrought.driver_gain`.
 
     Parameters
     ----------
