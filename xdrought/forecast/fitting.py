@@ -19,8 +19,7 @@ from xdrought.forecast import forcing as lead_forcing
 from xdrought.forecast.ensemble import history_of, join_processes, lock_of, train_members
 from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
-from xdrought.forecast.lead_days import LeadDays
-from xdrought.forecast.options import TrainingOptions
+from xdrought.forecast.options import LeadDays, TrainingOptions
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.shards import Shards
 from xdrought.forecast.target_inputs import checked_target_inputs

@@ -15,7 +15,7 @@ import xarray as xr
 
 from xdrought import alignment, calendars
 from xdrought.forecast.driver_inputs import in_training_units, splits_on_places
-from xdrought.forecast.lead_days import CLIMATOLOGY, FORECASTS, NONE, OBSERVED, LeadDays
+from xdrought.forecast.options import CLIMATOLOGY, FORECASTS, NONE, OBSERVED, LeadDays
 from xdrought.splits import PARTS, Splits
 from xdrought.windows.selection import GRID, INIT, LEAD, MEMBER, PATCH, SITE
 

@@ -16,7 +16,7 @@ from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.forecast import forecaster_file
 from xdrought.forecast.forecaster_file import labelled_dataset, plain_attrs, plain_dataset
-from xdrought.forecast.lead_days import NONE, WORDS, LeadDays
+from xdrought.forecast.options import NONE, WORDS, LeadDays
 from xdrought.forecast.target_inputs import NO_TARGET_INPUTS, TargetInputs, checked_target_inputs, history_name
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
@@ -63,7 +63,7 @@ class Forecaster:
         What the network knows of the target's own past, nothing by default.
     steps : mapping
         Degrees of `lat` and `lon` from one cell of a patch to the next, where they are known.
-    ahead : xdrought.forecast.lead_days.LeadDays
+    ahead : xdrought.forecast.options.LeadDays
         The leads of a forecast for several, and the drivers known for the lead days.
     quantiles : tuple of float
         Levels of the quantiles that are forecast; none where it is one value.

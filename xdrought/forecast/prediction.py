@@ -18,7 +18,7 @@ from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast, la
 from xdrought.forecast.conformal import corrected
 from xdrought.forecast.forcing import Forcing, GivenWeather, blocks_of, resolve
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.lead_days import WORDS
+from xdrought.forecast.options import WORDS
 from xdrought.forecast.target_inputs import known_on
 from xdrought.provenance import recorded
 from xdrought.splits import PART_ATTRS, Splits

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.forecast.lead_days import FORECASTS, WORDS
+from xdrought.forecast.options import FORECASTS, WORDS
 from xdrought.leakage.audited_data import Audit, shown
 from xdrought.leakage.future_checks import COMMON, COPY, pairwise_correlation
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding

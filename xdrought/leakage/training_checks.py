@@ -13,7 +13,7 @@ from xdrought.forecast import driver_inputs
 from xdrought.forecast.driver_inputs import degrees_of_places
 from xdrought.forecast.ensemble import seed_of_run
 from xdrought.forecast.forcing import Forcing, resolve
-from xdrought.forecast.lead_days import FORECASTS, NONE
+from xdrought.forecast.options import FORECASTS, NONE
 from xdrought.forecast.shards import Shards
 from xdrought.leakage.audited_data import ALLOWED, FORBIDDEN, Audit, names_of_places, shown
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding

@@ -16,11 +16,11 @@ from xdrought.definitions import Definition, get_definition
 from xdrought.events.onsets import confirming_days, onset_label
 from xdrought.events.state import Train
 from xdrought.forecast.forcing import Forcing
-from xdrought.forecast.lead_days import OBSERVED
 from xdrought.forecast.onset.classifiers import Settings, log_loss, settings_of
 from xdrought.forecast.onset.frequencies import BINS, DAYS_OF_YEAR, percentile_frequency, season_frequency
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import OnsetTask, in_units_of, onset_inputs, stacked_rows
+from xdrought.forecast.options import OBSERVED
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.windows.selection import MEMBER
 

@@ -16,7 +16,7 @@ from xdrought.definitions import Definition
 from xdrought.events.state import MEMORY, Train, drought_state
 from xdrought.forecast.driver_inputs import in_training_units
 from xdrought.forecast.forcing import Forcing, forecasts_of
-from xdrought.forecast.lead_days import OBSERVED
+from xdrought.forecast.options import OBSERVED
 from xdrought.percentiles import as_rows
 from xdrought.windows.selection import LEAD
 
