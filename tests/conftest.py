@@ -11,7 +11,7 @@ import xarray as xr
 
 from xdrought.provenance import without_record
 
-# The same examples in every run, so that a failure belongs to the change under test; `--hypothesis-profile=random` searches.
+# The same examples in every run, so that a failure belongs to the change; `--hypothesis-profile=random` draws others.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=100, derandomize=True)
 hypothesis.settings.register_profile("random", deadline=None, max_examples=100, derandomize=False)
 hypothesis.settings.load_profile("default")
