@@ -1,13 +1,55 @@
-"""Whether compiled code is there already, so that short jobs use it and nobody waits for a compiler unawares."""
+"""Whether compiled code is there already, so that short jobs use it and nobody waits for a compiler unawares.
+
+A small job of a kernel that is not compiled is run by Python itself, from the same text: the compiler takes seconds,
+a station some milliseconds.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import types
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
+
+# Steps (days of a series) that Python takes while compiled code is loaded from the disk, and while it is made.
+WORTH_LOADING, WORTH_COMPILING = 50_000, 500_000
+_steps_by_python: dict[Any, int] = {}
+
+
+def run(kernel: Any, n_steps: int, *args: Any, what: str = "drought events") -> Any:
+    """Call a numba function, or, for a small job while it is not compiled, the same text in Python.
+
+    Both give the same to the last bit. `n_steps` is how many days of series the job takes; what Python has taken before
+    counts too, so that many small jobs are compiled like a large one.
+    """
+    wanted = tuple(kernel.typeof_pyval(arg) for arg in args)
+    if wanted in kernel.overloads:
+        return kernel(*args)
+    taken = _steps_by_python.get(kernel, 0) + n_steps
+    if taken > WORTH_LOADING:
+        is_there = is_stored(kernel, lambda types: tuple(types) == wanted)
+        if is_there or taken > WORTH_COMPILING:
+            if not is_there:
+                announce(what)
+            return kernel(*args)
+    _steps_by_python[kernel] = taken
+    with np.errstate(all="ignore"):
+        return interpreted(kernel)(*args)
+
+
+@cache
+def interpreted(kernel: Any) -> Callable:
+    """The Python text of a numba function, with that of all numba functions that it calls."""
+    plain = kernel.py_func
+    known = dict(plain.__globals__)
+    for name in plain.__code__.co_names:
+        if hasattr(known.get(name), "py_func"):
+            known[name] = interpreted(known[name])
+    return types.FunctionType(plain.__code__, known, plain.__name__, plain.__defaults__, plain.__closure__)
 
 
 def is_stored(dispatcher: Any, accepts: Callable[[tuple], bool] = lambda types: True) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from xdrought.kernels import compilation
 from xdrought.kernels.gaps import bridge_row
 from xdrought.kernels.ranks import (
     bins_for,
@@ -34,6 +35,7 @@ _DROP, _MERGE = RELAPSE["drop"], RELAPSE["merge"]
 _ROUNDING = 1e-9
 # Series are copied in groups that fill a cache line when time is not the fastest axis in memory.
 _GROUP = 16
+_EVENTS_AT_ONCE = 65_536
 
 
 class Rules(NamedTuple):
@@ -73,7 +75,7 @@ EVENT_DTYPE = np.dtype(
 )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _bounds_of_values(n, rules, row, starts, order, twice_ranks, rank_dry):
     """Code bounds of a ranked row (dry up to, recovered from, wet from); ranks every day that may be dry if asked."""
     home = threshold_bin(rules.lower, n, rules.a, rules.b, starts)
@@ -90,7 +92,7 @@ def _bounds_of_values(n, rules, row, starts, order, twice_ranks, rank_dry):
     return dry_to, recovered_from, wet_from
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _bounds_of_percentiles(rules):
     """Code bounds of a row that holds percentiles."""
     dry_to = rules.lower if rules.dry_at_lower else np.nextafter(rules.lower, -np.inf)
@@ -99,7 +101,7 @@ def _bounds_of_percentiles(rules):
     return dry_to, recovered_from, wet_from
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _code_days(row, dry_to, recovered_from, wet_from, code):
     missing = row.dtype.type(np.inf)
     for t in range(row.size):
@@ -110,7 +112,7 @@ def _code_days(row, dry_to, recovered_from, wet_from, code):
         code[t] = level * (value < missing)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _find_spells(code, recovery, min_wet_run, relapse, spells):
     """Dry spells as rows (onset or -1, start, end, censored, step after the last gap); returns their number."""
     n_time = code.size
@@ -159,7 +161,7 @@ def _find_spells(code, recovery, min_wet_run, relapse, spells):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _percentile(t, row, bins, starts, order, n, rules, ranked):
     """Percentile of day t: from its rank, or the value itself when the row holds percentiles."""
     if ranked:
@@ -169,7 +171,7 @@ def _percentile(t, row, bins, starts, order, n, rules, ranked):
     return np.float64(row[t])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _severity(start, end, row, code, twice_ranks, n, rules, ranked):
     """Sum over the dry days of a condition of their percentile deficit below `lower`."""
     n_dry = 0
@@ -189,7 +191,7 @@ def _severity(start, end, row, code, twice_ranks, n, rules, ranked):
     return rules.lower * n_dry - percentiles
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def extent(row):
     """First and last step with a finite value; (size, -1) without any. Missing steps outside are no gap."""
     first, last = 0, row.size - 1
@@ -200,7 +202,7 @@ def extent(row):
     return first, last
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _nobody_knows(spell, first, last, rules):
     """Whether a dry spell that is no event might have been one, had the gap beside it been seen.
 
@@ -215,37 +217,42 @@ def _nobody_knows(spell, first, last, rules):
     return piece > first and (may_be_longer or end - start + 1 >= rules.min_duration)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def init_labels(row, labels):
     """No drought on every valid day."""
     for t in range(row.size):
         labels[t] = NO_DROUGHT if abs(row[t]) < np.inf else MISSING_CLASS
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def paint(labels, first, start, end, is_flash):
     """Label the onset ``first .. start - 1`` and the condition ``start .. end`` of one event."""
     labels[first:start] = FLASH_ONSET if is_flash else NORMAL_ONSET
     labels[start : end + 1] = FLASH_CONDITION if is_flash else NORMAL_CONDITION
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
+def place_event(event, row, onset, start, end):
+    """Fill in where an event is."""
+    event["row"] = row
+    event["onset"] = onset
+    event["start"] = start
+    event["end"] = end
+    event["gap_days"] = 0
+
+
+@njit(nogil=True)
 def append_event(events, n_events, row, onset, start, end):
     """The event array, grown when full, with the places of its next event filled in."""
     if n_events == events.size:
         larger = np.empty(2 * events.size, EVENT_DTYPE)
         larger[:n_events] = events
         events = larger
-    event = events[n_events]
-    event["row"] = row
-    event["onset"] = onset
-    event["start"] = start
-    event["end"] = end
-    event["gap_days"] = 0
+    place_event(events[n_events], row, onset, start, end)
     return events
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _copy_group(series, first, group):
     """Copy some series to C order, walking memory along its own fastest axis."""
     n_rows = min(group.shape[0], series.shape[0] - first)
@@ -255,10 +262,23 @@ def _copy_group(series, first, group):
                 group[g, t] = series[first + g, t]
     else:
         for g in range(n_rows):
-            group[g] = series[first + g]
+            for t in range(series.shape[1]):
+                group[g, t] = series[first + g, t]
 
 
-@njit(cache=True, nogil=True)
+class Work(NamedTuple):
+    """Arrays that the scan of a series writes to; made outside, because compiling what makes arrays takes seconds."""
+
+    group: np.ndarray  # (_GROUP, time) series in C order
+    row: np.ndarray  # (time,) the loaded series
+    bins: np.ndarray
+    order: np.ndarray
+    twice_ranks: np.ndarray
+    starts: np.ndarray
+    code: np.ndarray
+    spells: np.ndarray
+
+
 def detect_events(series, days, rules, ranked, labels, with_severity):
     """Events of many series.
 
@@ -287,21 +307,53 @@ def detect_events(series, days, rules, ranked, labels, with_severity):
     that a longer gap cuts so that nobody knows whether it was a drought is labelled missing, with its onset.
     """
     n_rows, n_time = series.shape
-    group = np.empty((_GROUP, n_time), series.dtype)
-    row = np.empty(n_time, series.dtype)
-    bins = np.empty(n_time, np.int32)
-    order = np.empty(n_time, np.int32)
-    twice_ranks = np.zeros(n_time, np.int32)
-    starts = np.empty(bins_for(n_time) + 2, np.int32)
-    code = np.empty(n_time, np.uint8)
-    spells = np.empty((n_time // 2 + 1, 5), np.int32)  # a gap may cut a spell after each day
-    events = np.empty(max(n_rows, 16), EVENT_DTYPE)
+    work = Work(
+        group=np.empty((_GROUP, n_time), series.dtype),
+        row=np.empty(n_time, series.dtype),
+        bins=np.empty(n_time, np.int32),
+        order=np.empty(n_time, np.int32),
+        twice_ranks=np.zeros(n_time, np.int32),
+        starts=np.empty(bins_for(n_time) + 2, np.int32),
+        code=np.empty(n_time, np.uint8),
+        spells=np.empty((n_time // 2 + 1, 5), np.int32),  # a gap may cut a spell after each day
+    )
+    found = np.empty(_EVENTS_AT_ONCE + len(work.spells), EVENT_DTYPE)
     n_valid = np.empty(n_rows, np.int32)
+    pieces = []
+    first = 0
+    while first < n_rows:
+        next_row, n_events = compilation.run(
+            _scan,
+            (n_rows - first) * n_time,
+            series,
+            first,
+            days,
+            rules,
+            ranked,
+            labels,
+            with_severity,
+            work,
+            found,
+            n_valid,
+        )
+        first = int(next_row)
+        pieces.append(found[:n_events].copy())
+    return np.concatenate(pieces) if pieces else found[:0].copy(), n_valid
+
+
+@njit(cache=True, nogil=True)
+def _scan(series, first_row, days, rules, ranked, labels, with_severity, work, events, n_valid):
+    """Scan the series from `first_row` until `events` may be full; returns the next row and the number of events."""
+    n_rows, n_time = series.shape
+    row, bins, order, starts = work.row, work.bins, work.order, work.starts
+    twice_ranks, code, spells = work.twice_ranks, work.code, work.spells
     n_events = 0
-    for r in range(n_rows):
-        if r % _GROUP == 0:
-            _copy_group(series, r, group)
-        n = load_row(group[r % _GROUP], row)
+    for r in range(first_row, n_rows):
+        if n_events + spells.shape[0] > events.size:
+            return r, n_events
+        if r % _GROUP == 0 or r == first_row:
+            _copy_group(series, r - r % _GROUP, work.group)
+        n = load_row(work.group[r % _GROUP], row)
         n_valid[r] = n
         if rules.max_gap > 0 and n < n_time:
             n += bridge_row(row, rules.max_gap)
@@ -335,8 +387,8 @@ def detect_events(series, days, rules, ranked, labels, with_severity):
             if labels.shape[0]:
                 paint(labels[r], max(onset, last_end + 1), start, end, is_flash)
             last_end = end
-            events = append_event(events, n_events, r, onset, start, end)
             event = events[n_events]
+            place_event(event, r, onset, start, end)
             event["onset_percentile"] = p_onset
             event["start_percentile"] = p_start
             event["rate"] = (p_onset - p_start) / length
@@ -346,4 +398,4 @@ def detect_events(series, days, rules, ranked, labels, with_severity):
             event["is_flash"] = is_flash
             event["is_censored"] = spells[s, 3] != 0
             n_events += 1
-    return events[:n_events].copy(), n_valid
+    return n_rows, n_events

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xdrought.kernels import compilation
 
-@njit(cache=True, nogil=True)
+
+@njit(nogil=True)
 def bridge_row(row, longest):
     """Draw a line over every gap of at most `longest` steps between two values; in place.
 
@@ -39,11 +41,16 @@ def bridge_row(row, longest):
     return n_bridged
 
 
-@njit(cache=True, nogil=True)
 def bridge_gaps(series, longest):
     """The series (rows, time) with gaps of at most `longest` steps bridged; steps still missing are NaN."""
+    out = np.empty(series.shape, series.dtype)
+    compilation.run(_bridge_rows, series.size, series, longest, out, what="gaps")
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _bridge_rows(series, longest, out):
     n_rows, n_time = series.shape
-    out = np.empty((n_rows, n_time), series.dtype)
     missing = series.dtype.type(np.inf)
     for r in range(n_rows):
         for t in range(n_time):
@@ -52,14 +59,18 @@ def bridge_gaps(series, longest):
         bridge_row(out[r], longest)
         for t in range(n_time):
             out[r, t] = out[r, t] if out[r, t] < missing else np.nan
-    return out
 
 
-@njit(cache=True, nogil=True)
 def count_missing(series, rows, first, stop):
     """Steps without a finite value (n,) int32 among ``first[k] .. stop[k] - 1`` of the series ``rows[k]``."""
     counts = np.zeros(rows.size, np.int32)
+    n_steps = int((stop - first).sum())
+    compilation.run(_count_rows, n_steps, series, rows, first, stop, counts, what="gaps")
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _count_rows(series, rows, first, stop, counts):
     for k in range(rows.size):
         for t in range(first[k], stop[k]):
             counts[k] += not np.isfinite(series[rows[k], t])
-    return counts

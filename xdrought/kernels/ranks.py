@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xdrought.kernels import compilation
+
 # name -> (a, b) in hundredths, p = 100 (r - a/100) / (n + b/100)
 PLOTTING_POSITIONS = {
     "linear": (100, -100),
@@ -22,7 +24,7 @@ PLOTTING_POSITIONS = {
 _BIG_BIN = 16
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def percentile_of_rank(twice_rank, n, a, b):
     """Percentile of the average rank ``twice_rank / 2`` among n values; 50 when n is too small to say."""
     scale = 100 * n + b
@@ -31,13 +33,12 @@ def percentile_of_rank(twice_rank, n, a, b):
     return 50.0 * (100 * twice_rank - 2 * a) / scale
 
 
-@njit(cache=True, nogil=True)
 def bins_for(n_time):
     """Number of value bins for a record of n days: about two days each."""
     return max(n_time // 2, 16)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def load_row(source, row):
     """Copy one series; missing and infinite values become +inf. Returns the number of valid values."""
     missing = row.dtype.type(np.inf)
@@ -50,7 +51,7 @@ def load_row(source, row):
     return n
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+@njit(nogil=True, fastmath={"nnan", "nsz"})
 def _bounds(row):
     """Smallest and largest valid value of a loaded row (+inf marks a missing day)."""
     missing = row.dtype.type(np.inf)
@@ -62,7 +63,7 @@ def _bounds(row):
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def rank_bins(row, bins, starts, order):
     """Group the days of a loaded row by value bins: a counting sort, O(n).
 
@@ -98,7 +99,7 @@ def rank_bins(row, bins, starts, order):
     starts[0] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def rank_days(row, starts, order, first_bin, end_bin, twice_ranks):
     """Write twice the average rank of every day of some bins to the day's place in `twice_ranks`."""
     for b in range(first_bin, end_bin):
@@ -110,20 +111,39 @@ def rank_days(row, starts, order, first_bin, end_bin, twice_ranks):
             twice_ranks[order[i]] = twice_rank(row[order[i]], row, order, first, end)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _rank_big_bin(row, first, members, twice_ranks):
     """The same for a bin of many days (ties, outliers), by sorting it."""
-    sorted_days = members[np.argsort(row[members], kind="mergesort")]
+    _sort_days(row, members)
     i = 0
-    while i < sorted_days.size:
+    while i < members.size:
         k = i + 1
-        while k < sorted_days.size and row[sorted_days[k]] == row[sorted_days[i]]:
+        while k < members.size and row[members[k]] == row[members[i]]:
             k += 1
-        twice_ranks[sorted_days[i:k]] = 2 * first + i + k + 1
+        for m in range(i, k):
+            twice_ranks[members[m]] = 2 * first + i + k + 1
         i = k
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True)
+def _sort_days(row, days):
+    """Sort days in place by their value: Shell's sort, because numpy's argsort takes numba seconds to compile."""
+    gap = 1
+    while gap < days.size // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, days.size):
+            day = days[i]
+            value = row[day]
+            k = i
+            while k >= gap and row[days[k - gap]] > value:
+                days[k] = days[k - gap]
+                k -= gap
+            days[k] = day
+        gap //= 3
+
+
+@njit(nogil=True, inline="always")
 def twice_rank(value, row, order, first, end):
     """Twice the average rank of a valid sample whose bin holds the days ``order[first:end]``."""
     below = equal = 0
@@ -134,15 +154,28 @@ def twice_rank(value, row, order, first, end):
     return 2 * (first + below) + equal + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def threshold_bin(threshold, n, a, b, starts):
     """The bin around a percentile: all days of earlier bins are below it, all days of later ones above."""
     position = int(np.floor((threshold * (100 * n + b) / 100.0 + a) / 100.0 - 1.0))
     position = min(max(position, 0), n - 1)
-    return np.searchsorted(starts[:-1], position, side="right") - 1
+    return _bin_of(position, starts)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
+def _bin_of(position, starts):
+    """The bin that holds a position in the order: the last one that starts at or before it, by halving."""
+    low, high = 0, starts.size - 1
+    while low < high:
+        middle = (low + high) // 2
+        if starts[middle] <= position:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+@njit(nogil=True)
 def threshold_values(threshold, n, a, b, home, row, starts, order, twice_ranks):
     """Sample values around a percentile, given its ranked bin: (largest below, the one at it or NaN, smallest above).
 
@@ -168,13 +201,13 @@ def threshold_values(threshold, n, a, b, home, row, starts, order, twice_ranks):
         for i in range(starts[home], first):
             below = max(below, row[order[i]])
     if above == np.inf and end < n:
-        home = np.searchsorted(starts[:-1], end, side="right") - 1
+        home = _bin_of(np.int64(end), starts)
         for i in range(end, starts[home + 1]):
             above = min(above, row[order[i]])
     return below, exact, above
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def percentile_in_sorted(value, pool, n, a, b):
     """Percentile of any value among the first n of a sorted pool.
 
@@ -196,37 +229,45 @@ def percentile_in_sorted(value, pool, n, a, b):
     return p_low + (p_high - p_low) * ((np.float64(value) - low) / (np.float64(high) - low))
 
 
-@njit(cache=True, nogil=True)
 def record_percentiles(series, a, b):
     """Percentiles (rows, time) of each series within its own valid values; NaN stays NaN."""
-    n_rows, n_time = series.shape
-    out = np.empty((n_rows, n_time))
+    n_time = series.shape[1]
     row = np.empty(n_time, series.dtype)
-    bins = np.empty(n_time, np.int32)
-    order = np.empty(n_time, np.int32)
-    twice_ranks = np.empty(n_time, np.int32)
+    bins, order, twice_ranks = (np.empty(n_time, np.int32) for _ in range(3))
     starts = np.empty(bins_for(n_time) + 2, np.int32)
-    for r in range(n_rows):
-        n = load_row(series[r], row)
-        rank_bins(row, bins, starts, order)
-        rank_days(row, starts, order, 0, starts.size - 2, twice_ranks)
-        for t in range(n_time):
-            valid = row[t] < np.inf
-            out[r, t] = percentile_of_rank(twice_ranks[t], n, a, b) if valid else np.nan
+    out = np.empty(series.shape)
+    compilation.run(_rank_records, series.size, series, a, b, row, bins, order, twice_ranks, starts, out, what="ranks")
     return out
 
 
 @njit(cache=True, nogil=True)
+def _rank_records(series, a, b, row, bins, order, twice_ranks, starts, out):
+    for r in range(series.shape[0]):
+        n = load_row(series[r], row)
+        rank_bins(row, bins, starts, order)
+        rank_days(row, starts, order, 0, starts.size - 2, twice_ranks)
+        for t in range(series.shape[1]):
+            valid = row[t] < np.inf
+            out[r, t] = percentile_of_rank(twice_ranks[t], n, a, b) if valid else np.nan
+
+
 def pooled_percentiles(series, reference, members, member_starts, pools, pool_starts, a, b):
     """Percentiles (rows, time) of `series` within pools of `reference` (rows, reference time).
 
     Group g holds the days ``members[member_starts[g]:member_starts[g + 1]]`` of the series, ranked against the
     days ``pools[pool_starts[g]:pool_starts[g + 1]]`` of the reference. Empty pools give NaN.
     """
-    n_rows, n_time = series.shape
-    out = np.full((n_rows, n_time), np.nan)
+    out = np.full(series.shape, np.nan)
     pool = np.empty(max(pools.size, 1), reference.dtype)
-    for r in range(n_rows):
+    groups = (members, member_starts, pools, pool_starts)
+    n_steps = series.shape[0] * (members.size + pools.size)
+    compilation.run(_rank_in_pools, n_steps, series, reference, *groups, a, b, pool, out, what="ranks")
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _rank_in_pools(series, reference, members, member_starts, pools, pool_starts, a, b, pool, out):
+    for r in range(series.shape[0]):
         for g in range(member_starts.size - 1):
             n = 0
             for i in range(pool_starts[g], pool_starts[g + 1]):
@@ -241,4 +282,3 @@ def pooled_percentiles(series, reference, members, member_starts, pools, pool_st
                 value = series[r, members[i]]
                 if np.isfinite(value):
                     out[r, members[i]] = percentile_in_sorted(value, pool, n, a, b)
-    return out
