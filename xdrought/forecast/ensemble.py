@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
-from xdrought import files
+from xdrought import checks, files
+from xdrought.forecast.progress import Progress, board_in, write_losses
 from xdrought.forecast.shards import Shards
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Checkpoint:
         self.histories: list[History] = []
         self._tensors: dict[str, Any] = {}
         self._notes: dict[str, Any] = {}
+        self._run_under_way: int | None = None
         if self.path is None:
             return
         if not self.path.absolute().parent.is_dir():
@@ -67,44 +68,86 @@ class Checkpoint:
         found = self._notes.get("settings", {})
         with _named(path):
             _require(isinstance(found, Mapping), f"settings {found!r}")
-        other = [name for name in {**found, **self.settings} if found.get(name) != self.settings.get(name)]
+        other = self._differing(found)
         if other:
             differences = ", ".join(f"{name}={found.get(name)!r}, now {self.settings.get(name)!r}" for name in other)
             raise ValueError(
                 f"checkpoint {path} was made with {differences}; call with the same settings and data to go "
                 f"on, name another path, or delete it to start anew"
             )
+        epochs = found["epochs"]
         with _named(path):
             self.histories = [
                 restored_history(self._tensors, notes, f"run{k}") for k, notes in enumerate(self._notes["histories"])
             ]
             _require(len(self.histories) <= self.settings["runs"], f"{len(self.histories)} finished runs")
             for history in self.histories:
-                _check_history(history, self._lengths(), self.expected)
+                _check_history(history, self._lengths(epochs), self.expected)
             if self._notes["under_way"] is not None:
-                _check_under_way(self._tensors, self._notes["under_way"], self._lengths(), self.expected)
+                _check_under_way(self._tensors, self._notes["under_way"], self._lengths(epochs), self.expected)
+                self._run_under_way = len(self.histories)
+        if epochs < self.settings["epochs"]:
+            self.histories = []  # each goes on from its end
 
-    def _lengths(self) -> range:
+    def _differing(self, found: Mapping[str, Any]) -> list[str]:
+        """Settings that are not those of the file; more epochs are none where the learning rate knows no end."""
+        now = self.settings
+        other = [name for name in {**found, **now} if found.get(name) != now.get(name)]
+        epochs = found.get("epochs")
+        may_grow = isinstance(epochs, int) and epochs < now["epochs"] and now.get("schedule") == "constant"
+        return [name for name in other if not (may_grow and name == "epochs")]
+
+    def _lengths(self, epochs: int) -> range:
         """How many epochs a finished run may have."""
-        epochs, patience = self.settings["epochs"], self.settings.get("patience")
+        patience = self.settings.get("patience")
         return range(epochs if patience is None else min(patience + 1, epochs), epochs + 1)
 
-    def resume(self, training: Training) -> None:
-        """Put the training of the run after the finished ones where it was."""
+    def resume(self, training: Training, run: int) -> None:
+        """Put the training of a run where it was: under way, or at an end that fewer epochs had."""
         from xdrought.models.checkpoint import restore
 
-        if self._notes.get("under_way"):
-            with _named(self.path):
-                restore(training, self._tensors, self._notes["under_way"])
+        tensors, under_way, path = self._tensors, self._notes.get("under_way"), self.path
+        if run != self._run_under_way:
+            tensors, under_way, path = self._end_of(run)
+        if under_way:
+            with _named(path):
+                restore(training, tensors, under_way)
                 _require(training.step <= training.n_batches, f"{training.step} batches of an epoch")
-        self._tensors, self._notes = {}, {}
+        if run == self._run_under_way:
+            self._tensors = {}
+
+    def _path_of_end(self, run: int) -> Path | None:
+        return None if self.path is None else self.path.with_name(f"{self.path.name}.run{run}")
+
+    def _end_of(self, run: int) -> tuple[dict[str, Any], Any, Path | None]:
+        """Where a run ended in a training of the same settings and fewer epochs; nothing where that is not known."""
+        from xdrought.models.checkpoint import read
+
+        path = self._path_of_end(run)
+        if not self._notes or path is None or not path.exists():
+            return {}, None, path
+        tensors, notes = read(path)
+        found = notes.get("settings", {})
+        if not isinstance(found, Mapping) or self._differing(found):
+            return {}, None, path  # of another training
+        with _named(path):
+            _check_under_way(tensors, notes["under_way"], self._lengths(found["epochs"]), self.expected)
+        return tensors, notes["under_way"], path
+
+    def save_end(self, training: Training, run: int) -> None:
+        """Write down how a run ended, for more epochs later."""
+        from xdrought.models.checkpoint import state_of
+
+        path = self._path_of_end(run)
+        if path is not None:
+            tensors, under_way = state_of(training)
+            self._write(path, tensors, {"settings": self.settings, "under_way": under_way})
 
     def save(self, finished: Sequence[History], training: Training | None) -> None:
         """Replace the file."""
         if self.path is None:
             return
-        from xdrought.models.checkpoint import history_state, state_of, to_bytes
-        from xdrought.models.norm import rank
+        from xdrought.models.checkpoint import history_state, state_of
 
         tensors, under_way = ({}, None) if training is None else state_of(training)
         notes = []
@@ -112,9 +155,14 @@ class Checkpoint:
             more, note = history_state(history, f"run{k}")
             tensors |= more
             notes.append(note)
+        self._write(self.path, tensors, {"settings": self.settings, "histories": notes, "under_way": under_way})
+
+    def _write(self, path: Path, tensors: Mapping[str, Any], labels: Mapping[str, Any]) -> None:
+        from xdrought.models.checkpoint import to_bytes
+        from xdrought.models.norm import rank
+
         if rank() == 0:
-            labels = {"settings": self.settings, "histories": notes, "under_way": under_way}
-            with files.replacing(self.path) as part:
+            with files.replacing(path) as part:
                 part.write_bytes(to_bytes(tensors, labels))
 
 
@@ -178,27 +226,33 @@ def train_members(
     *,
     progress: bool,
     checkpoint: str | Path | None,
+    start: Sequence[Mapping[str, Tensor]] = (),
     losses: str | Path | None = None,
+    tensorboard: str | Path | None = None,
 ) -> list[History]:
-    """One training for each run; with a checkpoint, the runs and batches that are still to come."""
+    """One training for each run; with a checkpoint, the runs and batches that are still to come.
+
+    Run k starts from the weights ``start[k % len(start)]``, where there are some.
+    """
     import torch
 
     from xdrought.models.training import Training
+    from xdrought.models.transfer import take_over
     from xdrought.models.zoo import build_architecture
 
-    settings = (
-        {} if checkpoint is None else {**asdict(spec), **asdict(config), "runs": runs, "seed": seed, **shards.sums()}
-    )
+    settings = {} if checkpoint is None else _settings(spec, config, runs, seed, start) | shards.sums()
     with torch.device("meta"):
         expected = build_architecture(spec).state_dict()
     stored = Checkpoint(checkpoint, settings, expected)
     histories = stored.histories
-    with _Progress(spec.variant, runs, config.epochs, progress) as shown:
+    with Progress(spec.variant, runs, config.epochs, progress) as shown, board_in(tensorboard) as board:
         for k in range(len(histories), runs):
             own_seed = seed_of_run(seed, k)
             network = build_architecture(spec, torch.Generator().manual_seed(own_seed))
+            if start and (new := take_over(network, start[k % len(start)])) and k == len(stored.histories):
+                checks.warn(f"the parts {new} of the network have other shapes than in start_from, and begin anew")
             training = Training(network.to(shards.device), shards, config, own_seed)
-            stored.resume(training)
+            stored.resume(training, k)
             shown.begin(k, training)
             finished = tuple(histories)
 
@@ -208,26 +262,30 @@ def train_members(
             def end_epoch(*both: float, training: Training = training, finished: Any = finished) -> None:
                 shown.epoch(*both)
                 write_losses(losses, [*finished, training.history])
+                if board is not None:
+                    board.epoch(len(finished), training.epoch - 1, *both)
 
             histories.append(training.run(shown.batch, end_epoch, save))
+            stored.save_end(training, k)
             stored.save(histories, None)
     return histories
+
+
+def _settings(
+    spec: Architecture, config: TrainingConfig, runs: int, seed: int, start: Sequence[Mapping[str, Tensor]]
+) -> dict[str, Any]:
+    """All that the weights depend on, beside the data."""
+    from xdrought.models.losses import name_of
+
+    loss = config.loss if isinstance(config.loss, str) else name_of(config.loss)
+    settings = {**asdict(spec), **asdict(config), "loss": loss, "runs": runs, "seed": seed}
+    tensors = (tensor.numpy() for weights in start for tensor in weights.values())
+    return settings | ({"start_from": files.digest(tensors)} if start else {})
 
 
 def seed_of_run(seed: int, k: int) -> int:
     """The seed of run k, the same however many runs there are."""
     return int(np.random.SeedSequence(seed, spawn_key=(k,)).generate_state(1)[0])
-
-
-def write_losses(path: str | Path | None, histories: Sequence[History]) -> None:
-    """Both losses of every run and epoch so far, as a csv file that is replaced whole."""
-    from xdrought.models.norm import rank
-
-    if path is None or rank() > 0:
-        return
-    table = history_of(histories)[["train_loss", "val_loss"]].to_dataframe().dropna().reset_index()
-    with files.replacing(Path(path)) as part:
-        table.to_csv(part, index=False)
 
 
 def lock_of(checkpoint: str | Path | None) -> AbstractContextManager[None]:
@@ -237,46 +295,6 @@ def lock_of(checkpoint: str | Path | None) -> AbstractContextManager[None]:
     if checkpoint is None or rank() > 0 or not Path(checkpoint).absolute().parent.is_dir():
         return nullcontext()
     return files.locked(checkpoint, "checkpoint")
-
-
-class _Progress:
-    """A bar over all batches of all runs, with the losses and the time left; on one process only."""
-
-    def __init__(self, name: str, runs: int, epochs: int, wanted: bool):
-        from tqdm.auto import tqdm
-
-        from xdrought.models.norm import rank
-
-        self.runs, self.epochs = runs, epochs
-        self.bar = tqdm(desc=name, unit="batch", disable=not wanted or rank() > 0)
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.close()
-
-    def begin(self, run: int, training: Training) -> None:
-        """Show where a run starts from, which after a checkpoint is not its first batch."""
-        self.training, n_batches = training, training.n_batches
-        if self.bar.disable:
-            return
-        self.bar.total = self.runs * self.epochs * n_batches
-        done = (run * self.epochs + training.epoch) * n_batches + training.step
-        self.bar.initial += done - self.bar.n  # not done just now: no part of the speed
-        self.bar.n = done
-        self.bar.refresh()
-
-    def batch(self, loss: Tensor) -> None:
-        if self.bar.update():  # the bar was drawn: only then is the loss read, for which a GPU must be waited for
-            self.bar.set_postfix_str(f"epoch={self.training.epoch}, batch loss={float(loss):.4f}{self._best()}")
-
-    def epoch(self, train_loss: float, val_loss: float) -> None:
-        self.bar.set_postfix_str(f"train={train_loss:.4f}, val={val_loss:.4f}{self._best()}")
-
-    def _best(self) -> str:
-        losses = self.training.history.val_loss
-        return f", best val={min(losses):.4f}" if losses else ""
 
 
 def join_processes(device: device) -> None:
@@ -293,25 +311,3 @@ def join_processes(device: device) -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     atexit.register(dist.destroy_process_group)  # not before: processes cannot meet twice
-
-
-def history_of(histories: Sequence[History]) -> xr.Dataset:
-    """The losses on (run, epoch)."""
-    dims, names = ("run", "epoch"), {"train_loss": "training", "val_loss": "validation"}
-    n_epochs = max(len(h.train_loss) for h in histories)
-    losses = {
-        name: (
-            dims,
-            [_filled(getattr(h, name), n_epochs) for h in histories],
-            {"long_name": f"{part} loss, scaled", "units": "1"},
-        )
-        for name, part in names.items()
-    }
-    best = ("run", [h.best_epoch for h in histories], {"long_name": "epoch whose weights are kept"})
-    coords = {"run": range(len(histories)), "epoch": range(n_epochs)}
-    return xr.Dataset({**losses, "best_epoch": best}, coords)
-
-
-def _filled(losses: Sequence[float], n: int) -> list[float]:
-    """Losses of a run that ended early, NaN in the epochs that it did not do."""
-    return [*losses, *[float("nan")] * (n - len(losses))]

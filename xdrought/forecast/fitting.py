@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +16,14 @@ from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device, with_gradients
 from xdrought.forecast import conformal, driver_inputs
 from xdrought.forecast import forcing as lead_forcing
-from xdrought.forecast.ensemble import history_of, join_processes, lock_of, train_members
+from xdrought.forecast.ensemble import join_processes, lock_of, train_members
 from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
-from xdrought.forecast.options import LeadDays, TrainingOptions
+from xdrought.forecast.options import LOSSES, LeadDays, TrainingOptions
 from xdrought.forecast.prediction import predict
+from xdrought.forecast.progress import history_of
 from xdrought.forecast.shards import Shards
+from xdrought.forecast.starting import require_same_variables, warn_of_known_test_days
 from xdrought.forecast.target_inputs import checked_target_inputs
 from xdrought.scaling import fit_scaling
 from xdrought.splits import SplitConfig, Splits, resolve_splits
@@ -54,6 +56,8 @@ def fit_resattcaurec(
     epochs: int = 50,
     batch_size: int = 512,
     learning_rate: float = 1e-4,
+    loss: str | Callable[[Any, Any], Any] = "mse",
+    start_from: Forecaster | None = None,
     sampler: str = "independent",
     training: TrainingOptions | None = None,
     runs: int = 1,
@@ -116,8 +120,17 @@ def fit_resattcaurec(
         :func:`xdrought.splits.chronological` or :func:`xdrought.splits.spatial_monte_carlo` gave. A held-out site, of
         which nothing is known, takes the mean causality degree of the training sites.
     epochs, batch_size, learning_rate
-        Of Adam on the mean squared error of scaled values. The weights of the epoch with the lowest
-        validation loss are kept.
+        Of Adam. The weights of the epoch with the lowest validation loss are kept.
+    loss : {"mse", "gaussian_crps"} or callable
+        Of scaled values. "mse", the squared error, of quantiles the pinball loss. "gaussian_crps": the network learns
+        mean and spread of a normal distribution by its CRPS, and `quantiles` are those of it. A function
+        ``loss(prediction, target)`` of torch tensors gives the loss of each target: both are (M,), of quantiles
+        prediction is (M, quantile), and so is what it gives, (M,). Targets that are missing never reach it.
+    start_from : Forecaster, optional
+        Begin with the weights of this one instead of fresh ones, run k with those of its run k: fine-tuning, or
+        transfer to other places. Its scaling is used, so drivers, target and units must be the same. Parts of the
+        network that do not fit, such as the head where other quantiles are asked for, begin anew with a warning. With
+        ``TrainingOptions(freeze=("encoder",))`` parts stay as they are.
     sampler : {"independent", "consecutive"}
         Which windows meet in a batch: shuffled one by one, as in the paper, or "consecutive" days in blocks, which
         share most of their maps. An epoch of runs costs a fraction of the time and memory where there is a residual
@@ -134,9 +147,11 @@ def fit_resattcaurec(
         "auto", "cpu", "cuda", ...
     checkpoint : str or pathlib.Path, optional
         A file to which the state is written after every epoch and every 100 batches. When it is there, the
-        same call goes on from it, and ends, on the same machine, with the same weights.
+        same call goes on from it, and ends, on the same machine, with the same weights; so does one for more epochs,
+        where the learning rate is constant. How each run ended is kept beside it, in ``<checkpoint>.run0`` and so on.
     progress : bool
-        Show a bar with both losses and the time left.
+        Show a bar with both losses and the time left; where there is no terminal, a line an epoch on the logger
+        ``xdrought``, which goes to stderr unless logging is set up.
     site, lat, lon : hashable, optional
         What the data call these dimensions or coordinates. By default ``site``, ``lat`` and ``lon``, or where these
         are not there, what CF attributes say (``cf_role`` "timeseries_id", ``standard_name`` or ``units``).
@@ -155,13 +170,14 @@ def fit_resattcaurec(
     KeyError
         For a variable that is not there.
     ValueError
-        For settings out of range, data that do not fit, too few windows for training or validation, or a
-        checkpoint of other settings or data.
+        For settings out of range, data that do not fit, too few windows for training or validation, a checkpoint of
+        other settings or data, or a forecaster to start from of other variables or units.
 
     Warns
     -----
     UserWarning
-        For sites without a complete window, and for drivers that are constant.
+        For sites without a complete window, for drivers that are constant, and when `start_from` has learnt from days
+        that are now test days.
 
     Notes
     -----
@@ -189,6 +205,7 @@ def fit_resattcaurec(
     (('site', 'time'), '2002-02-11')
     """
     require_torch()
+    from xdrought.models.losses import name_of
     from xdrought.models.training import SAMPLERS, TrainingConfig
     from xdrought.models.zoo import VARIANTS, architecture
 
@@ -202,7 +219,9 @@ def fit_resattcaurec(
     checks.require_choice(sampler, "sampler", SAMPLERS)
     asked = LeadDays(check_leads(lead) if are_several(lead) else ())
     levels = checks.require_levels(quantiles) if len(quantiles) else ()
+    normal_levels = _levels_of_normal(loss, levels)
     own: dict[str, Any] = {"n_quantiles": len(levels), "initial_hidden": training.initial_hidden}
+    own["normal_levels"] = normal_levels
     asked_ahead = asked.leads or ((1,) if future else ())
     architecture(
         variant, 1, 1, 64, 64, equations, widths, training.dropout, asked_ahead, **own
@@ -225,8 +244,13 @@ def fit_resattcaurec(
     names = [*windows.drivers, target]
     known_units = {name: windows.data[name].attrs.get("units") for name in names}
     learnt = driver_inputs.learnt_data(windows, used)
-    scaling = fit_scaling(learnt, names, train=_days_of_scaling(training, splits, windows.data[time]))
-    scaling = scaling if training.scale_target else scaling.without(target)
+    if start_from is None:
+        scaling = fit_scaling(learnt, names, train=_days_of_scaling(training, splits, windows.data[time]))
+        scaling = scaling if training.scale_target else scaling.without(target)
+    else:
+        require_same_variables(start_from, windows, target, used, known_units)
+        warn_of_known_test_days(start_from, splits)
+        scaling = start_from.scaling
     degree, vectors = None, None
     if VARIANTS[variant].causal:
         degree = driver_inputs.training_causality(windows, splits) if causality is None else causality
@@ -260,12 +284,16 @@ def fit_resattcaurec(
         clip=training.clip,
         schedule=training.schedule,
         patience=training.patience,
+        loss=loss,
+        freeze=tuple(training.freeze),
     )
     settings = {
         name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate", "sampler", "block_length")
     }
     settings |= (
-        names_of_dims.stored() | {"seed": seed} | {f"{part}_windows": len(index) for part, index in parts.items()}
+        names_of_dims.stored()
+        | {"seed": seed, "loss": loss if isinstance(loss, str) else name_of(loss)}
+        | {f"{part}_windows": len(index) for part, index in parts.items()}
     )
     join_processes(device)
     shards = Shards(
@@ -280,7 +308,16 @@ def fit_resattcaurec(
     )
     with _usual_torch(), lock_of(checkpoint):
         histories = train_members(
-            spec, shards, config, int(runs), seed, progress=progress, checkpoint=checkpoint, losses=training.losses
+            spec,
+            shards,
+            config,
+            int(runs),
+            seed,
+            progress=progress,
+            checkpoint=checkpoint,
+            start=() if start_from is None else start_from.weights,
+            losses=training.losses,
+            tensorboard=training.tensorboard,
         )
     forecaster = Forecaster(
         architecture=spec,
@@ -306,6 +343,20 @@ def fit_resattcaurec(
     raw = predict(places, forecaster, causality=degree, forcing=forcing, device=device)[target]
     observed = ds[target].transpose(..., time)
     return replace(forecaster, conformal=conformal.corrections(raw, observed, time))
+
+
+def _levels_of_normal(loss: Any, levels: tuple[float, ...]) -> tuple[float, ...]:
+    """The levels, where the network learns a normal distribution."""
+    if not callable(loss):
+        checks.require_choice(loss, "loss", LOSSES)
+    if callable(loss) or loss != "gaussian_crps":
+        return ()
+    if len(levels) < 2:
+        raise ValueError(
+            f"loss='gaussian_crps' with quantiles={levels}; the forecast is a distribution, say which quantiles of it "
+            f"are wanted, two or more: quantiles=(0.05, 0.5, 0.95)"
+        )
+    return levels
 
 
 @contextmanager

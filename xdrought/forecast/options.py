@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from xdrought import checks
@@ -11,6 +12,7 @@ from xdrought import checks
 __all__ = ["TrainingOptions"]
 
 SCHEDULES = ("constant", "cosine")
+LOSSES = ("mse", "gaussian_crps")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class TrainingOptions:
         End a training after so many epochs without a lower validation loss; by default all epochs are done.
     losses : str or pathlib.Path, optional
         A csv file of both losses of each run and epoch, written anew after every epoch.
+    tensorboard : str or pathlib.Path, optional
+        A folder for TensorBoard, which gets both losses of each run as they come; needs the package tensorboard.
+    freeze : sequence of str
+        Parts of the network whose weights stay as they are, by the names of torch's modules: "encoder", "recurrence"
+        and "head", or a part of them, "encoder.stem". Their batch normalisation keeps its statistics.
     sites_in_memory : int, optional
         Number of sites whose days are held at a time, for data that are larger than memory (dask or zarr behind).
         Batches are made of the sites that are there; they take turns in an order that is drawn anew in each epoch.
@@ -55,6 +62,8 @@ class TrainingOptions:
     ------
     FileNotFoundError
         When there is no folder for `losses`.
+    ModuleNotFoundError
+        For `tensorboard` without the package.
     ValueError
         For numbers out of range.
 
@@ -79,8 +88,17 @@ class TrainingOptions:
     schedule: str = "constant"
     patience: int | None = None
     losses: str | Path | None = None
+    tensorboard: str | Path | None = None
+    freeze: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.freeze, str) or not all(isinstance(name, str) for name in self.freeze):
+            raise TypeError(f"freeze={self.freeze!r}; give names of parts of the network, e.g. freeze=('encoder',)")
+        if self.tensorboard is not None and find_spec("tensorboard") is None:
+            raise ModuleNotFoundError(
+                f"tensorboard={str(self.tensorboard)!r} needs the package of that name: pip install tensorboard, "
+                f"or give losses='losses.csv'"
+            )
         checks.require_integer(self.block_length, "block_length")
         checks.require_choice(self.keep, "keep", ("best", "last"))
         if self.initial_hidden is not None:

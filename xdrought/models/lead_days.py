@@ -25,7 +25,7 @@ class LeadDaysNetwork(RecurrentNetwork):
     ----------
     encoder : torch.nn.Module
         See :class:`~xdrought.models.resattcaurec.FramewiseNetwork`.
-    n_features, n_causal, widths, equations, dropout, n_quantiles
+    n_features, n_causal, widths, equations, dropout, n_quantiles, initial_hidden, normal_levels
         See :class:`~xdrought.models.resattcaurec.RecurrentNetwork`.
     leads : sequence of int
         The lead days L that are answered for, growing, from 1.
@@ -43,11 +43,12 @@ class LeadDaysNetwork(RecurrentNetwork):
         dropout: float,
         n_quantiles: int = 0,
         initial_hidden: int | None = None,
+        normal_levels: Sequence[float] = (),
         *,
         leads: Sequence[int],
         future: Sequence[int] = (),
     ):
-        more = (n_causal, widths, equations, dropout, n_quantiles, initial_hidden)
+        more = (n_causal, widths, equations, dropout, n_quantiles, initial_hidden, normal_levels)
         super().__init__(encoder, n_features + len(future) + 1, *more)
         self.n_features, self.leads, self.future = n_features, tuple(leads), tuple(future)
         self.centre = CentreMean()

@@ -26,6 +26,7 @@ frame n. Only batch normalisation uses it (:mod:`xdrought.models.norm`); leave i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
@@ -322,6 +323,21 @@ class InOrder(nn.Module):
         return torch.cat([below, centre, above], -1)
 
 
+LEAST_SPREAD = 1e-3  # of the target's standard deviation: a narrower normal distribution claims to know all
+
+
+class NormalQuantiles(nn.Module):
+    """Mean and raw spread (..., 2) to the quantiles (..., Q) of the normal distribution, at growing levels."""
+
+    def __init__(self, levels: Sequence[float]):
+        super().__init__()
+        self.scores = [NormalDist().inv_cdf(level) for level in levels]
+
+    def forward(self, raw: Tensor) -> Tensor:
+        spread = softplus(raw[..., 1:]) + LEAST_SPREAD
+        return raw[..., :1] + spread * raw.new_tensor(self.scores)
+
+
 class RecurrentNetwork(FramewiseNetwork):
     """ResAttCauRec, and every ablation with a recurrence: encoder, recurrence, and two linear layers as the head.
 
@@ -335,6 +351,8 @@ class RecurrentNetwork(FramewiseNetwork):
         See :class:`CausalRecurrence`.
     n_quantiles : int
         0 gives one number for each window, as in the paper, more that many quantiles in growing order.
+    normal_levels : sequence of float
+        Levels of the quantiles, where they are those of a normal distribution: the head then gives two numbers.
     """
 
     def __init__(
@@ -347,13 +365,15 @@ class RecurrentNetwork(FramewiseNetwork):
         dropout: float,
         n_quantiles: int = 0,
         initial_hidden: int | None = None,
+        normal_levels: Sequence[float] = (),
     ):
         super().__init__(encoder)
         self.n_causal, self.n_quantiles = n_causal, n_quantiles
         self.recurrence = CausalRecurrence(n_features, n_causal, widths, equations, dropout, initial_hidden)
         half = max(1, widths[-1] // 2)
-        self.head = nn.Sequential(nn.Linear(widths[-1], half), nn.Linear(half, max(1, n_quantiles)))
-        self.in_order = InOrder()
+        n_out = 2 if normal_levels else max(1, n_quantiles)
+        self.head = nn.Sequential(nn.Linear(widths[-1], half), nn.Linear(half, n_out))
+        self.in_order = NormalQuantiles(normal_levels) if normal_levels else InOrder()
 
     def recur(self, z: Tensor, causality: Tensor | None = None) -> Tensor:
         return self.answer(self.read(z, causality).h[-1])  # [N, S, n_features] to [N, widths[-1]] to [N]

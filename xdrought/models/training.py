@@ -1,4 +1,4 @@
-"""The training loop on tensors: Adam on the squared error or the pinball loss, keeping the best validation epoch.
+"""The training loop on tensors: Adam on a loss of :mod:`xdrought.models.losses`, keeping the best validation epoch.
 
 Every random draw is a function of (seed, epoch, step) and comes from the training's own generators. A training that
 continues from a checkpoint therefore needs no random state and draws the same numbers, and trainings in several threads
@@ -15,12 +15,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
 from torch.nn.parallel import DistributedDataParallel
 
 from xdrought.models.batches import Batch, Shard, SharedDays, cut
+from xdrought.models.losses import Loss, loss_function, total_loss
 from xdrought.models.norm import all_sum, rank, world
 from xdrought.models.resattcaurec import Dropout, FramewiseNetwork
+from xdrought.models.transfer import frozen_modules
 
 Sampler = Callable[[Tensor, Tensor, int, torch.Generator], Tensor]
 
@@ -83,12 +84,14 @@ class TrainingConfig:
         Compute in bfloat16 where torch's autocast does; used on a GPU only.
     compile : bool
         Compile the encoder; used on a GPU only.
-    weight_decay, clip, schedule, patience
+    weight_decay, clip, schedule, patience, freeze
         See :class:`xdrought.TrainingOptions`.
     save_every : int
         Batches between two checkpoints within an epoch.
     quantiles : tuple of float
-        Levels of the quantiles that the network gives, for the pinball loss; none for the squared error.
+        Levels of the quantiles that the network gives; none where it gives one value.
+    loss : str or callable
+        "mse", which of quantiles is the pinball loss, "gaussian_crps", or a function of prediction and target.
     keep : {"best", "last"}
         Weights of which epoch are kept: the one with the lowest validation loss, or the last.
     """
@@ -107,6 +110,8 @@ class TrainingConfig:
     clip: float | None = None
     schedule: str = "constant"
     patience: int | None = None
+    loss: str | Loss = "mse"
+    freeze: tuple[str, ...] = ()
 
 
 @dataclass
@@ -140,13 +145,15 @@ class Training:
     step : int
         Batches done in the present epoch.
     total : torch.Tensor
-        Sum of their squared errors, float64 on the device. These three and the states of `network` and `optimiser` are
+        Sum of their losses, float64 on the device. These three and the states of `network` and `optimiser` are
         all that a checkpoint must hold.
     """
 
     def __init__(self, network: nn.Module, shards: Sequence[Shard], config: TrainingConfig, seed: int):
         self.network, self.shards, self.config, self.seed = network, shards, config, seed
         self.device = next(network.parameters()).device
+        self.loss = loss_function(config.loss, config.quantiles)
+        self.frozen = frozen_modules(network, config.freeze) if config.freeze else []
         self.dropout_generator = torch.Generator(self.device)
         for module in network.modules():
             if isinstance(module, Dropout):
@@ -158,9 +165,8 @@ class Training:
             self.model = DistributedDataParallel(self.model)
         # On a GPU one kernel updates all parameters, and the number of the step stays on the device.
         on_gpu: dict[str, Any] = {"fused": True, "capturable": True} if self.device.type == "cuda" else {}
-        self.optimiser = torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, **on_gpu
-        )
+        learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimiser = torch.optim.Adam(learning, lr=config.learning_rate, weight_decay=config.weight_decay, **on_gpu)
         self.history, self.step, self.total = History(), 0, self._zero()
 
     @property
@@ -229,6 +235,8 @@ class Training:
     def _learn(self, batch: Batch, n: int) -> Tensor:
         """Take one step of Adam on this process's part of a batch of `n` windows; gives its part of the mean loss."""
         self.network.train()
+        for module in self.frozen:
+            module.eval()  # the statistics of batch normalisation stay, too
         self.dropout_generator.manual_seed(_seed_of(self.seed, "dropout", self.epoch, self.step, rank()))
         if batch.target.ndim > 1:
             n = max(1, int(all_sum(_n_known(batch.target))))
@@ -250,15 +258,14 @@ class Training:
         mixed = self.config.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             output = model(batch.frames, batch.position, batch.counts, batch.causality, batch.ahead)
-        output, levels = output.to(batch.target.dtype), self.config.quantiles
+        output = output.to(batch.target.dtype)
         # a single target is there, or spoils the loss
         known = batch.target.isfinite() if batch.target.ndim > 1 else None
         target = batch.target if known is None else batch.target.where(known, 0.0)
-        error = pinball(output, target, levels) if levels else (output - target).square()
-        return (error if known is None else error * known).sum()
+        return total_loss(self.loss, output, target, known)
 
     def epoch_total(self) -> float:
-        """Sum of the squared errors of the batches done in this epoch, over all processes."""
+        """Sum of the losses of the batches done in this epoch, over all processes."""
         return self._over_processes(self.total)
 
     def resume_total(self, total: float) -> None:
@@ -324,16 +331,6 @@ class Training:
                     if tensor is not None and not tensor.isfinite().all():
                         return f"some window holds {name} that are not finite; look for inf or NaN in the data"
         return f"the weights grew without bound; use a learning rate below {self.config.learning_rate:g}"
-
-
-def pinball(output: Tensor, target: Tensor, levels: Sequence[float]) -> Tensor:
-    """Mean over the quantiles of the pinball loss, (...), of output (..., quantile) for target (...).
-
-    It is least, on average, where each output is the quantile of its level (Koenker and Bassett 1978).
-    """
-    level = output.new_tensor(levels)
-    above = target[..., None] - output
-    return (level * relu(above) + (1 - level) * relu(-above)).mean(-1)
 
 
 def _n_known(target: Tensor) -> Tensor:

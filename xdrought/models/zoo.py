@@ -35,6 +35,8 @@ class Architecture:
         Positions of the drivers known for them.
     n_quantiles : int
         How many quantiles are told; 0 for one number.
+    normal_levels : tuple of float
+        Levels of the quantiles, where they are those of a normal distribution whose mean and spread are learnt.
     """
 
     variant: str = "ResAttCauRec"
@@ -49,13 +51,14 @@ class Architecture:
     future: tuple[int, ...] = ()
     n_quantiles: int = 0
     initial_hidden: int | None = None
+    normal_levels: tuple[float, ...] = ()
 
 
 def _recurrent(spec: Architecture, encoder: Callable[[Architecture], nn.Module], causal: bool) -> nn.Module:
     """An encoder and a recurrence."""
     dropout = _DROPOUT[spec.equations] if spec.dropout is None else spec.dropout
     n_causal = spec.n_causal if causal else None
-    sizes = (n_causal, spec.widths, spec.equations, dropout, spec.n_quantiles, spec.initial_hidden)
+    sizes = (n_causal, spec.widths, spec.equations, dropout, spec.n_quantiles, spec.initial_hidden, spec.normal_levels)
     if spec.leads:
         return LeadDaysNetwork(encoder(spec), spec.n_features, *sizes, leads=spec.leads, future=spec.future)
     return RecurrentNetwork(encoder(spec), spec.n_features, *sizes)
@@ -198,13 +201,14 @@ def architecture(
     future: tuple[int, ...] = (),
     n_quantiles: int = 0,
     initial_hidden: int | None = None,
+    normal_levels: tuple[float, ...] = (),
 ) -> Architecture:
     """The arguments of `build`, and what is asked ahead, as a checked value, with the published widths by default."""
     if variant not in VARIANTS:
         raise ValueError(f"variant={variant!r} is unknown; choose one of {list(VARIANTS)}")
     widths = VARIANTS[variant].widths if widths is None else tuple(widths)
     sizes = (variant, n_features, n_causal, size, window, equations, widths, dropout)
-    spec = Architecture(*sizes, leads, future, n_quantiles, initial_hidden)
+    spec = Architecture(*sizes, leads, future, n_quantiles, initial_hidden, normal_levels)
     check_architecture(spec)
     return spec
 
@@ -290,4 +294,8 @@ def check_architecture(spec: Architecture) -> None:
     if not grows or not there or (spec.future and not spec.leads) or spec.n_quantiles < 0:
         raise ValueError(
             f"leads={spec.leads}, future={spec.future}, n_quantiles={spec.n_quantiles} do not fit together"
+        )
+    if spec.normal_levels and (len(spec.normal_levels) != spec.n_quantiles or spec.n_quantiles < 2):
+        raise ValueError(
+            f"{spec.n_quantiles} quantiles of a normal distribution of levels {spec.normal_levels}; give two or more"
         )
