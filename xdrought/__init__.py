@@ -33,6 +33,7 @@ from xdrought.definitions import DEFINITIONS, Definition
 from xdrought.events import (
     DroughtMonitor,
     definition_agreement,
+    detect_droughts,
     drought_classes,
     drought_objects,
     drought_state,
@@ -105,6 +106,7 @@ __all__ = [
     "damped_persistence_forecast",
     "definition_agreement",
     "degrade_forcing",
+    "detect_droughts",
     "dressed_persistence_forecast",
     "driver_contributions",
     "driver_gain",

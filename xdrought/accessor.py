@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
 import pandas as pd
@@ -75,6 +76,18 @@ class DailyClassOptions(ClassOptions, total=False):
 
 class EventOptions(ClassOptions, total=False):
     censored: str
+
+
+class DroughtOptions(Thresholds, total=False):
+    definition: str | Definition
+    path: str | Path | None
+    is_percentile: bool
+    reference: Reference
+    soil_temperature: Name | None
+    frozen: str
+    censored: str
+    time: Hashable
+    progress: bool
 
 
 class UncertaintyOptions(Thresholds, total=False):
@@ -294,6 +307,11 @@ class XdroughtAccessor:
     def drought_summary(self, soil_moisture: Name, **options: Unpack[ClassOptions]) -> xr.Dataset:
         picked = self._pick_in(options, "soil_temperature", periods=["reference"])
         return events.drought_summary(self._pick(soil_moisture), **picked)
+
+    @documented_by(events.detect_droughts, "soil_moisture", "reference", "soil_temperature")
+    def detect_droughts(self, soil_moisture: Name, **options: Unpack[DroughtOptions]) -> events.Droughts:
+        picked = self._pick_in(options, "soil_temperature", periods=["reference"])
+        return events.detect_droughts(self._pick(soil_moisture), **picked)
 
     @documented_by(events.event_uncertainty, "soil_moisture", "reference", "soil_temperature")
     def event_uncertainty(self, soil_moisture: Name, **options: Unpack[UncertaintyOptions]) -> xr.Dataset:

@@ -57,6 +57,8 @@ def _without_packing(result: Any) -> Any:
                 one.encoding = {name: value for name, value in one.encoding.items() if name not in _PACKING}
     if type(result) is tuple:
         return tuple(map(_without_packing, result))
+    if isinstance(result, tuple) and hasattr(result, "_fields"):  # a named tuple
+        return type(result)(*map(_without_packing, result))
     if type(result) is dict:
         return {name: _without_packing(one) for name, one in result.items()}
     return result

@@ -36,6 +36,7 @@ _recording: ContextVar[bool] = ContextVar("recording", default=False)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 Labelled = xr.DataArray | xr.Dataset
+_Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
 
 
 def recorded(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -50,7 +51,7 @@ def recorded(function: Callable[_P, _T]) -> Callable[_P, _T]:
     title = (function.__doc__ or "").strip().split("\n")[0].rstrip(".")
 
     @functools.wraps(function)
-    def with_record(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def made(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         if _recording.get():
             return function(*args, **kwargs)
         token = _recording.set(True)
@@ -61,9 +62,9 @@ def recorded(function: Callable[_P, _T]) -> Callable[_P, _T]:
         if not isinstance(result, xr.DataArray | xr.Dataset):
             return result
         given = _flattened(signature.bind(*args, **kwargs))
-        return cast(_T, _with_record(result, title, function.__qualname__, given))
+        return cast(_T, with_record(result, title, function.__qualname__, given))
 
-    return with_record
+    return made
 
 
 def _flattened(bound: inspect.BoundArguments) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def _flattened(bound: inspect.BoundArguments) -> dict[str, Any]:
     return given
 
 
-def _with_record(result: Labelled, title: str, call: str, given: Mapping[str, Any]) -> Labelled:
+def with_record(result: _Labelled, title: str, call: str, given: Mapping[str, Any]) -> _Labelled:
     """A result with its record: made by `call` with the arguments `given`, data and settings alike."""
     data = {name: value for name, value in given.items() if isinstance(value, xr.DataArray | xr.Dataset)}
     out = result.copy(deep=False)

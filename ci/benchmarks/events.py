@@ -45,6 +45,7 @@ PASSES = {
     "events": "events, a file for each band of 20 latitudes",
     "classes": "classes, written",
     "both": "events by band, then classes",
+    "one pass": "`detect_droughts(path=...)`: events, classes and summary, written",
 }
 
 
@@ -179,9 +180,12 @@ def measure_speed(cube: np.ndarray) -> dict[str, tuple[float, float]]:
     chunked = da.chunk(lat=BLOCK[0], lon=BLOCK[1])
     for warm in (da[:2], da[:2].chunk(), time_first[:, :2]):  # compile
         events_and_classes(warm)
+        xd.detect_droughts(warm)
     kernel(cube[:2]), xd.drought_summary(da[:2])
     seconds = {
         "kernel, events and classes in one pass": cpu(lambda: kernel(cube)),
+        "`detect_droughts`: events, classes and summary": cpu(lambda: xd.detect_droughts(da)),
+        "the same, time first in memory": cpu(lambda: xd.detect_droughts(time_first)),
         "`flash_drought_events`": cpu(lambda: xd.flash_drought_events(da)),
         "`drought_classes`": cpu(lambda: xd.drought_classes(da)),
         "`drought_summary`": cpu(lambda: xd.drought_summary(da)),
@@ -189,6 +193,7 @@ def measure_speed(cube: np.ndarray) -> dict[str, tuple[float, float]]:
         "the same two, time first in memory": cpu(lambda: events_and_classes(time_first)),
     }
     with dask.config.set(scheduler="threads", num_workers=2):
+        seconds["`detect_droughts`, dask blocks of 20 x 40 cells, 2 threads"] = cpu(lambda: xd.detect_droughts(chunked))
         seconds["the same two, dask blocks of 20 x 40 cells, 2 threads"] = cpu(lambda: events_and_classes(chunked))
     return {name: (s, cube.nbytes / s / 1e9) for name, s in seconds.items()}
 

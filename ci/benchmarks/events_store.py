@@ -54,7 +54,7 @@ def go_through(way: str, path: str) -> dict:
     """Read a store, make one table of its events, write the events of each band, write the classes, or both."""
     da = xr.open_zarr(path, consolidated=False).soil_moisture
     warm = label(np.random.default_rng(0).random((1, 2, 99), np.float32)).chunk(lon=1)
-    xd.flash_drought_events(warm), xd.drought_classes(warm).compute()
+    xd.flash_drought_events(warm), xd.drought_classes(warm).compute(), xd.detect_droughts(warm)
     reset_peak()
     n_events = 0
     wall, used = time.perf_counter(), time.process_time()
@@ -70,6 +70,8 @@ def go_through(way: str, path: str) -> dict:
                 band = xd.flash_drought_events(da[first : first + BLOCK[0]])
                 n_events += band.sizes["event"]
                 band.to_netcdf(f"{path}.events{first}.nc", engine="h5netcdf")
+        if way == "one pass":
+            n_events = xd.detect_droughts(da, path=f"{path}.droughts", progress=False).events.sizes["event"]
         if way in ("classes", "both"):
             xd.drought_classes(da).to_zarr(f"{path}.classes", mode="w", consolidated=False)
     used, wall = time.process_time() - used, time.perf_counter() - wall

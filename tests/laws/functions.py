@@ -166,6 +166,12 @@ LAWS = [
         ),
         lazy=True,
     ),
+    law(
+        xd.detect_droughts,
+        call=lambda soil, reference, frost, **names: xd.detect_droughts(
+            soil, reference=reference, soil_temperature=frost, frozen="mask", **names
+        ).classes,
+    ),
     law(xd.definition_agreement, "two_definitions"),
     law(xd.event_uncertainty, "soil", n_boot=2),
     law(xd.drought_state, call=lambda soil, train, **names: xd.drought_state(soil, train=train, **names), lazy=True),

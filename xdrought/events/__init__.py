@@ -11,6 +11,7 @@ from xdrought.events.flash_droughts import (
 from xdrought.events.monitor import DroughtMonitor
 from xdrought.events.monitor_start import load_monitor, start_monitor
 from xdrought.events.objects import drought_objects
+from xdrought.events.one_pass import Droughts, detect_droughts
 from xdrought.events.onsets import onset_days, onset_label
 from xdrought.events.state import drought_state
 from xdrought.events.uncertainty import event_uncertainty
@@ -18,7 +19,9 @@ from xdrought.events.uncertainty import event_uncertainty
 __all__ = [
     "CLASSES",
     "DroughtMonitor",
+    "Droughts",
     "definition_agreement",
+    "detect_droughts",
     "drought_classes",
     "drought_objects",
     "drought_state",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -142,8 +142,16 @@ def _match(values: xr.DataArray, temperature: xr.DataArray, time: Hashable) -> x
 
 
 FREEZING = 0.0  # degC
-NO_LABELS = np.empty((0, 0), np.int8)
 CONDITIONS, MISSING_CLASS = (2, 4), -1  # among the classes, see CLASSES of flash_droughts.py
+
+
+class Scan(NamedTuple):
+    """What one pass over a block of series gives."""
+
+    events: np.ndarray  # structured, in order of row and time
+    n_valid: np.ndarray  # (rows,) steps with a value
+    has_gaps: np.ndarray  # (rows,) whether any day has none
+    labels: np.ndarray  # (rows, steps) int8, or without rows when not asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,87 +193,100 @@ class Detector:
 
     def events(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
         """Events (structured, indices in steps) of a block (rows, days)."""
-        events, _, has_gaps = self._run(rows, reference, temperature, NO_LABELS, with_severity=True)
-        if self.longest_gap and has_gaps.any():
-            self._count_gap_days(events, rows, has_gaps)
-        return events
+        scan = self._scan(rows, reference, temperature, with_severity=True)
+        return self._with_gap_days(scan, rows)
 
     def classes(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
         """Daily classes (rows, days) int8 of a block; bridged days are missing."""
-        return self._classes(rows, reference, temperature, is_filled=False)
+        scan = self._scan(rows, reference, temperature, with_labels=True)
+        return self._without_bridges(self._daily(scan), rows, scan)
 
     def filled_classes(
         self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
     ) -> np.ndarray:
         """The same; bridged days have the class of their line."""
-        return self._classes(rows, reference, temperature, is_filled=True)
-
-    def _classes(
-        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None, is_filled: bool
-    ) -> np.ndarray:
-        labels = np.empty((rows.shape[0], self.days.size), np.int8)
-        _, _, has_gaps = self._run(rows, reference, temperature, labels)
-        labels = labels if self.blocks is None else np.repeat(labels, self.blocks.length, axis=1)
-        if self.longest_gap and not is_filled:
-            for row in np.flatnonzero(has_gaps):
-                labels[row, ~np.isfinite(rows[row])] = MISSING_CLASS
-        return labels
+        return self._daily(self._scan(rows, reference, temperature, with_labels=True))
 
     def summary(
         self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
     ) -> tuple[np.ndarray, ...]:
         """Per row: events, flash events, their share, mean duration, mean rate, share of days in drought."""
-        events, n_valid, has_gaps = self._run(rows, reference, temperature, NO_LABELS)
-        n_rows = rows.shape[0]
+        is_whole = not self.mask_frozen and bool(np.isfinite(rows).all())
+        scan = self._scan(rows, reference, temperature, with_labels=not is_whole)
+        return self._maps(scan, None if is_whole else self._without_bridges(self._daily(scan), rows, scan))
+
+    def everything(
+        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
+        """Events, daily classes and summary of a block from one scan."""
+        scan = self._scan(rows, reference, temperature, with_labels=True, with_severity=True)
+        classes = self._without_bridges(self._daily(scan), rows, scan)
+        return self._with_gap_days(scan, rows), classes, self._maps(scan, classes)
+
+    def _daily(self, scan: Scan) -> np.ndarray:
+        """Classes of days from those of steps."""
+        return scan.labels if self.blocks is None else np.repeat(scan.labels, self.blocks.length, axis=1)
+
+    def _without_bridges(self, classes: np.ndarray, rows: np.ndarray, scan: Scan) -> np.ndarray:
+        """Classes in which bridged days are missing; in place."""
+        if self.longest_gap:
+            for row in np.flatnonzero(scan.has_gaps):
+                classes[row, ~np.isfinite(rows[row])] = MISSING_CLASS
+        return classes
+
+    def _with_gap_days(self, scan: Scan, rows: np.ndarray) -> np.ndarray:
+        """Events with the number of their days, from the onset point to the end, that have no value of their own."""
+        from xdrought.kernels.gaps import count_missing
+
+        events = scan.events
+        if not (self.longest_gap and scan.has_gaps.any()):
+            return events
+        where = np.flatnonzero(scan.has_gaps[events["row"]])
+        chosen = events[where]
+        stop = self.first_days[chosen["end"]] + self.days_in_step[chosen["end"]]
+        missing = count_missing(rows, chosen["row"], self.first_days[chosen["onset"]], stop)
+        events["gap_days"][where] = missing * (self.step_days if self.blocks is None else 1)
+        return events
+
+    def _maps(self, scan: Scan, classes: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        """The summary of a scan; rows without all their days take the share of days in drought from their classes."""
+        events, n_rows = scan.events, scan.n_valid.size
         count = np.bincount(events["row"], minlength=n_rows)
         flash = np.bincount(events["row"], weights=events["is_flash"], minlength=n_rows)
         steps = np.bincount(events["row"], weights=events["end"] - events["start"] + 1.0, minlength=n_rows)
         days = np.bincount(events["row"], weights=self.durations(events), minlength=n_rows)
         rate = np.bincount(events["row"], weights=events["rate"], minlength=n_rows)
-        seen = n_valid > 0
         with np.errstate(invalid="ignore", divide="ignore"):
-            fraction = steps / n_valid
-            if has_gaps.any():
-                fraction[has_gaps] = self._drought_fraction(rows, reference, temperature, has_gaps)
+            fraction = steps / scan.n_valid
+            if classes is not None and scan.has_gaps.any():
+                fraction[scan.has_gaps] = self._drought_fraction(classes[scan.has_gaps])
             maps = (count, flash, flash / count, days / count, rate / count, fraction)
-        return tuple(np.where(seen, values, np.nan) for values in maps)
+        return tuple(np.where(scan.n_valid > 0, values, np.nan) for values in maps)
 
-    def _drought_fraction(
-        self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None, chosen: np.ndarray
-    ) -> np.ndarray:
-        """Share of the steps with a class that lie in a drought condition, of some rows."""
-        pick = [None if part is None else part[chosen] for part in (reference, temperature)]
-        labels = self.classes(rows[chosen], *pick)
+    def _drought_fraction(self, classes: np.ndarray) -> np.ndarray:
+        """Share of the steps with a class that lie in a drought condition, of each row."""
         if self.blocks is not None:  # a step counts when one of its days was seen
-            labels = np.maximum.reduceat(labels, self.blocks.first, axis=1)
-        return np.isin(labels, CONDITIONS).sum(axis=1) / (labels != MISSING_CLASS).sum(axis=1)
+            classes = np.maximum.reduceat(classes, self.blocks.first, axis=1)
+        return np.isin(classes, CONDITIONS).sum(axis=1) / (classes != MISSING_CLASS).sum(axis=1)
 
     def durations(self, events: np.ndarray) -> np.ndarray:
         """Days from the first day of the start step to the last day of the end step."""
         return self.days[events["end"]] + self.step_lengths[events["end"]] - self.days[events["start"]]
 
-    def _count_gap_days(self, events: np.ndarray, rows: np.ndarray, has_gaps: np.ndarray) -> None:
-        """Fill in how many days of each event, from its onset point to its end, have no value of their own."""
-        from xdrought.kernels.gaps import count_missing
-
-        where = np.flatnonzero(has_gaps[events["row"]])
-        found = events[where]
-        stop = self.first_days[found["end"]] + self.days_in_step[found["end"]]
-        missing = count_missing(rows, found["row"], self.first_days[found["onset"]], stop)
-        events["gap_days"][where] = missing * (self.step_days if self.blocks is None else 1)
-
-    def _run(
+    def _scan(
         self,
         rows: np.ndarray,
         reference: np.ndarray | None,
         temperature: np.ndarray | None,
-        labels: np.ndarray,
+        *,
+        with_labels: bool = False,
         with_severity: bool = False,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Events, the number of valid steps of each row and whether it lacks any day."""
+    ) -> Scan:
+        """Scan a block for the events of the definition, with the class of every step and the severity if asked."""
         from xdrought.kernels import events, osman2021, yuan2023
         from xdrought.kernels.gaps import bridge_gaps
 
+        labels = np.empty((rows.shape[0], self.days.size) if with_labels else (0, 0), np.int8)
         rules = self._rules()
         rule = self.definition.rule
         is_masked = self.mask_frozen and temperature is not None
@@ -275,7 +296,7 @@ class Detector:
             found, n_valid = events.detect_events(
                 rows, self.days, rules, self.ranking is not None, labels, with_severity
             )
-            return found, n_valid, n_valid < rows.shape[1]
+            return Scan(found, n_valid, n_valid < rows.shape[1], labels)
         has_gaps: np.ndarray = ~np.isfinite(rows).all(axis=1)
         if self.longest_gap and has_gaps.any():
             rows = bridge_gaps(rows, self.longest_gap)
@@ -287,7 +308,7 @@ class Detector:
             rows = block_means(rows, self.blocks)
         if direct:
             found = events.detect_events(rows, self.days, rules, self.ranking is not None, labels, with_severity)
-            return *found, has_gaps
+            return Scan(*found, has_gaps, labels)
         percentiles = rows if self.ranking is None else rank_rows(rows, reference, self.ranking)
         d = self.definition
         if rule == "threshold":
@@ -296,7 +317,7 @@ class Detector:
             found = yuan2023.detect_yuan2023(percentiles.astype(np.float64), self.step_days, rules, labels)
         else:
             found = osman2021.detect_osman2021(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
-        return *found, has_gaps
+        return Scan(*found, has_gaps, labels)
 
     def _rules(self):
         from xdrought.kernels.events import RELAPSE, Rules

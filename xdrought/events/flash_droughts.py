@@ -33,7 +33,7 @@ CLASSES = {
     "flash_condition": 4,
     "missing": -1,
 }
-_SUMMARY = {
+SUMMARY = {
     "event_count": ("number of drought events", "1"),
     "flash_count": ("number of flash droughts", "1"),
     "flash_share": ("share of flash droughts among drought events", "1"),
@@ -128,7 +128,7 @@ def flash_drought_events(
     checks.require_choice(censored, "censored", ("keep", "drop"))
     inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time)
     chosen, several = _definitions(definition, relapse=relapse, **thresholds)
-    tables = [build_events(inputs, d).assign_attrs(_settings(d)) for d in chosen]
+    tables = [build_events(inputs, d).assign_attrs(settings_of(d)) for d in chosen]
     if several:
         tables = [
             table.assign_coords(definition=("event", np.full(table.sizes["event"], d.name)))
@@ -192,12 +192,7 @@ def drought_classes(
         out = inputs.apply("filled_classes" if fill_gaps else "classes", d, [[time]], [np.int8])
         return out.transpose(*soil_moisture.dims)
 
-    classes = _per_definition(one, *_definitions(definition, relapse=relapse, **thresholds))
-    return classes.rename("drought_class").assign_attrs(
-        long_name="drought class",
-        flag_values=np.array(list(CLASSES.values()), dtype=np.int8),
-        flag_meanings=" ".join(CLASSES),
-    )
+    return labelled_classes(_per_definition(one, *_definitions(definition, relapse=relapse, **thresholds)))
 
 
 @public
@@ -243,16 +238,11 @@ def drought_summary(
     >>> float(drought_summary(da, is_percentile=True).drought_fraction)
     0.6
     """
-    own = {"definition", *_SUMMARY}
+    own = {"definition", *SUMMARY}
     inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, own)
 
     def one(d: Definition) -> xr.Dataset:
-        maps = inputs.apply("summary", d, [[]] * len(_SUMMARY), [np.float64] * len(_SUMMARY))
-        named = {
-            name: da.rename(name).assign_attrs(long_name=text, units=unit)
-            for da, (name, (text, unit)) in zip(maps, _SUMMARY.items(), strict=True)
-        }
-        return xr.Dataset(named)
+        return labelled_summary(inputs.apply("summary", d, [[]] * len(SUMMARY), [np.float64] * len(SUMMARY)))
 
     return _per_definition(one, *_definitions(definition, relapse=relapse, **thresholds))
 
@@ -326,10 +316,29 @@ def _definitions(definition: Definitions, **changes: Any) -> tuple[list[Definiti
 def _per_definition(one: Any, chosen: list[Definition], several: bool) -> Any:
     """One result, or one per definition along a `definition` dimension; settings in attrs."""
     if not several:
-        return one(chosen[0]).assign_attrs(_settings(chosen[0]))
+        return one(chosen[0]).assign_attrs(settings_of(chosen[0]))
     names = xr.DataArray([d.name for d in chosen], dims="definition", name="definition")
     return xr.concat([one(d) for d in chosen], dim=names.assign_coords(definition=names))
 
 
-def _settings(d: Definition) -> dict[str, str]:
+def labelled_classes(classes: xr.DataArray) -> xr.DataArray:
+    """Classes with their name and CF flags."""
+    return classes.rename("drought_class").assign_attrs(
+        long_name="drought class",
+        flag_values=np.array(list(CLASSES.values()), dtype=np.int8),
+        flag_meanings=" ".join(CLASSES),
+    )
+
+
+def labelled_summary(maps: Iterable[xr.DataArray]) -> xr.Dataset:
+    """Maps in the order of `SUMMARY` with their names and units."""
+    named = {
+        name: da.rename(name).assign_attrs(long_name=text, units=unit)
+        for da, (name, (text, unit)) in zip(maps, SUMMARY.items(), strict=True)
+    }
+    return xr.Dataset(named)
+
+
+def settings_of(d: Definition) -> dict[str, str]:
+    """What a result says of its definition."""
     return {"definition": d.name, "definition_settings": repr(d), "source": d.source}

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.events.flash_droughts import CLASSES, _settings
+from xdrought.events.flash_droughts import CLASSES, settings_of
 from xdrought.events.monitor_ledger import PROVISIONAL, STATUS, WITHDRAWN
 from xdrought.events.monitor_scan import Now, read_now
 from xdrought.events.monitor_state import MonitorState, span_of
@@ -236,7 +236,7 @@ class DroughtMonitor(MonitorState):
             "intensification_rate": map_of(rate, "mean decline of the percentile in the onset", "percent d-1"),
         }
         label = self.index[detector.first_days[max(last, 0)]]
-        return alignment.dataset_of(maps, {self.time: label}).assign_attrs(_settings(self.definition))
+        return alignment.dataset_of(maps, {self.time: label}).assign_attrs(settings_of(self.definition))
 
     def save(self, path: str | Path) -> None:
         """Write the monitor to a folder: netCDF, no pickle.
@@ -289,7 +289,7 @@ class DroughtMonitor(MonitorState):
             "last_changed": ("event", days["last_changed"], "last day of the record when the event changed last"),
         }
         variables = {name: (dim, values, {"long_name": text}) for name, (dim, values, text) in more.items()}
-        events = events.assign(variables).assign_attrs(_settings(self.definition))
+        events = events.assign(variables).assign_attrs(settings_of(self.definition))
         events["status"].attrs |= flags
         return events
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,27 +17,79 @@ _MOSTLY_FROZEN = 0.5
 _OTHER_NAME: dict[Hashable, str] = {"cell": "series_cell"}
 
 
+class Block(NamedTuple):
+    """What one block of series gives; `where` are its slices among all of them."""
+
+    where: tuple[slice, ...]
+    cell: np.ndarray  # (events,) index of the series among all
+    events: np.ndarray  # (events,) structured, indices in steps
+    frozen: np.ndarray  # (events,) share of days below freezing, or empty without temperatures
+    classes: np.ndarray | None  # (block..., time) int8
+    maps: tuple[np.ndarray, ...]  # (block...) each
+
+
+class Bound(NamedTuple):
+    """A definition bound to the arrays of a record, whose blocks can be scanned."""
+
+    inputs: Inputs
+    detector: Detector
+    arrays: list[xr.DataArray]  # values and what else a block takes, the series first and time last
+    space: list[Hashable]
+    shape: tuple[int, ...]
+    chunks: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def create(cls, inputs: Inputs, definition: Definition) -> Bound:
+        detector, arrays, core_dims = inputs.bind(definition)
+        space = [d for d in inputs.values.dims if d != inputs.time]
+        arrays = [
+            array.transpose(*[d for d in space if d in array.dims], *core)
+            for array, core in zip(arrays, core_dims, strict=True)
+        ]
+        shape = tuple(inputs.values.sizes[d] for d in space)
+        chunks = arrays[0].chunks[: len(space)] if arrays[0].chunks else tuple((n,) for n in shape)
+        return cls(inputs, detector, [_with_all_dims(array, space) for array in arrays], space, shape, chunks)
+
+
 def build_events(inputs: Inputs, definition: Definition) -> xr.Dataset:
     """All events of one definition; a dask input is computed block by block."""
-    detector, arrays, core_dims = inputs.bind(definition)
-    time = inputs.time
-    space = [d for d in inputs.values.dims if d != time]
-    shape = tuple(inputs.values.sizes[d] for d in space)
-    arrays = [
-        array.transpose(*[d for d in space if d in array.dims], *core)
-        for array, core in zip(arrays, core_dims, strict=True)
+    bound = Bound.create(inputs, definition)
+    return events_of(bound, scan_blocks(bound, "events"))
+
+
+def scan_blocks(
+    bound: Bound, move: str, chosen: Callable[[tuple[slice, ...]], bool] = lambda where: True
+) -> list[Block]:
+    """Blocks of series scanned for their ``events`` alone or for ``everything``; dask computes them together."""
+    has_temperature = bound.inputs.temperature is not None
+    options = {"shape": bound.shape, "detector": bound.detector, "has_temperature": has_temperature, "move": move}
+    if not any(array.chunks for array in bound.arrays):
+        whole = tuple(slice(0, n) for n in bound.shape)
+        return [_scan_block(*[array.values for array in bound.arrays], where=whole, **options)]
+    import dask
+
+    run = dask.delayed(_scan_block, pure=True)
+    tasks = [
+        run(*[_cut(array, where) for array in bound.arrays], where=where, **options)
+        for where in _block_slices(bound.shape, bound.chunks)
+        if chosen(where)
     ]
-    arrays = [_with_all_dims(array, space) for array in arrays]
-    parts = _run_blocks(detector, arrays, len(space), shape, inputs.temperature is not None)
-    cell = np.concatenate([np.zeros(0, np.int64), *[part[0] for part in parts]])
-    table = np.concatenate([_no_events(), *[part[1] for part in parts]])
-    frozen = np.concatenate([np.zeros(0), *[part[2] for part in parts]])
-    del parts  # a long table should be held once, not three times
-    order = np.lexsort((table["start"], cell))
-    table, cell = table[order], cell[order]
-    events = _label(detector, table, inputs.values.indexes[time])
-    events = events.assign_coords(_place(inputs.values, space, shape, cell))
-    return _add_frozen(events, frozen[order], inputs.frozen) if inputs.temperature is not None else events
+    return list(dask.compute(*tasks))
+
+
+def events_of(bound: Bound, blocks: list[Block]) -> xr.Dataset:
+    """The labelled table of the events of some blocks, in order of series and time."""
+    cell = np.concatenate([np.zeros(0, np.int64), *[block.cell for block in blocks]])
+    table = np.concatenate([_no_events(), *[block.events for block in blocks]])
+    frozen = np.concatenate([np.zeros(0), *[block.frozen for block in blocks]])
+    if len(blocks) > 1:
+        order = np.lexsort((table["start"], cell))
+        table, cell = table[order], cell[order]
+        frozen = frozen[order] if frozen.size else frozen
+    inputs = bound.inputs
+    events = _label(bound.detector, table, inputs.values.indexes[inputs.time])
+    events = events.assign_coords(_place(inputs.values, bound.space, bound.shape, cell))
+    return _add_frozen(events, frozen, inputs.frozen) if inputs.temperature is not None else events
 
 
 def _no_events() -> np.ndarray:
@@ -59,54 +112,35 @@ def _block_slices(sizes: tuple[int, ...], chunks: tuple[tuple[int, ...], ...]) -
         yield tuple(slice(int(e[k]), int(e[k + 1])) for e, k in zip(edges, block, strict=True))
 
 
-def _run_blocks(
-    detector: Detector, arrays: list[xr.DataArray], n_space: int, shape: tuple[int, ...], has_temperature: bool
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    values = arrays[0]
-    if not any(array.chunks for array in arrays):
-        whole = tuple(slice(0, n) for n in shape)
-        return [
-            _events_of_block(
-                *[a.values for a in arrays],
-                where=whole,
-                shape=shape,
-                detector=detector,
-                has_temperature=has_temperature,
-            )
-        ]
-    import dask
-
-    chunks = values.chunks[:n_space] if values.chunks else tuple((n,) for n in shape)
-    run = dask.delayed(_events_of_block, pure=True)
-    tasks = []
-    for where in _block_slices(shape, chunks):
-        blocks = [_cut(array, where) for array in arrays]
-        tasks.append(run(*blocks, where=where, shape=shape, detector=detector, has_temperature=has_temperature))
-    return list(dask.compute(*tasks))
-
-
 def _cut(array: xr.DataArray, where: tuple[slice, ...]) -> object:
     """The part of an array that belongs to a block; dimensions of length one serve every block."""
     own = tuple(w if array.sizes[d] > 1 else slice(None) for w, d in zip(where, array.dims, strict=False))
     return array.data[own]
 
 
-def _events_of_block(
+def _scan_block(
     values: np.ndarray,
     *others: np.ndarray,
     where: tuple[slice, ...],
     shape: tuple[int, ...],
     detector: Detector,
     has_temperature: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(cell, events, frozen fraction) of one block; `where` says which part of all series it is."""
+    move: str,
+) -> Block:
+    """One block of series; `where` says which part of all series it is, `move` what is asked of it."""
     temperature, reference = split_others(values, others, has_temperature)
-    events = detector.events(as_rows(values), reference, temperature)
+    classes, maps = None, ()
+    if move == "everything":
+        events, classes, maps = detector.everything(as_rows(values), reference, temperature)
+        classes = classes.reshape(values.shape)
+        maps = tuple(one.reshape(values.shape[:-1]) for one in maps)
+    else:
+        events = detector.events(as_rows(values), reference, temperature)
     local = np.unravel_index(events["row"], values.shape[:-1]) if values.ndim > 1 else ()
     cell = np.zeros(events.size, np.int64)
     if shape:
         cell = np.ravel_multi_index([part + w.start for part, w in zip(local, where, strict=True)], shape)
-    return cell, events, _frozen_fraction(detector, events, temperature)
+    return Block(where, cell, events, _frozen_fraction(detector, events, temperature), classes, maps)
 
 
 def _frozen_fraction(detector: Detector, events: np.ndarray, temperature: np.ndarray | None) -> np.ndarray:
