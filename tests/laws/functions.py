@@ -168,9 +168,9 @@ LAWS = [
     ),
     law(
         xd.detect_droughts,
-        call=lambda soil, reference, frost, **names: xd.detect_droughts(
-            soil, reference=reference, soil_temperature=frost, frozen="mask", **names
-        ).classes,
+        call=lambda soil, reference, frost, **names: (
+            xd.detect_droughts(soil, reference=reference, soil_temperature=frost, frozen="mask", **names).classes
+        ),
     ),
     law(xd.definition_agreement, "two_definitions"),
     law(xd.event_uncertainty, "soil", n_boot=2),
