@@ -36,7 +36,6 @@ _recording: ContextVar[bool] = ContextVar("recording", default=False)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 Labelled = xr.DataArray | xr.Dataset
-_Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
 
 
 def recorded(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -62,7 +61,7 @@ def recorded(function: Callable[_P, _T]) -> Callable[_P, _T]:
         if not isinstance(result, xr.DataArray | xr.Dataset):
             return result
         given = _flattened(signature.bind(*args, **kwargs))
-        return cast(_T, with_record(result, title, function.__qualname__, given))
+        return with_record(result, title, function.__qualname__, given)
 
     return made
 
@@ -77,10 +76,10 @@ def _flattened(bound: inspect.BoundArguments) -> dict[str, Any]:
     return given
 
 
-def with_record(result: _Labelled, title: str, call: str, given: Mapping[str, Any]) -> _Labelled:
+def with_record(result: _T, title: str, call: str, given: Mapping[str, Any]) -> _T:
     """A result with its record: made by `call` with the arguments `given`, data and settings alike."""
     data = {name: value for name, value in given.items() if isinstance(value, xr.DataArray | xr.Dataset)}
-    out = result.copy(deep=False)
+    out = cast(Any, result).copy(deep=False)
     for source in data.values():  # the first one, which the result is of, has the first word
         _give_back_attributes(out, source)
     _describe_coordinates(out)

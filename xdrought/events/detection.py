@@ -307,17 +307,19 @@ class Detector:
         if self.blocks is not None:
             rows = block_means(rows, self.blocks)
         if direct:
-            found = events.detect_events(rows, self.days, rules, self.ranking is not None, labels, with_severity)
-            return Scan(*found, has_gaps, labels)
+            found, n_valid = events.detect_events(
+                rows, self.days, rules, self.ranking is not None, labels, with_severity
+            )
+            return Scan(found, n_valid, has_gaps, labels)
         percentiles = rows if self.ranking is None else rank_rows(rows, reference, self.ranking)
         d = self.definition
         if rule == "threshold":
-            found = events.detect_events(percentiles, self.days, rules, False, labels, with_severity)
+            found, n_valid = events.detect_events(percentiles, self.days, rules, False, labels, with_severity)
         elif rule == "steady_fall":
-            found = yuan2023.detect_yuan2023(percentiles.astype(np.float64), self.step_days, rules, labels)
+            found, n_valid = yuan2023.detect_yuan2023(percentiles.astype(np.float64), self.step_days, rules, labels)
         else:
-            found = osman2021.detect_osman2021(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
-        return Scan(*found, has_gaps, labels)
+            found, n_valid = osman2021.detect_osman2021(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
+        return Scan(found, n_valid, has_gaps, labels)
 
     def _rules(self):
         from xdrought.kernels.events import RELAPSE, Rules

@@ -46,13 +46,11 @@ def write_bands(path: Path, labelling: Labelling, progress: bool) -> None:
         for k, band in enumerate(
             tqdm(bands[done:], path.name, len(bands), initial=done, unit="band", disable=off), done
         ):
-            blocks = scan_blocks(
-                labelling.bound, "everything", lambda where, band=band: _lies_in(where, band, labelling.bound.space)
-            )
-            events, *fields = labelling.droughts(blocks, band)
+            blocks = scan_blocks(labelling.bound, "everything", band)
+            events, classes, summary = labelling.droughts(blocks, band)
             _append(path, events)
-            for group, field in zip(("classes", "summary"), fields, strict=True):
-                _write_band(path, group, field, band)
+            _write_band(path, "classes", classes.to_dataset(), band)
+            _write_band(path, "summary", summary, band)
             n_events += events.sizes["event"]
             attrs.update({_DONE: k + 1, _EVENTS: n_events})
         for name in (_DONE, _ALL, _EVENTS):
@@ -69,10 +67,6 @@ def _bands(bound: Bound) -> Iterator[dict[Hashable, slice]]:
     yield {}
 
 
-def _lies_in(where: tuple[slice, ...], band: dict[Hashable, slice], space: list[Hashable]) -> bool:
-    return all(where[space.index(dim)] == part for dim, part in band.items())
-
-
 def _begin(path: Path, labelling: Labelling, n_bands: int) -> None:
     """Write labels and attributes of everything, and that no band is there yet."""
     import zarr
@@ -87,7 +81,7 @@ def _begin(path: Path, labelling: Labelling, n_bands: int) -> None:
         zarr.open_group(part, mode="w", zarr_format=3).attrs.update(
             {_RESULT: _digest(labelling), _DONE: 0, _ALL: n_bands, _EVENTS: 0}
         )
-        for group, one in zip(results._fields, results, strict=True):
+        for group, one in results._asdict().items():
             ds = cf_dataset(one).drop_encoding()
             encoding = {name: {"chunks": (_EVENTS_AT_ONCE,)} for name in ds.variables} if group == "events" else {}
             ds.to_zarr(part, group=group, mode="a", compute=False, encoding=encoding, **_FORMAT)
@@ -106,14 +100,14 @@ def _written(path: Path, labelling: Labelling) -> tuple[int, int]:
 
     try:
         group = zarr.open_group(path, mode="r+", zarr_format=3)
-        attrs = dict(group.attrs)
+        attrs: dict[str, Any] = dict(group.attrs)
     except Exception as error:  # whatever a folder of another kind makes zarr raise
         raise FileExistsError(f"{path} is there and cannot be read as a zarr store; name another path") from error
     if _DONE not in attrs or attrs.get(_RESULT) != _digest(labelling):
         what = "was begun with another record or definition" if _DONE in attrs else "is complete"
         raise FileExistsError(f"{path} is there and {what}; name another path, or remove it")
     n_events = int(attrs[_EVENTS])
-    for _, array in group["events"].arrays():
+    for _, array in zarr.open_group(path, path="events", mode="r+", zarr_format=3).arrays():
         array.resize((n_events, *array.shape[1:]))
     return int(attrs[_DONE]), n_events
 
@@ -123,7 +117,7 @@ def _append(path: Path, events: xr.Dataset) -> None:
         cf_dataset(events).drop_encoding().to_zarr(path, group="events", append_dim="event", **_FORMAT)
 
 
-def _write_band(path: Path, group: str, field: xr.DataArray | xr.Dataset, band: dict[Hashable, slice]) -> None:
-    ds = field.to_dataset() if isinstance(field, xr.DataArray) else field
+def _write_band(path: Path, group: str, ds: xr.Dataset, band: dict[Hashable, slice]) -> None:
     bare = ds.drop_vars(ds.coords).drop_encoding()
-    bare.to_zarr(path, group=group, region=band or dict.fromkeys(bare.dims, slice(None)), **_FORMAT)
+    where: Any = band or dict.fromkeys(bare.dims, slice(None))
+    bare.to_zarr(path, group=group, region=where, **_FORMAT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
@@ -55,10 +55,11 @@ class Labelling:
         coords = {name: coord for name, coord in values.coords.items() if time not in coord.dims}
         summary = labelled_summary([xr.DataArray(one, coords, space) for one in maps])
         settings = settings_of(self.definition)
-        results = zip((events, classes, summary), _TITLES, strict=True)
-        return Droughts(
-            *(with_record(one.assign_attrs(settings), title, "detect_droughts", self.given) for one, title in results)
-        )
+        made = [
+            with_record(one, title, "detect_droughts", self.given)
+            for one, title in zip((events, classes, summary), _TITLES, strict=True)
+        ]
+        return Droughts(*(cast(Any, one).assign_attrs(settings) for one in made))
 
 
 def _joined(blocks: list[Block], parts: list[Any], shape: tuple[int, ...], corner: tuple[int, ...]) -> np.ndarray:

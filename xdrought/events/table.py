@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from typing import NamedTuple
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -57,12 +57,15 @@ def build_events(inputs: Inputs, definition: Definition) -> xr.Dataset:
     return events_of(bound, scan_blocks(bound, "events"))
 
 
-def scan_blocks(
-    bound: Bound, move: str, chosen: Callable[[tuple[slice, ...]], bool] = lambda where: True
-) -> list[Block]:
-    """Blocks of series scanned for their ``events`` alone or for ``everything``; dask computes them together."""
+def scan_blocks(bound: Bound, move: str, band: Mapping[Hashable, slice] | None = None) -> list[Block]:
+    """The blocks of a band, or all, scanned for their ``events`` or for ``everything``; dask computes them together."""
     has_temperature = bound.inputs.temperature is not None
-    options = {"shape": bound.shape, "detector": bound.detector, "has_temperature": has_temperature, "move": move}
+    options: dict[str, Any] = {
+        "shape": bound.shape,
+        "detector": bound.detector,
+        "has_temperature": has_temperature,
+        "move": move,
+    }
     if not any(array.chunks for array in bound.arrays):
         whole = tuple(slice(0, n) for n in bound.shape)
         return [_scan_block(*[array.values for array in bound.arrays], where=whole, **options)]
@@ -72,7 +75,7 @@ def scan_blocks(
     tasks = [
         run(*[_cut(array, where) for array in bound.arrays], where=where, **options)
         for where in _block_slices(bound.shape, bound.chunks)
-        if chosen(where)
+        if all(where[bound.space.index(dim)] == part for dim, part in (band or {}).items())
     ]
     return list(dask.compute(*tasks))
 
@@ -129,7 +132,8 @@ def _scan_block(
 ) -> Block:
     """One block of series; `where` says which part of all series it is, `move` what is asked of it."""
     temperature, reference = split_others(values, others, has_temperature)
-    classes, maps = None, ()
+    classes: np.ndarray | None = None
+    maps: tuple[np.ndarray, ...] = ()
     if move == "everything":
         events, classes, maps = detector.everything(as_rows(values), reference, temperature)
         classes = classes.reshape(values.shape)
