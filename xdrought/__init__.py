@@ -48,6 +48,7 @@ from xdrought.events import (
 )
 from xdrought.forecast import (
     Forecaster,
+    MissingInputs,
     OnsetModel,
     TrainingOptions,
     degrade_forcing,
@@ -90,6 +91,7 @@ __all__ = [
     "LeakageReport",
     "OnsetModel",
     "SplitConfig",
+    "MissingInputs",
     "TrainingOptions",
     "Patches",
     "XdroughtAccessor",

@@ -151,7 +151,7 @@ def test_a_lead_without_targets_changes_nothing_of_the_others(ds):
             cell = start = torch.zeros(8, dtype=torch.int64)
             train, val = torch.arange(8), torch.arange(8)
 
-            def batch(self, index, seed=0):
+            def batch(self, index, seed=0, learning=False):
                 frames = torch.linspace(-1, 1, 16).view(8, 2, 1, 1)
                 return Batch(frames, torch.arange(8)[:, None], torch.ones(8), None, target[index])
 

@@ -62,7 +62,7 @@ class Points:
         self.train, self.val = torch.arange(len(y)), torch.arange(len(y), 2 * len(y))
         self.cell, self.start = torch.zeros(len(self.x), dtype=torch.long), torch.arange(len(self.x))
 
-    def batch(self, index, seed=0):
+    def batch(self, index, seed=0, learning=False):
         counts = torch.ones(len(index))
         return Batch(self.x[index], torch.arange(len(index)), counts, None, self.y[index])
 
@@ -135,7 +135,7 @@ def test_order_depends_on_seed_and_epoch_only():
         seen = []
 
         class Watch(Points):
-            def batch(self, index, seed=0):
+            def batch(self, index, seed=0, learning=False):
                 seen.append(index.tolist())
                 return super().batch(index)
 

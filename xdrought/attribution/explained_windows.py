@@ -67,6 +67,7 @@ class Explained:
 
 def windows_of(ds: xr.Dataset, forecaster: Forecaster, causality: xr.Dataset | None, time: Hashable) -> Explained:
     """All complete windows of a Dataset, as the forecaster needs them; of a lazy one nothing is computed."""
+    forecaster.require_complete_inputs("an attribution")
     known = forecast_inputs.forecast_inputs(ds, forecaster, time)
     windows = make_patches(
         known, None, forecaster.features, forecaster.size, forecaster.window, forecaster.lead, False, time

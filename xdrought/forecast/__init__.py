@@ -4,7 +4,7 @@ from xdrought.forecast.degraded_forcing import degrade_forcing
 from xdrought.forecast.fitting import fit_resattcaurec
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
 from xdrought.forecast.onset import Boosting, Logistic, OnsetModel, fit_onset, load_onset, predict_onset
-from xdrought.forecast.options import TrainingOptions
+from xdrought.forecast.options import MissingInputs, TrainingOptions
 from xdrought.forecast.prediction import predict
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Forecaster",
     "Logistic",
     "OnsetModel",
+    "MissingInputs",
     "TrainingOptions",
     "degrade_forcing",
     "fit_onset",

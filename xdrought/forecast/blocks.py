@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought.windows.selection import whole_patches, window_starts
+from xdrought.windows.selection import missing_in_windows, whole_patches, window_starts
 
 if TYPE_CHECKING:
     from torch import Tensor, device
 
     from xdrought.forecast.forcing import LeadSource
+    from xdrought.forecast.missing_inputs import FillingRule
     from xdrought.models import Architecture
     from xdrought.splits import Splits
     from xdrought.windows.lead_weather import LeadWeather
@@ -36,6 +37,8 @@ class Ensemble:
     batch_size: int
     device: Any
     source: LeadSource | None = None
+    filling: FillingRule | None = None
+    most_missing: int = 0
 
     @property
     def by_issue(self) -> bool:
@@ -49,12 +52,17 @@ class Ensemble:
 
     def __dask_tokenize__(self) -> tuple:
         weights = [{name: w.numpy() for name, w in tensors.items()} for tensors in self.weights]
-        settings = (self.lead, self.batch_size, str(self.device), self.source)
+        settings = (self.lead, self.batch_size, str(self.device), self.source, self.filling, self.most_missing)
         return ("xdrought.Ensemble", self.architecture, weights, *settings)
 
 
 def forecast_block(
-    cube: np.ndarray, degrees: np.ndarray | None = None, ahead: np.ndarray | None = None, *, ensemble: Ensemble
+    cube: np.ndarray,
+    degrees: np.ndarray | None = None,
+    ahead: np.ndarray | None = None,
+    usual: np.ndarray | None = None,
+    *,
+    ensemble: Ensemble,
 ) -> np.ndarray:
     """Scaled forecasts of each run, by valid day, NaN where there is no complete window.
 
@@ -68,6 +76,8 @@ def forecast_block(
         (site, n_causal) or (lat, lon, n_causal), NaN where unknown.
     ahead : numpy.ndarray, optional
         What :meth:`xdrought.forecast.forcing.LeadSource.weather` takes.
+    usual : numpy.ndarray, optional
+        What missing values are filled from: the coefficients of the usual year, laid out as the days of `cube`.
     ensemble : Ensemble
         The networks.
 
@@ -90,12 +100,12 @@ def forecast_block(
     from xdrought.windows.tensors import ResidentCube
 
     spec = ensemble.architecture
-    there = complete_days(cube, spec.size)
-    cell, start = window_starts(there, None, spec.window, (ensemble.lead,))
+    lacking = missing_drivers(cube, spec.size)
+    cell, start = window_starts(lacking, None, spec.window, (ensemble.lead,), ensemble.most_missing)
     require_known_degrees(degrees, cell)
     device = resolve_device(ensemble.device)
     beyond, more = (0, _numbers_each(ensemble)) if ensemble.by_issue else (ensemble.lead, ())
-    shape = (len(ensemble.weights), *there.shape[:-1], there.shape[-1] + beyond, *more)
+    shape = (len(ensemble.weights), *lacking.shape[:-1], lacking.shape[-1] + beyond, *more)
     out = np.full(shape, np.nan, "float32")
     if len(cell):
         with gpu_lock(device):
@@ -107,10 +117,11 @@ def forecast_block(
                 None,
                 spec.window,
                 spec.size,
+                None if usual is None or ensemble.filling is None else ensemble.filling.filling(usual, device),
             )
             known = None if degrees is None else torch.from_numpy(degrees.reshape(-1, degrees.shape[-1])).to(device)
             weather = _weather(windows, ahead, ensemble)
-            flat = out.reshape(len(ensemble.weights), -1, *shape[there.ndim :])
+            flat = out.reshape(len(ensemble.weights), -1, *shape[lacking.ndim :])
             for k, weights in enumerate(ensemble.weights):
                 network = network_of(spec, weights, device)
                 found = run(network, windows, known, ensemble.batch_size, weather).numpy()
@@ -137,15 +148,65 @@ def complete_days(cube: np.ndarray, size: int) -> np.ndarray:
     return whole_patches(np.moveaxis(np.isfinite(cube).all(axis=1), 0, -1), size)
 
 
-def lazy_forecast(cube: Any, degrees: Any | None, ensemble: Ensemble, ahead: Any | None = None) -> Any:
-    """:func:`forecast_block` over the chunks of places of a dask cube; time is whole in each.
+def missing_drivers(cube: np.ndarray, size: int) -> np.ndarray:
+    """(site, time), or (lat, lon, time) of a grid: how many drivers have no whole patch on a day."""
+    if cube.ndim == 5:
+        return (~np.isfinite(cube).all(axis=(3, 4))).sum(axis=2)
+    days = np.moveaxis(np.isfinite(cube), (0, 1), (2, 3))  # [lat, lon, time, variable]
+    return (~whole_patches(days, size)).sum(axis=3)
 
-    `degrees` and `ahead` may be lazy too; in memory they travel with the graph.
+
+def missing_block(cube: np.ndarray, *, window: int, size: int, lead: int = 0, depth: int = 0) -> np.ndarray:
+    """(places..., time + lead) int32: how many values the window lacks that ends `lead` days before each day.
+
+    All of them, where the window begins before the record or its patch reaches across the edge. A chunk's cells have
+    `depth` neighbours on each side.
     """
+    if depth:
+        cube, inside = needed_neighbours(cube, size, depth)
+        return missing_block(cube, window=window, size=size, lead=lead)[inside]
+    lacking = missing_drivers(cube, size)
+    n_drivers = cube.shape[2 if cube.ndim == 5 else 1]
+    before = np.full((*lacking.shape[:-1], lead + window - 1), window * n_drivers, "int32")
+    return np.concatenate([before, missing_in_windows(lacking, window)], axis=-1)
+
+
+def lazy_missing(cube: Any, *, window: int, size: int, lead: int = 0) -> Any:
+    """:func:`missing_block` over the chunks of places of a dask cube."""
     import dask.array as da
 
     n_days = cube.shape[0 if cube.ndim == 4 else 1]
-    cube, chunks, depth = with_neighbours(cube, ensemble.architecture.size)
+    cube, chunks, depth = with_neighbours(cube, size)
+    names, places = dimension_letters(cube)
+    return da.blockwise(
+        partial(missing_block, window=window, size=size, lead=lead, depth=depth),
+        places + "T",
+        cube,
+        names,
+        new_axes={"T": n_days + lead},
+        adjust_chunks=chunks,
+        align_arrays=False,
+        concatenate=True,
+        dtype="int32",
+        meta=np.empty((0,) * (len(places) + 1), "int32"),
+    )
+
+
+def lazy_forecast(
+    cube: Any, degrees: Any | None, ensemble: Ensemble, ahead: Any | None = None, usual: Any | None = None
+) -> Any:
+    """:func:`forecast_block` over the chunks of places of a dask cube; time is whole in each.
+
+    `degrees`, `ahead` and `usual` may be lazy too; in memory they travel with the graph.
+    """
+    import dask.array as da
+
+    n_days, size = cube.shape[0 if cube.ndim == 4 else 1], ensemble.architecture.size
+    if usual is not None:
+        own = [axis for axis, letter in enumerate(dimension_letters(cube)[0]) if letter in "syx"]
+        usual = da.asarray(usual).rechunk({axis: cube.chunks[axis] for axis in own})
+        usual, *_ = with_neighbours(usual, size)
+    cube, chunks, depth = with_neighbours(cube, size)
     names, places = dimension_letters(cube)
     arguments = [cube, names]
     if degrees is not None:
@@ -154,13 +215,15 @@ def lazy_forecast(cube: Any, degrees: Any | None, ensemble: Ensemble, ahead: Any
         whole = dict.fromkeys(range(len(places), ahead.ndim), -1)
         ahead = da.asarray(ahead).rechunk(dict(enumerate(chunks.values())) | whole)
         arguments += [ahead, places + ("b" if ahead.ndim == len(places) + 1 else "tmhw")]
+    if usual is not None:
+        arguments += [usual, names.replace("t", "k")]
     if ensemble.by_issue:
         each = dict(zip("MLQ", _numbers_each(ensemble), strict=False))
         out, new = "r" + places + "T" + "".join(each), {"T": n_days, **each}
     else:
         out, new = ("rTyx" if places == "yx" else "rsT"), {"T": n_days + ensemble.lead}
     return da.blockwise(
-        partial(_block_without_edge, has_degrees=degrees is not None),
+        partial(_block_without_edge, given=tuple(each is not None for each in (degrees, ahead, usual))),
         out,
         *arguments,
         ensemble=delayed_constant(ensemble, "ensemble"),
@@ -245,19 +308,24 @@ def pad_to(values: np.ndarray, shape: tuple[int, ...], inside: tuple[slice, ...]
 
 
 def _block_without_edge(
-    cube: np.ndarray, *given: np.ndarray, ensemble: Ensemble, depth: int, has_degrees: bool
+    cube: np.ndarray, *arrays: np.ndarray, ensemble: Ensemble, depth: int, given: tuple[bool, ...]
 ) -> np.ndarray:
-    """The forecasts of a chunk whose cells have `depth` neighbours on each side; `given` are degrees, then `ahead`."""
-    degrees = given[0] if has_degrees else None
-    ahead = given[-1] if len(given) > has_degrees else None
+    """The forecasts of a chunk whose cells have `depth` neighbours on each side.
+
+    `arrays` are those of degrees, `ahead` and `usual` that are `given`.
+    """
+    rest = iter(arrays)
+    degrees, ahead, usual = (next(rest) if there else None for there in given)
     if not depth:
-        return forecast_block(cube, degrees, ahead, ensemble=ensemble)
+        return forecast_block(cube, degrees, ahead, usual, ensemble=ensemble)
+    if usual is not None:
+        usual, _ = needed_neighbours(usual, ensemble.architecture.size, depth)
     cube, inside = needed_neighbours(cube, ensemble.architecture.size, depth)
     if degrees is not None:
         degrees = pad_to(degrees, cube.shape[2:], inside, np.nan)
     if ahead is not None:
         ahead = pad_to(ahead, cube.shape[2:], inside, False if ahead.dtype == bool else np.nan)
-    found = forecast_block(cube, degrees, ahead, ensemble=ensemble)
+    found = forecast_block(cube, degrees, ahead, usual, ensemble=ensemble)
     return found[(slice(None), *inside)] if ensemble.by_issue else found[(..., *inside)]
 
 

@@ -35,16 +35,18 @@ def training_windows(
     lead: Lead,
     time: Hashable,
     used: TargetInputs = NO_TARGET_INPUTS,
+    max_filled: float = 0.0,
 ) -> Patches:
     """The windows of all sites that have any.
 
     With `used.history` the last of their drivers is the target's own past; with `used.change` their target is
     the change from the last known observation, and the observations are kept beside it. Of several leads the target
-    stays the observation; :func:`learnt_targets` makes the changes.
+    stays the observation; :func:`learnt_targets` makes the changes. Windows may lack the share `max_filled` of their
+    values.
     """
 
     def cut(data: xr.Dataset, names: Sequence[Hashable] | None) -> Patches:
-        return make_patches(data, target, names, size, window, lead, True, time)
+        return make_patches(data, target, names, size, window, lead, True, time, max_filled)
 
     windows = cut(ds, drivers)
     drivers, data = windows.drivers, limits.check_variables(windows.data, windows.data.data_vars)

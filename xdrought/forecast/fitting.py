@@ -19,7 +19,8 @@ from xdrought.forecast import forcing as lead_forcing
 from xdrought.forecast.ensemble import join_processes, lock_of, train_members
 from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
-from xdrought.forecast.options import LOSSES, LeadDays, TrainingOptions
+from xdrought.forecast.missing_inputs import fit_usual_year, resolve_filling
+from xdrought.forecast.options import LOSSES, LeadDays, MissingInputs, TrainingOptions, checked_missing
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.progress import history_of
 from xdrought.forecast.shards import Shards
@@ -46,6 +47,7 @@ def fit_resattcaurec(
     target_history: bool = False,
     predict_change: bool = False,
     latency: int = 0,
+    missing: str | MissingInputs = "none",
     window: int = 15,
     lead: Lead = 7,
     size: int | None = None,
@@ -98,6 +100,11 @@ def fit_resattcaurec(
         need the observed target.
     latency : int
         Days until an observation of the target is reported, for `target_history` and `predict_change`.
+    missing : str or MissingInputs
+        What is done where a driver is missing on a day of a window. "none", as in the paper: there is no forecast.
+        "last", "climatology" or "interpolate": up to a quarter of the window is filled, the network is told by a mask
+        what was observed, and driver days are dropped in training so that it learns the mask; see
+        :class:`xdrought.MissingInputs` for the policies and their numbers.
     window, lead, size
         Days of input, days ahead, cells on a side; see :func:`xdrought.patches`. With several leads the recurrence goes
         on over the lead days and answers for each of them in one pass; the embargo covers the longest.
@@ -227,14 +234,14 @@ def fit_resattcaurec(
         variant, 1, 1, 64, 64, equations, widths, training.dropout, asked_ahead, **own
     )  # refuse before long work
     device = resolve_device(device)
-    used = checked_target_inputs(target_history, predict_change, latency)
+    used, missing = checked_target_inputs(target_history, predict_change, latency), checked_missing(missing)
     names_of_dims, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
     if isinstance(ds, xr.Dataset):
         ds = names_of_dims.to_ours(ds)
     causality = None if causality is None else names_of_dims.to_ours(causality)
     if isinstance(split, Splits):
         split = replace(split, ranges=names_of_dims.to_ours(split.ranges))
-    windows = driver_inputs.training_windows(ds, target, drivers, size, window, lead, time, used)
+    windows = driver_inputs.training_windows(ds, target, drivers, size, window, lead, time, used, missing.largest_share)
     splits = driver_inputs.splits_on_places(resolve_splits(split, windows, used.latency, seed), windows.data)
     parts, targets = driver_inputs.learnt_targets(windows, splits, used)
     _check_parts(parts, splits)
@@ -248,7 +255,7 @@ def fit_resattcaurec(
         scaling = fit_scaling(learnt, names, train=_days_of_scaling(training, splits, windows.data[time]))
         scaling = scaling if training.scale_target else scaling.without(target)
     else:
-        require_same_variables(start_from, windows, target, used, known_units)
+        require_same_variables(start_from, windows, target, used, missing, known_units)
         warn_of_known_test_days(start_from, splits)
         scaling = start_from.scaling
     degree, vectors = None, None
@@ -258,7 +265,7 @@ def fit_resattcaurec(
     n_causal = 0 if vectors is None else vectors.shape[1]
     spec = architecture(
         variant,
-        len(windows.drivers),
+        len(windows.drivers) * (2 if missing.is_used else 1),  # a mask for each
         n_causal,
         windows.size,
         windows.window,
@@ -296,8 +303,10 @@ def fit_resattcaurec(
         | {f"{part}_windows": len(index) for part, index in parts.items()}
     )
     join_processes(device)
+    scaled = windows.with_data(scaling.apply(windows.data))
+    usual = fit_usual_year(scaled, splits) if missing.is_used else None
     shards = Shards(
-        windows.with_data(scaling.apply(windows.data)),
+        scaled,
         vectors,
         parts,
         device,
@@ -305,6 +314,7 @@ def fit_resattcaurec(
         targets=None if targets is None else scaling.forward_values(targets, target),
         weather=lead_forcing.resolve(forcing, asked, windows, known_units, scaling, splits),
         by_lead=bool(spec.leads),
+        filling=resolve_filling(missing, usual, scaled),
     )
     with _usual_torch(), lock_of(checkpoint):
         histories = train_members(
@@ -336,6 +346,8 @@ def fit_resattcaurec(
         steps=driver_inputs.grid_steps(windows),
         ahead=asked,
         quantiles=levels,
+        missing=missing,
+        usual_year=usual,
     )
     if not levels:
         return forecaster

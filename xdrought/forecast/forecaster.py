@@ -16,7 +16,8 @@ from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.forecast import forecaster_file
 from xdrought.forecast.forecaster_file import labelled_dataset, plain_attrs, plain_dataset
-from xdrought.forecast.options import NONE, WORDS, LeadDays
+from xdrought.forecast.missing_inputs import COEFFICIENT, N_COEFFICIENTS
+from xdrought.forecast.options import NONE, WORDS, LeadDays, MissingInputs
 from xdrought.forecast.target_inputs import NO_TARGET_INPUTS, TargetInputs, checked_target_inputs, history_name
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
@@ -69,6 +70,10 @@ class Forecaster:
         Levels of the quantiles that are forecast; none where it is one value.
     conformal : xarray.Dataset or None
         What is added to the quantiles, in units of the target: by place, and of all places, from the validation part.
+    missing : xdrought.MissingInputs
+        What is done about missing inputs.
+    usual_year : xarray.DataArray or None
+        What they are filled from: a mean and two harmonics of the scaled training days of each driver and place.
     """
 
     architecture: Architecture
@@ -88,6 +93,8 @@ class Forecaster:
     ahead: LeadDays = LeadDays()
     quantiles: tuple[float, ...] = ()
     conformal: xr.Dataset | None = None
+    missing: MissingInputs = MissingInputs()
+    usual_year: xr.DataArray | None = None
 
     @property
     def leads(self) -> tuple[int, ...]:
@@ -105,6 +112,14 @@ class Forecaster:
                 f"{what} is made for one value at one lead without weather of the lead days, this forecaster has leads "
                 f"{self.leads}, future={list(self.ahead.future)} and quantiles={self.quantiles}; train one with "
                 f"lead={self.lead} and without future= and quantiles="
+            )
+
+    def require_complete_inputs(self, what: str) -> None:
+        """Raise where missing inputs are filled, and masks stand beside the drivers."""
+        if self.missing.is_used:
+            raise ValueError(
+                f"{what} explains complete windows, this forecaster fills missing inputs (missing="
+                f'{self.missing.policy!r}) and reads a mask beside each driver; train one with missing="none"'
             )
 
     @property
@@ -182,6 +197,7 @@ class Forecaster:
             "inputs": f"{spec.window} days x {len(self.features)} drivers x {self.size} x {self.size} cells",
             "drivers": ", ".join(map(str, self.features)),
             "own past": self.target_inputs.describe(),
+            "missing": self.missing.describe(),
             "ahead": f"{', '.join(map(str, self.ahead.future)) or 'nothing known'}; {WORDS[self.ahead.forcing]}",
             "windows": f"{counts}; embargo {self.splits.embargo} days",
             "network": f"widths {spec.widths}, {numbers:,} numbers",
@@ -253,7 +269,13 @@ def _to_plain(forecaster: Forecaster) -> dict[str, Any]:
         "ahead": asdict(forecaster.ahead),
         "quantiles": list(forecaster.quantiles),
         "conformal": None if forecaster.conformal is None else plain_dataset(forecaster.conformal),
+        "missing": asdict(forecaster.missing),
+        "usual_year": None if forecaster.usual_year is None else plain_dataset(_as_dataset(forecaster.usual_year)),
     }
+
+
+def _as_dataset(usual_year: xr.DataArray) -> xr.Dataset:
+    return usual_year.to_dataset(name="usual_year")
 
 
 def _with_tuples(labels: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,6 +311,8 @@ def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Fore
         ahead=LeadDays(**_with_tuples(labels["ahead"])),
         quantiles=tuple(labels["quantiles"]),
         conformal=None if labels["conformal"] is None else labelled_dataset(labels["conformal"]),
+        missing=MissingInputs(**labels.get("missing", {})),  # files from before there was a choice have none
+        usual_year=None if labels.get("usual_year") is None else labelled_dataset(labels["usual_year"])["usual_year"],
     )
 
 
@@ -318,6 +342,7 @@ def check_forecaster(forecaster: Forecaster) -> None:
     checked_target_inputs(used.history, used.change, used.latency)
     _require(_is_count(forecaster.lead), f"lead={forecaster.lead!r}")
     _check_ahead(forecaster)
+    _check_missing(forecaster)
     _check_quantiles(forecaster)
     steps = forecaster.steps
     _require(isinstance(steps, Mapping) and all(isinstance(step, float) for step in steps.values()), f"steps={steps!r}")
@@ -336,9 +361,8 @@ def _check_names(forecaster: Forecaster) -> None:
     names = [*forecaster.features, forecaster.target]
     _require(all(isinstance(name, str) for name in names), f"names {names} are no text")
     _require(len(set(names)) == len(names), f"names {names} are given twice")
-    _require(
-        len(forecaster.features) == forecaster.architecture.n_features, f"features {names[:-1]} are too many or few"
-    )
+    inputs = len(forecaster.features) * (2 if forecaster.missing.is_used else 1)
+    _require(inputs == forecaster.architecture.n_features, f"features {names[:-1]} are too many or few")
     _require(all(isinstance(u, str | None) for u in forecaster.units.values()), "units are no text")
     has_history = history_name(forecaster.target) in forecaster.features
     _require(
@@ -355,6 +379,15 @@ def _check_ahead(forecaster: Forecaster) -> None:
     positions = tuple(forecaster.features.index(name) for name in ahead.future if name in forecaster.features)
     _require(positions == spec.future and len(positions) == len(ahead.future), f"future={ahead.future}")
     _require(ahead.forcing in WORDS and (ahead.forcing == NONE) != future, f"forcing={ahead.forcing!r}")
+
+
+def _check_missing(forecaster: Forecaster) -> None:
+    usual = forecaster.usual_year
+    _require((usual is not None) == forecaster.missing.is_used, f"missing={forecaster.missing.policy!r}")
+    if usual is not None:
+        _require(usual.dtype.kind == "f" and bool(np.isfinite(usual).all()), "the usual year is not finite")
+        chosen = usual.sel(variable=list(forecaster.features))
+        _require(chosen.sizes[COEFFICIENT] == N_COEFFICIENTS, "the usual year has other coefficients")
 
 
 def _check_quantiles(forecaster: Forecaster) -> None:

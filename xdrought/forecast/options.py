@@ -1,4 +1,4 @@
-"""Options that few need, passed whole: of a training, and of what a network is asked about the lead days."""
+"""Options that few need, passed whole: of a training, of missing inputs, and of what is asked about the lead days."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from xdrought import checks
+from xdrought.windows.filling import POLICIES
 
-__all__ = ["TrainingOptions"]
+__all__ = ["MissingInputs", "TrainingOptions"]
 
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("mse", "gaussian_crps")
@@ -116,9 +117,97 @@ class TrainingOptions:
             raise FileNotFoundError(f"losses {self.losses} is in no folder; make {Path(self.losses).parent} first")
 
 
+# what is done about missing inputs
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class MissingInputs:
+    """What :func:`xdrought.fit_resattcaurec` takes as `missing`, where the name of a policy is not enough.
+
+    Parameters
+    ----------
+    policy : {"none", "last", "climatology", "interpolate"}
+        "none": a window that lacks a value gives no forecast, as in the paper. Otherwise missing values of drivers, the
+        target's own past among them, are filled from nothing but the window and the usual year, and a mask of what was
+        observed is one more input for each driver. "last": the value of the day before, or of the last day before
+        it that the window has. "interpolate": on a straight line between the days before and after it in the window;
+        at the window's ends, so on the day of issue too, the nearest value. "climatology": the usual value of the day
+        of the year at the place, a mean and two harmonics of its training days, which the others take where the window
+        has nothing else. The target that is learnt is never filled.
+    max_filled : float
+        Largest share of a window's values (days times drivers) that may be filled; a window that lacks more gives no
+        forecast.
+    driver_dropout : float
+        Share of days and drivers that is taken out of the windows of a training, drawn anew in each epoch, so that
+        the network learns what the mask means. Without it a network trained on complete records has never seen a
+        filled value.
+
+    Raises
+    ------
+    ValueError
+        For an unknown policy, or shares out of range.
+
+    References
+    ----------
+    Gauch et al. 2025, doi:10.5194/hess-29-6221-2025, compare ways to deal with missing inputs of such networks.
+
+    Examples
+    --------
+    >>> from xdrought import MissingInputs
+    >>> MissingInputs("interpolate", max_filled=0.5).driver_dropout
+    0.05
+    """
+
+    policy: str = NONE
+    max_filled: float = 0.25
+    driver_dropout: float = 0.05
+
+    def __post_init__(self) -> None:
+        checks.require_choice(self.policy, "missing", (NONE, *POLICIES))
+        for name in ("max_filled", "driver_dropout"):
+            share = getattr(self, name)
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+                raise ValueError(f"{name}={share!r}; it is a share, 0 or more and below 1")
+
+    @property
+    def is_used(self) -> bool:
+        """Whether windows with missing values are filled."""
+        return self.policy != NONE
+
+    @property
+    def largest_share(self) -> float:
+        """Largest share of a window that may be missing."""
+        return self.max_filled if self.is_used else 0.0
+
+    def describe(self) -> str:
+        """What is done, in words."""
+        if not self.is_used:
+            return "no forecast where one is missing"
+        return f"{self.policy}, up to {self.max_filled:.0%} of a window; drop-out {self.driver_dropout:g} in training"
+
+
+def checked_missing(missing: str | MissingInputs) -> MissingInputs:
+    """A policy by its name, or options as they are.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    ValueError
+        For an unknown policy.
+    """
+    if isinstance(missing, MissingInputs):
+        return missing
+    if not isinstance(missing, str):
+        raise TypeError(f"missing is a {type(missing).__name__}; give the name of a policy or xdrought.MissingInputs")
+    return MissingInputs(missing)
+
+
 # what a network is asked about the lead days, and where it has their weather from
 
-OBSERVED, CLIMATOLOGY, FORECASTS, NONE = "observed", "climatology", "forecasts", "none"
+OBSERVED, CLIMATOLOGY, FORECASTS = "observed", "climatology", "forecasts"
 WORDS = {
     NONE: "none: the weather of the lead days is not used",
     OBSERVED: "observed weather of the lead days (perfect prognosis): an upper bound of what a forecast can give",

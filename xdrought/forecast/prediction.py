@@ -14,10 +14,18 @@ from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
-from xdrought.forecast.blocks import Ensemble, forecast_block, lazy_forecast, lazy_parts
+from xdrought.forecast.blocks import (
+    Ensemble,
+    forecast_block,
+    lazy_forecast,
+    lazy_missing,
+    lazy_parts,
+    missing_block,
+)
 from xdrought.forecast.conformal import corrected
 from xdrought.forecast.forcing import Forcing, GivenWeather, blocks_of, resolve
 from xdrought.forecast.forecaster import Forecaster
+from xdrought.forecast.missing_inputs import labelled_n_filled, resolve_filling
 from xdrought.forecast.options import WORDS
 from xdrought.forecast.target_inputs import known_on
 from xdrought.provenance import recorded
@@ -76,6 +84,8 @@ def predict(
         are several. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
         between. `part` says which part of the training's split a valid day belongs to: int8 with the flags "outside",
         "train", "val" and "test". NaN where there is no complete window, or no last observation to add the change to.
+        A forecaster that fills missing inputs (`missing` in training) gives the coordinate `n_filled` on the places and
+        days: how many of the window's values, days times drivers, were missing.
 
         Of several leads on (site, init_time, lead_time) or (init_time, lead_time, lat, lon), with the two-dimensional
         coordinate `valid_time`; :func:`xdrought.select_lead` gives one of them by valid time. A forcing with members
@@ -113,7 +123,8 @@ def predict(
     causality = None if causality is None else names.to_ours(causality)
     known = driver_inputs.forecast_inputs(ds, forecaster, time)
     lead = forecaster.windows_lead()
-    windows = make_patches(known, None, forecaster.features, forecaster.size, forecaster.window, lead, False, time)
+    settings = (forecaster.size, forecaster.window, lead, False, time, forecaster.missing.largest_share)
+    windows = make_patches(known, None, forecaster.features, *settings)
     driver_inputs.require_steps(windows, forecaster.steps)
     degrees = None
     if forecaster.causality is not None:
@@ -133,6 +144,10 @@ def predict(
     if forecaster.conformal is not None:
         values, about["conformal"] = corrected(values, forecaster.conformal)
     out = _described(values, forecaster, time).assign_attrs(about)
+    if forecaster.missing.is_used:
+        missing = forecaster.missing
+        out = out.assign_coords(n_filled=_n_filled(windows))
+        out = out.assign_attrs(missing=missing.policy, max_filled=missing.max_filled)
     if weather is not None:
         out = out.assign_attrs(forcing=weather.source.kind, forcing_is=WORDS[weather.source.kind])
     valid = out[VALID] if windows.several else out[forecaster.target][time]
@@ -174,19 +189,32 @@ def _run(
 ) -> xr.DataArray:
     """Scaled forecasts with labels: at once, or lazily where the drivers are lazy."""
     source = None if weather is None else weather.source
+    scaled = windows.with_data(forecaster.scaling.apply(windows.data))
+    filling, usual = resolve_filling(forecaster.missing, forecaster.usual_year, scaled), None
     ensemble = Ensemble(forecaster.architecture, forecaster.weights, forecaster.lead, batch_size, device, source)
-    cube = windows.with_data(forecaster.scaling.apply(windows.data)).inputs
+    if filling is not None:
+        ensemble = replace(ensemble, filling=filling.rule, most_missing=windows.most_missing)
+        usual = filling.usual.to_numpy()
+    cube = scaled.inputs
     ahead = None if weather is None else blocks_of(weather.given, windows)
     label = partial(_labelled_ahead, forecaster.quantiles) if ensemble.by_issue else _labelled
     if cube.chunks is not None:
-        return label(lazy_forecast(cube.data, degrees, ensemble, ahead), windows, weather)
+        return label(lazy_forecast(cube.data, degrees, ensemble, ahead, usual), windows, weather)
     resolve_device(device)
     windows.require_windows()
     if degrees is not None:
         degrees = np.asarray(degrees)
         driver_inputs.require_degrees(windows, degrees)
     ahead = None if ahead is None else np.asarray(ahead)
-    return label(forecast_block(cube.to_numpy(), degrees, ahead, ensemble=ensemble), windows, weather)
+    return label(forecast_block(cube.to_numpy(), degrees, ahead, usual, ensemble=ensemble), windows, weather)
+
+
+def _n_filled(windows: Patches) -> xr.DataArray:
+    """How many values the window of each forecast lacks, lazy where the drivers are lazy."""
+    cube = windows.inputs
+    sizes = {"window": windows.window, "size": windows.size, "lead": 0 if windows.several else windows.lead}
+    counts = missing_block(cube.to_numpy(), **sizes) if cube.chunks is None else lazy_missing(cube.data, **sizes)
+    return labelled_n_filled(counts, windows)
 
 
 def _labelled(values: Any, windows: Patches, weather: GivenWeather | None) -> xr.DataArray:

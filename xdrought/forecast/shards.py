@@ -11,6 +11,7 @@ import numpy as np
 from xdrought import files
 from xdrought.devices import copied_to
 from xdrought.forecast.forcing import GivenWeather, blocks_of
+from xdrought.forecast.missing_inputs import GivenFilling
 from xdrought.windows.labelled import Patches
 from xdrought.windows.selection import SITE
 
@@ -43,6 +44,8 @@ class Shards(Sequence["SiteShard"]):
         The weather of the lead days.
     by_lead : bool
         Whether the network answers for leads, (N, lead), and not (N,).
+    filling : GivenFilling, optional
+        How missing values are filled, and the share of drivers that is dropped while learning.
 
     Raises
     ------
@@ -61,9 +64,10 @@ class Shards(Sequence["SiteShard"]):
         targets: np.ndarray | None = None,
         weather: GivenWeather | None = None,
         by_lead: bool = False,
+        filling: GivenFilling | None = None,
     ):
         self.windows, self.device, self.targets = windows, device, targets
-        self.weather, self.by_lead = weather, by_lead
+        self.weather, self.by_lead, self.filling = weather, by_lead, filling
         self.vectors = None if vectors is None else vectors.to(device)
         self._resident: tuple[int, ResidentCube, LeadWeather | None] | None = None
         self._shards = [SiteShard(self, k, sites, parts) for k, sites in enumerate(self._blocks(sites_in_memory))]
@@ -88,6 +92,7 @@ class Shards(Sequence["SiteShard"]):
             shard = self._shards[k]
             cube = self._with_targets(self.windows.to_torch(self.device, shard.sites), shard.windows)
             weather = self._weather(cube, shard.sites)
+            cube = cube if self.filling is None else self.filling.of(cube, shard.sites)
             # batches are put together on the CPU, while a GPU computes
             self._resident = k, replace(cube, cell=cube.cell.cpu(), start=cube.start.cpu()), weather
         return self._resident[1:]
@@ -115,7 +120,8 @@ class Shards(Sequence["SiteShard"]):
         n_shards = range(len(self))
         places = np.concatenate([self.windows.cell, self.windows.start])
         chosen = [getattr(self[k], part).numpy() for k in n_shards for part in ("train", "val")]
-        return {
+        found = {} if self.filling is None else {"missing": _sum_of_filling(self.filling)}
+        return found | {
             "drivers": files.digest(self.cube(k).cube.cpu().numpy() for k in n_shards),
             "targets": files.digest(self.windows.targets if self.targets is None else self.targets),
             "split": files.digest(places, *chosen),
@@ -158,8 +164,11 @@ class SiteShard:
         inside = {part: parts[part][(parts[part] >= first) & (parts[part] < stop)] - first for part in ("train", "val")}
         self.train, self.val = (torch.from_numpy(inside[part]) for part in ("train", "val"))
 
-    def batch(self, index: Tensor, seed: int = 0) -> Batch:
-        """The windows at positions `index` of this shard; `seed` draws a member of the weather of their lead days."""
+    def batch(self, index: Tensor, seed: int = 0, learning: bool = False) -> Batch:
+        """The windows at positions `index` of this shard; `seed` draws a member of the weather of their lead days.
+
+        When `learning`, it also draws the drivers that are dropped.
+        """
         from xdrought.models.batches import Batch
         from xdrought.windows.lead_weather import leads_known
 
@@ -167,11 +176,18 @@ class SiteShard:
         assert cube.target is not None
         device = cube.cube.device
         causality = None if vectors is None else vectors[copied_to(cube.cell[index] + self.first_cell, device)]
-        target = cube.target[copied_to(index, device)]
+        target, filling = cube.target[copied_to(index, device)], self.owner.filling
+        dropped = filling.driver_dropout if filling is not None and learning else 0.0
+        days = cube.days(index, dropped=dropped, seed=seed + 1)  # not the draws of the member
         if ahead is None:
-            return Batch(*cube.days(index), causality, target)
+            return Batch(*days, causality, target)
         cell, last = (copied_to(each[index], device) for each in (cube.cell, cube.start + cube.window - 1))
         weather = ahead.draw(cell, last, seed)
         known = leads_known(weather)[:, [lead - 1 for lead in self.owner.windows.leads]]
         target = target.masked_fill(~known, float("nan"))
-        return Batch(*cube.days(index), causality, target, weather.nan_to_num(0.0))
+        return Batch(*days, causality, target, weather.nan_to_num(0.0))
+
+
+def _sum_of_filling(filling: GivenFilling) -> str:
+    text = f"{filling.rule.policy}, {filling.driver_dropout!r}"
+    return files.digest([np.frombuffer(text.encode(), "uint8"), filling.usual.to_numpy()])

@@ -8,6 +8,7 @@ import numpy as np
 
 from xdrought import checks
 from xdrought.forecast.forecaster import Forecaster
+from xdrought.forecast.options import MissingInputs
 from xdrought.forecast.target_inputs import TargetInputs
 from xdrought.splits import Splits
 from xdrought.windows.labelled import Patches
@@ -16,7 +17,12 @@ LEARNT = ("train", "val")
 
 
 def require_same_variables(
-    start: Forecaster, windows: Patches, target: Hashable, used: TargetInputs, units: Mapping[Hashable, str | None]
+    start: Forecaster,
+    windows: Patches,
+    target: Hashable,
+    used: TargetInputs,
+    missing: MissingInputs,
+    units: Mapping[Hashable, str | None],
 ) -> None:
     """Raise unless the scaling of a forecaster can be used for these windows: the same variables, in the same units."""
     if not isinstance(start, Forecaster):
@@ -31,6 +37,11 @@ def require_same_variables(
         raise ValueError(
             f"start_from has {start.target_inputs}, this call {used}; give the same target_history, predict_change and "
             f"latency"
+        )
+    if missing.policy != start.missing.policy:
+        raise ValueError(
+            f"start_from was trained with missing={start.missing.policy!r}, this call has {missing.policy!r}; give the "
+            f"same"
         )
     other = {str(name): (start.units.get(name), unit) for name, unit in units.items() if start.units.get(name) != unit}
     if other:

@@ -152,7 +152,8 @@ def gather(ds: xr.Dataset, forecaster: Forecaster) -> Audit:
     settings = (forecaster.size, forecaster.window, forecaster.windows_lead())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of sites without windows: said in training
-        windows = training_windows(known, target, forecaster.drivers, *settings, time, used)
+        share = forecaster.missing.largest_share
+        windows = training_windows(known, target, forecaster.drivers, *settings, time, used, share)
     every_place = make_patches(known, target, forecaster.drivers, *settings, True, time).data
     middle = (forecaster.size - 1) // 2
     central = every_place.isel({dim: middle for dim in PATCH if dim in every_place.dims}).compute()

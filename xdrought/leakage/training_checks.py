@@ -13,6 +13,7 @@ from xdrought.forecast import driver_inputs
 from xdrought.forecast.driver_inputs import degrees_of_places
 from xdrought.forecast.ensemble import seed_of_run
 from xdrought.forecast.forcing import Forcing, resolve
+from xdrought.forecast.missing_inputs import resolve_filling
 from xdrought.forecast.options import FORECASTS, NONE
 from xdrought.forecast.shards import Shards
 from xdrought.leakage.audited_data import ALLOWED, FORBIDDEN, Audit, names_of_places, shown
@@ -57,14 +58,16 @@ def _losses(audit: Audit, part: str, forcing: Forcing, batch_size: int, device: 
         rows = degrees_of_places(windows, forecaster.causality, forecaster.drivers)
         vectors = torch.from_numpy(rows.reshape(-1, rows.shape[-1]))
     scaling = forecaster.scaling
+    scaled = windows.with_data(scaling.apply(windows.data))
     shards = Shards(
-        windows.with_data(scaling.apply(windows.data)),
+        scaled,
         vectors,
         {"train": parts[part][:0], "val": parts[part]},
         device,
         targets=None if targets is None else scaling.forward_values(targets, forecaster.target),
         weather=resolve(forcing, forecaster.ahead, windows, forecaster.units, scaling, splits),
         by_lead=bool(forecaster.architecture.leads),
+        filling=resolve_filling(forecaster.missing, forecaster.usual_year, scaled),
     )
     config, seed = TrainingConfig(batch_size=batch_size), int(forecaster.settings["seed"])
     networks = (network_of(forecaster.architecture, weights, device) for weights in forecaster.weights)

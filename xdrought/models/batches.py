@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -57,8 +58,11 @@ class Shard(Protocol):
     def train(self) -> Tensor: ...
     @property
     def val(self) -> Tensor: ...
-    def batch(self, index: Tensor, seed: int = 0) -> Batch:
-        """The windows at some positions; `seed` draws the member of the lead days' weather where there are several."""
+    def batch(self, index: Tensor, seed: int = 0, learning: bool = False) -> Batch:
+        """The windows at some positions; `seed` draws the member of the lead days' weather where there are several.
+
+        When `learning`, it also draws the drivers that are taken out.
+        """
 
 
 class SharedDays(nn.Module):
@@ -165,6 +169,9 @@ def _by_frame(
     )
     each = torch.arange(len(used), device=day.device)
     codes = _in_batches(lambda part: network.encode(maps.gather(part)[:, 0]), each, n_maps)  # [days, n_features]
+    if windows.filling is not None and windows.filling.by_window:
+        has_missing = torch.cat([maps.has_missing(part)[:, 0] for part in each.split(n_maps)])
+        codes, position = _with_own_days(network, windows, codes, position, has_missing[position], batch_size, n_maps)
 
     def recur(part: Tensor) -> Tensor:
         cell = windows.cell[part]
@@ -180,6 +187,30 @@ def _by_frame(
         return torch.stack([network.answer_ahead(state, member) for member in members], 1)
 
     return _in_batches(recur, torch.arange(len(windows), device=day.device), batch_size)
+
+
+def _with_own_days(
+    network: FramewiseNetwork,
+    windows: ResidentCube,
+    codes: Tensor,
+    position: Tensor,
+    own: Tensor,
+    batch_size: int,
+    n_maps: int,
+) -> tuple[Tensor, Tensor]:
+    """Codes and positions (N, window) where the days `own` (N, window) are encoded as each window fills them."""
+    found, n_codes, position, some = [codes], len(codes), position.clone(), own.any(1).nonzero()[:, 0]
+    for part in some.split(batch_size) if len(some) else ():
+        maps = windows.gather(part)[own[part]]
+        each = torch.arange(len(maps), device=maps.device)
+        found.append(_in_batches(partial(_encoded, network, maps), each, n_maps))
+        position[part] = position[part].masked_scatter(own[part], n_codes + each)
+        n_codes += len(maps)
+    return torch.cat(found), position
+
+
+def _encoded(network: FramewiseNetwork, maps: Tensor, at: Tensor) -> Tensor:
+    return network.encode(maps[at])
 
 
 def _in_batches(function: Callable[[Tensor], Tensor], index: Tensor, n: int) -> Tensor:

@@ -197,7 +197,7 @@ class Training:
         while not self.is_done:
             for k, index in self._remaining_batches():
                 mine, seed = index.tensor_split(world())[rank()], _seed_of(self.seed, "member", self.epoch, self.step)
-                loss = self._learn(self.shards[k].batch(mine, seed), len(index))
+                loss = self._learn(self.shards[k].batch(mine, seed, learning=True), len(index))
                 self.total += loss * len(index)
                 self.step += 1
                 on_batch(loss)

@@ -131,14 +131,15 @@ def make_patches(
     lead: Lead,
     require_target: bool | None,
     time: Hashable,
+    max_filled: float = 0.0,
 ) -> Patches:
-    """Windows of data whose dimensions have our names."""
+    """Windows of data whose dimensions have our names; up to the share `max_filled` of one may be missing."""
     require_target = target is not None if require_target is None else require_target
     if require_target and target is None:
         raise ValueError("require_target=True without a target; name the target variable")
     arranged = arrange(ds, target, drivers, size, time)
     window, leads = check_lengths(window, lead, arranged.data.sizes[time], require_target)
-    return Patches(arranged, target, window, leads if are_several(lead) else leads[0], require_target, time)
+    return Patches(arranged, target, window, leads if are_several(lead) else leads[0], require_target, time, max_filled)
 
 
 class Patches:
@@ -169,12 +170,14 @@ class Patches:
         lead: int | tuple[int, ...],
         require_target: bool,
         time: Hashable,
+        max_filled: float = 0.0,
     ):
         self.data, self.drivers, self.size = arranged.data, arranged.drivers, arranged.size
         self.several = isinstance(lead, tuple)
         self.leads = lead if isinstance(lead, tuple) else (lead,)
         self.on_grid, self.target, self.window, self.lead = arranged.on_grid, target, window, self.leads[-1]
         self.require_target, self.time = require_target, time
+        self.most_missing = int(max_filled * window * len(self.drivers) + 1e-9)  # drivers' days
         self.names = DimensionNames()
 
     def __len__(self) -> int:
@@ -393,8 +396,9 @@ class Patches:
             f"{empty} has no finite value: leave it out or fill it"
             if empty
             else (
-                f"no {self.window} days in a row hold every "
-                f"driver{' and a target' if self.require_target else ''}: fill "
+                f"no {self.window} days in a row hold "
+                f"{f'all but {self.most_missing} values of drivers' if self.most_missing else 'every driver'}"
+                f"{' and a target' if self.require_target else ''}: fill "
                 f"short gaps, leave out drivers with many, or use a shorter window"
             )
         )
@@ -403,9 +407,11 @@ class Patches:
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray]:
         """(cell, start) of every complete window, by cell and day."""
-        day_ok = np.logical_and.reduce([self._finite(name) for name in self.drivers])
+        lacking = np.zeros((*self._shape, self.data.sizes[self.time]), np.int16)
+        for name in self.drivers:
+            lacking += ~self._finite(name)
         target_ok = self._finite(self.target) if self.require_target and self.target is not None else None
-        return window_starts(day_ok, target_ok, self.window, self.leads)
+        return window_starts(lacking, target_ok, self.window, self.leads, self.most_missing)
 
     @property
     def _places(self) -> tuple[str, ...]:

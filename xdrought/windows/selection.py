@@ -30,15 +30,33 @@ def whole_windows(day_ok: np.ndarray, window: int) -> np.ndarray:
     return np.all(sliding_window_view(day_ok, window, axis=-1), axis=-1)
 
 
-def window_starts(
-    day_ok: np.ndarray, target_ok: np.ndarray | None, window: int, leads: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """(cell, start) of the runs of `window` good days, with a good target at one of the leads when asked for.
+def missing_in_windows(n_missing: np.ndarray, window: int) -> np.ndarray:
+    """(..., start) int32 sums over `window` days of `n_missing` (..., time), how many drivers each day lacks."""
+    sums = np.cumsum(n_missing, axis=-1, dtype="int32")
+    found = sums[..., window - 1 :].copy()
+    found[..., 1:] -= sums[..., :-window]
+    return found
 
-    Both inputs are (..., time); `cell` counts over their flattened leading axes. With targets the longest lead lies
-    within the record.
+
+def window_starts(
+    n_missing: np.ndarray, target_ok: np.ndarray | None, window: int, leads: tuple[int, ...], most: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(cell, start) of the windows that lack at most so many drivers' days, with a target at one lead when asked for.
+
+    Parameters
+    ----------
+    n_missing : numpy.ndarray
+        (..., time) how many drivers are missing; `cell` counts over the flattened leading axes.
+    target_ok : numpy.ndarray or None
+        (..., time) where the target is known. The longest lead then lies within the record.
+    window : int
+        Days of a window.
+    leads : tuple of int
+        Days ahead.
+    most : int
+        Most drivers' days that a window may lack.
     """
-    ok = whole_windows(day_ok, window)
+    ok = missing_in_windows(n_missing, window) <= most
     if target_ok is not None:
         n_start = ok.shape[-1] - leads[-1]
         ok = ok[..., :n_start] & np.logical_or.reduce(

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xdrought.devices import copied_to
+from xdrought.windows.filling import drop_drivers, fill_windows, with_mask
 from xdrought.windows.selection import corner
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from xdrought.windows.filling import Filling
 
 FRAMES = 512  # on a GPU the maps of a batch are filled up to a multiple of this: few shapes, which can be compiled
 
@@ -29,6 +32,9 @@ class ResidentCube:
         (N,) target of each window, or (N, leads) of several leads.
     window, size : int
         Days, and cells on a side.
+    filling : Filling, optional
+        How missing values are filled. Windows then hold twice as many variables: behind those of the cube a mask for
+        each, 1 where it was observed.
     """
 
     cube: Tensor
@@ -37,6 +43,7 @@ class ResidentCube:
     target: Tensor | None
     window: int
     size: int
+    filling: Filling | None = None
 
     @property
     def on_grid(self) -> bool:
@@ -56,8 +63,17 @@ class ResidentCube:
     def gather(self, index: Tensor, out: Tensor | None = None) -> Tensor:
         """Windows (N, window, variable, size, size) of the positions `index` (N,); only these are copied.
 
-        Of sites they are written to `out` where it is given: reused memory is much faster on a CPU.
+        Of sites they are written to `out` where it is given: reused memory is much faster on a CPU. Where missing
+        values are filled, variables are followed by their masks.
         """
+        return self._as_recorded(index, out) if self.filling is None else self._fill(self._as_recorded(index), index)
+
+    def has_missing(self, index: Tensor) -> Tensor:
+        """(N, window) True where a value of the day is missing, of the windows at the positions `index`."""
+        return ~self._as_recorded(index).isfinite().flatten(2).all(2)
+
+    def _as_recorded(self, index: Tensor, out: Tensor | None = None) -> Tensor:
+        """Windows (N, window, variable, size, size) with what is missing in them."""
         import torch
 
         cell, start = (copied_to(each[index], self.cube.device) for each in (self.cell, self.start))
@@ -71,8 +87,25 @@ class ResidentCube:
         torch.index_select(self._rows(), 0, row, out=out.view(len(row), -1))  # [N, window * frame]
         return out
 
-    def days(self, index: Tensor, multiple: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def _fill(self, x: Tensor, index: Tensor) -> Tensor:
+        """Windows `x`, at the positions `index`, filled and with their masks."""
+        import torch
+
+        assert self.filling is not None
+        device = self.cube.device
+        cell, start = self.cell[index], copied_to(self.start[index], device)
+        n_coefficients = self.filling.basis.shape[1]
+        cycle = ResidentCube(self.filling.cycle, cell, cell * 0, None, n_coefficients, self.size)
+        usual = self.filling.usual(cycle._as_recorded(torch.arange(len(cell), device=cell.device)), start, self.window)
+        return with_mask(*fill_windows(x, usual, self.filling.policy))
+
+    def days(
+        self, index: Tensor, multiple: int | None = None, *, dropped: float = 0.0, seed: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The windows at the positions `index` (N,) with every day of a cell once.
+
+        Where missing values are filled, a day with something missing is there for each window that holds it, as that
+        window sees it; the share `dropped` of drivers and days, drawn by `seed`, is taken out before.
 
         The number of maps F is filled up to a `multiple`, by default 512 on a GPU and 1 elsewhere, with maps that no
         window holds: their counts are 0, and they change neither result nor gradients.
@@ -88,9 +121,10 @@ class ResidentCube:
         """
         import torch
 
+        if self.filling is not None:
+            return self._filled_days(index, multiple, dropped, seed)
         n_time = self.cube.shape[0 if self.on_grid else 1]
-        offsets = torch.arange(self.window, device=self.start.device)
-        day = (self.cell[index] * n_time + self.start[index])[:, None] + offsets
+        day = self._days_of(index)
         used, position, counts = day.unique(return_inverse=True, return_counts=True)
         filling = -len(used) % (multiple or (FRAMES if self.cube.device.type == "cuda" else 1))
         used = torch.cat([used, used[:1].expand(filling)])
@@ -98,6 +132,34 @@ class ResidentCube:
         used, position, counts = (copied_to(each, self.cube.device) for each in (used, position, counts))
         each = replace(self, cell=used // n_time, start=used % n_time, target=None, window=1)
         return each.gather(torch.arange(len(used), device=used.device))[:, 0], position, counts
+
+    def _days_of(self, index: Tensor) -> Tensor:
+        """(N, window) a number for each day of a cell."""
+        import torch
+
+        n_time = self.cube.shape[0 if self.on_grid else 1]
+        offsets = torch.arange(self.window, device=self.start.device)
+        return (self.cell[index] * n_time + self.start[index])[:, None] + offsets
+
+    def _filled_days(
+        self, index: Tensor, multiple: int | None, dropped: float, seed: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`days` where missing values are filled; days that are whole are shared."""
+        import torch
+
+        x = self._as_recorded(index)
+        x = drop_drivers(x, dropped, seed) if dropped else x
+        whole = x.isfinite().flatten(2).all(2).to(self.start.device)  # [N, window]
+        frames = self._fill(x, index).flatten(0, 1)
+        every = torch.arange(whole.numel(), device=whole.device)
+        number = self._days_of(index).where(whole, -1 - every.view(whole.shape))
+        used, position, counts = number.unique(return_inverse=True, return_counts=True)
+        first = torch.empty_like(used).scatter_(0, position.flatten(), every)  # one of the equal frames of each day
+        filling = -len(used) % (multiple or (FRAMES if self.cube.device.type == "cuda" else 1))
+        first = torch.cat([first, first[:1].expand(filling)])
+        counts = torch.cat([counts, counts.new_zeros(filling)])
+        first, position, counts = (copied_to(each, self.cube.device) for each in (first, position, counts))
+        return frames[first], position, counts
 
     def frames(self, cell: int) -> Tensor:
         """Every day's patch around one cell, (time, variable, size, size), without a copy."""
