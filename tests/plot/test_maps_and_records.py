@@ -21,9 +21,11 @@ from matplotlib.colors import to_rgb  # noqa: E402
 from matplotlib.dates import ConciseDateFormatter, date2num, num2date  # noqa: E402
 
 import xdrought.plot as xp
+from tests.support.colours import VISION, contrast, distance
 from tests.support.helpers import unchanged  # noqa: E402
 from xdrought.plot.maps import COASTLINE, west_to_east
 from xdrought.plot.records import SHADES
+from xdrought.plot.style import LINE
 from xdrought.verification import verify
 
 TIME = pd.date_range("2001-01-01", periods=200)
@@ -272,17 +274,23 @@ def test_record_refuses_what_would_be_drawn_twice():
         xp.plot_record(record(), twice)
 
 
-def test_shades_survive_grey_print_and_red_green_blindness():
-    deuteranope = np.array(  # Machado et al. 2009, severity 1, on linear RGB
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    )
-    linear = {name: np.array(to_rgb(color)) ** 2.2 for name, color in SHADES.items()}
-    grey = {name: (rgb @ [0.2126, 0.7152, 0.0722]) ** (1 / 2.2) for name, rgb in linear.items()}
-    for kind in ("flash", "normal"):
-        assert grey[f"{kind} condition"] - grey[f"{kind} onset"] > 0.2
-    seen = [(deuteranope @ rgb).clip(0, 1) ** (1 / 2.2) for rgb in linear.values()]
-    apart = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
-    assert min(apart) > 0.12
+@pytest.mark.parametrize("vision", VISION)
+def test_shades_are_told_apart_with_every_kind_of_colour_vision(vision):
+    colors = ["white", *SHADES.values()]
+    apart = {(a, b): distance(a, b, vision) for i, a in enumerate(colors) for b in colors[:i]}
+    assert min(apart.values()) > 15, apart
+
+
+def test_onsets_stand_out_from_the_paper_and_the_line_from_every_shade():
+    assert min(contrast(SHADES[f"{kind} onset"], "white") for kind in ("flash", "normal")) > 3
+    assert min(contrast(SHADES[f"{kind} onset"], SHADES[f"{kind} condition"]) for kind in ("flash", "normal")) > 2.5
+    assert min(contrast(LINE, color) for color in SHADES.values()) > 3
+
+
+def test_colours_that_look_alike_are_found():
+    assert contrast("black", "white") == pytest.approx(21)
+    assert distance("#ff0000", "#6b5f00") > 50 > 15 > distance("#ff0000", "#6b5f00", "protanopia")
+    assert distance("#000000", "#ffffff", "tritanopia") == pytest.approx(100, abs=0.1)
 
 
 # maps

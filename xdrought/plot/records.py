@@ -34,13 +34,13 @@ from xdrought.verification.paired_days import ensemble_mean
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The four shades differ in lightness and along blue-yellow, so they survive grey print and red-green
-# blindness. Onset purple and condition pink are those of the paper's Figure 2.
+# Told apart from each other and from white with full vision and with each of the three kinds of colour blindness; the
+# onsets stand out from white by 3 to 1. Purple for a flash onset and pink for its condition as in the paper's Figure 2.
 SHADES = {
-    "normal onset": "#cf9f45",
-    "normal condition": "#f6eed0",
-    "flash onset": "#9b6cc4",
-    "flash condition": "#f6c8dc",
+    "normal onset": "#b98324",
+    "normal condition": "#f4e3a9",
+    "flash onset": "#8f5fbd",
+    "flash condition": "#f0b0d0",
 }
 MOMENTS = ("onset_time", "start_time", "end_time")
 PHASES = {1: "normal onset", 2: "normal condition", 3: "flash onset", 4: "flash condition"}  # drought_classes

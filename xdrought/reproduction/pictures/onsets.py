@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.plot.experiments import wrapped
-from xdrought.plot.records import Span, percentile_lines, shade
+from xdrought.plot.records import SHADES, Span, percentile_lines, shade
 from xdrought.plot.style import (
     FORECAST,
     LINE,
@@ -120,8 +120,9 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
         ]
         ax.errorbar(x, y, yerr=ends[1], xerr=ends[0], fmt="none", zorder=1, ecolor=colour, elinewidth=width, label=text)
     above = y > x
-    for chosen, colour, text in ((above, "#9b6cc4", "more for flash onsets"), (~above, "#cf9f45", "more for normal")):
-        ax.plot(x[chosen], y[chosen], "o", color=colour, ms=6, mec="white", mew=0.6, zorder=4, label=text)
+    for chosen, kind, text in ((above, "flash", "more for flash onsets"), (~above, "normal", "more for normal")):
+        shown = SHADES[f"{kind} onset"]
+        ax.plot(x[chosen], y[chosen], "o", color=shown, ms=6, mec="white", mew=0.6, zorder=4, label=text)
     far = 1.15 * float(np.nanmax([of_sites.upper, of_events.upper]))
     near = 0.0
     if np.nanmin(x) > 0 and far > 20 * np.nanmin([x, y]):
