@@ -151,7 +151,7 @@ def test_day_of_year_pool_ranks_against_the_same_day():
     # a window of one day: nine values, three ties of three
     assert float(xd.soil_moisture_percentile(da, pool="dayofyear", window=1).sel(time="2001-06-01")) == 100 * 1 / 8
     # the first of January looks back to the last of December
-    ramp = da.copy(data=time.dayofyear.values.astype(float))
+    ramp = da.copy(data=time.day_of_year.values.astype(float))
     wide = xd.soil_moisture_percentile(ramp, pool="dayofyear", window=1)
     assert float(wide.sel(time="2002-01-01")) == 100 * 1 / 8
 

@@ -17,7 +17,7 @@ def soil(days: pd.DatetimeIndex, shape: tuple[int, ...], seed: int) -> np.ndarra
     values = np.zeros((days.size, *shape))
     for k in range(1, days.size):
         values[k] = 0.97 * values[k - 1] + 0.24 * rng.normal(size=shape)
-    season = np.cos(2 * np.pi * days.dayofyear.to_numpy() / 365.25).reshape(-1, *(1 for _ in shape))
+    season = np.cos(2 * np.pi * days.day_of_year.to_numpy() / 365.25).reshape(-1, *(1 for _ in shape))
     return np.clip(0.25 + 0.04 * season + 0.04 * values, 0.05, 0.45)
 
 

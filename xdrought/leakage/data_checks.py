@@ -117,7 +117,7 @@ def check_standardised(audit: Audit) -> Finding:
     groups = {
         "the mean": np.zeros(index.size, int),
         "the normals of the month": index.month.to_numpy(),
-        "the normals of the day of the year": index.dayofyear.to_numpy(),
+        "the normals of the day of the year": index.day_of_year.to_numpy(),
     }
     found = {}
     for name in audit.names:
