@@ -1,8 +1,8 @@
 """Flash droughts on xarray: events, causes, forecasts, explanations and honest scores.
 
 Importing the package registers ``ds.xdrought`` and stays light: torch, shap, cartopy and matplotlib are imported by the
-functions that need them. The rooms ``xdrought.data``, ``plot``, ``study``, ``models``, ``simulation``, ``reproduction``
-and ``statistics`` are imported when they are first named.
+functions that need them. The rooms ``xdrought.data``, ``bulletin``, ``plot``, ``study``, ``models``, ``simulation``,
+``reproduction`` and ``statistics`` are imported when they are first named.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ __all__ = [
     "write_zarr",
 ]
 
-_ROOMS = ("data", "plot", "study", "models", "simulation", "reproduction", "statistics", "leakage")
+_ROOMS = ("data", "plot", "study", "models", "simulation", "reproduction", "statistics", "leakage", "bulletin")
 
 
 def __getattr__(name: str) -> ModuleType:

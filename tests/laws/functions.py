@@ -11,7 +11,7 @@ import xarray as xr
 
 import xdrought as xd
 from tests.laws import inputs as given
-from xdrought import causality, data, scaling, splits, study, verification
+from xdrought import bulletin, causality, data, scaling, splits, study, verification
 from xdrought.data import collocate, era5
 
 
@@ -312,6 +312,12 @@ LAWS = [
         ),
     ),
     law(study.factorial_effects, call=_effects),
+    law(study.frequency_trend, "events", "soil", min_events=1),
+    # bulletins
+    law(bulletin.drought_categories, "percentile", lazy=True),
+    law(bulletin.index_percentile, "standardised", lazy=True),
+    law(bulletin.region_shares, "classes", "regions", lazy=True),
+    law(bulletin.return_period, "yearly"),
     # data
     # counts of the readers are known by their names
     law(data.screen_sites, "weather", without="with coords"),
@@ -349,6 +355,7 @@ LAWS = [
 # Public functions without a law, and why; a module stands for all of its functions.
 EXEMPT = {
     "xdrought.plot": "pictures draw results and compute none; tests/plot looks at what is drawn",
+    "xdrought.bulletin.regions.region_table": "prints what region_shares, which has a law, found",
     "xdrought.simulation": "makes data of a seed, or writes them; tests/simulation holds it to its own laws",
     "xdrought.data.fluxnet": "reads files; tests/data holds it to published tables",
     "xdrought.data.uscrn": "reads files; tests/data holds it to published tables",

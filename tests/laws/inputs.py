@@ -33,7 +33,7 @@ def weather() -> xr.Dataset:
     rng = np.random.default_rng(0)
     shape = (len(SITES), DAYS.size)
     rain = rng.exponential(2.0, shape) * (rng.random(shape) < 0.15)
-    warmth = 283 + 9 * np.sin(2 * np.pi * DAYS.dayofyear.to_numpy() / 365.25) + rng.standard_normal(shape)
+    warmth = 283 + 9 * np.sin(2 * np.pi * DAYS.day_of_year.to_numpy() / 365.25) + rng.standard_normal(shape)
     soil = np.full(shape, 0.1)
     for t in range(1, DAYS.size):
         soil[:, t] = 0.02 + 0.94 * (soil[:, t - 1] - 0.02) + rain[:, t] / 150 - 0.0002 * (warmth[:, t] - 283)
@@ -71,6 +71,27 @@ def reference() -> xr.DataArray:
 @cache
 def percentile() -> xr.DataArray:
     return xdrought.soil_moisture_percentile(soil())
+
+
+@cache
+def standardised() -> xr.DataArray:
+    """A standardised index of the warmth."""
+    warmth = weather()["t2m"]
+    deviates = ((warmth - warmth.mean("time")) / warmth.std("time")).astype("float32").astype("float64")
+    return deviates.rename("index").assign_attrs(_attrs("index", "1"))
+
+
+@cache
+def regions() -> xr.DataArray:
+    """The region of each site; one site is in none."""
+    return xr.DataArray(["north", "south", "", "south", "north"], {"site": SITES}, "site", "regions")
+
+
+@cache
+def yearly() -> xr.DataArray:
+    """One number for each of twelve years."""
+    values = np.random.default_rng(5).integers(0, 64, (len(SITES), 12)) / 64
+    return xr.DataArray(values, {"site": SITES, "year": np.arange(2001, 2013)}, ("site", "year"), "yearly")
 
 
 @cache

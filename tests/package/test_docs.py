@@ -24,6 +24,7 @@ README = (ROOT / "README.md").read_text()
 PUBLIC = [
     "xdrought",
     "xdrought.attribution",
+    "xdrought.bulletin",
     "xdrought.causality",
     "xdrought.data",
     "xdrought.data.collocate",

@@ -13,7 +13,7 @@ import pytest
 import xdrought
 
 INTERFACE = runpy.run_path(str(Path(__file__).parents[2] / "ci" / "public_interface.py"))
-ROOMS = ("data", "plot", "study", "models", "simulation", "reproduction", "statistics", "leakage")
+ROOMS = ("data", "plot", "study", "models", "simulation", "reproduction", "statistics", "leakage", "bulletin")
 
 
 def printed(code: str) -> str:

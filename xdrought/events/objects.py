@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import alignment, checks, limits, units
+from xdrought import alignment, areas, checks, limits
 from xdrought.checks import public
 from xdrought.events.flash_droughts import CLASSES
 from xdrought.provenance import recorded
-from xdrought.statistics.sphere import EARTH_RADIUS, unit_vectors
+from xdrought.statistics.sphere import unit_vectors
 
 if TYPE_CHECKING:
     from xdrought.kernels.object_parts import Parts
@@ -413,29 +413,16 @@ def _latitudes(lat: np.ndarray) -> np.ndarray:
     return degrees
 
 
-def _edges(centres: np.ndarray) -> np.ndarray:
-    """Borders of cells: midpoints, and half a step beyond the ends (half a degree around a single one)."""
-    step = np.diff(centres) if centres.size > 1 else np.ones(1)
-    return np.concatenate([[centres[0] - step[0] / 2], (centres[:-1] + centres[1:]) / 2, [centres[-1] + step[-1] / 2]])
-
-
 def _areas(lat: np.ndarray, lon: np.ndarray, cell_area: Any, mask: xr.DataArray) -> np.ndarray:
     """Area of each cell (lat, lon), km2."""
     dims = mask.dims[1:]
     if cell_area is None:
-        bands = np.abs(np.diff(np.sin(np.deg2rad(np.clip(_edges(lat), -90, 90)))))
-        widths = np.abs(np.diff(np.deg2rad(_edges(lon))))
-        return EARTH_RADIUS**2 * bands[:, None] * widths
-    own = mask.isel({mask.dims[0]: 0}, drop=True)
-    given = units.convert(alignment.align_to(own, cell_area, what="cell_area"), "km2")
-    if dims[0] not in given.dims:
+        return areas.of_grid(lat, lon)
+    if isinstance(cell_area, xr.DataArray) and dims[0] not in cell_area.dims:
         raise ValueError(
-            f"cell_area is on {tuple(given.dims)}; the area of cells depends on {dims[0]!r}: give it along"
+            f"cell_area is on {tuple(cell_area.dims)}; the area of cells depends on {dims[0]!r}: give it along"
         )
-    full = given.broadcast_like(own).transpose(*dims).values.astype(np.float64)
-    if not (full >= 0).all():
-        raise ValueError("cell_area is negative or missing somewhere; fill it, 0 where nothing counts")
-    return full
+    return areas.as_given(cell_area, mask.isel({mask.dims[0]: 0}, drop=True)).values
 
 
 def _same_grid(intensity: xr.DataArray, mask: xr.DataArray) -> xr.DataArray:

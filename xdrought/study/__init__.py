@@ -9,6 +9,7 @@
 - :func:`~xdrought.study.spatial.spatial_validation` holds out whole sites, with their causality, predicted or none;
 - :func:`~xdrought.study.sweeps.sweep` varies one setting;
 - :func:`~xdrought.study.degree_skill.skill_by_degree` (Figure 5), :func:`~xdrought.study.onset_trend.onset_trend`,
+  :func:`~xdrought.study.frequency_trend.frequency_trend`,
   :func:`~xdrought.study.event_association.event_association` and
   :func:`~xdrought.study.event_association.site_synchrony` (Figure 7),
   :func:`~xdrought.study.coincidence.onset_coincidence`: what droughts show over sites and years;
@@ -21,6 +22,7 @@ from xdrought.study.coincidence import onset_coincidence
 from xdrought.study.comparison import LADDER, compare, paired_differences
 from xdrought.study.degree_skill import coupling_strength, skill_by_degree
 from xdrought.study.event_association import event_association, onset_error, site_synchrony
+from xdrought.study.frequency_trend import frequency_trend
 from xdrought.study.onset_trend import onset_trend
 from xdrought.study.placebo import causality_controls, gain_shares, placebo
 from xdrought.study.spatial import predicted_degree, spatial_folds, spatial_validation
@@ -35,6 +37,7 @@ __all__ = [
     "coupling_strength",
     "event_association",
     "factorial_effects",
+    "frequency_trend",
     "gain_shares",
     "onset_coincidence",
     "onset_error",
