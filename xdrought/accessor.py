@@ -211,6 +211,15 @@ class VerifyOptions(TypedDict, total=False):
     run: Hashable
 
 
+class EventDriverOptions(TypedDict, total=False):
+    target: str
+    drivers: Mapping[str, str] | None
+    lags: int
+    alpha: float
+    seed: int
+    time: Hashable
+
+
 class CompareOptions(VerifyOptions, total=False):
     score: str | Iterable[str]
     baseline: str | None
@@ -236,6 +245,17 @@ def of_dataset(
     note = f"On ``ds.xdrought``, `{first.name}` is the Dataset itself."
 
     def dress(method: Callable) -> Any:
+        return _dress(method, function, others, note)
+
+    return dress
+
+
+def with_dataset(function: Callable, name: str) -> Callable[[_Method], _Method]:
+    """Give a method the name, text and signature of a function that takes the Dataset as `name`, not first."""
+    others = [one for one in inspect.signature(function).parameters.values() if one.name != name]
+    note = f"On ``ds.xdrought``, `{name}` is the Dataset itself."
+
+    def dress(method: _Method) -> _Method:
         return _dress(method, function, others, note)
 
     return dress
@@ -360,6 +380,10 @@ class XdroughtAccessor:
     ) -> xr.DataArray:
         picked = self._pick_in(options, "where")
         return causality.driver_contributions(self._pick(drivers), self._pick(soil_moisture), **picked)
+
+    @with_dataset(attribution.event_drivers, "ds")
+    def event_drivers(self, events: xr.Dataset, **options: Unpack[EventDriverOptions]) -> xr.Dataset:
+        return attribution.event_drivers(events, self._ds, **options)
 
     @documented_by(causality.causality_degree, "drivers", "target", "train")
     def causality_degree(self, drivers: Names, target: Name, **options: Any) -> xr.Dataset:  # each method has its own

@@ -19,6 +19,7 @@ from xdrought.accessor import XdroughtAccessor
 
 METHODS = sorted(name for name in vars(XdroughtAccessor) if not name.startswith("_"))
 ON_DATASET = {"patches", "fit_resattcaurec", "predict", "fit_onset", "predict_onset", "attributions"}
+BESIDE_DATASET = {"event_drivers": "ds"}  # what the Dataset is called where it is not the first argument
 TABLES_AND_OBJECTS = {"start_monitor", "verify", "compare_models", "drought_objects"}  # results with tests of their own
 QUICK = {"window": 5, "lead": 2, "epochs": 1, "batch_size": 64, "device": "cpu", "progress": False, "widths": (4, 4)}
 
@@ -143,10 +144,10 @@ def by_name_and_by_array(ds: xr.Dataset) -> dict[str, list[tuple]]:
 
 
 def test_every_method_is_tried_here(ds):
-    assert set(METHODS) == set(by_name_and_by_array(ds)) | ON_DATASET | TABLES_AND_OBJECTS
+    assert set(METHODS) == set(by_name_and_by_array(ds)) | ON_DATASET | set(BESIDE_DATASET) | TABLES_AND_OBJECTS
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - ON_DATASET - TABLES_AND_OBJECTS))
+@pytest.mark.parametrize("name", sorted(set(METHODS) - ON_DATASET - set(BESIDE_DATASET) - TABLES_AND_OBJECTS))
 def test_a_name_is_the_variable_of_that_name(ds, name):
     for names, settings, arrays, same_settings in by_name_and_by_array(ds)[name]:
         with unchanged(ds):
@@ -205,6 +206,13 @@ def test_objects_and_the_monitor_are_those_of_the_functions(ds):
     xr.testing.assert_identical(mine.events(), other.events())
 
 
+def test_drivers_of_events_are_those_of_the_function():
+    sites = forced_soil(2, 800)
+    events = sites.xdrought.flash_drought_events("soil_moisture")
+    mine = sites.xdrought.event_drivers(events, drivers={"tp": "rain"}, alpha=1.0)
+    xr.testing.assert_identical(mine, xd.event_drivers(events, sites, drivers={"tp": "rain"}, alpha=1.0))
+
+
 def test_warnings_are_those_of_the_functions():
     sites = forced_soil(4, 1500)
     mine = sites.xdrought.fit_onset("soil_moisture", ["tp"], model="logistic", calibrate=False)
@@ -218,14 +226,15 @@ def test_signature_and_help_are_those_of_the_function(name):
     own = list(inspect.signature(method).parameters.values())
     of_function = list(inspect.signature(function).parameters.values())
     assert own[0].name == "self"
-    assert own[1:] == (of_function[1:] if name in ON_DATASET else of_function)
+    itself = of_function[0].name if name in ON_DATASET else BESIDE_DATASET.get(name)
+    assert own[1:] == [one for one in of_function if one.name != itself]
     assert method.__name__ == name
     help_text, whole = method.__doc__, inspect.getdoc(function)
     assert help_text.startswith(whole.split("\n\n")[0])
     assert f":func:`xdrought.{name}`" in help_text
     told = whole[whole.index("Returns\n") :]
     assert told in help_text
-    if name in ON_DATASET:
+    if itself is not None:
         assert "\nds : " not in help_text
         assert "\nds, " not in help_text
 
@@ -255,7 +264,7 @@ def typed_keywords(method) -> tuple[dict, bool]:
 def test_the_keywords_written_out_are_those_of_the_function(name):
     ours, is_open = typed_keywords(getattr(XdroughtAccessor, name))
     parameters = inspect.signature(getattr(xd, name)).parameters.values()
-    theirs = {p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
+    theirs = {p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD} - {BESIDE_DATASET.get(name)}
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         theirs |= {field.name for field in dataclasses.fields(xd.Definition)} - {"name", "source", "note"}
     assert not is_open
