@@ -11,6 +11,7 @@ object of the classes in RETURNED is made is not public: functions make them.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import inspect
 import json
@@ -53,7 +54,9 @@ def resolve(name: str) -> Any:
 
 
 def default_text(value: Any) -> str:
-    """A default as text without addresses: functions and classes by their name."""
+    """A default as text without addresses: functions and classes by their name, settings by that of their class."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return f"{type(value).__name__}(...)"
     return str(getattr(value, "__name__", None) or re.sub(r" at 0x[0-9a-f]+", "", repr(value)))
 
 
