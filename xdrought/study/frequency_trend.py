@@ -134,7 +134,7 @@ def _known_shares(record: xr.DataArray, time: Hashable) -> xr.DataArray:
         raise ValueError(f"the record has {record.sizes[time]} day(s); check the selection")
     step, year = checks.require_regular_steps(record, time), record[time].dt.year.rename("year")
     length = record[time].dt.days_in_year.groupby(year).max()
-    there = record.notnull().groupby(year).sum(time)
+    there = record.notnull().groupby(year).sum([time])
     return (there * step / length).clip(max=1.0).compute()
 
 
