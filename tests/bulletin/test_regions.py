@@ -197,6 +197,8 @@ def test_a_table_of_what_is_not_there_is_refused(classes, mask):
     shares = region_shares(classes, mask)
     with pytest.raises(KeyError):
         region_table(shares, "2001-07-02")
+    with pytest.raises(KeyError, match="from 2001-07-01 .* have no .'2001-07-26"):
+        region_table(shares, before=["3D"])
     with pytest.raises(ValueError, match="no dimension 'time'"):
         region_table(shares.isel(time=0))
     with pytest.raises(ValueError, match=r"dimension\(s\) \['member'\]; choose along them"):

@@ -161,6 +161,10 @@ def region_table(
     last = index[-1] if day is None else share[time].sel({time: day}).values[()]
     spans = [pd.Timedelta(days=one) if isinstance(one, int | float) else pd.Timedelta(one) for one in before]  # type: ignore[arg-type]
     days = [last, *(last - span for span in spans)]
+    if absent := [str(one) for one in days if one not in index]:
+        raise KeyError(
+            f"the shares, from {index[0]} to {index[-1]}, have no {absent}; choose other steps before={before}"
+        )
     found = share.sel({time: days}).transpose("region", time, "drought_class")
     if cumulative:
         worse = found.isel(drought_class=slice(1, None))
