@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, t, theilslopes
 
 from tests.support.helpers import unchanged
+from xdrought import flash_drought_events
 from xdrought.statistics.trends import linear_trend, rank_trend, year_effects, year_tables
 from xdrought.study import onset_trend
 
@@ -227,3 +228,34 @@ def test_refusals():
         onset_trend(rate, events, confidence=95)
     with pytest.raises(ValueError, match="n_boot=0; it must be a whole number"):
         onset_trend(rate, events, n_boot=0)
+
+
+def test_with_flags_there_are_two_trends_and_that_of_all_is_unchanged():
+    """A station whose probe drifts makes the trend of all; the others have none."""
+    years = np.tile(np.arange(2001, 2009), 4)
+    site = np.repeat(list("ABCD"), 8)
+    rate = np.where(site == "D", 1.0 + years - 2001, 2.0) + 0.01 * np.random.default_rng(0).normal(size=32)
+    values, events = table(site, years, rate, is_flagged=("event", site == "D"))
+    found = onset_trend(values, events, flagged="is_flagged", n_boot=20)
+    plain = onset_trend(values, events, n_boot=20)
+    xr.testing.assert_equal(found.sel(stations="all", drop=True), plain)
+    sound = events.isel(event=site != "D")
+    xr.testing.assert_equal(
+        found.sel(stations="unflagged", drop=True), onset_trend(values.isel(event=site != "D"), sound, n_boot=20)
+    )
+    assert float(found.slope.sel(stations="all")) == pytest.approx(0.25, abs=0.01)
+    assert abs(float(found.slope.sel(stations="unflagged"))) < 0.01
+    assert found.attrs["flagged"] == "is_flagged"
+
+
+def test_flags_of_a_report_travel_with_the_record_to_the_events():
+    days = pd.date_range("2001-01-01", periods=900)
+    wave = 0.25 + 0.1 * np.sin(np.arange(900) / 20) * np.ones((2, 1))
+    soil = xr.DataArray(wave, {"site": ["A", "B"], "time": days}, ("site", "time"), attrs={"units": "m3 m-3"})
+    events = flash_drought_events(soil.assign_coords(is_flagged=("site", [False, True])))
+    np.testing.assert_array_equal(events.is_flagged, events.site == "B")
+    found = onset_trend(events.intensification_rate, events, flagged="is_flagged", n_boot=5)
+    assert found.event_count.dtype.kind == "i"
+    assert found.event_count.sum("year").values.tolist() == [events.sizes["event"], int((events.site == "A").sum())]
+    with pytest.raises(ValueError, match="have no flags 'doubtful' that are true or false"):
+        onset_trend(events.intensification_rate, events, flagged="doubtful")

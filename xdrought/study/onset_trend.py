@@ -26,6 +26,7 @@ def onset_trend(
     n_boot: int = 500,
     seed: int = 0,
     time: Hashable = "onset_time",
+    flagged: Hashable | None = None,
 ) -> xr.Dataset:
     """Trend of a number of each event over the years, free of the sites' own levels.
 
@@ -49,6 +50,10 @@ def onset_trend(
         Of the bootstrap.
     time : hashable
         The variable whose year counts.
+    flagged : hashable, optional
+        A variable of the events that is true at doubtful stations. The result then has a dimension `stations`, "all"
+        and "unflagged". Flags of :func:`xdrought.data.quality_report` travel to the events as a coordinate of the
+        record: ``ds.assign_coords(is_flagged=report.is_flagged)`` before events are found.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def onset_trend(
     Raises
     ------
     ValueError
-        For values that do not fit the events, events without a place or time, or an unknown method.
+        For values that do not fit the events, events without a place, time or flags, or an unknown method.
 
     Notes
     -----
@@ -91,6 +96,30 @@ def onset_trend(
     require_fit(events, values=values)
     if time not in events.variables:
         raise ValueError(f"the events have no {time!r}; take them from xdrought.flash_drought_events")
+    whole = _trend(values, events, method, how, time)
+    if flagged is None:
+        return whole
+    kept = np.flatnonzero(~_flags(events, flagged))
+    sound = _trend(values.isel(event=kept), events.isel(event=kept), method, how, time)
+    both = xr.concat([whole, sound], "stations", join="outer", combine_attrs="drop_conflicts", data_vars="all")
+    for name in ("event_count", "site_count"):
+        both[name] = both[name].fillna(0).astype(int).assign_attrs(whole[name].attrs)
+    return both.assign_coords(stations=["all", "unflagged"]).assign_attrs(flagged=str(flagged))
+
+
+def _flags(events: xr.Dataset, flagged: Hashable) -> np.ndarray:
+    """True for events of doubtful stations, (event,)."""
+    if flagged not in events.variables or events[flagged].dims != ("event",) or events[flagged].dtype != bool:
+        raise ValueError(
+            f"the events have no flags {flagged!r} that are true or false; give them to the record before its events "
+            f"are found, ds.assign_coords({flagged}=report.is_flagged)"
+        )
+    return events[flagged].to_numpy()
+
+
+def _trend(values: xr.DataArray, events: xr.Dataset, method: str, how: Resampling, time: Hashable) -> xr.Dataset:
+    """The trend of some events and their yearly means."""
+    confidence = how.confidence
     measured = values.to_numpy().astype("float64")
     known = np.isfinite(measured)
     y = measured[known]
@@ -134,8 +163,8 @@ def onset_trend(
     return out.assign_coords(year=first + np.arange(shape[1])).assign_attrs(
         method=method,
         confidence=confidence,
-        n_boot=n_boot,
-        seed=seed,
+        n_boot=how.n_boot,
+        seed=how.seed,
         sites=used,
         degrees_of_freedom=found.freedom,
     )
