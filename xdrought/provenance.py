@@ -61,7 +61,7 @@ def recorded(function: Callable[_P, _T]) -> Callable[_P, _T]:
         if not isinstance(result, xr.DataArray | xr.Dataset):
             return result
         given = _flattened(signature.bind(*args, **kwargs))
-        return with_record(result, title, function.__qualname__, given)
+        return Record.create(function.__qualname__, given).on(result, title)
 
     return made
 
@@ -76,26 +76,31 @@ def _flattened(bound: inspect.BoundArguments) -> dict[str, Any]:
     return given
 
 
-def with_record(result: _T, title: str, call: str, given: Mapping[str, Any]) -> _T:
-    """A result with its record: made by `call` with the arguments `given`, data and settings alike."""
-    data = {name: value for name, value in given.items() if isinstance(value, xr.DataArray | xr.Dataset)}
-    out = cast(Any, result).copy(deep=False)
-    for source in data.values():  # the first one, which the result is of, has the first word
-        _give_back_attributes(out, source)
-    _describe_coordinates(out)
-    said = ", ".join(f"{name}={_in_words(value)}" for name, value in given.items())
-    line = f"{_day_given()}xdrought {__version__}: {call}({said})"
-    before = [str(source.attrs["history"]) for source in data.values() if source.attrs.get("history")]
-    digests = "; ".join(f"{name} {digest_in_memory(value)}" for name, value in data.items())
-    return out.assign_attrs(
-        {
-            "Conventions": CONVENTIONS,
-            "title": title,
-            "history": "\n".join([*before[:1], line]),
-            "xdrought_version": __version__,
-            **({"input_digests": digests} if digests else {}),
-        }
-    )
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What the results of one call say of it."""
+
+    sources: list[Labelled]  # the data, of which the first has the first word on coordinates
+    attributes: dict[str, str]
+
+    @classmethod
+    def create(cls, call: str, given: Mapping[str, Any]) -> Record:
+        """The record of `call` with the arguments `given`, data and settings alike."""
+        data = {name: value for name, value in given.items() if isinstance(value, xr.DataArray | xr.Dataset)}
+        said = ", ".join(f"{name}={_in_words(value)}" for name, value in given.items())
+        line = f"{_day_given()}xdrought {__version__}: {call}({said})"
+        before = [str(source.attrs["history"]) for source in data.values() if source.attrs.get("history")]
+        digests = "; ".join(f"{name} {digest_in_memory(value)}" for name, value in data.items())
+        attributes = {"history": "\n".join([*before[:1], line]), "xdrought_version": __version__}
+        return cls(list(data.values()), attributes | ({"input_digests": digests} if digests else {}))
+
+    def on(self, result: _T, title: str) -> _T:
+        """A result with this record."""
+        out = cast(Any, result).copy(deep=False)
+        for source in self.sources:
+            _give_back_attributes(out, source)
+        _describe_coordinates(out)
+        return out.assign_attrs({"Conventions": CONVENTIONS, "title": title, **self.attributes})
 
 
 def cf_dataset(result: Labelled) -> xr.Dataset:

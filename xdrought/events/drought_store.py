@@ -90,8 +90,8 @@ def _begin(path: Path, labelling: Labelling, n_bands: int) -> None:
 def _digest(labelling: Labelling) -> str:
     """What a record and its treatment are known by: labels, chunks and settings, not the values."""
     values = labelling.bound.inputs.values
-    settings = {name: one for name, one in labelling.given.items() if not isinstance(one, xr.DataArray)}
-    return files.digest(values.coords.to_dataset(), str(values.dims), str(labelling.bound.chunks), repr(settings))
+    settings = repr(labelling.definition) + labelling.record.attributes["history"]
+    return files.digest(values.coords.to_dataset(), str(values.dims), str(labelling.bound.chunks), settings)
 
 
 def _written(path: Path, labelling: Labelling) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import xarray as xr
 from xdrought.definitions import Definition
 from xdrought.events.flash_droughts import labelled_classes, labelled_summary, settings_of
 from xdrought.events.table import Block, Bound, events_of
-from xdrought.provenance import with_record
+from xdrought.provenance import Record
 
 _TITLES = ("Every drought event of every series", "The class of every day", "Maps of the events of each series")
 
@@ -33,7 +33,7 @@ class Labelling:
     definition: Definition
     dims: tuple[Hashable, ...]
     censored: str
-    given: dict[str, Any]
+    record: Record
 
     def droughts(self, blocks: list[Block], band: dict[Hashable, slice]) -> Droughts:
         """The labelled results of the blocks of a band; an empty band is everything."""
@@ -55,11 +55,8 @@ class Labelling:
         coords = {name: coord for name, coord in values.coords.items() if time not in coord.dims}
         summary = labelled_summary([xr.DataArray(one, coords, space) for one in maps])
         settings = settings_of(self.definition)
-        made = [
-            with_record(one, title, "detect_droughts", self.given)
-            for one, title in zip((events, classes, summary), _TITLES, strict=True)
-        ]
-        return Droughts(*(cast(Any, one).assign_attrs(settings) for one in made))
+        results = zip((events, classes, summary), _TITLES, strict=True)
+        return Droughts(*(self.record.on(cast(Any, one), title).assign_attrs(settings) for one, title in results))
 
 
 def _joined(blocks: list[Block], parts: list[Any], shape: tuple[int, ...], corner: tuple[int, ...]) -> np.ndarray:

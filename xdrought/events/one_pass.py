@@ -17,7 +17,7 @@ from xdrought.events.droughts import Droughts, Labelling
 from xdrought.events.flash_droughts import SUMMARY
 from xdrought.events.table import Bound, scan_blocks
 from xdrought.percentiles import Reference
-from xdrought.provenance import ATTRIBUTES
+from xdrought.provenance import ATTRIBUTES, Record
 
 __all__ = ["Droughts", "detect_droughts"]
 
@@ -87,7 +87,8 @@ def detect_droughts(
     data = {"soil_moisture": soil_moisture, "reference": reference, "soil_temperature": soil_temperature}
     settings = {"is_percentile": is_percentile, "frozen": frozen, "censored": censored, "time": time}
     given = {name: one for name, one in data.items() if one is not None} | {"definition": chosen} | settings
-    labelling = Labelling(Bound.create(inputs, chosen), chosen, soil_moisture.dims, censored, given)
+    record = Record.create("detect_droughts", given)
+    labelling = Labelling(Bound.create(inputs, chosen), chosen, soil_moisture.dims, censored, record)
     if path is None:
         return labelling.droughts(scan_blocks(labelling.bound, "everything"), {})
     write_bands(Path(path), labelling, progress)
