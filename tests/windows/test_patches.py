@@ -373,9 +373,15 @@ def test_the_generator_names_its_dims_in_the_order_of_its_batches(ds):
 
 
 def test_torch_reads_windows_as_a_dataset():
-    from torch.utils.data import DataLoader
+    import pickle
+
+    from torch.utils.data import DataLoader, Dataset, Subset
 
     windows = patches(random_sites(2, 40), TARGET, window=5, lead=2)
+    assert isinstance(windows.to_torch(), Dataset)
+    assert len(Subset(windows.to_torch(), [0, 3])) == 2
+    sent = pickle.loads(pickle.dumps(windows.to_torch()))  # as a loader with workers does
+    np.testing.assert_array_equal(sent[7][0], windows.to_torch()[7][0])
     batches = list(DataLoader(windows.to_torch(), batch_size=10))
     assert sum(len(target) for _, target in batches) == len(windows)
     np.testing.assert_array_equal(batches[1][0][3], windows[13].inputs.astype("float32"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -238,11 +238,10 @@ def train_members(
 
     from xdrought.models.training import Training
     from xdrought.models.transfer import take_over
-    from xdrought.models.zoo import build_architecture
+    from xdrought.models.zoo import build_architecture, unfilled
 
     settings = {} if checkpoint is None else _settings(spec, config, runs, seed, start) | shards.sums()
-    with torch.device("meta"):
-        expected = build_architecture(spec).state_dict()
+    expected = unfilled(spec).state_dict()
     stored = Checkpoint(checkpoint, settings, expected)
     histories = stored.histories
     with Progress(spec.variant, runs, config.epochs, progress) as shown, board_in(tensorboard) as board:
@@ -278,7 +277,15 @@ def _settings(
     from xdrought.models.losses import name_of
 
     loss = config.loss if isinstance(config.loss, str) else name_of(config.loss)
-    settings = {**asdict(spec), **asdict(config), "loss": loss, "runs": runs, "seed": seed}
+    network = {} if spec.network is None else {"network": name_of(spec.network)}
+    settings = {
+        **asdict(replace(spec, network=None)),
+        **asdict(config),
+        "loss": loss,
+        "runs": runs,
+        "seed": seed,
+        **network,
+    }
     tensors = (tensor.numpy() for weights in start for tensor in weights.values())
     return settings | ({"start_from": files.digest(tensors)} if start else {})
 

@@ -60,6 +60,7 @@ def fit_resattcaurec(
     learning_rate: float = 1e-4,
     loss: str | Callable[[Any, Any], Any] = "mse",
     start_from: Forecaster | None = None,
+    network: Callable[..., Any] | None = None,
     sampler: str = "independent",
     training: TrainingOptions | None = None,
     runs: int = 1,
@@ -138,6 +139,11 @@ def fit_resattcaurec(
         transfer to other places. Its scaling is used, so drivers, target and units must be the same. Parts of the
         network that do not fit, such as the head where other quantiles are asked for, begin anew with a warning. With
         ``TrainingOptions(freeze=("encoder",))`` parts stay as they are.
+    network : callable, optional
+        A class of your own, a :class:`torch.nn.Module`, in place of `variant`. It is made with those of the keywords
+        ``n_features``, ``n_causal``, ``size`` and ``window`` that it takes, anew for each run. ``forward(x)`` gives
+        (N,) for scaled windows x (N, window, n_features, size, size); where the class takes ``n_causal`` it is
+        ``forward(x, causality)`` with causality (N, n_causal). One value at one lead.
     sampler : {"independent", "consecutive"}
         Which windows meet in a batch: shuffled one by one, as in the paper, or "consecutive" days in blocks, which
         share most of their maps. An epoch of runs costs a fraction of the time and memory where there is a residual
@@ -214,7 +220,7 @@ def fit_resattcaurec(
     require_torch()
     from xdrought.models.losses import name_of
     from xdrought.models.training import SAMPLERS, TrainingConfig
-    from xdrought.models.zoo import VARIANTS, architecture
+    from xdrought.models.zoo import architecture, kind_of
 
     training = TrainingOptions() if training is None else training
     if not isinstance(training, TrainingOptions):
@@ -228,11 +234,10 @@ def fit_resattcaurec(
     levels = checks.require_levels(quantiles) if len(quantiles) else ()
     normal_levels = _levels_of_normal(loss, levels)
     own: dict[str, Any] = {"n_quantiles": len(levels), "initial_hidden": training.initial_hidden}
-    own["normal_levels"] = normal_levels
+    own |= {"normal_levels": normal_levels, "network": network}
     asked_ahead = asked.leads or ((1,) if future else ())
-    architecture(
-        variant, 1, 1, 64, 64, equations, widths, training.dropout, asked_ahead, **own
-    )  # refuse before long work
+    # refuse before long work
+    kind = kind_of(architecture(variant, 1, 1, 64, 64, equations, widths, training.dropout, asked_ahead, **own))
     device = resolve_device(device)
     used, missing = checked_target_inputs(target_history, predict_change, latency), checked_missing(missing)
     names_of_dims, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
@@ -259,7 +264,7 @@ def fit_resattcaurec(
         warn_of_known_test_days(start_from, splits)
         scaling = start_from.scaling
     degree, vectors = None, None
-    if VARIANTS[variant].causal:
+    if kind.causal:
         degree = driver_inputs.training_causality(windows, splits) if causality is None else causality
         vectors = driver_inputs.causality_of_places(windows, degree)
     n_causal = 0 if vectors is None else vectors.shape[1]

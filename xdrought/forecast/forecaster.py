@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,13 +206,15 @@ class Forecaster:
 
 
 @public
-def load_forecaster(path: str | Path) -> Forecaster:
+def load_forecaster(path: str | Path, *, network: Callable[..., nn.Module] | None = None) -> Forecaster:
     """Read a forecaster that :meth:`Forecaster.save` wrote; nothing in the file is ever run.
 
     Parameters
     ----------
     path : str or pathlib.Path
         The file.
+    network : callable, optional
+        The class of the network, where it was one of your own: the file holds its name and weights, not the class.
 
     Returns
     -------
@@ -223,6 +225,8 @@ def load_forecaster(path: str | Path) -> Forecaster:
     ------
     FileNotFoundError
         When there is no such file.
+    TypeError
+        For a network of one's own that is not given, or given for a file without one.
     ValueError
         For a file of another kind or a newer version, or one that is damaged or was changed.
 
@@ -235,12 +239,26 @@ def load_forecaster(path: str | Path) -> Forecaster:
     if path.is_file():
         require_torch()
     labels, members = forecaster_file.read_file(path)
+    _require_network(path, labels, network)
     try:
-        forecaster = _from_plain(labels, members)
+        forecaster = _from_plain(labels, members, network)
         check_forecaster(forecaster)
     except Exception as error:  # whatever a changed file leads to, it is the file's fault
         raise ValueError(f"{path} does not fit together ({error}); it was changed, save it again") from error
     return forecaster
+
+
+def _require_network(path: Path, labels: Mapping[str, Any], network: Any) -> None:
+    """Raise unless a class is given where, and only where, the file needs one."""
+    spec = labels.get("architecture")
+    needed = spec.get("network") if isinstance(spec, Mapping) else None
+    if needed is not None and network is None:
+        raise TypeError(
+            f"{path} holds the weights of {needed}, which is no network of xdrought; give its class, "
+            f"load_forecaster(path, network={str(needed).split('(')[0].rpartition('.')[2]})"
+        )
+    if needed is None and network is not None:
+        raise TypeError(f"{path} holds a network of xdrought; load it without network=")
 
 
 def _to_plain(forecaster: Forecaster) -> dict[str, Any]:
@@ -248,7 +266,7 @@ def _to_plain(forecaster: Forecaster) -> dict[str, Any]:
     scaling, splits = forecaster.scaling, forecaster.splits
     causality = forecaster.causality
     return {
-        "architecture": asdict(forecaster.architecture),
+        "architecture": _plain_architecture(forecaster.architecture),
         "runs": forecaster.runs,
         "features": list(forecaster.features),
         "target": forecaster.target,
@@ -278,15 +296,22 @@ def _as_dataset(usual_year: xr.DataArray) -> xr.Dataset:
     return usual_year.to_dataset(name="usual_year")
 
 
+def _plain_architecture(spec: Architecture) -> dict[str, Any]:
+    """The architecture with the name of the user's network in its place."""
+    from xdrought.models.losses import name_of
+
+    return asdict(replace(spec, network=None)) | {"network": None if spec.network is None else name_of(spec.network)}
+
+
 def _with_tuples(labels: Mapping[str, Any]) -> dict[str, Any]:
     """Labels whose lists are tuples again, which JSON does not know."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in labels.items()}
 
 
-def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Forecaster:
+def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes], network: Any) -> Forecaster:
     from xdrought.models.zoo import Architecture, check_architecture
 
-    spec = Architecture(**_with_tuples(labels["architecture"]))
+    spec = Architecture(**_with_tuples(labels["architecture"]) | {"network": network})
     check_architecture(spec)
     statistics = labelled_dataset(labels["scaling"])
     features = tuple(labels["features"])
@@ -318,14 +343,12 @@ def _from_plain(labels: Mapping[str, Any], members: Mapping[str, bytes]) -> Fore
 
 def _read_weights(content: bytes, spec: Any) -> dict[str, Any]:
     """Weights of the names, shapes and types that the architecture has; nothing is allocated to find out."""
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load as read
 
-    from xdrought.models.zoo import build_architecture
+    from xdrought.models.zoo import unfilled
 
-    with torch.device("meta"):
-        expected = build_architecture(spec).float().state_dict()
+    expected = unfilled(spec).float().state_dict()
     try:
         found = read(content)
     except SafetensorError as error:
@@ -419,10 +442,10 @@ def _check_splits(forecaster: Forecaster) -> None:
 
 
 def _check_causality(forecaster: Forecaster) -> None:
-    from xdrought.models.zoo import VARIANTS
+    from xdrought.models.zoo import kind_of
 
     causality, spec = forecaster.causality, forecaster.architecture
-    _require((causality is not None) == VARIANTS[spec.variant].causal, f"{spec.variant} and its causality")
+    _require((causality is not None) == kind_of(spec).causal, f"{spec.variant} and its causality")
     if causality is not None:
         drivers = causality.sel(variable=list(forecaster.drivers))
         for name in ("rho", "p_value"):

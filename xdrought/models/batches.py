@@ -134,7 +134,12 @@ def run(
     n_maps = MAPS if windows.cube.device.type == "cpu" else 8 * batch_size
     if not isinstance(network, FramewiseNetwork):
         every = torch.arange(len(windows), device=windows.start.device)
-        return _in_batches(lambda part: network(windows.gather(part)), every, n_maps).cpu()
+
+        def answer(part: Tensor) -> Tensor:
+            of_places = None if causality is None else causality[windows.cell[part]]
+            return network(windows.gather(part), of_places)
+
+        return _in_batches(answer, every, n_maps).cpu()
     parts = [_by_frame(network, part, causality, batch_size, n_maps, ahead) for part in _groups_of_cells(windows)]
     return torch.cat(parts).cpu() if parts else torch.empty(0)
 

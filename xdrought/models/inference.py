@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from xdrought.models.own import OwnNetwork
 from xdrought.models.resattcaurec import CBAM
 
 
@@ -57,6 +58,8 @@ class QuickAttention(nn.Module):
 def rearranged(network: nn.Module) -> nn.Module:
     """A copy in evaluation mode: batch normalisation folded into the convolutions, ReLU in place, channels last."""
     network = copy.deepcopy(network).eval().requires_grad_(False)
+    if isinstance(network, OwnNetwork):
+        return network  # a layer may be used twice in it
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, CBAM):

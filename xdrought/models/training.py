@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from xdrought.models.batches import Batch, Shard, SharedDays, cut
 from xdrought.models.losses import Loss, loss_function, total_loss
 from xdrought.models.norm import all_sum, rank, world
+from xdrought.models.own import OwnNetwork, global_seed
 from xdrought.models.resattcaurec import Dropout, FramewiseNetwork
 from xdrought.models.transfer import frozen_modules
 
@@ -240,7 +242,11 @@ class Training:
         self.dropout_generator.manual_seed(_seed_of(self.seed, "dropout", self.epoch, self.step, rank()))
         if batch.target.ndim > 1:
             n = max(1, int(all_sum(_n_known(batch.target))))
-        loss = world() * self._error(batch) / n  # DistributedDataParallel takes the mean over processes
+        own = isinstance(self.network, OwnNetwork)
+        seed = _seed_of(self.seed, "own", self.epoch, self.step, rank())
+        with global_seed(seed, self.device) if own else nullcontext():
+            error = self._error(batch)
+        loss = world() * error / n  # DistributedDataParallel takes the mean over processes
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.clip is not None:

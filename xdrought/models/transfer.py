@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from xdrought.models.own import OwnNetwork
+
 
 @torch.no_grad()
 def take_over(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
@@ -19,6 +21,8 @@ def take_over(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     ValueError
         When no part fits.
     """
+    if isinstance(network, OwnNetwork):
+        network, weights = network.own, {name.removeprefix("own."): tensor for name, tensor in weights.items()}
     own = network.state_dict()
     parts = list(dict.fromkeys(name.partition(".")[0] for name in own))
     new = [part for part in parts if _shapes(own, part) != _shapes(weights, part)]
@@ -45,6 +49,7 @@ def frozen_modules(network: nn.Module, names: Iterable[str]) -> list[nn.Module]:
     ValueError
         For a name that is no part of the network, or when nothing is left to train.
     """
+    network = network.own if isinstance(network, OwnNetwork) else network
     modules = dict(network.named_modules())
     there = [name for name, module in modules.items() if name and any(True for _ in module.parameters())]
     found = []

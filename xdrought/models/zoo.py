@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from xdrought.models.lead_days import LeadDaysNetwork
 from xdrought.models.norm import Stack
+from xdrought.models.own import name_of_class, own_network, takes_causality
 from xdrought.models.resattcaurec import CBAM, STEPS, CentreMean, FrameEncoder, LinearNetwork, RecurrentNetwork
 from xdrought.models.unet import UNet
 
@@ -37,6 +38,8 @@ class Architecture:
         How many quantiles are told; 0 for one number.
     normal_levels : tuple of float
         Levels of the quantiles, where they are those of a normal distribution whose mean and spread are learnt.
+    network : callable, optional
+        A class of the user's own, which `variant` names; see :mod:`xdrought.models.own`.
     """
 
     variant: str = "ResAttCauRec"
@@ -52,6 +55,7 @@ class Architecture:
     n_quantiles: int = 0
     initial_hidden: int | None = None
     normal_levels: tuple[float, ...] = ()
+    network: Callable[..., nn.Module] | None = None
 
 
 def _recurrent(spec: Architecture, encoder: Callable[[Architecture], nn.Module], causal: bool) -> nn.Module:
@@ -120,6 +124,17 @@ VARIANTS: dict[str, Variant] = {
     "Res": Variant(partial(_linear, encoder=_plain)),
     "UNet": Variant(_unet, widths=(24, 32, 40, 64)),
 }
+
+
+def kind_of(spec: Architecture) -> Variant:
+    """The row of an architecture: one of the table, or that of the user's own network."""
+    if spec.network is None:
+        return VARIANTS[spec.variant]
+    return Variant(lambda spec: own_network(spec.network, _sizes(spec)), takes_causality(spec.network), widths=())
+
+
+def _sizes(spec: Architecture) -> dict[str, int]:
+    return {name: getattr(spec, name) for name in ("n_features", "n_causal", "size", "window")}
 
 
 def build(
@@ -202,13 +217,18 @@ def architecture(
     n_quantiles: int = 0,
     initial_hidden: int | None = None,
     normal_levels: tuple[float, ...] = (),
+    network: Callable[..., nn.Module] | None = None,
 ) -> Architecture:
     """The arguments of `build`, and what is asked ahead, as a checked value, with the published widths by default."""
-    if variant not in VARIANTS:
+    if network is None and variant not in VARIANTS:
         raise ValueError(f"variant={variant!r} is unknown; choose one of {list(VARIANTS)}")
+    if network is not None and widths is not None:
+        raise ValueError(f"widths={widths!r} beside a network of your own; fill them in with functools.partial")
+    if network is not None:
+        variant, widths = name_of_class(network), ()
     widths = VARIANTS[variant].widths if widths is None else tuple(widths)
     sizes = (variant, n_features, n_causal, size, window, equations, widths, dropout)
-    spec = Architecture(*sizes, leads, future, n_quantiles, initial_hidden, normal_levels)
+    spec = Architecture(*sizes, leads, future, n_quantiles, initial_hidden, normal_levels, network)
     check_architecture(spec)
     return spec
 
@@ -216,7 +236,7 @@ def architecture(
 def build_architecture(spec: Architecture, generator: torch.Generator | None = None) -> nn.Module:
     """A network with fresh weights, drawn from `generator` if there is one, from its architecture."""
     with _single_precision(), nullcontext() if generator is None else _DrawFrom(generator):
-        return VARIANTS[spec.variant].make(spec)
+        return kind_of(spec).make(spec)
 
 
 @contextmanager
@@ -260,10 +280,17 @@ class _DrawFrom(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def unfilled(spec: Architecture) -> nn.Module:
+    """A network whose weights mean nothing yet, without drawing from the global random state."""
+    if spec.network is not None:  # what it makes beside its weights must have values
+        return build_architecture(spec, torch.Generator())
+    with torch.device("meta"):
+        return build_architecture(spec)
+
+
 def network_of(architecture: Architecture, weights: Mapping[str, Tensor], device: str | torch.device) -> nn.Module:
     """The network of these weights, in evaluation mode."""
-    with torch.device("meta"):  # no initial weights are drawn: the global random state stays as it is
-        network = build_architecture(architecture)
+    network = unfilled(architecture)
     network.load_state_dict({name: w.clone() for name, w in weights.items()}, assign=True)
     return network.to(device).eval()
 
@@ -273,15 +300,15 @@ def check_architecture(spec: Architecture) -> None:
     if spec.equations not in STEPS:
         raise ValueError(f"equations={spec.equations!r} is unknown; choose one of {list(STEPS)}")
     sizes = {name: getattr(spec, name) for name in ("n_features", "size", "window")}
-    if VARIANTS[spec.variant].causal:
+    if kind_of(spec).causal:
         sizes["n_causal"] = spec.n_causal
     sizes |= {f"widths[{k}]": width for k, width in enumerate(spec.widths)}
     wrong = {name: n for name, n in sizes.items() if isinstance(n, bool) or not isinstance(n, int) or n < 1}
-    if wrong or not spec.widths:
+    if wrong or (not spec.widths and spec.network is None):
         raise ValueError(f"{wrong or 'widths=()'}; sizes are whole numbers of at least 1")
     if spec.dropout is not None and not 0 <= spec.dropout < 1:
         raise ValueError(f"dropout={spec.dropout!r}; it is a share, 0 or more and below 1")
-    if (spec.leads or spec.n_quantiles) and not VARIANTS[spec.variant].recurrent:
+    if (spec.leads or spec.n_quantiles) and not kind_of(spec).recurrent:
         able = [name for name, variant in VARIANTS.items() if variant.recurrent]
         raise ValueError(
             f"variant={spec.variant!r} has no recurrence, so that it gives one value for one lead; for several leads, "

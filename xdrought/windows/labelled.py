@@ -306,9 +306,9 @@ class Patches:
         Returns
         -------
         ResidentCube
-            A map-style torch Dataset: item i is (window, target), or the window alone where there is no target. And
-            ``.gather(index)`` gives many windows at once, (N, window, variable, size, size), equal to those of
-            ``p[i]``.
+            A map-style :class:`torch.utils.data.Dataset`: item i is (window, target), or the window alone where there
+            is no target. And ``.gather(index)`` gives many windows at once, (N, window, variable, size, size), equal to
+            those of ``p[i]``.
 
         Examples
         --------
@@ -334,7 +334,7 @@ class Patches:
         require_torch()
         import torch
 
-        from xdrought.windows.tensors import ResidentCube
+        from xdrought.windows.tensors import WindowDataset
 
         first, stop = (0, int(np.prod(self._shape))) if sites is None else (sites.start, sites.stop)
         kept = slice(*np.searchsorted(self.cell, [first, stop]))
@@ -346,7 +346,7 @@ class Patches:
         target = None
         if self.target is not None:
             target = torch.from_numpy(self.targets[kept].astype("float32")).to(device)
-        return ResidentCube(cube, cell, start, target, self.window, self.size)
+        return WindowDataset(cube, cell, start, target, self.window, self.size)
 
     def to_labels(self, values: np.ndarray) -> xr.DataArray:
         """One number per window, (N,), on (site, time) or (time, lat, lon): `time` is the valid time.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from xdrought.devices import copied_to
 from xdrought.windows.filling import drop_drivers, fill_windows, with_mask
@@ -183,3 +184,21 @@ class ResidentCube:
         corners = (n_lat - self.size + 1, n_lon - self.size + 1, n_time - self.window + 1)
         shape = (*corners, self.window, n_variable, self.size, self.size)
         return self.cube.as_strided(shape, (by_lat, by_lon, by_day, by_day, by_variable, by_lat, by_lon))
+
+
+@cache
+def _dataset_class() -> type[ResidentCube]:
+    from torch.utils.data import Dataset
+
+    class WindowDataset(ResidentCube, Dataset):
+        """Windows as a map-style :class:`torch.utils.data.Dataset`: item i is (window, target), or the window alone."""
+
+    WindowDataset.__module__, WindowDataset.__qualname__ = __name__, "WindowDataset"
+    return WindowDataset
+
+
+def __getattr__(name: str) -> Any:
+    """``WindowDataset``, made when it is first named, for torch is not imported before."""
+    if name == "WindowDataset":
+        return _dataset_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
