@@ -271,6 +271,13 @@ LAWS = [
         unread="forecast",
     ),
     law(
+        xd.percentile_table_forecast,
+        call=lambda occurred, percentile, forecast, **names: xd.percentile_table_forecast(
+            occurred, percentile, forecast, train=slice(None), lead=given.LEAD, **names
+        ),
+        unread="forecast",
+    ),
+    law(
         verification.mean_variance_matching,
         call=lambda reference, soil, train, **names: verification.mean_variance_matching(
             reference, soil, train=train, **names

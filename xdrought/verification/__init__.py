@@ -5,6 +5,7 @@ from xdrought.verification.differences import compare_models
 from xdrought.verification.distributions import dressed_persistence_forecast
 from xdrought.verification.event_matching import match_events
 from xdrought.verification.lead_times import select_lead
+from xdrought.verification.percentile_table import percentile_table_forecast
 from xdrought.verification.probability import occurrence_scores, probability_scores
 from xdrought.verification.references import (
     climatology_forecast,
@@ -27,6 +28,7 @@ __all__ = [
     "mean_variance_matching",
     "occurrence_scores",
     "onset_skill",
+    "percentile_table_forecast",
     "persistence_forecast",
     "probability_scores",
     "select_lead",

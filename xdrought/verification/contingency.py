@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,6 +13,7 @@ from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap as kernel
+from xdrought.verification.beside import By, for_each_group, with_references
 from xdrought.verification.intervals import Bootstrap, in_words, resample
 
 
@@ -24,7 +26,7 @@ def _from_logit(value: np.ndarray) -> np.ndarray:
 
 
 # scales without ends, there and back; all others are shares
-SCALES = {"frequency_bias": (np.log, np.exp), "sedi": (np.arctanh, np.tanh)}
+SCALES = {"frequency_bias": (np.log, np.exp)} | dict.fromkeys(("sedi", "ets", "hss", "peirce"), (np.arctanh, np.tanh))
 SHARE = (_logit, _from_logit)
 
 
@@ -107,6 +109,8 @@ def class_scores(
     observed: xr.DataArray,
     *,
     classes: Mapping[str, int] | None = None,
+    references: Mapping[str, xr.DataArray] | None = None,
+    by: By | None = None,
     n_boot: int = 0,
     confidence: float = 0.95,
     block_length: int | None = None,
@@ -124,6 +128,12 @@ def class_scores(
     classes : mapping of str to int, optional
         Names and values of the classes; by default ``flag_meanings`` and ``flag_values`` of the observation. A class
         called "missing", and values that are no class, are left out.
+    references : mapping of str to DataArray, optional
+        Other forecasts of the classes, e.g. ``{"persistence": persistence_forecast(observed, forecast, lead=7)}``. Only
+        days that all have are scored.
+    by : str or xarray.DataArray, optional
+        Score groups of days or places by themselves: "season", the name of a coordinate of the observation such as a
+        land cover on `site`, or labels on some of its dimensions.
     n_boot : int
         Bootstrap samples for intervals, sites drawn and blocks of days within, as in :func:`xdrought.verify`; 0 for
         none. The input must then be ([site,] time).
@@ -139,12 +149,16 @@ def class_scores(
         `majority_accuracy` (of always forecasting the commonest observed class) and `n_days`. `confusion`
         (class_name, forecast_class) counts the days. A class that is never forecast has no precision (NaN),
         one never observed no recall, one that is neither no F1. With `n_boot`, ``precision_interval recall_interval
-        f1_interval`` on (class_name, bound) and `accuracy_interval` (bound); NaN where all or none were right.
+        f1_interval`` on (class_name, bound) and `accuracy_interval` (bound); NaN where all or none were right. With
+        `references` the same with ``_reference`` on `reference`; with `by` everything also on that dimension.
 
     Raises
     ------
+    TypeError
+        For a reference that is no DataArray.
     ValueError
-        When labels differ, the classes are not known, or intervals are asked for without sites and days.
+        When labels differ, there are no groups, the classes are not known, or intervals are asked for without sites
+        and days.
 
     Notes
     -----
@@ -166,7 +180,16 @@ def class_scores(
     names = class_values(observed, "give classes={'no_drought': 0, ...}") if classes is None else dict(classes)
     names = {name: value for name, value in names.items() if name != MISSING}
     forecast, observed = same_days(forecast, observed, time)
+    drawn: dict[str, Any] = {"n_boot": n_boot, "confidence": confidence, "block_length": block_length, "seed": seed}
+
+    def again(one: xr.DataArray, beside: Mapping[str, xr.DataArray] | None = None) -> xr.Dataset:
+        return class_scores(one, observed, classes=names, references=beside, site=site, time=time, **drawn)
+
+    if by is not None:
+        return for_each_group(by, observed, time, lambda group: again(forecast.where(group), references))
     values = np.array(list(names.values()))
+    if references:
+        return with_references(forecast, references, lambda da: da.isin(values), again)
     found = _tables(_count(observed.values, forecast.values, values), list(names))
     if not n_boot:
         return found

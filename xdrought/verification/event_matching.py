@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 from xdrought import alignment
 from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.verification.beside import SEASONS, side_by_side
 
 _ERRORS = {
     "start_error": ("forecast start minus observed start", "d"),
@@ -24,9 +26,11 @@ _COUNTS = {
     "hits": "observed events with a forecast one",
     "misses": "observed events without",
     "false_alarms": "forecast events without an observed one",
+    "hits_in_time": "observed events with a forecast one that was issued before they began",
 }
 _RATES = {
     "pod": ("probability of detection, hits over observed events", "1"),
+    "pod_in_time": ("probability of detection before the start, hits in time over observed events", "1"),
     "far": ("false alarm ratio, false alarms over forecast events", "1"),
     "csi": ("critical success index, hits over hits, misses and false alarms", "1"),
     "false_alarms_per_year": ("false alarms per year", "a-1"),
@@ -42,6 +46,8 @@ def match_events(
     tolerance: float = 15.0,
     lead: float | None = None,
     years: float | xr.DataArray | None = None,
+    references: Mapping[str, xr.Dataset] | None = None,
+    by: str | None = None,
 ) -> xr.Dataset:
     """Match forecast events with observed ones of the same place, one to one.
 
@@ -56,10 +62,15 @@ def match_events(
         Most days between the starts of a pair. As many pairs as possible are made, and among those choices the one
         with the smallest summed distance.
     lead : float, optional
-        Days from issue to valid time of the forecast; adds ``detection_lead``.
+        Days from issue to valid time of the forecast; adds ``detection_lead``, ``hits_in_time`` and ``pod_in_time``.
     years : float or xarray.DataArray, optional
         Years that were forecast, one number or per place (on ``site``, ``cell`` or the grid's dimensions); adds false
         alarms per year, and tells of places without any event.
+    references : mapping of str to Dataset, optional
+        Events of other forecasts, made by the same definition, of persistence for one.
+    by : str, optional
+        "season" of the start, or a variable on `event` of the observed table, such as a land cover or a class of the
+        rate of onset. False alarms are counted where the forecast's table has it, too.
 
     Returns
     -------
@@ -68,12 +79,16 @@ def match_events(
         far csi`` (NaN where there is nothing to divide by) and ``false_alarms_per_year``; the same over all places with
         ``_pooled``. On ``match``: the place (``match_site``, or ``match_lat match_lon``), ``observed_event`` and
         ``forecast_event`` (positions in the tables), ``start_error onset_error duration_error`` in days, positive when
-        the forecast is late or long, and ``detection_lead``.
+        the forecast is late or long, and ``detection_lead``. A hit is in time when the event was announced before it
+        began, ``detection_lead > 0``: persistence, which tells every start `lead` days late, never has one. With
+        `references` counts and rates with ``_reference`` on `reference`; with `by` those of all places together with
+        ``_by`` behind the name, on the dimension of that name.
 
     Raises
     ------
     ValueError
-        For something else than event tables, several definitions in one table, a negative tolerance, tables of
+        For a variable `by` that is not on the events, something else than event tables, several definitions in one
+        table, a negative tolerance, tables of
         different kinds of places (sites against cells, numbers against text) or of different calendars.
 
     Examples
@@ -91,36 +106,57 @@ def match_events(
     """
     if not tolerance >= 0:
         raise ValueError(f"tolerance={tolerance!r}; it is a number of days, 0 or more")
-    for name, events in (("forecast", forecast), ("observed", observed)):
+    for name, events in {"forecast": forecast, "observed": observed, **(references or {})}.items():
         _check_table(events, name)
-    key, keys = _keys(forecast, observed)
-    names = _Names.create(keys, [forecast, observed], years)
+    if by is not None:
+        _group_labels(observed, by, required=True)
+    tables = {"": forecast, **(references or {})}
+    names = _Names.create(observed, list(tables.values()), years)
+    found = [
+        _matched(events, observed, names, tolerance, lead, _length(years, names), by) for events in tables.values()
+    ]
+    if references:
+        counted = [
+            table[[name for name in table if table[name].dims != ("match",)]].reset_coords(drop=True) for table in found
+        ]
+        found[0] = found[0].assign(side_by_side(counted[1:], list(references)))
+    return found[0].assign_attrs({"tolerance": float(tolerance), "matched_by": "start_time"})
+
+
+def _matched(
+    forecast: xr.Dataset,
+    observed: xr.Dataset,
+    names: _Names,
+    tolerance: float,
+    lead: float | None,
+    length: np.ndarray | None,
+    by: str | None,
+) -> xr.Dataset:
+    """The matches of one table of forecasts, its counts and rates."""
+    key = names.key
     fcst, obs = _Table.read(forecast, names.of(forecast)), _Table.read(observed, names.of(observed))
     _check_calendars(forecast, observed)
     pairs = _pair(fcst, obs, tolerance)
-    counts = _count(fcst, obs, pairs, len(names.labels))
-    found: dict[str, tuple] = {
-        name: (key, counts[name], {"long_name": text, "units": "1"}) for name, text in _COUNTS.items()
-    }
-    total = {name: counts[name].sum() for name in _COUNTS}
-    found |= {f"{name}_pooled": ((), total[name], {"long_name": text, "units": "1"}) for name, text in _COUNTS.items()}
-    length = _length(years, names)
-    for name, (text, unit) in _RATES.items():
-        if name == "false_alarms_per_year" and length is None:
-            continue
-        attrs = {"long_name": text, "units": unit}
-        whole = None if length is None else length.sum()
-        found[name] = (key, _rate(name, counts, length), attrs)
-        found[f"{name}_pooled"] = ((), _rate(name, total, whole), attrs)
     errors = _errors(fcst, obs, pairs, lead)
+    in_time = None if lead is None else errors["detection_lead"] > 0
+    counts = _count(fcst.place, obs.place, pairs, in_time, len(names.labels))
+    found = _scores(key, "", counts, length)
+    total = {name: number.sum() for name, number in counts.items()}
+    found |= _scores((), "_pooled", total, None if length is None else length.sum())
+    groups: list[Any] = []
+    if by is not None:
+        groups, of_forecast, of_observed = _groups(by, forecast, observed)
+        counts = _count(of_forecast, of_observed, pairs, in_time, len(groups))
+        found |= _scores(by, "_by", counts, None if length is None else np.full(len(groups), length.sum()))
     found |= {name: ("match", values, {"long_name": _ERRORS[name][0], "units": "d"}) for name, values in errors.items()}
     place = obs.place[pairs.observed]
     coords: dict[str, Any] = {name: (key, values) for name, values in names.columns().items()}
     coords |= {f"match_{name}": ("match", values[place]) for name, values in names.columns().items()}
+    coords |= {by: groups} if by is not None else {}
     coords |= {"observed_event": ("match", pairs.observed), "forecast_event": ("match", pairs.forecast)}
     if key not in coords:
         coords[key] = (key, np.arange(len(names.labels)), {"long_name": "number of the place in this table"})
-    return xr.Dataset(found, coords, {"tolerance": float(tolerance), "matched_by": "start_time"})
+    return xr.Dataset(found, coords)
 
 
 def _keys(forecast: xr.Dataset, observed: xr.Dataset) -> tuple[str, tuple[str, ...]]:
@@ -164,24 +200,29 @@ def _text(events: xr.Dataset, name: str) -> str:
 
 
 class _Names(NamedTuple):
-    """Places of both tables, numbered: those of `years` first, then of the observed and the forecast events."""
+    """Places of all tables, numbered: those of `years` first, then of the observed and all forecast events."""
 
+    key: str
     keys: tuple[str, ...]
     labels: pd.Index
 
     @classmethod
-    def create(cls, keys: tuple[str, ...], tables: list[xr.Dataset], years: float | xr.DataArray | None) -> _Names:
-        forecast, observed = tables
+    def create(cls, observed: xr.Dataset, tables: list[xr.Dataset], years: float | xr.DataArray | None) -> _Names:
+        found = {_keys(forecast, observed) for forecast in tables}
+        if len(found) > 1:
+            raise ValueError(f"forecast and references are on other places, {sorted(found)}; make all of one record")
+        key, keys = found.pop()
         for name in keys:
-            alignment.require_same_kind(observed[name], forecast[name], name, what="the forecast's events")
-        parts = [_labels(events, keys) for events in (observed, forecast)]
+            for forecast in tables:
+                alignment.require_same_kind(observed[name], forecast[name], name, what="the forecast's events")
+        parts = [_labels(events, keys) for events in (observed, *tables)]
         if isinstance(years, xr.DataArray) and set(keys) <= set(years.coords):
             flat = years.stack(_place=years.dims) if years.dims else years.expand_dims("_place")
             parts.insert(0, _labels(flat, keys))
         merged = parts[0]
         for part in parts[1:]:
             merged = merged.append(part)
-        return cls(keys, merged.unique())
+        return cls(key, keys, merged.unique())
 
     def of(self, events: xr.Dataset) -> np.ndarray:
         """The number of each event's place."""
@@ -269,18 +310,56 @@ def _pair(forecast: _Table, observed: _Table, tolerance: float) -> _Pairs:
     return _Pairs(np.concatenate(left), np.concatenate(right))
 
 
-def _count(forecast: _Table, observed: _Table, pairs: _Pairs, n_places: int) -> dict[str, np.ndarray]:
-    n_forecast, n_observed, hits = (
-        np.bincount(place, minlength=n_places)
-        for place in (forecast.place, observed.place, observed.place[pairs.observed])
-    )
-    return {
-        "n_observed": n_observed,
-        "n_forecast": n_forecast,
+def _count(
+    forecast: np.ndarray, observed: np.ndarray, pairs: _Pairs, in_time: np.ndarray | None, n: int
+) -> dict[str, np.ndarray]:
+    """Counts (n,) by the number of each event's place or group; -1 is none."""
+
+    def number(at: np.ndarray) -> np.ndarray:
+        return np.bincount(at[at >= 0], minlength=n)
+
+    hits = number(observed[pairs.observed])
+    found = {
+        "n_observed": number(observed),
+        "n_forecast": number(forecast),
         "hits": hits,
-        "misses": n_observed - hits,
-        "false_alarms": n_forecast - hits,
+        "misses": number(observed) - hits,
+        "false_alarms": number(np.delete(forecast, pairs.forecast)),
     }
+    return found if in_time is None else found | {"hits_in_time": number(observed[pairs.observed[in_time]])}
+
+
+def _scores(dims: Any, suffix: str, counts: dict, length: Any) -> dict[str, tuple]:
+    """Counts, and the rates that can be known from them, as variables."""
+    found = {}
+    for name, number in counts.items():
+        found[f"{name}{suffix}"] = (dims, number, {"long_name": _COUNTS[name], "units": "1"})
+    for name, (text, unit) in _RATES.items():
+        known = {"false_alarms_per_year": length is not None, "pod_in_time": "hits_in_time" in counts}
+        if known.get(name, True):
+            found[f"{name}{suffix}"] = (dims, _rate(name, counts, length), {"long_name": text, "units": unit})
+    return found
+
+
+def _groups(by: str, forecast: xr.Dataset, observed: xr.Dataset) -> tuple[list[Any], np.ndarray, np.ndarray]:
+    """The groups of the observed events, and the number of each event's; -1 is none."""
+    seen, said = _group_labels(observed, by, required=True), _group_labels(forecast, by)
+    there = set(seen[~pd.isna(seen)].tolist())
+    groups = list(SEASONS) if by == "season" and there <= set(SEASONS) else sorted(there)
+    numbers = [pd.Index(groups).get_indexer(pd.Index(labels)) for labels in (said, seen)]
+    return groups, numbers[0], numbers[1]
+
+
+def _group_labels(events: xr.Dataset, by: str, required: bool = False) -> np.ndarray:
+    """The label of each event, None where the table does not say."""
+    if by in events.variables and events[by].dims == ("event",):
+        return events[by].to_numpy()
+    if by == "season":
+        return events["start_time"].dt.season.to_numpy() if events.sizes["event"] else np.zeros(0, "U3")
+    if required:
+        on_events = sorted(str(name) for name in events.variables if events[name].dims == ("event",))
+        raise ValueError(f"by={by!r} is not on the observed events; choose 'season' or one of {on_events}")
+    return np.full(events.sizes["event"], None)
 
 
 def _length(years: float | xr.DataArray | None, names: _Names) -> np.ndarray | None:
@@ -298,6 +377,7 @@ def _rate(name: str, counts: dict, length: np.ndarray | None) -> np.ndarray:
     hits, false_alarms = counts["hits"], counts["false_alarms"]
     top, bottom = {
         "pod": (hits, counts["n_observed"]),
+        "pod_in_time": (counts.get("hits_in_time"), counts["n_observed"]),
         "far": (false_alarms, counts["n_forecast"]),
         "csi": (hits, counts["n_observed"] + false_alarms),
         "false_alarms_per_year": (false_alarms, length),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.verification.beside import By, for_each_group, with_references
 from xdrought.verification.contingency import MISSING, class_values, pooled_intervals, same_days
 from xdrought.verification.intervals import Bootstrap
 
@@ -20,6 +21,10 @@ _BINARY = {
     "far": ("false_alarm_ratio", "false alarm ratio, false alarms over forecast occurrences"),
     "csi": ("critical_success_index", "critical success index"),
     "frequency_bias": ("frequency_bias", "forecast over observed occurrences"),
+    "pofd": ("probability_of_false_detection", "probability of false detection, false alarms over days without"),
+    "ets": ("equitable_threat_score", "equitable threat score, hits by chance left out"),
+    "hss": ("heidke_skill_score", "Heidke skill score, against chance"),
+    "peirce": ("peirce_skill_score", "Peirce skill score, detection minus false detection"),
     "f1": ("f1_score", "F1, harmonic mean of precision and recall"),
     "sedi": ("symmetric_extremal_dependence_index", "symmetric extremal dependence index, fit for rare events"),
     "base_rate": ("base_rate", "share of days on which it occurred"),
@@ -33,6 +38,8 @@ def occurrence_scores(
     observed: xr.DataArray,
     *,
     event: str | Iterable[str] = ("flash_onset", "flash_condition"),
+    references: Mapping[str, xr.DataArray] | None = None,
+    by: By | None = None,
     n_boot: int = 0,
     confidence: float = 0.95,
     block_length: int | None = None,
@@ -49,6 +56,8 @@ def occurrence_scores(
         observed soil moisture; same dimensions and labels. Days missing in either are left out.
     event : str or iterable of str
         Names of the classes that count as an occurrence.
+    references, by
+        As in :func:`xdrought.class_scores`.
     n_boot : int
         Bootstrap samples for intervals of the pooled scores, sites drawn and blocks of days within, as in
         :func:`xdrought.verify`; 0 for none. The input must then be ([site,] time).
@@ -62,13 +71,17 @@ def occurrence_scores(
     Returns
     -------
     xarray.Dataset
-        ``pod far csi frequency_bias f1 sedi base_rate`` and ``n_days`` on `site`, and over everything with
-        ``_pooled``; NaN where there is nothing to divide by. With `n_boot`, ``_pooled_interval`` on (bound).
+        ``pod far pofd csi ets hss peirce frequency_bias f1 sedi base_rate`` and ``n_days`` on `site`, and over
+        everything with ``_pooled``; NaN where there is nothing to divide by. With `n_boot`, ``_pooled_interval`` on
+        (bound). With `references` the same with ``_reference`` on `reference`; with `by` everything also on that
+        dimension.
 
     Raises
     ------
+    TypeError
+        For a reference that is no DataArray.
     ValueError
-        For unknown classes, missing flags, or labels that differ.
+        For unknown classes, missing flags, labels that differ, or groups that are not there.
 
     See Also
     --------
@@ -76,7 +89,8 @@ def occurrence_scores(
 
     References
     ----------
-    SEDI: Ferro and Stephenson 2011, https://doi.org/10.1175/WAF-D-10-05030.1.
+    SEDI: Ferro and Stephenson 2011, https://doi.org/10.1175/WAF-D-10-05030.1. The others: Jolliffe and Stephenson 2012,
+    Forecast Verification, chapter 3.
 
     Examples
     --------
@@ -90,6 +104,15 @@ def occurrence_scores(
     """
     chosen = [event] if isinstance(event, str) else list(event)
     forecast, observed = same_days(forecast, observed, time)
+    drawn: dict[str, Any] = {"n_boot": n_boot, "confidence": confidence, "block_length": block_length, "seed": seed}
+
+    def again(one: xr.DataArray, beside: Mapping[str, xr.DataArray] | None = None) -> xr.Dataset:
+        return occurrence_scores(one, observed, event=chosen, references=beside, site=site, time=time, **drawn)
+
+    if by is not None:
+        return for_each_group(by, observed, time, lambda group: again(forecast.where(group), references))
+    if references:
+        return with_references(forecast, references, lambda da: _occurs(da, chosen, observed).notnull(), again)
     said, seen = (_occurs(da, chosen, observed) for da in (forecast, observed))
     from scores.categorical import BinaryContingencyManager
 
@@ -114,19 +137,29 @@ def occurrence_scores(
 
 
 def _binary_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores (1, ...) of counts (..., 4): hits, false alarms, misses, days without; for resampling."""
+    """Scores (1, ...) of counts (..., 4): hits, false alarms, misses, days without.
+
+    For resampling, which asks thousands of times: the library's own table would take most of the time.
+    """
     hits, false_alarms, misses, without = np.moveaxis(counts, -1, 0)
+    n = counts.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         pod, pofd = hits / (hits + misses), false_alarms / (false_alarms + without)
         logs = [np.log(pofd), np.log(pod), np.log1p(-pofd), np.log1p(-pod)]
+        by_chance = (hits + misses) * (hits + false_alarms) / n
+        right_by_chance = by_chance + (without + misses) * (without + false_alarms) / n
         found = {
             "pod": pod,
             "far": false_alarms / (hits + false_alarms),
             "csi": hits / (hits + misses + false_alarms),
             "frequency_bias": (hits + false_alarms) / (hits + misses),
+            "pofd": pofd,
+            "ets": (hits - by_chance) / (hits + misses + false_alarms - by_chance),
+            "hss": (hits + without - right_by_chance) / (n - right_by_chance),
+            "peirce": pod - pofd,
             "f1": 2 * hits / (2 * hits + misses + false_alarms),
             "sedi": (logs[0] - logs[1] - logs[2] + logs[3]) / sum(logs),
-            "base_rate": (hits + misses) / counts.sum(axis=-1),
+            "base_rate": (hits + misses) / n,
         }
     return {name: value[None] for name, value in found.items()}
 
@@ -148,11 +181,14 @@ def probability_scores(
     occurred: xr.DataArray,
     *,
     climatology: float | xr.DataArray | None = None,
+    references: Mapping[str, xr.DataArray] | None = None,
+    by: By | None = None,
     n_bins: int = 10,
     cost_loss_ratio: Sequence[float] = tuple(np.linspace(0.02, 0.98, 49).round(2).tolist()),
     site: Hashable = "site",
+    time: Hashable = "time",
 ) -> xr.Dataset:
-    """Brier score beside that of climatology, reliability, and economic value of probabilities.
+    """Brier score beside that of climatology, reliability, ROC curve, and economic value of probabilities.
 
     Parameters
     ----------
@@ -163,25 +199,37 @@ def probability_scores(
     climatology : float or xarray.DataArray, optional
         The probability that climatology gives, best from a training part. By default the share of the days scored on
         which it occurred, by site: a reference that knows the outcome and so is too good.
+    references : mapping of str to DataArray, optional
+        Other probabilities, e.g. of :func:`xdrought.percentile_table_forecast`. Only days that all have are scored.
+    by : str or xarray.DataArray, optional
+        As in :func:`xdrought.class_scores`; "season" and coordinates are those of `probability`.
     n_bins : int
         Bins of equal width for the reliability.
     cost_loss_ratio : sequence of float
         Cost of protection over the loss without it, each between 0 and 1 and growing.
     site : hashable
         A dimension that is kept, if there is one.
+    time : hashable
+        The time dimension.
 
     Returns
     -------
     xarray.Dataset
-        ``brier brier_climatology brier_skill n_days`` on `site`, and over everything with ``_pooled``. Over everything,
+        ``brier brier_climatology brier_skill roc_area n_days`` on `site`, and over everything with ``_pooled``;
+        ``roc_area`` is the area under the ROC curve, the probability that a day on which it occurred has the higher
+        value of two (NaN where it never or always did). Over everything, on ``threshold`` the ROC curve, ``roc_pod``
+        and ``roc_pofd``, detection and false detection of acting from that probability on;
         on ``probability_bin`` (its centre): ``mean_probability observed_frequency n_in_bin``; on ``cost_loss_ratio``:
         ``economic_value``, of the best threshold for each ratio against acting on the base rate alone (1 perfect, 0
-        worthless: never to act is one of the choices).
+        worthless: never to act is one of the choices). With `references` the same with ``_reference`` on `reference`;
+        with `by` everything also on that dimension.
 
     Raises
     ------
+    TypeError
+        For a reference that is no DataArray.
     ValueError
-        For values outside 0 to 1, labels that differ, or bins and ratios out of range.
+        For groups that are not there, values outside 0 to 1, labels that differ, or bins and ratios out of range.
 
     References
     ----------
@@ -201,7 +249,16 @@ def probability_scores(
     ratios = np.asarray(cost_loss_ratio, dtype=float)
     if not ratios.size or ratios.min() <= 0 or ratios.max() >= 1 or (np.diff(ratios) <= 0).any():
         raise ValueError(f"cost_loss_ratio must grow and lie between 0 and 1, found {ratios.tolist()}")
-    occurred, probability = same_days(occurred, probability, "time", ("occurred", "probability"))
+    occurred, probability = same_days(occurred, probability, time, ("occurred", "probability"))
+    bins: dict[str, Any] = {"climatology": climatology, "n_bins": n_bins, "cost_loss_ratio": cost_loss_ratio}
+
+    def again(one: xr.DataArray, beside: Mapping[str, xr.DataArray] | None = None) -> xr.Dataset:
+        return probability_scores(one, occurred, references=beside, site=site, time=time, **bins)
+
+    if by is not None:
+        return for_each_group(by, probability, time, lambda group: again(probability.where(group), references))
+    if references:
+        return with_references(probability, references, xr.DataArray.notnull, again)
     limits.check(probability, codes_only=True)
     both = probability.notnull() & occurred.notnull()
     said, seen = (da.astype(float).where(both).compute() for da in (probability, occurred))
@@ -212,7 +269,7 @@ def probability_scores(
     normal = seen.mean([d for d in seen.dims if d not in kept]) if climatology is None else climatology
     if climatology is not None:
         normal = _check_climatology(climatology, said)
-    found = _brier(said, seen, normal, kept) | _reliability(said, seen, n_bins)
+    found = _brier(said, seen, normal, kept) | _roc(said, seen, kept) | _reliability(said, seen, n_bins)
     return alignment.dataset_of(found | _economic_value(said, seen, ratios))
 
 
@@ -252,6 +309,19 @@ def _brier(said: xr.DataArray, seen: xr.DataArray, normal: Any, kept: list[Hasha
         )
         found[f"brier_skill{suffix}"] = skill.assign_attrs(long_name="Brier skill against climatology", units="1")
         found[f"n_days{suffix}"] = days.assign_attrs(long_name="days scored", units="1")
+    return found
+
+
+def _roc(said: xr.DataArray, seen: xr.DataArray, kept: list[Hashable]) -> dict[str, xr.DataArray]:
+    from scores.probability import roc_auc, roc_curve_data
+
+    area = {"long_name": "area under the ROC curve", "units": "1"}
+    found = {"roc_area": roc_auc(said, seen, preserve_dims=kept or None).assign_attrs(area)}
+    found["roc_area_pooled"] = roc_auc(said, seen).assign_attrs(area)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        curve = roc_curve_data(said, seen, thresholds=np.linspace(0, 1, 101).round(2))
+    for name, column, text in (("pod", "POD", "detection"), ("pofd", "POFD", "false detection")):
+        found[f"roc_{name}"] = curve[column].assign_attrs(long_name=f"probability of {text}", units="1")
     return found
 
 

@@ -125,7 +125,7 @@ def persistence_forecast(
     >>> persistence_forecast(seen, seen[2:], lead=2).values
     array([10., 11., 12.])
     """
-    observed, forecast, issued = _observed_and_issued(observed, forecast, lead, time)
+    observed, forecast, issued = observed_and_issued(observed, forecast, lead, time)
     held = observed.reindex({time: issued})
     return held.assign_coords({time: forecast[time]}).rename("persistence")
 
@@ -135,7 +135,7 @@ def _minutes_of_day(index: Any) -> np.ndarray:
     return np.unique(index.hour * 60 + index.minute)
 
 
-def _observed_and_issued(
+def observed_and_issued(
     observed: xr.DataArray, forecast: xr.DataArray, lead: Lead, time: Hashable
 ) -> tuple[xr.DataArray, xr.DataArray, pd.Index]:
     """The observation within its limits, the forecast with dates of its kind, and the days of issue, at its hour."""
@@ -317,7 +317,7 @@ def damped_persistence_forecast(
     >>> damped_persistence_forecast(seen, seen[797:], train=slice(None, "2002"), lead=1).values.round(1)
     array([-1.,  1., -1.])
     """
-    observed, forecast, issued = _observed_and_issued(observed, forecast, lead, time)
+    observed, forecast, issued = observed_and_issued(observed, forecast, lead, time)
     ahead = single_lead(forecast, lead, time)
     normals = _normals(observed, forecast, train, window, time)
     usable = training_mask(observed, train, time)
