@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from xdrought.quantities import bounds_in, recognise, same_dimension
+from xdrought import checks
+from xdrought.quantities import bounds_in, common_spelling, recognise, same_dimension
 
 # Nines in any number, with and without decimals, and the ends of 16-bit integers.
 _CODES = np.unique(
@@ -29,6 +30,8 @@ _FILL = 1e15  # no quantity of the table is as large; fill values of files are (
 _LOWEST_CODE, _FIRST_CODE = -99.0, 9999.0
 _ROUNDING = 1e-6  # of the range: 1.0000001 in single precision is 1
 _IN_CACHE = 2**16  # values
+_FEW_BEYOND = 0.01  # share of forecasts beyond the limits above which a word is said
+_OTHER_UNITS = 0.1  # share of values beyond the limits from which on all may be in other units
 _FEW = 20  # values below which a scale cannot be told from the values
 
 _checking: ContextVar[bool] = ContextVar("check_limits", default=True)
@@ -145,6 +148,54 @@ def check(
         check_values(da.to_numpy(), limits)
         return da
     return da.copy(data=da.data.map_blocks(limits, dtype=da.dtype, meta=da.data._meta))
+
+
+def within(da: xr.DataArray) -> xr.DataArray:
+    """A forecast with what cannot be set to the nearest limit of the table, so that every door takes it.
+
+    Parameters
+    ----------
+    da : xarray.DataArray
+        Numbers of any shape, by their name and units; soil moisture by ``m3 m-3`` alone too.
+
+    Returns
+    -------
+    xarray.DataArray
+        The same array where no value is beyond; lazy for dask. With the attribute ``limited_to``, the limits and
+        their units, where the quantity is known, and with ``n_limited``, how many values were beyond, where there
+        are some in memory. Inside ``set_options(check_limits=False)`` values stay as they are, without a word.
+
+    Warns
+    -----
+    UserWarning
+        Where more than one value in a hundred of an array in memory was beyond.
+    """
+    if not _checking.get() or da.dtype.kind != "f":
+        return da
+    known = limits_of(da)
+    if known.quantity is None and common_spelling(str(da.attrs.get("units"))) == "m3 m-3":
+        known = limits_of(da, quantity="volumetric soil moisture")
+    if known.quantity is None:
+        return da
+    low, high = np.asarray([known.lower, known.upper], da.dtype)
+    told: dict[str, object] = {"limited_to": f"{known.lower:g} to {known.upper:g}{_units(known)}"}
+    if da.chunks is None:
+        values = da.to_numpy()
+        beyond = int(((values < low) | (values > high)).sum())
+        if not beyond:
+            return da.assign_attrs(told)
+        told["n_limited"] = beyond
+        _warn_of_many(beyond, int(np.isfinite(values).sum()), values, known)
+    return da.clip(low, high, keep_attrs=True).assign_attrs(told)
+
+
+def _warn_of_many(beyond: int, total: int, values: np.ndarray, known: Limits) -> None:
+    if beyond > _FEW_BEYOND * total:
+        checks.warn(
+            f"{beyond} of {total} values forecast of {known.variable!r} lay beyond what {known.quantity} can be and "
+            f"were set to {known.lower:g} or {known.upper:g}{_units(known)} (they reached {np.nanmin(values):g} to "
+            f"{np.nanmax(values):g}); see them as they were inside `with xdrought.set_options(check_limits=False):`"
+        )
 
 
 def check_variables(ds: xr.Dataset, names: Iterable[Hashable]) -> xr.Dataset:
@@ -288,20 +339,41 @@ def _tell_outside(values: np.ndarray, limits: Limits) -> str:
 
 
 def _cure(finite: np.ndarray, limits: Limits) -> str:
-    """Other units that fit all values, else how to make the odd ones missing."""
+    """What the values may be instead, the likeliest first, and how to say so."""
     low, high = float(finite.min()), float(finite.max())
+    drawn = finite[finite != 0]  # days without rain fit any unit
+    share = float(((drawn < limits.lower) | (drawn > limits.upper)).mean())
+    unit = _unit_that_fits(low, high, limits) if share >= _OTHER_UNITS else None
+    bounds = f"{limits.lower:.9g}", f"{limits.upper:.9g}"
+    ways = []
+    if unit is not None:
+        ways.append(
+            f"all values fit {unit!r}: if that is what they are, say so with da = da.assign_attrs(units={unit!r})"
+        )
+    if low < 0 < high and not limits.is_percentile:
+        ways.append(
+            f"if these are differences, which keep the units and have no limits, say so with "
+            f"da = da.assign_attrs(long_name='anomaly of {limits.variable}')"
+        )
+    if unit is None and share >= _OTHER_UNITS and not limits.is_percentile:
+        ways.append("if the units are wrong, correct them")
+    if limits.is_percentile:
+        ways.append("if these are no percentiles, leave is_percentile=True out")
+    ways.append(
+        f"if single values are wrong, make them missing with da = da.where((da >= {bounds[0]}) & (da <= {bounds[1]}))"
+    )
+    ways.append(f"if this is a forecast of your own, keep it possible with da = da.clip({', '.join(bounds)})")
+    ways.append("if they are meant, call inside `with xdrought.set_options(check_limits=False):`")
+    return "; ".join(ways)
+
+
+def _unit_that_fits(low: float, high: float, limits: Limits) -> str | None:
+    """The first common unit in which all values are possible."""
     for unit in same_dimension(str(limits.units), str(limits.quantity)):
         bounds = bounds_in(str(limits.quantity), unit)
         if bounds is not None and bounds[0] <= low and high <= bounds[1]:
-            return (
-                f"all values fit {unit!r}: if that is what they are, say so with da = da.assign_attrs(units={unit!r})"
-            )
-    first = "leave is_percentile=True out" if limits.is_percentile else "correct the units"
-    return (
-        f"{first}, or make these values missing with "
-        f"da = da.where((da >= {limits.lower:g}) & (da <= {limits.upper:g})); if they are meant, "
-        f"call inside `with xdrought.set_options(check_limits=False):`"
-    )
+            return unit
+    return None
 
 
 def _units(limits: Limits) -> str:

@@ -307,13 +307,13 @@ def recognise(da: xr.DataArray, unit: str, role: str | None) -> tuple[Quantity, 
     if role != "percentile" and _is_anomaly(da):
         return None
     # A number without a unit may be a share or a standardised index: only its own name can tell.
-    if role is not None and _common(unit) != "1" and (bounds := bounds_in(role, unit)) is not None:
+    if role is not None and common_spelling(unit) != "1" and (bounds := bounds_in(role, unit)) is not None:
         return BY_NAME[role], bounds
     told = (da.name, da.attrs.get("GRIB_shortName"), da.attrs.get("original_name"))
     names = tuple(name for name in told if isinstance(name, str))
     if found := _by_name(names, str(da.attrs.get("standard_name", "")), unit):
         return found
-    if _TEMPERATURE.search(_common(unit)) and (bounds := bounds_in("temperature", unit)) is not None:
+    if _TEMPERATURE.search(common_spelling(unit)) and (bounds := bounds_in("temperature", unit)) is not None:
         return BY_NAME["temperature"], bounds
     return None
 
@@ -341,12 +341,12 @@ def _by_name(names: tuple[str, ...], standard_name: str, unit: str) -> tuple[Qua
 
 def same_dimension(unit: str, quantity: str) -> list[str]:
     """Other units in which a variable may be meant, the common ones of its dimension."""
-    own = _common(unit)
+    own = common_spelling(unit)
     dimension = _COMMON[own if own in _COMMON else BY_NAME[quantity].units][0]
     return [other for other, (known, *_) in _COMMON.items() if known == dimension and other != own]
 
 
-def _common(unit: str) -> str:
+def common_spelling(unit: str) -> str:
     """The spelling of the table for a unit text, the text itself where there is none."""
     text = _CODE.sub("", unit.strip())
     return _SPELLED.get(text, text)
@@ -366,7 +366,7 @@ def bounds_in(quantity: str, unit: str) -> tuple[float, float] | None:
 @cache
 def _scale(source: str, target: str) -> tuple[float, float] | None:
     """Factor and offset from one unit to another; None where they are not of one dimension."""
-    first, second = _COMMON.get(_common(source)), _COMMON.get(_common(target))
+    first, second = _COMMON.get(common_spelling(source)), _COMMON.get(common_spelling(target))
     if first is None or second is None:
         return _scale_by_parser(source, target)
     if first[0] != second[0]:
@@ -376,7 +376,7 @@ def _scale(source: str, target: str) -> tuple[float, float] | None:
 
 def _scale_by_parser(source: str, target: str) -> tuple[float, float] | None:
     """As `_scale`, for spellings that the table lacks; a depth of water may be written as a mass on an area."""
-    known = _COMMON.get(_common(source))
+    known = _COMMON.get(common_spelling(source))
     starts = [source] if known is None else [unit for unit, (kind, *_) in _COMMON.items() if kind == known[0]]
     for start in starts:
         try:

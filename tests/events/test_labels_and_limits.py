@@ -122,7 +122,7 @@ def test_the_option_lets_everything_through():
 
 @pytest.mark.parametrize(
     ("units", "factor", "told"),
-    [("m3 m-3", 1.0, "fit 'percent'"), ("%", 100.0, "correct the units, or make these values missing")],
+    [("m3 m-3", 1.0, "fit 'percent'"), ("%", 100.0, "if the units are wrong, correct them; if single values")],
 )
 def test_soil_moisture_on_a_wrong_scale_is_refused(units, factor, told):
     with pytest.raises(ValueError, match=told) as caught:

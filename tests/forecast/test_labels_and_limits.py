@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -131,3 +133,29 @@ def test_settings_of_numpy_change_nothing(ds):
         np.seterr(**before)
     for one, two in zip(plain, strict, strict=True):
         xr.testing.assert_identical(one, two)
+
+
+@pytest.fixture(scope="module")
+def dry(ds, forecaster) -> xd.Forecaster:
+    """A network that forecasts soils drier than dry on many days."""
+    wild = dict(forecaster.weights[0])
+    (last,) = [name for name, w in wild.items() if w.shape == (1,)]  # the bias of the last layer
+    wild[last] = wild[last] - 3.0
+    return dataclasses.replace(forecaster, weights=(wild,))
+
+
+def test_impossible_forecasts_are_set_to_the_limit_and_taken_by_the_functions_of_events(ds, dry):
+    with xd.set_options(check_limits=False):
+        raw = xd.predict(ds, dry)[TARGET]
+    assert (raw < -0.02).any()
+    with pytest.raises(ValueError, match=r"if this is a forecast of your own, keep it possible with da = da\.clip"):
+        xd.drought_classes(raw, reference=ds[TARGET])
+    with pytest.warns(UserWarning, match=r"values forecast of 'soil_moisture' lay beyond what volumetric"):
+        found = xd.predict(ds, dry)[TARGET]
+    np.testing.assert_array_equal(found, raw.clip(np.float32(-0.02), np.float32(1.02)))
+    assert found.attrs["n_limited"] == int((raw < -0.02).sum())
+    classes = xd.drought_classes(found, reference=ds[TARGET])
+    with xd.set_options(check_limits=False):  # ranks among what was observed do not see the difference
+        xr.testing.assert_equal(classes, xd.drought_classes(raw, reference=ds[TARGET]))
+    lazy = xd.predict(ds.chunk(site=1), dry)[TARGET]
+    np.testing.assert_array_equal(lazy, found)

@@ -11,15 +11,24 @@ import xarray as xr
 
 import xdrought
 
+STATEMENT = re.compile(r"\b(?:da|record|ds) = (?=[(\w])")
 
-def follow(message: str, **names: Any) -> dict[str, Any]:
+
+def ways_out(message: str) -> list[str]:
+    """The parts of a message that offer a statement each, ``...; if this is so, da = ...; if that, da = ...``."""
+    return [one for one in re.split(r"; (?=if |all values )", message.split("\nin ")[0]) if STATEMENT.search(one)]
+
+
+def follow(message: str, way: int = 0, **names: Any) -> dict[str, Any]:
     """The names after the cure of a message: every ``name = ...`` in it, else its first call on ``da``.
 
-    ``da`` is the array that the message is about, ``record`` the one that it is compared with.
+    ``da`` is the array that the message is about, ``record`` the one that it is compared with. Of several ways out
+    one is taken, the first by default.
     """
     scope = {"xarray": xr, "pandas": pd, "numpy": np, "xdrought": xdrought, "abs": abs} | names
-    text = message.split("\nin ")[0]
-    statements = [match.start() for match in re.finditer(r"\b(?:da|record|ds) = (?=[(\w])", text)]
+    ways = ways_out(message)
+    text = ways[way] if len(ways) > 1 else message.split("\nin ")[0]
+    statements = [match.start() for match in STATEMENT.finditer(text)]
     for start in statements:
         exec(_up_to_its_end(text[start:]), scope)  # noqa: S102
     if not statements:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, checks
+from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
@@ -81,7 +81,10 @@ def predict(
     -------
     xarray.Dataset
         The target's own name and units on (site, time) or (time, lat, lon), with `run` in front when there
-        are several. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
+        are several. What a quantity of the table of limits cannot be is set to the nearest limit, so that every
+        function takes the forecast: the attribute ``limited_to`` names the limits, and ``n_limited`` how many values
+        of an array in memory were beyond. Inside ``xdrought.set_options(check_limits=False)`` all values stay as the
+        network gives them. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
         between. `part` says which part of the training's split a valid day belongs to: int8 with the flags "outside",
         "train", "val" and "test". NaN where there is no complete window, or no last observation to add the change to.
         A forecaster that fills missing inputs (`missing` in training) gives the coordinate `n_filled` on the places and
@@ -100,6 +103,11 @@ def predict(
         For units or patches that do not fit, no complete window, time in chunks, places without a causality
         degree, or a forcing that is missing, not wanted, or lacks a lead. What depends on the values of dask arrays is
         raised when they are computed.
+
+    Warns
+    -----
+    UserWarning
+        Where more than one value in a hundred of a forecast in memory was set to a limit.
 
     Notes
     -----
@@ -255,8 +263,9 @@ def _described(values: xr.DataArray, forecaster: Forecaster, time: Hashable) -> 
     attrs["long_name"] = f"{name}, forecast {', '.join(map(str, forecaster.leads))} days ahead"
     lead_time = np.timedelta64(forecaster.lead * 86400, "s")
     single = {} if LEAD in values.dims else {LEAD: ((), lead_time, {"long_name": f"from init_time to {time}"})}
+    values = limits.within(values.rename(forecaster.target).assign_attrs(attrs))
     return xr.Dataset(
-        {forecaster.target: values.assign_attrs(attrs)},
+        {forecaster.target: values},
         single,
         {
             "variant": forecaster.variant,

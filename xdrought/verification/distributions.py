@@ -79,7 +79,8 @@ def dressed_persistence_forecast(
         keep_attrs=False,
     ).assign_coords({QUANTILE: levels})
     damped = damped_persistence_forecast(observed, forecast, **options).compute()
-    return (damped + spread).transpose(..., time, QUANTILE).rename(DRESSED).assign_attrs(observed.attrs)
+    dressed = (damped + spread).transpose(..., time, QUANTILE).rename(observed.name).assign_attrs(observed.attrs)
+    return limits.within(dressed).rename(DRESSED)
 
 
 def as_points(forecast: Any) -> Any:

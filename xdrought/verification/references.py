@@ -299,7 +299,8 @@ def damped_persistence_forecast(
     xarray.DataArray
         (..., time): ``climatology + r * anomaly at issue``, where r is the regression of the anomaly on the one `lead`
         before it, over the training part (0, that is climatology, where nothing tells it); NaN where the climatology
-        or the observation at issue is not known. Computed at once.
+        or the observation at issue is not known. Within physical limits, as :func:`xdrought.predict` is. Computed at
+        once.
 
     Raises
     ------
@@ -329,7 +330,8 @@ def damped_persistence_forecast(
     slope = (pairs.sum([time]) / spread).where(spread > 0, 0.0)
     at_issue = anomaly.reindex({time: issued}).assign_coords({time: forecast[time]})
     damped = _on_days(normals, forecast, time) + slope * at_issue
-    return damped.transpose(*observed.dims).rename("damped_persistence").assign_attrs(observed.attrs)
+    damped = damped.transpose(*observed.dims).rename(observed.name).assign_attrs(observed.attrs)
+    return limits.within(damped).rename("damped_persistence")
 
 
 def _day_of_year_means(values: np.ndarray, *, day: np.ndarray, window: int) -> np.ndarray:
