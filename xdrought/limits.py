@@ -162,8 +162,7 @@ def within(da: xr.DataArray) -> xr.DataArray:
     -------
     xarray.DataArray
         The same array where no value is beyond; lazy for dask. With the attribute ``limited_to``, the limits and
-        their units, where the quantity is known, and with ``n_limited``, how many values were beyond, where there
-        are some in memory. Inside ``set_options(check_limits=False)`` values stay as they are, without a word.
+        their units, where the quantity is known. Inside ``set_options(check_limits=False)`` values stay as they are.
 
     Warns
     -----
@@ -178,18 +177,15 @@ def within(da: xr.DataArray) -> xr.DataArray:
     if known.quantity is None:
         return da
     low, high = np.asarray([known.lower, known.upper], da.dtype)
-    told: dict[str, object] = {"limited_to": f"{known.lower:g} to {known.upper:g}{_units(known)}"}
     if da.chunks is None:
-        values = da.to_numpy()
-        beyond = int(((values < low) | (values > high)).sum())
-        if not beyond:
-            return da.assign_attrs(told)
-        told["n_limited"] = beyond
-        _warn_of_many(beyond, int(np.isfinite(values).sum()), values, known)
-    return da.clip(low, high, keep_attrs=True).assign_attrs(told)
+        _warn_of_many(da.to_numpy(), low, high, known)
+    return da.clip(low, high, keep_attrs=True).assign_attrs(
+        limited_to=f"{known.lower:g} to {known.upper:g}{_units(known)}"
+    )
 
 
-def _warn_of_many(beyond: int, total: int, values: np.ndarray, known: Limits) -> None:
+def _warn_of_many(values: np.ndarray, low: float, high: float, known: Limits) -> None:
+    beyond, total = int(((values < low) | (values > high)).sum()), int(np.isfinite(values).sum())
     if beyond > _FEW_BEYOND * total:
         checks.warn(
             f"{beyond} of {total} values forecast of {known.variable!r} lay beyond what {known.quantity} can be and "
