@@ -81,13 +81,15 @@ def predict(
     -------
     xarray.Dataset
         The target's own name and units on (site, time) or (time, lat, lon), with `run` in front when there
-        are several. What a quantity of the table of limits cannot be is set to the nearest limit, so that every
-        function takes the forecast: the attribute ``limited_to`` names the limits. Inside ``xdrought.set_options(check_limits=False)`` all values stay as the
-        network gives them. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
+        are several. `time` is the valid time, `init_time` the last day of the inputs, `lead_time` the days
         between. `part` says which part of the training's split a valid day belongs to: int8 with the flags "outside",
         "train", "val" and "test". NaN where there is no complete window, or no last observation to add the change to.
         A forecaster that fills missing inputs (`missing` in training) gives the coordinate `n_filled` on the places and
         days: how many of the window's values, days times drivers, were missing.
+
+        What a quantity of the table of limits cannot be is set to the nearest limit, so that every function takes the
+        forecast; the attribute ``limited_to`` names the limits. Inside ``xdrought.set_options(check_limits=False)``
+        values stay as the network gives them.
 
         Of several leads on (site, init_time, lead_time) or (init_time, lead_time, lat, lon), with the two-dimensional
         coordinate `valid_time`; :func:`xdrought.select_lead` gives one of them by valid time. A forcing with members
