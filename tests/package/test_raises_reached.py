@@ -66,3 +66,20 @@ def test_messages_are_found_by_their_words():
 
 def test_no_message_is_without_a_test_that_holds_its_words():
     assert SCRIPT["unexpected"]() == []
+
+
+def test_what_is_reached_in_another_process_is_there_and_has_its_test():
+    root = Path(__file__).parents[2]
+    for (file, words), test in SCRIPT["ELSEWHERE"].items():
+        assert words in (root / file).read_text(), f"{file} says no longer {words!r}"
+        assert words in (root / test).read_text(), f"{test} does not expect {words!r}"
+    assert SCRIPT["reached_elsewhere"](
+        "xdrought/devices.py", 'raise ModuleNotFoundError("needs torch, which is not installed'
+    )
+    assert not SCRIPT["reached_elsewhere"]("xdrought/devices.py", "raise ValueError(device")
+
+
+def test_the_counter_is_a_job_of_continuous_integration():
+    root = Path(__file__).parents[2]
+    assert "bash ci/raises" in (root / ".github/workflows/ci.yml").read_text()
+    assert "ci/raises_reached.py" in (root / "ci/raises").read_text()

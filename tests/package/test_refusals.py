@@ -21,7 +21,9 @@ from xdrought.leakage.audit import _require_kind
 from xdrought.models import build
 from xdrought.models.resattcaurec import FramewiseNetwork
 from xdrought.models.zoo import architecture
+from xdrought.reproduction.chapters.acceleration import acceleration
 from xdrought.reproduction.chapters.controls import controls
+from xdrought.reproduction.chapters.explanations import coupling, explanations
 from xdrought.reproduction.chapters.records import droughts
 from xdrought.reproduction.chapters.sweeps import sweeps
 from xdrought.reproduction.findings import LeftOut
@@ -87,6 +89,16 @@ def revised() -> None:
     late = soil[:, 376:390].copy()
     late[:, :3] += 0.01
     monitor.update(late)
+
+
+def few_droughts() -> xr.Dataset:
+    return xr.Dataset(coords={"site": ("event", ["A", "B"])})
+
+
+def leads(days: list[int]) -> xr.DataArray:
+    """A forecast for some leads."""
+    said = record().isel(time=slice(0, 50)).rename(time="init_time")
+    return said.expand_dims(lead_time=pd.to_timedelta(days, unit="D")).transpose("site", "init_time", "lead_time")
 
 
 REFUSALS = {
@@ -180,6 +192,37 @@ REFUSALS = {
         lambda: controls(SimpleNamespace(source=SimpleNamespace(ds=record().to_dataset()))),
         "placebos and held-out sites need at least 6 sites",
     ),
+    "a relation over few sites": (
+        lambda: coupling(
+            SimpleNamespace(
+                forecaster=lambda _: SimpleNamespace(causality=None), source=SimpleNamespace(ds=record().to_dataset())
+            )
+        ),
+        "a relation over sites needs at least 5",
+    ),
+    "trends of few droughts": (
+        lambda: acceleration(SimpleNamespace(events=few_droughts())),
+        r"only 2 droughts; trends need at least \d+",
+    ),
+    "kinds of few droughts": (
+        lambda: explanations(SimpleNamespace(events=few_droughts())),
+        "only 2 droughts; importance by kind needs at least ten",
+    ),
+    "leads that fall": (
+        lambda: architecture("Rec", 1, 0, 1, 5, "paper", (4, 4), None, leads=(3, 1)),
+        r"leads=\(3, 1\), future=\(\), n_quantiles=0 do not fit together",
+    ),
+    "models of other leads": (
+        lambda: xdrought.verify({"a": leads([1, 2]), "b": leads([1, 3])}, record()),
+        r"the models have the leads .*; give the same of each, or one with select_lead",
+    ),
+    "rates of other events": (
+        lambda: xdrought.study.event_association(
+            *(xr.DataArray([1.0, 2.0], {"site": ("event", one)}, "event") for one in (["A", "B"], ["B", "A"])),
+            xr.Dataset(coords={"site": ("event", ["A", "B"])}),
+        ),
+        "and the table are of other rows, or in another order: 'site' differs; compute",
+    ),
     "no drought": (
         lambda: droughts(SimpleNamespace(events=xr.Dataset(coords={"x": ("event", [])}))),
         "no drought was found in these data",
@@ -270,3 +313,43 @@ def test_a_monitor_remembers_each_of_its_cells(monkeypatch, tmp_path):
     monkeypatch.setattr(monitor_store, "_from_columns", lambda *given: np.concatenate([whole(*given)] * 2))
     with pytest.raises(ValueError, match="4 cells remembered, 2 named"):
         xdrought.load_monitor(tmp_path / "m")
+
+
+def test_stations_have_a_size(monkeypatch, tmp_path):
+    from xdrought.data import ismn
+
+    monkeypatch.setattr(ismn, "MAX_BYTES", 3)
+    (tmp_path / "a.stm").write_text("four")
+    with pytest.raises(ValueError, match="a.stm has more than 3 bytes, which no station has; get it again"):
+        ismn.read_stm(tmp_path / "a.stm", "header")
+
+
+def test_groups_have_a_number(monkeypatch, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    from xdrought.data import untrusted
+
+    monkeypatch.setattr(untrusted, "MAX_OBJECTS", 2)
+    with h5py.File(tmp_path / "deep.h5", "w") as file:
+        file.create_group("a/b/c")
+        with pytest.raises(untrusted.Refusal, match="deep.h5 holds more than 2 groups"):
+            list(untrusted._walk_hdf5(file))
+
+
+def test_a_folder_that_cannot_be_exchanged_is_put_back(monkeypatch, tmp_path):
+    from xdrought import files
+
+    new, old = tmp_path / "hidden" / "new", tmp_path / "store"
+    for folder in (new, old):
+        folder.mkdir(parents=True)
+        (folder / folder.name).touch()
+    move = files.os.replace
+
+    def fails(source, target):
+        if Path(source) == new:
+            raise OSError("no room")
+        move(source, target)
+
+    monkeypatch.setattr(files.os, "replace", fails)
+    with pytest.raises(OSError, match="no room"):
+        files._exchange_folders(new, old)
+    assert (old / "store").exists()
