@@ -6,8 +6,8 @@
     python ci/raises_reached.py --by-words             # runs no test: messages whose words stand in no test (2 s)
 
 Each module of xdrought gets the counter as it is imported: nothing else is slower. Functions that numba compiles
-are not counted, nor what happens in other processes: those that tests reach there are named in `ELSEWHERE`. Exits with 1
-when another `raise` was not reached. `bash ci/raises` makes the environment and runs all tests; it is a job of its own.
+are not counted, nor what happens in other processes: those that tests reach there are named in `ELSEWHERE`. Exits
+with 1 when another `raise` was not reached. `bash ci/raises` makes the environment and runs all tests.
 """
 
 from __future__ import annotations
