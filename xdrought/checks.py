@@ -161,6 +161,21 @@ def require_dim(da: xr.DataArray, dim: Hashable) -> None:
         )
 
 
+def require_sites_and_days(da: xr.DataArray, site: Hashable, time: Hashable, *also: Hashable) -> None:
+    """Raise for dimensions beside these."""
+    others = [dim for dim in da.dims if dim not in (site, time, *also)]
+    if not others:
+        return
+    first, stacked = "", [*others]
+    if site in da.dims:  # a stack takes no name that is there
+        first, stacked = f".rename({{{site!r}: 'each_{site}'}})", [*others, f"each_{site}"]
+    label = "" if da.name is None else f"{da.name!r} has "
+    raise ValueError(
+        f"{label}dimensions {sorted(map(str, others))} beside {site!r} and {time!r}; choose along them, or make them "
+        f"sites with {first}.stack({{{site!r}: {stacked}}})"
+    )
+
+
 def require_one_chunk(da: xr.DataArray, dim: Hashable, why: str) -> None:
     """Raise when dask splits `dim`; `why` says what needs the whole of it."""
     chunks = da.chunksizes.get(dim, ())

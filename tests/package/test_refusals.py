@@ -35,7 +35,10 @@ def test_intervals_need_sites_and_days(score):
     names = "no_drought normal_onset normal_condition flash_onset flash_condition missing"
     flags = {"flag_values": [0, 1, 2, 3, 4, -1], "flag_meanings": names}
     classes = xr.DataArray(0, days, tuple(days), attrs=flags).astype("int8", keep_attrs=True)
-    with pytest.raises(ValueError, match=r"dimensions \['member'\] beside 'site' and 'time'; .*\.stack\(site=\.\.\.\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"dimensions \['member'\] beside 'site' and 'time'; .*\.stack\({'site': \['member', 'each_site'\]}\)",
+    ):
         score(classes, classes, n_boot=5)
 
 

@@ -102,7 +102,7 @@ def test_intervals_need_sites_and_days():
     with pytest.raises(ValueError, match="no dimension 'time' in"):
         class_scores(said.rename(time="day"), seen.rename(time="day"), n_boot=10)
     lat = [da.expand_dims(lat=2) for da in (said, seen)]
-    with pytest.raises(ValueError, match=r"dimensions \['lat'\] beside 'site' and 'time'; intervals need"):
+    with pytest.raises(ValueError, match=r"dimensions \['lat'\] beside 'site' and 'time'; choose along them"):
         class_scores(*lat, n_boot=10)
     with pytest.raises(ValueError, match="block_length=0; it must be a whole number, 1 or more"):
         occurrence_scores(said, seen, n_boot=5, block_length=0)

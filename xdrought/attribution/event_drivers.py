@@ -56,8 +56,9 @@ def event_drivers(
     events : xarray.Dataset
         From :func:`xdrought.flash_drought_events` of the `target`.
     ds : xarray.Dataset
-        Daily `target` and drivers on the same places, (site, time) or (time, lat, lon). Of patches take the nearest
-        cells first, :func:`xdrought.data.collocate.nearest_cells`. Read into memory.
+        Daily `target` and drivers on the same places, (site, time) or (time, lat, lon). Of patches take the mean
+        of the nearest cells, ``nearest_cells(ds).mean("cell", keep_attrs=True)`` of `xdrought.data.collocate`. Read
+        into memory.
     target : str
         The soil moisture that the events are of.
     drivers : mapping, optional
@@ -126,7 +127,8 @@ def event_drivers(
         if set(ds[name].dims) != set(soil.dims):
             raise ValueError(
                 f"{name!r} has dimensions {tuple(ds[name].dims)}, {target!r} {tuple(soil.dims)}; of patches take the "
-                f"nearest cells first, xdrought.data.collocate.nearest_cells(ds)"
+                f"mean of the nearest cells, "
+                f"ds = xdrought.data.collocate.nearest_cells(ds).mean('cell', keep_attrs=True)"
             )
     places = [dim for dim in soil.dims if dim != time]
     where, days = _days_of(events, soil, places, time)

@@ -43,15 +43,10 @@ def pooled_intervals(
     """
     checks.require_dim(cells, time)
     cell = cells.dims[-1]
+    checks.require_sites_and_days(cells, site, time, cell)
     if site not in cells.dims:
         cells = cells.expand_dims(site)
     cells = alignment.in_label_order(cells.transpose(site, ...), [site])
-    others = set(cells.dims) - {site, time, cell}
-    if others:
-        raise ValueError(
-            f"dimensions {sorted(map(str, others))} beside {site!r} and {time!r}; intervals need "
-            f"sites and days: choose along them, or make them sites with .stack({site}=...)"
-        )
     values = cells.transpose(site, time, cell).values.astype(float)
     known = np.concatenate([values.any(axis=-1, keepdims=True), values], axis=-1)  # whether a day counts comes first
     sites = [kernel.blocks(one[None], bootstrap.block_length) for one in known]

@@ -61,12 +61,7 @@ def by_site(da: xr.DataArray, site: Hashable, time: Hashable) -> xr.DataArray:
         raise TypeError(f"{da.name!r} has dtype {da.dtype}; expected numbers")
     checks.days_since_start(da, time)
     da = alignment.in_order(da, time)
-    others = set(da.dims) - {site, time}
-    if others:
-        raise ValueError(
-            f"{da.name!r} has dimensions {sorted(map(str, others))} beside {site!r} and {time!r}; choose "
-            f"along them, or make them sites with .stack({site}=...)"
-        )
+    checks.require_sites_and_days(da, site, time)
     if site not in da.dims:
         da = da.expand_dims(site) if site in da.coords else da.expand_dims({site: ["all"]})
     if site not in da.indexes:

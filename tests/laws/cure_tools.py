@@ -1,0 +1,124 @@
+"""How a message is read and done, and the calls that the table of cures makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import xarray as xr
+
+import xdrought as xd
+from tests.laws import inputs as given
+from tests.support.cures import follow
+
+soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
+
+
+def value(message: str, name: str) -> Any:
+    """What a message says that an argument should be, ``name=...``, the last time it says so."""
+    text = re.findall(rf"\b{name}=(\"[^\"]*\"|'[^']*'|\([^)]*\)|\[[^\]]*\]|\{{[^}}]*\}}|[\w.-]+)", message)[-1]
+    return eval(text.rstrip("."), {})  # noqa: S307
+
+
+def cured(message: str, da: Any, **words: str) -> Any:
+    """What becomes of ``da`` when the first call of the message is made on it; `words` stand for its dots."""
+    for there, instead in words.items():
+        message = message.replace(f"{there}=...", f"{there}={instead}")
+    return follow(message, da=da)["da"]
+
+
+def made_by(message: str) -> Callable:
+    """The function of this package that a message says the data come from."""
+    found = xd
+    for name in re.findall(r"xdrought\.([a-z_.]+[a-z_])", message)[-1].split("."):
+        found = getattr(found, name)
+    return found
+
+
+def hourly(da: Any) -> Any:
+    """The first days as hours."""
+    days = da.isel(time=slice(0, 200)).resample(time="12h").ffill()
+    return days.assign_attrs(da.attrs)
+
+
+def twice(da: Any, dim: str = "site") -> Any:
+    return da.isel({dim: [0, 0, *range(1, da.sizes[dim])]})
+
+
+def ranked(da: Any, **options: Any) -> Any:
+    return xd.soil_moisture_percentile(da, **options)
+
+
+def crossed(cause: Any, effect: Any = None, **options: Any) -> Any:
+    return xd.ccm(cause, soil() if effect is None else effect, **options)
+
+
+def gains(drivers: Any = None, target: Any = None, **options: Any) -> Any:
+    return xd.driver_gain(
+        given.drivers() if drivers is None else drivers, soil() if target is None else target, flips=19, **options
+    )
+
+
+def scored(forecast: Any = None, observed: Any = None, **options: Any) -> Any:
+    options = {"lead": given.LEAD, "n_boot": 3} | options
+    return xd.verify(
+        given.forecast() if forecast is None else forecast, soil() if observed is None else observed, **options
+    )
+
+
+def daily_values(**changes: Any) -> xr.DataArray:
+    return given.shares().assign_coords(**changes)
+
+
+def windows(ds: xr.Dataset | None = None, **options: Any) -> xd.Patches:
+    options = {"size": 1, "window": 5, "lead": 2} | options
+    return xd.patches(weather() if ds is None else ds, "soil_moisture", **options)
+
+
+def warned(ds: xr.Dataset) -> xd.OnsetModel:
+    return xd.fit_onset(ds, "soil_moisture", ["tp"], lead=given.LEAD, model="logistic", calibrate=False)
+
+
+def stacked() -> xr.DataArray:
+    """The reference on sites that are stacked of two labels."""
+    bare = given.reference().drop_vars(["lat", "lon"]).rename(site="tower")
+    return bare.expand_dims(network=["A"]).stack(site=("network", "tower"))
+
+
+def chained(message: str, da: Any, call: Callable) -> Any:
+    """What becomes of ``da`` when a message is followed, and the next one that then comes."""
+    da = cured(message, da)
+    try:
+        call(da)
+    except ValueError as error:
+        return follow(str(error), da=da, record=soil())["da"]
+    return da
+
+
+def one_dimension_more(da: xr.DataArray, name: str = "member") -> xr.DataArray:
+    return da.expand_dims({name: [0, 1]})
+
+
+def of_members(da: xr.DataArray) -> xr.DataArray:
+    return one_dimension_more(da)
+
+
+def of_two_definitions() -> xr.Dataset:
+    return xd.flash_drought_events(soil(), definition=["tang2025", "yuan2019"])
+
+
+def relations(**options: Any) -> xr.Dataset:
+    return xd.ccm(drivers().isel(time=slice(0, 200)), soil().isel(time=slice(0, 200)), **options)
+
+
+def too_sure() -> xr.Dataset:
+    """Warnings of which one probability is above 1."""
+    found = given.warnings()
+    p = found.flash_onset_probability
+    return found.assign(flash_onset_probability=p.where(p.time != p.time[300], 1.5))
+
+
+def beyond() -> xr.Dataset:
+    """A place inside the grid and one at its edge."""
+    return xr.Dataset(coords={"site": ["A", "B"], "lat": ("site", [47.1, 50.0]), "lon": ("site", [8.2, 9.1])})

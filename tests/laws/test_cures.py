@@ -1,0 +1,116 @@
+"""Every cure that is a call is followed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import xdrought
+from tests.laws import inputs as given
+from tests.laws.cures import CURES, Cure
+from tests.laws.cures_elsewhere import FOLLOWED, NOT_FOLLOWED, OUTSIDE
+from xdrought.cli import main
+
+PACKAGE = Path(xdrought.__file__).parent
+VALUE = "\N{BULLET}"  # where a message shows a value
+# A call, an attribute that is set, an argument with its value, an option of the command line.
+A_CALL = re.compile(
+    rf"\.\w+\(|\b(?:da|ds|record|second|first|reference) = |\b\w+=(?:[\w\"'\[({{]|{VALUE}|\.\.\.)"
+    rf"|\b[a-z_.]+\.[a-z_]+\(|pip install|\.attrs\[|\bxdrought\.[a-z_.]+|--\w+"
+)
+
+
+def told(cure: Cure) -> str:
+    """The words of the refusal or the warning."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            cure.wrong()
+        except Exception as error:
+            message = str(error)
+            if isinstance(error, KeyError):
+                message = str(error.args[0])
+        else:
+            found = [str(one.message) for one in heard if cure.words in str(one.message)]
+            message = found[0] if found else "no word was said"
+    assert cure.words in message, message
+    return message
+
+
+@pytest.mark.parametrize("cure", CURES, ids=lambda cure: cure.words)
+def test_cures_are_followed_and_give_a_result(cure):
+    message = told(cure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert cure.right(message) is not None
+
+
+def messages() -> dict[str, str]:
+    """Every text of an error or a warning whose cure is a call or an argument, by its place; values as a mark."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            said = node.exc if isinstance(node, ast.Raise) else node
+            if not isinstance(said, ast.Call) or not said.args:
+                continue
+            if isinstance(node, ast.Raise) or ast.unparse(said.func).split(".")[-1] == "warn":
+                text = text_of(said.args[0])
+                cure = re.split(r"[;:.] |, e\.g\.", text, maxsplit=1)
+                if len(cure) > 1 and A_CALL.search(cure[1]):
+                    found[f"{path.relative_to(PACKAGE)}:{node.lineno}"] = text
+    return found
+
+
+def text_of(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(text_of, node.values))
+    return str(node.value) if isinstance(node, ast.Constant) else VALUE
+
+
+def test_every_cure_that_is_a_call_is_followed_by_a_test():
+    words = [*(cure.words for cure in CURES), *FOLLOWED, *OUTSIDE, *NOT_FOLLOWED]
+    left = {place: text for place, text in messages().items() if not any(one in text for one in words)}
+    assert not left, "add to tests/laws/cures.py:\n" + "\n".join(f"{place}: {text}" for place, text in left.items())
+
+
+def test_the_lists_of_cures_are_of_messages_that_there_are():
+    said = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    known = "\n".join(messages().values())
+    assert [one for one in (*FOLLOWED, *OUTSIDE, *NOT_FOLLOWED) if one not in known] == []
+    assert said
+    for words, test in FOLLOWED.items():
+        text = (PACKAGE.parent / test).read_text(encoding="utf-8")
+        assert re.search(r"follow|cure", text), f"{test} follows no cure, {words!r}"
+    assert all(len(reason) > 15 for reason in OUTSIDE.values())
+
+
+def test_a_message_that_is_in_no_list_is_seen(monkeypatch, tmp_path):
+    (tmp_path / "new.py").write_text('raise ValueError(f"{x} is wrong; use .right({x!r})")\nraise ValueError("no")')
+    monkeypatch.setattr("tests.laws.test_cures.PACKAGE", tmp_path)
+    assert messages() == {"new.py:1": f"{VALUE} is wrong; use .right({VALUE})"}
+    with pytest.raises(AssertionError, match="new.py:1"):
+        test_every_cure_that_is_a_call_is_followed_by_a_test()
+
+
+def test_the_cures_of_the_command_line_lead_to_a_result(tmp_path, capsys):
+    """Each message names the option that is missing; with it the call ends well."""
+    series = given.soil().isel(site=0, drop=True)
+    table, out = tmp_path / "it.csv", tmp_path / "out.csv"
+    series.reset_coords(drop=True).rename("sm").to_series().rename_axis("day").to_csv(table)
+    two = tmp_path / "two.csv"
+    pd.read_csv(table).assign(other=1.0).to_csv(two, index=False)
+    calls = [
+        ([], "name the column of dates with --time"),
+        (["--time", "day", "--variable", "theta"], "use --variable"),
+        (["--time", "day", "--variable", "sm", "--set", "upper"], "write NAME=VALUE, e.g. --set upper=50"),
+    ]
+    for options, words in calls:
+        assert main(["events", str(two), str(out), *options]) == 1
+        assert words in capsys.readouterr().err
+    assert main(["events", str(two), str(out), "--time", "day", "--variable", "sm", "--set", "upper=50"]) == 0
+    assert out.is_file()
