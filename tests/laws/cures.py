@@ -42,7 +42,9 @@ from tests.laws.cure_tools import (
 from tests.support.cures import follow
 from xdrought import data, plot, splits, study
 from xdrought.data import collocate
+from xdrought.forecast.fitting import _levels_of_normal
 from xdrought.forecast.forcing import kind_of
+from xdrought.forecast.starting import warn_of_known_test_days
 from xdrought.forecast.target_inputs import checked_target_inputs
 
 soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
@@ -333,6 +335,21 @@ CURES = [
         "average it over its patch first, e.g. .mean(",
         lambda: warned(weather().assign(tp=one_dimension_more(weather().tp))),
         lambda m: warned(weather().assign(tp=cured(m, one_dimension_more(weather().tp)))),
+    ),
+    Cure(
+        "give names of parts of the network, e.g. freeze=",
+        lambda: xd.TrainingOptions(freeze="encoder"),
+        lambda m: xd.TrainingOptions(freeze=value(m, "freeze")),
+    ),
+    Cure(
+        "say which quantiles of it are wanted, two or more: quantiles=",
+        lambda: _levels_of_normal("gaussian_crps", ()),
+        lambda m: _levels_of_normal("gaussian_crps", value(m, "quantiles")),
+    ),
+    Cure(
+        "so that scores of the test part are too good; give split=start_from.splits",
+        lambda: warn_of_known_test_days(given.forecaster(), splits.chronological(windows(), fractions=(0.2, 0.1, 0.7))),
+        lambda m: warn_of_known_test_days(given.forecaster(), given.forecaster().splits) or True,
     ),
     # ---- scores
     Cure(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import checks, limits
 from xdrought.checks import public
 from xdrought.devices import require_torch, resolve_device, with_gradients
 from xdrought.forecast import conformal, driver_inputs
@@ -357,7 +357,8 @@ def fit_resattcaurec(
     if not levels:
         return forecaster
     places = ds if windows.on_grid or SITE not in ds.indexes else ds.sel({SITE: windows.data.indexes[SITE]})
-    raw = predict(places, forecaster, causality=degree, forcing=forcing, device=device)[target]
+    with limits.set_options(check_limits=False):  # corrections are added before a forecast is limited
+        raw = predict(places, forecaster, causality=degree, forcing=forcing, device=device)[target]
     observed = ds[target].transpose(..., time)
     return replace(forecaster, conformal=conformal.corrections(raw, observed, time))
 
