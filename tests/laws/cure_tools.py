@@ -119,6 +119,17 @@ def too_sure() -> xr.Dataset:
     return found.assign(flash_onset_probability=p.where(p.time != p.time[300], 1.5))
 
 
+def in_per_cent() -> xr.Dataset:
+    """Warnings in per cent."""
+    found = given.warnings()
+    return found.assign(flash_onset_probability=100 * found.flash_onset_probability)
+
+
+def one_layer() -> xr.Dataset:
+    """Two layers, of which the lower one has no value."""
+    return given.layers().assign(below=given.layers().below.where(False))
+
+
 def beyond() -> xr.Dataset:
     """A place inside the grid and one at its edge."""
     return xr.Dataset(coords={"site": ["A", "B"], "lat": ("site", [47.1, 50.0]), "lon": ("site", [8.2, 9.1])})

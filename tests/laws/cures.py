@@ -25,10 +25,12 @@ from tests.laws.cure_tools import (
     cured,
     gains,
     hourly,
+    in_per_cent,
     made_by,
     of_members,
     of_two_definitions,
     one_dimension_more,
+    one_layer,
     ranked,
     relations,
     scored,
@@ -59,6 +61,7 @@ class Cure:
     right: Callable[[str], Any]
 
 
+DEPTHS = {"top": (0, 0.1), "below": (0.1, 0.4)}
 CURES = [
     # ---- labels
     Cure(
@@ -275,6 +278,11 @@ CURES = [
         lambda m: drivers().tp.notnull().sum() > 0,
     ),
     Cure(
+        "look at da.notnull().sum() of both on the same days",
+        lambda: gains(drivers().where(drivers().time < given.DAYS[280]), soil().where(soil().time >= given.DAYS[280])),
+        lambda m: drivers().tp.notnull().sum() > 0,
+    ),
+    Cure(
         "but fdr=None adjusts nothing; give fdr=",
         lambda: relations(fdr_dim="site"),
         lambda m: relations(fdr_dim="site", fdr=value(m, "fdr")),
@@ -405,10 +413,12 @@ CURES = [
         ),
     ),
     Cure(
-        "make the others missing, da = da.where((da >= 0) & (da <= 1))",
+        "if single ones are wrong, make them missing with da = da.where((da >= 0) & (da <= 1))",
         lambda: xd.onset_skill(too_sure(), given.begins(), part=None, n_boot=3),
         lambda m: xd.onset_skill(
-            too_sure().assign(flash_onset_probability=cured(m, too_sure().flash_onset_probability)),
+            too_sure().assign(
+                flash_onset_probability=cured(m[m.index("if single") :], too_sure().flash_onset_probability)
+            ),
             given.begins(),
             part=None,
             n_boot=3,
@@ -483,7 +493,29 @@ CURES = [
         lambda: bulletin.return_period(soil()),
         lambda m: bulletin.return_period(cured(m, soil())),
     ),
+    Cure(
+        "if these are per cent, da = da / 100",
+        lambda: xd.onset_skill(in_per_cent(), given.begins(), part=None, n_boot=3),
+        lambda m: xd.onset_skill(
+            in_per_cent().assign(flash_onset_probability=follow(m, da=in_per_cent().flash_onset_probability)["da"]),
+            given.begins(),
+            part=None,
+            n_boot=3,
+        ),
+    ),
     # ---- data
+    Cure(
+        "where these are centimetres, give metres, layers=",
+        lambda: data.root_zone(given.layers(), 30, layers={"top": (0, 10), "below": (10, 40)}),
+        lambda m: data.root_zone(given.layers(), 0.3, layers=eval(re.search(r"layers=({.*})", m)[1])),
+    ),
+    Cure(
+        "a mean of what is there is min_share=",
+        lambda: data.root_zone(one_layer(), 0.3, layers=DEPTHS),
+        lambda m: (
+            data.root_zone(one_layer(), 0.3, layers=DEPTHS, min_share=value(m, "min_share")).notnull().any() or None
+        ),
+    ),
     Cure(
         "is not daily; use .resample",
         lambda: data.quality_report(hourly(weather()), n_simulations=19),

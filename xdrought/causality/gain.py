@@ -10,7 +10,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.causality.gain_inputs import GainPlan, Groups, make_plan, warn_of_drivers
-from xdrought.causality.pairs import Cause
+from xdrought.causality.pairs import Cause, warn_without_skill
 from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
 from xdrought.provenance import recorded
@@ -149,6 +149,7 @@ def driver_gain(
     )
     warn_of_drivers(plan, where, time)
     result = _map(plan, settings, time)
+    warn_without_skill(result["gain"], (soil_moisture, *plan.driver_arrays))
     result = with_adjusted(result, fdr, fdr_dim)
     order = [name for name in ("gain", "p_value", "p_value_adjusted", *LABELS) if name in result]
     return result[list(dict.fromkeys(order))].assign_attrs(

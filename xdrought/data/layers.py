@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import limits, units
+from xdrought import checks, limits, units
 from xdrought.checks import public
 from xdrought.provenance import recorded
 
+_DEEPEST = 20.0  # metres; soil of land models ends at 2 to 12, and no probe is as deep
 Layers = Mapping[str, float | tuple[float, float]]
 
 
@@ -125,8 +126,19 @@ def root_zone(
     known = (thickness * used.notnull()).sum("depth")
     mean = (used * thickness).sum("depth") / known
     out = mean.where(known >= min_share * float(thickness.sum()) * (1 - 1e-9)).transpose(*used.isel(depth=0).dims)
+    _warn_of_nothing(out, known / float(thickness.sum()), min_share)
     about = {"long_name": f"soil moisture of the root zone, 0 to {depth:g} m", "layers": profile.attrs["layers"]}
     return out.rename("soil_moisture").assign_attrs({**_units(profile), **about, **depth_attrs(0.0, float(depth))})
+
+
+def _warn_of_nothing(out: xr.DataArray, share: xr.DataArray, min_share: float) -> None:
+    """Say why nothing is known although layers hold values; lazy results are not looked at."""
+    if out.chunks is None and out.size and not bool(out.notnull().any()) and (best := float(share.max())) > 0:
+        least = np.floor(100 * best) / 100
+        checks.warn(
+            f"no step has values in {min_share:.0%} of the depth, {best:.0%} at most, so that all are missing; a mean "
+            f"of what is there is min_share={least:g}"
+        )
 
 
 def depth_attrs(top: float, bottom: float) -> dict[str, Any]:
@@ -184,6 +196,12 @@ def _bounds(layers: dict[str, tuple[float, float]]) -> dict[str, tuple[float, fl
     ):
         raise ValueError(
             f"the layers {layers} (m) repeat, overlap or are upside down; name those to be used with layers="
+        )
+    if bottom[-1] > _DEEPEST:
+        metres = {name: (round(low / 100, 6), round(high / 100, 6)) for name, (low, high) in layers.items()}
+        raise ValueError(
+            f"the layers reach {bottom[-1]:g} m, deeper than soils are modelled or measured ({_DEEPEST:g} m); where "
+            f"these are centimetres, give metres, layers={metres}"
         )
     middle, probe = (top + bottom) / 2, top == bottom
     half = (bottom[:-1] + top[1:]) / 2

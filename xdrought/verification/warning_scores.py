@@ -182,7 +182,9 @@ def _scored_days(
         known &= chosen.broadcast_like(first).transpose(*dims).to_numpy()
     outcome = np.where(known, began.transpose(*dims).to_numpy().astype(float), np.nan)
     if not np.isfinite(outcome).any():
-        raise ValueError(f"no day of part {part!r} has a probability and a known outcome; choose another part=")
+        asked = "no day has" if part is None else f"no day of part {part!r} has"
+        cure = "look at what is missing in both" if part is None else "choose another part="
+        raise ValueError(f"{asked} a probability and a known outcome; {cure}")
     shape = (-1, outcome.shape[-1])
     places = {dim: began[dim].variable if dim in began.coords else np.arange(began.sizes[dim]) for dim in dims[:-1]}
     return np.stack([one.reshape(shape) for one in values]), outcome.reshape(shape), places
@@ -192,9 +194,10 @@ def require_probabilities(da: xr.DataArray, name: str) -> None:
     """Refuse values outside 0 to 1: missing codes, or per cent."""
     low, high = float(da.min()), float(da.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
+        per_cent = "if these are per cent, da = da / 100; " if low >= 0 and high <= 100 else ""
         raise ValueError(
-            f"{name!r} reaches {low:g} to {high:g}; probabilities go from 0 to 1: make the others missing, "
-            f"da = da.where((da >= 0) & (da <= 1)), or divide per cent by 100"
+            f"{name!r} reaches {low:g} to {high:g}; probabilities go from 0 to 1; {per_cent}"
+            f"if single ones are wrong, make them missing with da = da.where((da >= 0) & (da <= 1))"
         )
 
 
