@@ -672,7 +672,7 @@ CURES = [
         lambda m: plot.plot_attributions(given.shares().isel(site=0), events().isel(event=0)),
     ),
     Cure(
-        "found •; choose along the others with .isel(...)".replace("found •; ", ""),
+        "choose along the others with .isel(...)",
         lambda: plot.plot_convergence(relations(library_size=[30, 60], library_samples=2)),
         lambda m: plot.plot_convergence(
             cured(m.replace("...", "site=0"), relations(library_size=[30, 60], library_samples=2))
