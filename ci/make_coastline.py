@@ -1,10 +1,10 @@
-"""Make xdrought/plot/coastline.npz: the world's coast as line segments, for maps drawn without a download.
+"""Make xdrought/plot/coastline.npz and borders.npz: coasts and borders as lines, for maps drawn without a download.
 
-Source: Natural Earth 1:110m land (public domain) as TopoJSON in the npm package world-atlas 2.0.2 (ISC).
+Source: Natural Earth 1:110m land and countries (public domain) as TopoJSON in the npm package world-atlas 2.0.2 (ISC).
 Run from the repository root:
 
     python ci/make_coastline.py                       # fetches the package with `npm pack`
-    python ci/make_coastline.py --source land-110m.json
+    python ci/make_coastline.py --source package      # the folder of land-110m.json and countries-110m.json
 """
 
 from __future__ import annotations
@@ -15,38 +15,47 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 PACKAGE = "world-atlas@2.0.2"
-SHA256 = "ead5f68119c49a9250902e7da303bcb209341bbb8fefe7369a439b48b704658a"
-TARGET = Path(__file__).resolve().parent.parent / "xdrought" / "plot" / "coastline.npz"
+SHA256 = {
+    "land-110m.json": "ead5f68119c49a9250902e7da303bcb209341bbb8fefe7369a439b48b704658a",
+    "countries-110m.json": "2516c915867c7baf18ddec727aec46c315541a07cfb3d79a6559b05d5e94eee8",
+}
+TARGET = Path(__file__).resolve().parent.parent / "xdrought" / "plot"
 
 
-def fetch() -> bytes:
-    """The land-110m.json of the pinned npm package."""
+def fetch(name: str) -> bytes:
+    """One file of the pinned npm package."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["npm", "pack", PACKAGE], cwd=folder, check=True, capture_output=True)
         (archive,) = Path(folder).glob("*.tgz")
         with tarfile.open(archive) as tar:
-            member = tar.extractfile("package/land-110m.json")
-            assert member is not None, f"{PACKAGE} holds no land-110m.json"
+            member = tar.extractfile(f"package/{name}")
+            assert member is not None, f"{PACKAGE} holds no {name}"
             return member.read()
 
 
-def ring_arcs(topology: dict[str, Any]) -> Iterator[int]:
-    """Each arc that bounds land, once; an index ~i means arc i walked backwards."""
-    seen = set()
-    for geometry in topology["objects"]["land"]["geometries"]:
+def read(name: str, source: Path | None) -> dict[str, Any]:
+    """The topology of one file, from a folder or the package, if it is the one that is meant."""
+    raw = (source / name).read_bytes() if source else fetch(name)
+    found = hashlib.sha256(raw).hexdigest()
+    if found != SHA256[name]:
+        raise SystemExit(f"make_coastline: expected {name} of {PACKAGE} (sha256 {SHA256[name]}), found {found}")
+    return json.loads(raw)
+
+
+def arcs_of(topology: dict[str, Any], what: str) -> Counter[int]:
+    """How many times each arc bounds something; an index ~i means arc i walked backwards."""
+    count: Counter[int] = Counter()
+    for geometry in topology["objects"][what]["geometries"]:
         polygons = geometry["arcs"] if geometry["type"] == "MultiPolygon" else [geometry["arcs"]]
-        for index in (i for polygon in polygons for ring in polygon for i in ring):
-            arc = index if index >= 0 else ~index
-            if arc not in seen:
-                seen.add(arc)
-                yield arc
+        count.update(i if i >= 0 else ~i for polygon in polygons for ring in polygon for i in ring)
+    return count
 
 
 def decode(topology: dict[str, Any], arc: int) -> np.ndarray:
@@ -80,8 +89,13 @@ def _without_repeats(line: np.ndarray) -> np.ndarray:
 
 def coastline(topology: dict[str, Any]) -> list[np.ndarray]:
     """All coastline segments, each (point, 2), none over the date line."""
-    arcs = (decode(topology, arc) for arc in ring_arcs(topology))
-    return [segment for arc in arcs for segment in split_at_date_line(arc)]
+    return [segment for arc in arcs_of(topology, "land") for segment in split_at_date_line(decode(topology, arc))]
+
+
+def borders(topology: dict[str, Any]) -> list[np.ndarray]:
+    """Segments that two countries share, each (point, 2)."""
+    shared = [arc for arc, count in arcs_of(topology, "countries").items() if count == 2]
+    return [segment for arc in shared for segment in split_at_date_line(decode(topology, arc))]
 
 
 def write(segments: list[np.ndarray], target: Path) -> None:
@@ -95,14 +109,11 @@ def write(segments: list[np.ndarray], target: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", type=Path, help="land-110m.json; without it the npm package is fetched")
-    parser.add_argument("--target", type=Path, default=TARGET)
+    parser.add_argument("--source", type=Path, help="folder of the two files; without it the package is fetched")
+    parser.add_argument("--target", type=Path, default=TARGET, help="folder to write to")
     options = parser.parse_args()
-    raw = options.source.read_bytes() if options.source else fetch()
-    found = hashlib.sha256(raw).hexdigest()
-    if found != SHA256:
-        raise SystemExit(f"make_coastline: expected the land of {PACKAGE} (sha256 {SHA256}), found {found}")
-    write(coastline(json.loads(raw)), options.target)
+    write(coastline(read("land-110m.json", options.source)), options.target / "coastline.npz")
+    write(borders(read("countries-110m.json", options.source)), options.target / "borders.npz")
 
 
 if __name__ == "__main__":

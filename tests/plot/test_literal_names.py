@@ -15,9 +15,9 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 import xdrought.plot as xp
 from tests.plot.test_plot_objects import moving
-from xdrought import alarms, class_scores, occurrence_scores, probability_scores
+from xdrought import alarms, class_scores, event_counts, occurrence_scores, probability_scores
 from xdrought.events import drought_objects
-from xdrought.plot.style import label, literal, words
+from xdrought.plot.style import label, literal
 from xdrought.study import event_association, onset_coincidence, onset_trend, site_synchrony, skill_by_degree
 
 ODD = r"$\frac{$"  # mathtext that cannot be parsed: matplotlib raises when it is drawn as such
@@ -75,6 +75,11 @@ def importance() -> xr.Dataset:
 def degree(**coords) -> xr.Dataset:
     rho = named([[0.7, 0.2], [0.3, 0.4]], ("variable", "site"), variable=[ODD, "tp"], site=[ODD, "b"], **coords)
     return xr.Dataset({"rho": rho, "p_value": rho * 0})
+
+
+def lags() -> xr.Dataset:
+    rho = named([[0.1, 0.3], [0.2, 0.4]], ("lag", "variable"), lag=[-1, 0], variable=[ODD, "tp"])
+    return rho.to_dataset(name="rho")
 
 
 def convergence() -> xr.Dataset:
@@ -159,8 +164,10 @@ PICTURES = {
     "plot_economic_value": lambda: xp.plot_economic_value({ODD: probabilities()}),
     "plot_event": lambda: xp.plot_event(record(), one_event()),
     "plot_event_association": lambda: xp.plot_event_association(event_association(*pair(), many_events(), n_boot=20)),
+    "plot_event_counts": lambda: xp.plot_event_counts(event_counts(one_event())),
     "plot_forecast": lambda: xp.plot_forecast(0.9 * record()[10:], record(), lead=7),
     "plot_importance_by_rate": lambda: xp.plot_importance_by_rate(ranks()),
+    "plot_lags": lambda: xp.plot_lags(lags()),
     "plot_map": lambda: xp.plot_map(named([1.0, 2.0], "site", **PLACES)),
     "plot_objects": lambda: xp.plot_objects(drought_objects(moving())),
     "plot_onset_trend": lambda: xp.plot_onset_trend(onset_trend(pair()[0], many_events(), n_boot=20)),
@@ -201,7 +208,7 @@ def test_odd_names_are_drawn_as_they_are(picture):
 
 def test_a_literal_keeps_its_text():
     assert literal(ODD) == r"\$\frac{\$"
-    assert words("a_$b$") == r"a \$b\$"
+    assert literal("a_$b$") == r"a_\$b\$"
     assert label(record()) == r"\$\frac{\$ (\$\frac{\$)"
     figure, ax = plt.subplots()
     text = ax.set_title(literal("a $b$ c"))

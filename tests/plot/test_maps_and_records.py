@@ -124,7 +124,7 @@ def test_points_dates_rate_and_units_are_written():
     assert "$t_o$ 2 Mar" in texts(ax)
     assert "$t_s$ 6 Mar" in texts(ax)
     assert "$t_e$ 11 Apr" in texts(ax)
-    assert "onset 4 d at 18.97 % d⁻¹, condition 37 d" in texts(ax)
+    assert "onset 4 d at 18.97 percentiles per day, condition 37 d" in texts(ax)
     assert ax.get_title(loc="left") == "AT-Neu: flash drought, 2 Mar 2001 to 11 Apr 2001"
     assert ax.get_ylabel() == "Soil moisture (%)"
     assert isinstance(ax.xaxis.get_major_formatter(), ConciseDateFormatter)
@@ -499,9 +499,9 @@ def test_arcs_are_decoded_and_each_is_used_once(maker, tmp_path):
 
 
 def test_another_source_is_refused(maker, tmp_path, monkeypatch):
-    (tmp_path / "land.json").write_text("{}")
-    monkeypatch.setattr(sys, "argv", ["make_coastline", "--source", str(tmp_path / "land.json")])
-    with pytest.raises(SystemExit, match="expected the land of world-atlas"):
+    (tmp_path / "land-110m.json").write_text("{}")
+    monkeypatch.setattr(sys, "argv", ["make_coastline", "--source", str(tmp_path)])
+    with pytest.raises(SystemExit, match="expected land-110m.json of world-atlas"):
         maker.main()
 
 
@@ -630,7 +630,7 @@ def test_causality_bars_by_direction_with_stars():
     stars = np.concatenate([line.get_xydata() for line in ax.lines if line.get_marker() == "*"])
     assert stars[:, 0] == pytest.approx([0.22, 0.32])  # both of tp, just beyond its bars
     assert stars[:, 1] == pytest.approx([0.8, 1.2])
-    assert legend(ax) == ["cause to effect", "effect to cause", "p < 0.05 (raw, ignores autocorrelation)"]
+    assert legend(ax) == ["cause_to_effect", "effect_to_cause", "p < 0.05 (raw, ignores autocorrelation)"]
 
 
 def test_surrogate_significance_comes_first():

@@ -51,7 +51,7 @@ def test_curves_are_the_skill_by_size_in_order(converged):
     assert band[:, 1].min() == pytest.approx(part.rho_lower.sel(direction="cause_to_effect").min().item())
     gain = part.sel(direction="effect_to_cause")
     text = (
-        f"effect to cause: gain {gain.convergence:.2f} ({gain.convergence_lower:.2f} to {gain.convergence_upper:.2f})"
+        f"effect_to_cause: gain {gain.convergence:.2f} ({gain.convergence_lower:.2f} to {gain.convergence_upper:.2f})"
     )
     assert legend(ax)[1] == text
 
@@ -67,10 +67,10 @@ def test_one_curve_needs_no_name_but_its_gain(converged):
 def test_variables_are_named_before_directions(converged):
     ax = xp.plot_convergence(converged)
     assert [text.split(":")[0] for text in legend(ax)] == [
-        "x, cause to effect",
-        "x, effect to cause",
-        "z, cause to effect",
-        "z, effect to cause",
+        "x, cause_to_effect",
+        "x, effect_to_cause",
+        "z, cause_to_effect",
+        "z, effect_to_cause",
     ]
     assert len({line.get_color() for line in ax.lines[:4]}) == 4
 

@@ -113,7 +113,7 @@ def test_a_trend_with_its_years_and_the_pooled_one_beside(events):
     assert (y[1] - y[0]) / (x[1] - x[0]) == pytest.approx(float(trend.slope))
     x, y = lines["regression of all events"].get_data()
     assert (y[1] - y[0]) / (x[1] - x[0]) == pytest.approx(float(trend.naive_slope))
-    assert ax.get_ylabel() == "Intensification rate (% d⁻¹)"
+    assert ax.get_ylabel() == "Intensification rate\n(percentiles per day)"
     assert f"{float(trend.slope):+.3g}" in ax.get_title(loc="left")
     assert plot_onset_trend(trend, legend=False).get_legend() is None
 

@@ -53,7 +53,7 @@ def test_the_table_of_classes_holds_every_number():
     accuracies, shares = drawn[30:32], drawn[32:38]
     assert accuracies == ["0.75", "0.50"]
     assert shares == ["50.0 %", "0.0 %", "0.0 %", "25.0 %", "25.0 %", "0.50 by the\ncommonest"]
-    assert drawn[38:] == ["net", "always dry"]
+    assert drawn[38:] == ["net", "always_dry"]
     heads = [tick.get_text() for tick in ax.get_xticklabels()]
     assert heads == [
         "No\ndrought",
@@ -95,7 +95,7 @@ def test_the_kind_of_picture_is_a_choice():
     labels = [text.get_text() for text in ax.get_xticklabels()]
     nse = scores.nse_summary.sel(summary="median")
     assert labels[0] == f"forecast\nmedian {nse.sel(model='forecast').item():.2f}"
-    assert labels[2] == f"damped\npersistence\nmedian {nse.sel(model='damped_persistence').item():.2f}"
+    assert labels[2] == f"damped_\npersistence\nmedian {nse.sel(model='damped_persistence').item():.2f}"
     many = xr.DataArray(np.random.default_rng(0).random((2, 60)), {"model": ["a", "b"]}, ("model", "site"), "nse")
     assert len(xp.plot_scores(many.to_dataset(), kind="rows").get_yticklabels()) == 60
     with pytest.raises(ValueError, match="kind='boxes' is unknown; choose one of"):
@@ -120,7 +120,7 @@ def test_drivers_stand_with_the_references():
         "net",
         "ERA5",
         "persistence",
-        "damped persistence",
+        "damped_persistence",
         "climatology",
     ]
 

@@ -136,7 +136,7 @@ def test_wrong_sweeps_are_refused(soil):
 def test_every_model_is_a_line_with_its_median_and_references_are_dashed(leads):
     ax = plot_sweep(leads)
     lines = {line.get_label(): line for line in ax.lines}
-    assert list(lines) == ["weather", "past", *(name.replace("_", " ") for name in REFERENCES)]
+    assert list(lines) == ["weather", "past", *REFERENCES]
     expected = leads.nse.sel(model="past").mean("run").median("site")
     np.testing.assert_allclose(lines["past"].get_ydata(), expected)
     assert [line.get_linestyle() for line in ax.lines] == ["-", "-", "--", "--", "--"]
@@ -146,7 +146,7 @@ def test_every_model_is_a_line_with_its_median_and_references_are_dashed(leads):
 
 def test_a_class_is_named_and_its_band_holds_all_runs(leads):
     ax = plot_sweep(leads, score="recall", class_name="no_drought")
-    assert ax.get_ylabel() == "recall of no drought days"
+    assert ax.get_ylabel() == "recall of no_drought days"
     runs = leads.recall.sel(model="weather", class_name="no_drought")
     (line,) = [line for line in ax.lines if line.get_label() == "weather"]
     np.testing.assert_allclose(line.get_ydata(), runs.mean("run"))

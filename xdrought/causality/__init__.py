@@ -8,6 +8,7 @@ from xdrought.causality.cross_mapping import ccm
 from xdrought.causality.degree import causality_degree, degree_vector
 from xdrought.causality.embedding import choose_embedding
 from xdrought.causality.gain import driver_contributions, driver_gain
+from xdrought.causality.null_convergence import convergence_null
 from xdrought.causality.significance import false_discovery_control
 from xdrought.causality.spatial_mapping import gccm
 
@@ -15,6 +16,7 @@ __all__ = [
     "causality_degree",
     "ccm",
     "choose_embedding",
+    "convergence_null",
     "degree_vector",
     "driver_contributions",
     "driver_gain",

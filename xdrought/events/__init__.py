@@ -1,5 +1,6 @@
 """Flash-drought events, daily classes and summary maps of soil moisture."""
 
+from xdrought.events.counts import event_counts, flash_frequency
 from xdrought.events.flash_droughts import (
     CLASSES,
     definition_agreement,
@@ -26,8 +27,10 @@ __all__ = [
     "drought_objects",
     "drought_state",
     "drought_summary",
+    "event_counts",
     "event_uncertainty",
     "flash_drought_events",
+    "flash_frequency",
     "load_monitor",
     "onset_days",
     "onset_label",

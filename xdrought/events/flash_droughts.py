@@ -36,6 +36,7 @@ CLASSES = {
 SUMMARY = {
     "event_count": ("number of drought events", "1"),
     "flash_count": ("number of flash droughts", "1"),
+    "flash_frequency": ("flash droughts", "per year"),
     "flash_share": ("share of flash droughts among drought events", "1"),
     "mean_duration": ("mean duration of drought events", "d"),
     "mean_intensification_rate": ("mean intensification rate of drought onsets", "percent d-1"),
@@ -219,7 +220,7 @@ def drought_summary(
     Returns
     -------
     xarray.Dataset
-        float64 on the input's dims without time: ``event_count flash_count flash_share mean_duration
+        float64 on the input's dims without time: ``event_count flash_count flash_frequency flash_share mean_duration
         mean_intensification_rate drought_fraction``. NaN where the series has no valid day; the shares and means are
         NaN without an event. ``drought_fraction`` counts the days that :func:`drought_classes` does not call
         missing.

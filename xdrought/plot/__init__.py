@@ -15,12 +15,14 @@ from xdrought.plot.attribution import (
 )
 from xdrought.plot.causality import plot_causality, plot_convergence, plot_dominant_cause
 from xdrought.plot.experiments import plot_coupling, plot_skill_by_degree, plot_sweep
+from xdrought.plot.lags import plot_lags
 from xdrought.plot.maps import plot_map
 from xdrought.plot.objects import animate_objects, plot_objects
 from xdrought.plot.one_event import plot_event
 from xdrought.plot.probabilities import plot_economic_value, plot_reliability
 from xdrought.plot.records import plot_agreement, plot_record
 from xdrought.plot.scores import plot_forecast, plot_scores
+from xdrought.plot.seasons import plot_event_counts
 from xdrought.plot.skill import plot_class_scores, plot_performance, plot_skill_map
 from xdrought.plot.trends import plot_coincidence, plot_event_association, plot_onset_trend, plot_synchrony
 from xdrought.plot.warnings import plot_alarms
@@ -41,8 +43,10 @@ __all__ = [
     "plot_economic_value",
     "plot_event",
     "plot_event_association",
+    "plot_event_counts",
     "plot_forecast",
     "plot_importance_by_rate",
+    "plot_lags",
     "plot_map",
     "plot_objects",
     "plot_onset_trend",

@@ -22,9 +22,9 @@ from xdrought.plot.style import (
     WIDE,
     clean,
     legend_below,
+    literal,
     missing_package,
     new_axes,
-    words,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ CURVES = [FORECAST, UPPER, LOWER, "#7b3fa0", REFERENCE, "#b5892b"]
 def plot_convergence(
     result: xr.Dataset,
     *,
+    null: xr.Dataset | None = None,
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
@@ -50,6 +51,8 @@ def plot_convergence(
     result : xarray.Dataset
         From :func:`xdrought.ccm` or :func:`xdrought.gccm` with several library sizes: `rho`, `rho_lower`,
         `rho_upper` on library_size and, if there are, `direction` and `variable`; up to six curves.
+    null : xarray.Dataset, optional
+        From :func:`xdrought.convergence_null`: what causes without a relation give, as a grey band.
     legend : bool
         Whether to name the curves, with the gain from the smallest to the largest library and its interval.
     ax : matplotlib.axes.Axes, optional
@@ -95,6 +98,8 @@ def plot_convergence(
         )
     ax = new_axes(ax, (4.0, 2.8))
     handles = [_curve(ax, curves.isel(_curve=i), others, i) for i in range(curves.sizes["_curve"])]
+    if null is not None:
+        handles.append(_null_band(ax, null))
     ax.axhline(0, color=LINE, linewidth=0.5, zorder=0)
     sizes = result["library_size"]
     unit = str(sizes.attrs.get("units", "days"))
@@ -102,9 +107,27 @@ def plot_convergence(
     ax.set_ylabel("Cross-map skill ρ", fontsize=TEXT)
     ax.set_xlim(left=0)
     clean(ax)
-    if legend and not str(handles[0].get_label()).startswith("_"):  # matplotlib's own name for none
-        legend_below(ax, handles, below=30)
+    named = [handle for handle in handles if not str(handle.get_label()).startswith("_")]  # matplotlib's for no name
+    if legend and named:
+        legend_below(ax, named, below=30)
     return ax
+
+
+def _null_band(ax: Axes, null: xr.Dataset) -> Any:
+    """The band of causes without a relation, and its median as a dashed line."""
+    if not {"rho", "rho_lower", "rho_upper"} <= set(null.data_vars) or null["rho"].dims != ("library_size",):
+        raise ValueError(
+            f"null needs rho, rho_lower and rho_upper on library_size, found {sorted(map(str, null.data_vars))} on "
+            f"{tuple(null.sizes)}; take it from convergence_null"
+        )
+    null = null.sortby("library_size")
+    size = null["library_size"].values
+    ax.plot(size, null["rho"], color=REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0.6)
+    what = "season and memory alone" if null.attrs.get("surrogate_kind") == "seasonal" else "no relation"
+    text = f"{what} ({100 * null.attrs['confidence']:g} %)" if "confidence" in null.attrs else what
+    return ax.fill_between(
+        size, null["rho_lower"], null["rho_upper"], color="#dcdcdc", linewidth=0, zorder=0.5, label=text
+    )
 
 
 def _curve(ax: Axes, curve: xr.Dataset, others: Sequence[Any], number: int) -> Any:
@@ -113,7 +136,7 @@ def _curve(ax: Axes, curve: xr.Dataset, others: Sequence[Any], number: int) -> A
     size = curve["library_size"].values
     color = CURVES[number]
     ax.fill_between(size, curve["rho_lower"], curve["rho_upper"], color=color, alpha=0.18, linewidth=0)
-    parts = [words(curve[dim].item()) for dim in sorted(others, key=lambda dim: dim == "direction")]
+    parts = [literal(curve[dim].item()) for dim in sorted(others, key=lambda dim: dim == "direction")]
     text = ", ".join(parts)
     if "convergence" in curve and np.isfinite(curve["convergence"]):
         gain = [float(curve[name]) for name in ("convergence", "convergence_lower", "convergence_upper")]
@@ -213,7 +236,7 @@ def plot_causality(
 def _names(rho: xr.DataArray, dim: str) -> list[str]:
     if dim not in rho.coords:
         return [""] * rho.sizes[dim]
-    return [words(name) for name in np.atleast_1d(rho[dim].values)]
+    return [literal(name) for name in np.atleast_1d(rho[dim].values)]
 
 
 def _causality_bars(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +21,8 @@ from xdrought.plot.style import (
     legend_below,
     literal,
     new_axes,
-    words,
 )
-from xdrought.statistics import percentile_interval
-from xdrought.statistics.bootstrap import bootstrap_medians
+from xdrought.verification.swept import sweep_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +74,7 @@ def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *,
     _cut_far_below(ax, one.degree.values, one.score.values)
     numbers = f"ρ = {float(one.spearman):.2f} [{float(one.lower):.2f}, {float(one.upper):.2f}]"
     adjusted = "" if variable == names[-1] else f", adjusted {p_text(float(one.p_value_adjusted))}"
-    name_panel(ax, words(variable), f"{numbers}\n{p_text(float(one.p_value))}{adjusted}")
+    name_panel(ax, literal(variable), f"{numbers}\n{p_text(float(one.p_value))}{adjusted}")
     ax.set_xlabel(label(one.degree), fontsize=TEXT)
     ax.set_ylabel(score_label(relation), fontsize=TEXT)
     clean(ax)
@@ -227,7 +224,6 @@ def name_panel(ax: Axes, title: str, numbers: str) -> None:
 
 
 NAMES = {"nse": "NSE", "kge": "KGE", "rmse": "RMSE", "f1": "F1"}
-BOOT = 1000
 
 
 @public
@@ -281,29 +277,22 @@ def plot_sweep(
     >>> plot_sweep(xr.Dataset({"nse": nse, "is_reference": ("model", [False, True])})).get_ylabel()
     'NSE, median of 3 sites'
     """
-    if score not in scores:
-        raise ValueError(f"no score {score!r}; choose one of {sorted(map(str, scores.data_vars))}")
+    band = sweep_interval(scores, score=score, class_name=class_name, confidence=confidence, seed=seed)
     chosen = scores[score]
-    if "class_name" in chosen.dims:
-        known = chosen["class_name"].values.tolist()
-        if class_name not in known:
-            raise ValueError(f"{score!r} is of drought classes; give class_name, one of {known}")
-        chosen = chosen.sel(class_name=class_name)
-    swept = [dim for dim in chosen.dims if dim not in ("model", "run", "site")]
-    if len(swept) != 1:
-        raise ValueError(f"{score!r} is on {chosen.dims}; scores come from xdrought.study.sweep")
-    at = scores[swept[0]]
+    (swept,) = (dim for dim in band["middle"].dims if dim != "model")
+    at = scores[swept]
     numeric = at.dtype.kind in "iuf"
     x = at.values if numeric else np.arange(at.size)
     ax = new_axes(ax, (4.0, 2.8))
     known_reference = scores["is_reference"].values if "is_reference" in scores else [False] * scores.sizes["model"]
     handles, k = [], 0
     for model, is_reference in zip(scores["model"].values.tolist(), known_reference, strict=True):
-        middle, low, high = _band(chosen.sel(model=model), swept[0], confidence, seed)
+        one = band.sel(model=model)
+        middle, low, high = one["middle"].values, one["lower"].values, one["upper"].values
         if not np.isfinite(middle).any():
             continue
         marker, color = REFERENCES.get(model, ("s", LINE)) if is_reference else ("o", COLORS[k % len(COLORS)])
-        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 3, "label": words(model)}
+        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 3, "label": literal(model)}
         look |= (
             {"linewidth": 0.9, "linestyle": "--", "markerfacecolor": "white"} if is_reference else {"linewidth": 1.4}
         )
@@ -312,9 +301,9 @@ def plot_sweep(
             k += 1
         handles += ax.plot(x, middle, zorder=2 if is_reference else 3, **look)
     _axes(ax, at, x, numeric)
-    name = NAMES.get(score, words(score))
+    name = NAMES.get(score, literal(score))
     sites = f", median of {chosen.sizes['site']} sites" if chosen.sizes.get("site", 1) > 1 else ""
-    of_class = f" of {words(class_name)} days" if class_name and "class_name" in chosen.coords else ""
+    of_class = f" of {class_name} days" if class_name and "class_name" in chosen.dims else ""
     ax.set_ylabel(f"{name}{of_class}{sites}", fontsize=TEXT)
     clean(ax)
     if legend:
@@ -331,19 +320,3 @@ def _axes(ax: Axes, at: xr.DataArray, x: np.ndarray, numeric: bool) -> None:
         ax.set_xscale("log")
     elif x.size <= 15:
         ax.set_xticks(x)
-
-
-def _band(
-    values: xr.DataArray, swept: Hashable, confidence: float, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Middle, lower and upper line of one model."""
-    if "site" not in values.dims:
-        by_run = values.transpose(swept, "run").values
-        return by_run.mean(axis=1), by_run.min(axis=1), by_run.max(axis=1)
-    table = values.transpose(swept, "run", "site").values
-    table = table[..., np.isfinite(table).all(axis=(0, 1))]
-    if not table.size:
-        return (np.full(len(table), np.nan),) * 3
-    samples = bootstrap_medians(table, BOOT, seed)
-    low, high = percentile_interval(samples, confidence)
-    return np.median(table.mean(axis=1), axis=-1), low, high

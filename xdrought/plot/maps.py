@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.events.counts import flash_frequency, require_lat_lon
+from xdrought.plot.map_classes import class_palette
 from xdrought.plot.style import (
     LINE,
     SMALL,
@@ -18,37 +19,42 @@ from xdrought.plot.style import (
     WIDE,
     inches_below,
     label,
+    legend_below,
     message,
     missing_package,
-    require_events,
-    require_one_definition,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COASTLINE = Path(__file__).with_name("coastline.npz")
+BORDERS = Path(__file__).with_name("borders.npz")
 
 
 @cache
-def _coast() -> tuple[np.ndarray, ...]:
-    """The packaged coastline as segments (point, 2), none of them over the date line."""
-    with np.load(COASTLINE) as stored:
+def _segments(packaged: Path) -> tuple[np.ndarray, ...]:
+    """The packaged coastline or borders as segments (point, 2), none of them over the date line."""
+    with np.load(packaged) as stored:
         points = np.column_stack([stored["lon"], stored["lat"]]).astype("float64")
         return tuple(np.split(points, stored["start"][1:]))
 
 
+def _natural_earth_folders(kind: str) -> list[Path]:
+    import cartopy
+
+    roots = [Path(cartopy.config[key]) for key in ("pre_existing_data_dir", "data_dir", "repo_data_dir")]
+    folders = [root / "shapefiles" / "natural_earth" / kind for root in roots]
+    return [*folders, roots[0] / "natural_earth" / kind]  # the variable may name the inner folder
+
+
 def _coast_geometries(resolution: str) -> list[Any]:
     """Coastlines for cartopy: the packaged ones, or Natural Earth files that are already on this computer."""
-    import cartopy
     from cartopy.io.shapereader import Reader
     from shapely import LineString
 
     if resolution == "110m":
-        return [LineString(segment) for segment in _coast()]
-    roots = [Path(cartopy.config[key]) for key in ("pre_existing_data_dir", "data_dir", "repo_data_dir")]
-    folders = [root / "shapefiles" / "natural_earth" / "physical" for root in roots]
-    folders.append(roots[0] / "natural_earth" / "physical")  # the variable may name the inner folder
+        return [LineString(segment) for segment in _segments(COASTLINE)]
+    folders = _natural_earth_folders("physical")
     for folder in folders:
         if (path := folder / f"ne_{resolution}_coastline.shp").is_file():
             return list(Reader(path).geometries())
@@ -60,26 +66,15 @@ def _coast_geometries(resolution: str) -> list[Any]:
     )
 
 
-def _event_counts(events: xr.Dataset, years: float | xr.DataArray | None) -> xr.DataArray:
-    """Flash events per place, per year when `years` is given."""
-    require_events(events)
-    require_one_definition(events)
-    _require_lat_lon(events)
-    by_site = "site" in events.coords
-    columns = ["site", "lat", "lon"] if by_site else ["lat", "lon"]
-    table = pd.DataFrame({name: events[name].values for name in [*columns, "is_flash"]})
-    counts = table.groupby(columns, sort=True)["is_flash"].sum().astype("int64").reset_index()
-    place = {name: ("site", counts[name].to_numpy()) for name in columns}
-    count = xr.DataArray(counts["is_flash"].to_numpy(), dims="site", coords=place)
-    if isinstance(years, xr.DataArray):
-        if not by_site or "site" not in years.coords:
-            raise ValueError("years by site need a coordinate 'site' on the events and on years")
-        _require_lat_lon(years)
-        zeroes = count.drop_vars(["lat", "lon"]).reindex(site=years["site"].values, fill_value=0)
-        count = years.copy(data=zeroes.values)
-    if years is None:
-        return count.assign_attrs(long_name="flash droughts", units="1")
-    return (count / years).assign_attrs(long_name="flash droughts", units="per year")
+def _border_geometries(resolution: str) -> list[Any]:
+    """Borders of countries: Natural Earth's of this resolution where they are on this computer, else the packaged."""
+    from cartopy.io.shapereader import Reader
+    from shapely import LineString
+
+    for folder in _natural_earth_folders("cultural") if resolution != "110m" else []:
+        if (path := folder / f"ne_{resolution}_admin_0_boundary_lines_land.shp").is_file():
+            return list(Reader(path).geometries())
+    return [LineString(segment) for segment in _segments(BORDERS)]
 
 
 def _patch_as_field(data: xr.DataArray) -> xr.DataArray:
@@ -89,14 +84,6 @@ def _patch_as_field(data: xr.DataArray) -> xr.DataArray:
         return data
     field = data.drop_vars(["lat", "lon", *cells], errors="ignore")
     return field.swap_dims(cells).rename(cell_lat="lat", cell_lon="lon")
-
-
-def _require_lat_lon(data: xr.DataArray | xr.Dataset) -> None:
-    if missing := [name for name in ("lat", "lon") if name not in data.coords]:
-        raise ValueError(
-            f"{' and '.join(missing)} not among the coordinates {sorted(map(str, data.coords))}; "
-            f"rename or assign, e.g. .assign_coords(lat=('site', ...), lon=('site', ...))"
-        )
 
 
 _ONE_PLACE = 2.0  # degrees shown around a single cell, which has no width of its own
@@ -153,12 +140,13 @@ def new_map(ax: Axes | None, extent: Any, projection: Any) -> Any:
         return ax
     import matplotlib.pyplot as plt
 
-    if projection is None and extent is None:
-        projection = ccrs.Robinson()
+    is_wide = extent is None or extent[1] - extent[0] > 180  # more than an equal-area map of a region can show
+    if projection is None and is_wide:
+        projection = ccrs.Robinson(0 if extent is None else (extent[0] + extent[1]) / 2)
     elif projection is None:
         west, east, south, north = extent
         projection = ccrs.LambertAzimuthalEqualArea((west + east) / 2, (south + north) / 2)
-    size = (7.1, 4.1) if extent is None else (5.0, 0.6 + 3.9 * _aspect(extent))
+    size = (7.1, 4.1) if is_wide else (5.0, 0.6 + 3.9 * _aspect(extent))
     return plt.subplots(figsize=size, layout="constrained", subplot_kw={"projection": projection})[1]
 
 
@@ -170,37 +158,44 @@ def plot_map(
     extent: tuple[float, float, float, float] | None = None,
     projection: Any = None,
     resolution: str | None = "110m",
+    borders: bool = True,
     cmap: str = "YlOrBr",
     vmin: float | None = None,
     vmax: float | None = None,
+    significant: xr.DataArray | None = None,
     colorbar: bool = True,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw events per place, one value per site, or a field, on a map; no download is ever tried.
+    """Draw events per place, one value per site, a field, or the classes of a day, on a map; nothing is downloaded.
 
     Parameters
     ----------
     data : xarray.Dataset or xarray.DataArray
-        Events from :func:`xdrought.flash_drought_events`, counted per site or cell; or values on one
-        dimension with coordinates `lat` and `lon`; or a field (lat, lon), e.g. a variable of
-        :func:`xdrought.drought_summary`; or the patch of one site (patch_lat, patch_lon) with its ``cell_lat`` and
-        ``cell_lon``, e.g. attributions of one day and driver. Dask values are computed.
+        Events from :func:`xdrought.flash_drought_events`, counted per site or cell (see
+        :func:`xdrought.flash_frequency`); or values on one dimension with coordinates `lat` and `lon`; or a field
+        (lat, lon), e.g. a variable of :func:`xdrought.drought_summary`, or one day of
+        :func:`xdrought.drought_classes`, which has colors of its own; or the patch of one site (patch_lat, patch_lon)
+        with its ``cell_lat`` and ``cell_lon``, e.g. attributions of one day and driver. Dask values are computed.
     years : float or xarray.DataArray, optional
-        With events: length of the record in years, so that rates are drawn. By site, with `lat` and `lon`,
-        it also names the sites that had no event, which a table of events cannot know.
+        With events: length of the record in years, so that rates are drawn. By site, with `lat` and `lon`, or on
+        (lat, lon) of a grid, it also names the places that had no event, which a table of events cannot know.
     extent : tuple of float, optional
         West, east, south, north in degrees; around the data by default, the world when they are far apart.
     projection : cartopy.crs.Projection, optional
         Robinson for the world, Lambert's equal-area one for a region by default.
     resolution : {"110m", "50m", "10m"} or None
         Coastline: "110m" comes with the package; the others must be on this computer; None draws none.
+    borders : bool
+        Whether to draw the borders of countries, thinner than the coast and of its resolution where that is here.
     cmap : str
         Color map.
     vmin, vmax : float, optional
         Ends of the colors; the data's by default.
+    significant : xarray.DataArray, optional
+        True or False on the places of `data`: dots where it is True, e.g. ``trend.p_value_adjusted < 0.05``.
     colorbar : bool
-        Whether to draw the color bar.
+        Whether to draw the color bar, or of classes the legend.
     title : str, optional
         By default none, and with events how many there are at how many places.
     ax : cartopy.mpl.geoaxes.GeoAxes, optional
@@ -231,11 +226,42 @@ def plot_map(
     if isinstance(data, xr.Dataset):
         if "event" not in data.dims:
             raise ValueError(f"a Dataset with {sorted(map(str, data.data_vars))} was given; choose one, ds[name]")
-        counted, data = data, _event_counts(data, years)
+        counted, data = data, flash_frequency(data, years)
         places = f"{data.size} {'sites' if 'site' in data.coords else 'cells'}"
         title = title if title is not None else f"{int(counted['is_flash'].sum())} flash droughts at {places}"
+    data = _places(data)
+    is_field = set(data.dims) == {"lat", "lon"}
+    lon, lat = (data[name].values.astype("float64") for name in ("lon", "lat"))
+    if extent is None and data.size:
+        extent = extent_around(lon, lat, least=0 if is_field else 8)
+    axes = new_map(ax, extent, projection)
+    draw_ground(axes, extent, resolution, borders)
+    palette = class_palette(data) if "flag_meanings" in data.attrs else None
+    shown = data if palette is None else palette.numbers
+    colors = {"cmap": cmap, "vmin": vmin, "vmax": vmax} if palette is None else palette.colors
+    if data.size == 0:
+        message(axes, "no flash drought event")
+    elif is_field:
+        drawn = draw_field(axes, lon, lat, shown.transpose("lat", "lon").values, **colors)
+    else:
+        drawn = _points(axes, shown, **colors)
+    if significant is not None:
+        _stipple(axes, _places(significant), data)
+    if palette is not None and colorbar:
+        legend_below(axes, palette.handles, below=22)
+        if ax is None:
+            axes.figure.set_figheight(axes.figure.get_figheight() + 0.3)  # the map keeps its size
+    elif colorbar and data.size:
+        draw_colorbar(axes, drawn, data, extent is None)
+    if title is not None:
+        axes.set_title(title, fontsize=TEXT, loc="left")
+    return axes
+
+
+def _places(data: xr.DataArray) -> xr.DataArray:
+    """A field (lat, lon), or one dimension of places; a dimension of one element is left out."""
     data = _patch_as_field(data)
-    _require_lat_lon(data)
+    require_lat_lon(data)
     data = data.squeeze([d for d in data.dims if data.sizes[d] == 1 and d not in ("lat", "lon", "site")])
     is_field = set(data.dims) == {"lat", "lon"}
     if not is_field and (data.ndim != 1 or data["lat"].dims != data.dims or data["lon"].dims != data.dims):
@@ -243,25 +269,24 @@ def plot_map(
             f"a map shows (lat, lon) or one dimension of places with lat and lon along it; "
             f"{data.name!r} has {tuple(data.dims)}: choose along the others, e.g. .isel(time=0)"
         )
-    lon, lat = (data[name].values.astype("float64") for name in ("lon", "lat"))
-    if extent is None and data.size:
-        extent = extent_around(lon, lat, least=0 if is_field else 8)
-    axes = new_map(ax, extent, projection)
+    return data
+
+
+def _stipple(axes: Any, significant: xr.DataArray, data: xr.DataArray) -> None:
+    """Small dots on the places that are significant; of a fine grid on a part of the cells, not to cover it."""
     import cartopy.crs as ccrs
 
-    draw_ground(axes, extent, resolution)
-    colors = {"cmap": cmap, "vmin": vmin, "vmax": vmax}
-    if data.size == 0:
-        message(axes, "no flash drought event")
-    elif is_field:
-        drawn = draw_field(axes, lon, lat, data.transpose("lat", "lon").values, **colors)
-    else:
-        drawn = _points(axes, data, ccrs.PlateCarree(), **colors)
-    if colorbar and data.size:
-        draw_colorbar(axes, drawn, data, extent is None)
-    if title is not None:
-        axes.set_title(title, fontsize=TEXT, loc="left")
-    return axes
+    if set(significant.dims) != set(data.dims):
+        raise ValueError(f"significant has {significant.dims}, the data {data.dims}; compare p-values of the same map")
+    if significant.dtype != bool:
+        raise ValueError(f"significant is {significant.dtype}; give True and False, e.g. p_value < 0.05")
+    significant = significant.transpose(*data.dims)
+    if significant.ndim == 2:
+        step = max(1, max(data.shape) // 60)
+        significant = significant[::step, ::step]
+        significant = significant.stack(_place=significant.dims, create_index=False)
+    lon, lat = (significant[name].values[significant.values] for name in ("lon", "lat"))
+    axes.plot(lon, lat, ".", color=LINE, markersize=2.6, markeredgewidth=0, transform=ccrs.PlateCarree(), zorder=3.5)
 
 
 def west_to_east(lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -289,8 +314,8 @@ def draw_field(axes: Any, lon: np.ndarray, lat: np.ndarray, values: np.ndarray, 
     )
 
 
-def draw_ground(axes: Any, extent: Any, resolution: str | None) -> None:
-    """Extent, coastline (lines: polygons over the date line would flood the map) and labelled gridlines."""
+def draw_ground(axes: Any, extent: Any, resolution: str | None, borders: bool = True) -> None:
+    """Extent, coastline and borders (lines: polygons over the date line would flood the map), labelled gridlines."""
     import cartopy.crs as ccrs
     from cartopy.feature import ShapelyFeature
 
@@ -303,6 +328,9 @@ def draw_ground(axes: Any, extent: Any, resolution: str | None) -> None:
     if resolution is not None:
         coast = ShapelyFeature(_coast_geometries(resolution), ccrs.PlateCarree())
         axes.add_feature(coast, facecolor="none", edgecolor="#555555", linewidth=0.5, zorder=2)
+    if resolution is not None and borders:
+        lines = ShapelyFeature(_border_geometries(resolution), ccrs.PlateCarree())
+        axes.add_feature(lines, facecolor="none", edgecolor="#8a8a8a", linewidth=0.35, zorder=1.9)
     axes.gridlines(
         draw_labels={"bottom": "x", "left": "y"},
         linewidth=0.3,
@@ -335,8 +363,11 @@ def _parallels(extent: Any) -> np.ndarray:
     return np.arange(-60, 61, 30) if extent is None else _round_degrees(*extent[2:])
 
 
-def _points(axes: Any, data: xr.DataArray, plate: Any, **colors: Any) -> Any:
+def _points(axes: Any, data: xr.DataArray, **colors: Any) -> Any:
     """A dot per place, the largest values on top; places without a value are small crosses."""
+    import cartopy.crs as ccrs
+
+    plate = ccrs.PlateCarree()
     data = data.isel({data.dims[0]: np.argsort(data.values)})
     known = np.isfinite(data.values)
     lon, lat = data["lon"].values, data["lat"].values

@@ -187,7 +187,7 @@ def _say(ax: Axes, event: xr.Dataset, moments: Sequence[np.datetime64], place: s
     title = f"{where}{kind}, {onset.day} {onset:%b %Y} to {end.day} {end:%b %Y}"
     facts = [f"onset {(start - onset).days} d", f"condition {(end - start).days + 1} d"]
     if "intensification_rate" in event:
-        facts[0] += f" at {float(event['intensification_rate']):.2f} % d⁻¹"
+        facts[0] += f" at {float(event['intensification_rate']):.2f} percentiles per day"
     if "frozen_fraction" in event and float(event["frozen_fraction"]) > 0:
         facts.append(f"{100 * float(event['frozen_fraction']):.0f} % frozen")
     if "is_censored" in event and bool(event["is_censored"]):

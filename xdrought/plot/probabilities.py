@@ -10,7 +10,8 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.plot.scores import COLORS
-from xdrought.plot.style import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, new_axes, words
+from xdrought.plot.style import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, literal, new_axes
+from xdrought.verification.probability import base_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def plot_reliability(
     'Forecast probability'
     """
     models = by_model(scores, "observed_frequency", "probability_scores")
-    rate = _base_rate(next(iter(models.values())))
+    rate = base_rate(next(iter(models.values())))
     ax = new_axes(ax, (3.5, 4.4))
     counts = ax.inset_axes((0, 1.04, 1, 0.2))
     _guides(ax, rate)
@@ -71,7 +72,7 @@ def plot_reliability(
         color = COLORS[k % len(COLORS)]
         there = one["n_in_bin"].values > 0
         skill = float(one["brier_skill_pooled"]) if "brier_skill_pooled" in one else np.nan
-        text = words(name) + (f", Brier skill {skill:.2f}" if np.isfinite(skill) else "")
+        text = literal(name) + (f", Brier skill {skill:.2f}" if np.isfinite(skill) else "")
         handles += ax.plot(
             one["mean_probability"].values[there],
             one["observed_frequency"].values[there],
@@ -90,14 +91,6 @@ def plot_reliability(
     if legend:
         legend_below(ax, handles, below=30)
     return ax
-
-
-def _base_rate(scores: xr.Dataset) -> float:
-    """Share of the days on which it happened."""
-    count = scores["n_in_bin"]
-    if not int(count.sum()):
-        raise ValueError("no bin has a day; check that probabilities and occurrences share their days")
-    return float((scores["observed_frequency"].fillna(0) * count).sum() / count.sum())
 
 
 def _guides(ax: Axes, rate: float) -> None:
@@ -189,13 +182,13 @@ def plot_economic_value(
     'net'
     """
     models = by_model(scores, "economic_value", "probability_scores")
-    rate = _base_rate(next(iter(models.values())))
+    rate = base_rate(next(iter(models.values())))
     ax = new_axes(ax, (3.5, 2.8))
     handles = []
     for k, (name, one) in enumerate(models.items()):
         value = one["economic_value"]
         handles += ax.plot(
-            value["cost_loss_ratio"], value, color=COLORS[k % len(COLORS)], linewidth=1.2, label=words(name)
+            value["cost_loss_ratio"], value, color=COLORS[k % len(COLORS)], linewidth=1.2, label=literal(name)
         )
     ax.axhline(0, color=LINE, linewidth=0.6)
     ax.axvline(rate, color=REFERENCE, linewidth=0.7, linestyle=":")

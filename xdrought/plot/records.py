@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.events.counts import require_events, require_one_definition
 from xdrought.plot.style import (
     FORECAST,
     LINE,
@@ -25,8 +26,6 @@ from xdrought.plot.style import (
     message,
     new_axes,
     one_series,
-    require_events,
-    require_one_definition,
     to_datetime64,
 )
 from xdrought.verification.paired_days import ensemble_mean

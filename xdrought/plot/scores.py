@@ -29,7 +29,6 @@ from xdrought.plot.style import (
     message,
     new_axes,
     one_series,
-    words,
 )
 from xdrought.verification import paired_days, persistence_forecast, verify
 from xdrought.verification.paired_days import in_units_of
@@ -224,7 +223,7 @@ def plot_scores(
         handles = _rows(ax, frame.sort_values(frame.columns[0]), styles, floor)
     else:
         handles = _violins(ax, frame, styles, floor, _median_intervals(scores, score))
-    short = score.upper() if len(score) < 5 else words(score)
+    short = score.upper() if len(score) < 5 else literal(score)
     title = literal(table.attrs.get("long_name") or short)
     unit = literal(table.attrs.get("units", ""))
     title = f"{title} ({unit})" if unit not in ("", "1") else title
@@ -257,7 +256,7 @@ def _median_intervals(scores: xr.Dataset, score: str) -> Any:
 
 def _medians(frame: pd.DataFrame, styles: dict[Any, Any]) -> list[str]:
     median = "median " if len(frame) > 1 else ""
-    return [f"{words(name)}, {median}{frame[name].median():.2f}" for name in styles]
+    return [f"{literal(name)}, {median}{frame[name].median():.2f}" for name in styles]
 
 
 def _rows(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | None) -> list[Any]:
@@ -302,9 +301,14 @@ def _violins(
         ax.hlines(np.median(drawn), i - 0.25, i + 0.25, color=LINE, linewidth=1.4)
         if intervals is not None and np.isfinite(intervals.loc[name]).all():
             ax.vlines(i, *intervals.loc[name].clip(lower=floor), color=LINE, linewidth=1.4)
-        names.append(f"{textwrap.fill(words(name), 14)}\nmedian {np.median(values):.2f}")
+        names.append(f"{_on_lines(name)}\nmedian {np.median(values):.2f}")
         names[-1] += f"\n{below} below {floor:g}" if below else ""
     if floor is not None:
         ax.axhline(0, color=LINE, linewidth=0.6, zorder=0)
     ax.set_xticks(range(len(names)), names, fontsize=SMALL)
     return []
+
+
+def _on_lines(name: str) -> str:
+    """A name on lines of its own, broken after underscores and at blanks."""
+    return textwrap.fill(literal(name).replace("_", "_ "), 14).replace("_ ", "_")

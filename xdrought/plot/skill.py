@@ -11,7 +11,7 @@ import xarray as xr
 from xdrought.checks import public
 from xdrought.plot.maps import plot_map
 from xdrought.plot.scores import COLORS
-from xdrought.plot.style import LINE, SMALL, TEXT, by_model, clean, legend_below, new_axes, words
+from xdrought.plot.style import LINE, SMALL, TEXT, by_model, clean, legend_below, literal, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,13 +78,13 @@ def plot_class_scores(
     _shares(ax, first, len(rows))
     for k in range(len(names) + 1):
         ax.axhline(len(METRICS) * k - 0.5, color=LINE, linewidth=0.6)
-    heads = [words(one.replace("_", "\n", 1)) for one in classes]
+    heads = [literal(one.replace("_", "\n", 1)) for one in classes]
     ax.set_xticks(range(len(classes) + 1), [*(head[:1].upper() + head[1:] for head in heads), "Accuracy"])
     ax.set_yticks([*range(len(rows)), len(rows) + LAST], [METRICS[metric] for _, metric in rows] + ["Share of days"])
     ax.tick_params(labelsize=SMALL, length=0, labeltop=True, labelbottom=False)
     for k, name in enumerate(names):
         ax.annotate(
-            words(name),
+            literal(name),
             (0, len(METRICS) * k + 1),
             (-52, 0),
             ("axes fraction", "data"),
@@ -218,7 +218,7 @@ def plot_performance(
             color=color,
             markersize=7,
             markeredgecolor="white",
-            label=f"{words(name)}, CSI {pooled['csi']:.2f}",
+            label=f"{literal(name)}, CSI {pooled['csi']:.2f}",
             clip_on=False,
             zorder=4,
             linestyle="none",
@@ -350,7 +350,7 @@ def _told_apart(scores: xr.Dataset, chosen: dict[str, str]) -> np.ndarray | None
 
 def _title(skill: xr.DataArray, sure: np.ndarray | None, model: str, reference: str, limit: float) -> str:
     known = skill.values[np.isfinite(skill.values)]
-    text = f"{words(model)} against {words(reference)}: better at {(known > 0).sum()} of {known.size} sites"
+    text = f"{literal(model)} against {literal(reference)}: better at {(known > 0).sum()} of {known.size} sites"
     if sure is not None:
         better = int((sure & (skill.values > 0)).sum())
         text += f"\nclearly better at {better}, clearly worse at {int(sure.sum()) - better} (dot: in doubt)"

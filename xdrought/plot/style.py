@@ -19,7 +19,7 @@ TEXT, SMALL = 8, 7  # points
 WIDE = 4.5  # inches, more than one column
 UNITS = {
     "percent": "%",
-    "percent d-1": "% d⁻¹",
+    "percent d-1": "percentiles per day",
     "1": "",
     "dimensionless": "",
     "degC": "°C",
@@ -50,17 +50,12 @@ def literal(name: object) -> str:
     return str(name).replace("$", r"\$")
 
 
-def words(name: object) -> str:
-    """A name as literal text, with blanks for underscores."""
-    return literal(name).replace("_", " ")
-
-
 def label(da: xr.DataArray, fallback: str = "value") -> str:
     """Axis text "long name (units)", without brackets when there are no units."""
-    name = words(da.attrs.get("long_name") or da.name or fallback)
+    name = literal(da.attrs.get("long_name") or da.name or fallback)
     unit = str(da.attrs.get("units", ""))
     unit = UNITS.get(unit, literal(unit))
-    name = name[:1].upper() + name[1:]
+    name = name[:1].upper() + name[1:] if "long_name" in da.attrs or da.name is None else name  # a name stays
     return f"{name} ({unit})" if unit else name
 
 
@@ -167,22 +162,3 @@ def by_model(scores: xr.Dataset | Mapping[str, xr.Dataset], needed: str, made_by
             f"e.g. {{'net': ..., 'persistence': ...}}"
         )
     return found
-
-
-def require_events(events: xr.Dataset) -> None:
-    """Raise unless `events` is an event table."""
-    needed = {"onset_time", "start_time", "end_time", "is_flash"}
-    if "event" not in events.dims or not needed <= set(events.variables):
-        raise ValueError(
-            f"events must come from flash_drought_events, with {sorted(needed)} on 'event'; "
-            f"found {sorted(map(str, events.variables))} on {tuple(events.sizes)}"
-        )
-
-
-def require_one_definition(events: xr.Dataset) -> None:
-    """Raise when the same drought may be in the table several times."""
-    if "definition" in events.coords and (names := np.unique(events["definition"].values)).size > 1:
-        raise ValueError(
-            f"the events are of the definitions {names.tolist()}; choose one, "
-            f'e.g. events.isel(event=events.definition == "{names[0]}")'
-        )

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, date_axis, legend_below, new_axes, words
+from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, date_axis, legend_below, literal, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,7 @@ def plot_alarms(
     lead = prediction.attrs.get("lead", alarms.attrs.get("lead_days"))
     ax.set_ylabel(f"P(onset within {lead} days)", fontsize=TEXT)
     if site is not None:
-        ax.set_title(words(site), fontsize=TEXT)
+        ax.set_title(literal(site), fontsize=TEXT)
     date_axis(ax)
     clean(ax)
     if legend:

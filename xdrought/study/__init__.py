@@ -7,7 +7,9 @@
 - :func:`~xdrought.study.ablation.ablation` trains all eight networks with or without each piece, and
   :func:`~xdrought.study.ablation.factorial_effects` says what each piece does;
 - :func:`~xdrought.study.spatial.spatial_validation` holds out whole sites, with their causality, predicted or none;
-- :func:`~xdrought.study.sweeps.sweep` varies one setting;
+- :func:`~xdrought.study.sweeps.sweep` varies one setting, :func:`~xdrought.verification.swept.sweep_interval` gives its
+  interval;
+- :func:`~xdrought.study.frequency_trend.frequency_trend`: do flash droughts get more frequent at a place;
 - :func:`~xdrought.study.degree_skill.skill_by_degree` (Figure 5), :func:`~xdrought.study.onset_trend.onset_trend`,
   :func:`~xdrought.study.frequency_trend.frequency_trend`,
   :func:`~xdrought.study.event_association.event_association` and
@@ -27,6 +29,7 @@ from xdrought.study.onset_trend import onset_trend
 from xdrought.study.placebo import causality_controls, gain_shares, placebo
 from xdrought.study.spatial import predicted_degree, spatial_folds, spatial_validation
 from xdrought.study.sweeps import sweep
+from xdrought.verification.swept import sweep_interval
 
 __all__ = [
     "FACTORIAL",
@@ -50,4 +53,5 @@ __all__ = [
     "spatial_folds",
     "spatial_validation",
     "sweep",
+    "sweep_interval",
 ]

@@ -343,6 +343,14 @@ def _reliability(said: xr.DataArray, seen: xr.DataArray, n_bins: int) -> dict[st
     }
 
 
+def base_rate(scores: xr.Dataset) -> float:
+    """Share of the days of :func:`probability_scores` on which it happened."""
+    count = scores["n_in_bin"]
+    if not int(count.sum()):
+        raise ValueError("no bin has a day; check that probabilities and occurrences share their days")
+    return float((scores["observed_frequency"].fillna(0) * count).sum() / count.sum())
+
+
 def _economic_value(said: xr.DataArray, seen: xr.DataArray, ratios: np.ndarray) -> dict[str, xr.DataArray]:
     """Of the best threshold for each ratio; NaN when it never or always happened."""
     from scores.probability import relative_economic_value
