@@ -25,7 +25,7 @@ time = pd.date_range("2001-01-01", "2010-12-31")
 lat, lon = np.arange(52, 41, -0.5), np.arange(-3, 15, 0.5)
 weather = gaussian_filter(rng.normal(size=(time.size, lat.size, lon.size)), (0, 3, 3))
 weather = lfilter([0.24], [1, -0.97], weather / weather.std(), axis=0)
-season = np.cos(2 * np.pi * (time.dayofyear.values[:, None, None] - 40) / 365.25)
+season = np.cos(2 * np.pi * (time.day_of_year.values[:, None, None] - 40) / 365.25)
 soil = xr.DataArray(
     (25 + 4 * season + 4 * weather).astype("float32"),
     {"time": time, "lat": lat, "lon": lon},
@@ -39,7 +39,7 @@ soil = soil.where(soil.lat + 0.2 * soil.lon < 52)  # where nothing was measured
 # One day: what each cell is in. Cells without a class are grey.
 
 classes = xdrought.drought_classes(soil)
-busiest = int((classes >= 3).sum(["lat", "lon"]).argmax())
+busiest = int((classes >= 3).sum(["lat", "lon"]).argmax("time"))
 day = classes.isel(time=busiest)
 ax = plot_map(day, title=f"{day.time.dt.strftime('%d %b %Y').item()} (simulated)")
 
@@ -58,7 +58,9 @@ ax = plot_map(events, years=years)
 trend = frequency_trend(events, soil)
 reach = float(np.abs(trend.slope).max())
 ax = plot_map(trend.slope, significant=trend.p_value < 0.05, cmap="PuOr_r", vmin=-reach, vmax=reach)
-print("cells with p < 0.05:", int((trend.p_value < 0.05).sum()), "adjusted:", int((trend.p_value_adjusted < 0.05).sum()))
+print(
+    "cells with p < 0.05:", int((trend.p_value < 0.05).sum()), "adjusted:", int((trend.p_value_adjusted < 0.05).sum())
+)
 
 # %%
 # By year and through the seasons.
