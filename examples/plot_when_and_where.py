@@ -55,12 +55,12 @@ ax = plot_map(events, years=years)
 # The trend of the yearly number in each cell. Dots mark p < 0.05 of each cell alone; `p_value_adjusted` allows for the
 # number of cells, and in a world without a trend it should leave none.
 
-trend = frequency_trend(events, soil)
-reach = float(np.abs(trend.slope).max())
-ax = plot_map(trend.slope, significant=trend.p_value < 0.05, cmap="PuOr_r", vmin=-reach, vmax=reach)
-print(
-    "cells with p < 0.05:", int((trend.p_value < 0.05).sum()), "adjusted:", int((trend.p_value_adjusted < 0.05).sum())
-)
+flash = events.isel(event=events.is_flash.values)
+trend = frequency_trend(flash, soil)
+colors = {"cmap": "PuOr_r", "vmin": -300, "vmax": 300}
+ax = plot_map(trend.trend, significant=trend.p_value < 0.05, **colors)
+alone, adjusted = (int((trend[name] < 0.05).sum()) for name in ("p_value", "p_value_adjusted"))
+print(f"{alone} of {int(trend.trend.notnull().sum())} cells have p < 0.05; adjusted for their number, {adjusted}")
 
 # %%
 # By year and through the seasons.

@@ -17,7 +17,6 @@ from matplotlib.colors import to_rgb  # noqa: E402
 import xdrought as xd  # noqa: E402
 import xdrought.plot as xp  # noqa: E402
 from xdrought.plot.records import SHADES  # noqa: E402
-from xdrought.study import frequency_trend  # noqa: E402
 
 DAYS = pd.date_range("2001-01-01", "2010-12-31")
 
@@ -123,17 +122,6 @@ def test_events_are_counted_by_year_and_month():
         xd.event_counts(table.isel(event=slice(0)))
     with pytest.raises(ValueError, match="take them from event_counts"):
         xp.plot_event_counts(by_year.rename(year="decade"))
-
-
-def test_trend_of_frequency_at_every_place():
-    trend = frequency_trend(events(), grid(), fdr=None)
-    years, late = np.arange(10.0), np.repeat([0.0, 1.0], 5)
-    assert trend.slope.values[0, 1] == pytest.approx(10 * np.polyfit(years, late, 1)[0])
-    assert trend.p_value.values[0, 1] < 0.05
-    assert np.isnan(trend.slope.values[[0, 1, 1], [0, 0, 1]]).all()  # the same number every year
-    np.testing.assert_array_equal(trend.mean_count, [[1, 0.5], [0, 0]])
-    with pytest.raises(ValueError, match="the record has 1; give the record they are of"):
-        frequency_trend(events(), grid().isel(lat=0, lon=0))
 
 
 def test_lags_mark_the_best():

@@ -227,7 +227,7 @@ def plot_map(
         if "event" not in data.dims:
             raise ValueError(f"a Dataset with {sorted(map(str, data.data_vars))} was given; choose one, ds[name]")
         counted, data = data, flash_frequency(data, years)
-        places = f"{data.size} {'sites' if 'site' in data.coords else 'cells'}"
+        places = f"{int(data.notnull().sum())} {'sites' if 'site' in data.coords else 'cells'}"
         title = title if title is not None else f"{int(counted['is_flash'].sum())} flash droughts at {places}"
     data = _places(data)
     is_field = set(data.dims) == {"lat", "lon"}

@@ -9,7 +9,6 @@
 - :func:`~xdrought.study.spatial.spatial_validation` holds out whole sites, with their causality, predicted or none;
 - :func:`~xdrought.study.sweeps.sweep` varies one setting, :func:`~xdrought.verification.swept.sweep_interval` gives its
   interval;
-- :func:`~xdrought.study.frequency_trend.frequency_trend`: do flash droughts get more frequent at a place;
 - :func:`~xdrought.study.degree_skill.skill_by_degree` (Figure 5), :func:`~xdrought.study.onset_trend.onset_trend`,
   :func:`~xdrought.study.frequency_trend.frequency_trend`,
   :func:`~xdrought.study.event_association.event_association` and
