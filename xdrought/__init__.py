@@ -67,6 +67,7 @@ from xdrought.limits import set_options
 from xdrought.provenance import cf_dataset
 from xdrought.splits import SplitConfig
 from xdrought.stores import write_zarr
+from xdrought.suggestions import did_you_mean
 from xdrought.verification import (
     alarms,
     class_scores,
@@ -165,7 +166,7 @@ def __getattr__(name: str) -> ModuleType:
     """Import a room when it is first named."""
     if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{did_you_mean(name, [*__all__, *_ROOMS])}")
 
 
 def __dir__() -> list[str]:

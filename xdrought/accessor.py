@@ -18,6 +18,7 @@ import xarray as xr
 from xdrought import attribution, causality, events, forecast, verification, windows
 from xdrought.calendars import Period
 from xdrought.definitions import Definition
+from xdrought.suggestions import did_you_mean
 
 Name = Hashable | xr.DataArray  # a variable, by its name or itself
 Names = Hashable | Iterable[Hashable] | xr.DataArray | xr.Dataset | Mapping[Hashable, xr.DataArray]
@@ -283,6 +284,10 @@ class XdroughtAccessor:
     def __init__(self, ds: xr.Dataset):
         self._ds = ds
 
+    def __getattr__(self, name: str) -> Any:
+        known = [one for one in dir(type(self)) if not one.startswith("_")]
+        raise AttributeError(f"ds.xdrought has no method {name!r}{did_you_mean(name, known)}")
+
     def _pick(self, variable: Any) -> Any:
         """The variable of a name, a Dataset of several names, or the given object as it is."""
         variable = list(variable) if isinstance(variable, tuple) else variable
@@ -292,7 +297,8 @@ class XdroughtAccessor:
         missing = [name for name in names if name not in self._ds]
         if missing:
             found = ", ".join(map(str, self._ds.data_vars))
-            raise KeyError(f"no variable {missing} in the Dataset; it has {found}")
+            hint = did_you_mean(missing[0], self._ds.data_vars)
+            raise KeyError(f"no variable {missing} in the Dataset; it has {found}{hint}")
         return self._ds[variable]
 
     def _pick_in(self, options: Mapping[str, Any], *names: str, periods: Sequence[str] = ()) -> dict[str, Any]:

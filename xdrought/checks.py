@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import functools
+import inspect
+import re
 import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterable
@@ -13,6 +15,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from xdrought import suggestions
 
 _SAME_STEP = 1e-5  # days; hours and minutes have no exact value in days
 _PACKAGE = str(Path(__file__).parent)
@@ -38,12 +42,24 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
             with np.errstate(**_NUMPY_DEFAULTS):
                 return _without_packing(function(*args, **kwargs))
         except Exception as error:
+            if (text := _about_keywords(function, error)) is not None:
+                error.args = (text,)
             note = f"in {_public_name(function)}"
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
             raise
 
     return named
+
+
+def _about_keywords(function: Callable, error: Exception) -> str | None:
+    """What to say instead when Python refused a keyword of the call itself; None of any other error."""
+    found = re.fullmatch(r"(\w+)\(\) got an unexpected keyword argument '(\w+)'.*", str(error))
+    if not isinstance(error, TypeError) or found is None or found[1] != function.__name__:
+        return None
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = [name for name, one in inspect.signature(function).parameters.items() if one.kind in kinds]
+    return suggestions.unexpected_keyword(function, found[2], known)
 
 
 def _without_packing(result: Any) -> Any:
@@ -144,7 +160,8 @@ def require_choice(value: _T, name: str, choices: Iterable[_T]) -> _T:
     """Return `value`, or raise unless it is one of `choices`."""
     choices = list(choices)
     if value not in choices:
-        raise ValueError(f"{name}={value!r} is unknown; choose one of {choices}")
+        hint = suggestions.did_you_mean(value, choices) if isinstance(value, str) else ""
+        raise ValueError(f"{name}={value!r} is unknown; choose one of {choices}{hint}")
     return value
 
 

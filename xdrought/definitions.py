@@ -12,6 +12,7 @@ from typing import Any
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.suggestions import did_you_mean
 
 RELAPSES = ("event", "drop", "merge")
 RULES = ("threshold", "steady_fall", "volatility")
@@ -195,6 +196,10 @@ DEFINITIONS: dict[str, Definition] = {
 }
 
 
+# keywords of the functions that pass on everything else as thresholds
+_BESIDE = ("definition", "is_percentile", "reference", "soil_temperature", "frozen", "censored", "time")
+
+
 @public
 def get_definition(definition: str | Definition, **changes: Any) -> Definition:
     """A definition by name or as it is, with some of its fields changed.
@@ -226,6 +231,7 @@ def get_definition(definition: str | Definition, **changes: Any) -> Definition:
         if definition not in DEFINITIONS:
             raise ValueError(
                 f"definition={definition!r} is unknown; choose one of {sorted(DEFINITIONS)} or pass a Definition"
+                f"{did_you_mean(definition, DEFINITIONS)}"
             )
         definition = DEFINITIONS[definition]
     if not isinstance(definition, Definition):
@@ -234,5 +240,6 @@ def get_definition(definition: str | Definition, **changes: Any) -> Definition:
     unknown = sorted(set(changes) - fields)
     if unknown:
         known = sorted(fields - {"name", "source", "note"})
-        raise TypeError(f"definition: unknown threshold(s) {unknown}; a definition has {known}")
+        hint = did_you_mean(unknown[0], [*known, *_BESIDE], keyword=True)
+        raise TypeError(f"definition: unknown threshold(s) {unknown}{hint or f'; a definition has {known}'}")
     return dataclasses.replace(definition, **{key: value for key, value in changes.items() if value is not None})

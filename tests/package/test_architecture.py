@@ -22,7 +22,18 @@ FOREIGN = {
     "xdrought.models": {"numpy", "torch", "safetensors"},
 }
 # Checks of values and labels, units and time axes, which every room may use.
-SHARED_NAMES = ["checks", "files", "units", "calendars", "limits", "quantities", "alignment", "provenance", "version"]
+SHARED_NAMES = [
+    "checks",
+    "files",
+    "units",
+    "calendars",
+    "limits",
+    "quantities",
+    "alignment",
+    "provenance",
+    "suggestions",
+    "version",
+]
 SHARED = {f"xdrought.{name}" for name in SHARED_NAMES}
 # What a room may import of xdrought.
 OWN = {
@@ -31,11 +42,12 @@ OWN = {
     "xdrought.data": {"xdrought.data", "xdrought.simulation", "xdrought.statistics", *SHARED},
     "xdrought.simulation": {"xdrought.simulation", "xdrought.data", *SHARED},
     "xdrought.statistics": {"xdrought.statistics"},
-    "xdrought.checks": set(),
+    "xdrought.checks": {"xdrought.suggestions"},
+    "xdrought.suggestions": set(),
     "xdrought.units": set(),
     "xdrought.alignment": {"xdrought.checks"},
     "xdrought.calendars": {"xdrought.alignment"},
-    "xdrought.definitions": {"xdrought.checks"},
+    "xdrought.definitions": {"xdrought.checks", "xdrought.suggestions"},
 }
 # What a room must not reach, through whatever lies between.
 UNREACHABLE = {

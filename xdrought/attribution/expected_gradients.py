@@ -213,7 +213,7 @@ def _at_once(
     job, mask, keys = make_job(), template.to_numpy(), explained.keys[chosen]
     members, bases = [], []
     n_runs = len(job.weights)
-    with tqdm(total=len(chosen) * n_runs, desc=CALLER, unit="window", disable=not progress) as bar:
+    with tqdm(total=len(chosen) * n_runs, desc=CALLER, unit="window", disable=None if progress else True) as bar:
         for run in range(n_runs):
             rows, base = explain(job, run, explained.cube, explained.vectors, chosen, keys, bar.update)
             members.append({name: _dense(mask, array) for name, array in rows.items()})

@@ -15,6 +15,7 @@ from xdrought.data.download import cache_folder
 from xdrought.data.fluxnet import open_fluxnet
 from xdrought.data.fluxnet_files import HOME as FLUXNET_HOME
 from xdrought.data.uscrn import BASE_URL, open_uscrn
+from xdrought.suggestions import did_you_mean
 
 _VARIABLE = "XDROUGHT_DATA_DIR"
 
@@ -67,7 +68,7 @@ def open_dataset(name: str, **options: Any) -> xr.Dataset:
         "twin": _open_twin,
     }
     if name not in openers:
-        raise ValueError(f"no data called {name!r}; there are {sorted(openers)}")
+        raise ValueError(f"no data called {name!r}; there are {sorted(openers)}{did_you_mean(name, openers)}")
     return openers[name](**options)
 
 

@@ -57,6 +57,8 @@ def plot_event_counts(counts: xr.Dataset, *, legend: bool = True, ax: Axes | Non
             f"flash_count and normal_count on year or month are needed, found {sorted(map(str, counts.data_vars))} on "
             f"{tuple(counts.sizes)}; take them from event_counts"
         )
+    from matplotlib.ticker import MaxNLocator
+
     (by,) = counts["flash_count"].dims
     at = counts[by].values
     ax = new_axes(ax, (4.5, 2.6))
@@ -69,7 +71,7 @@ def plot_event_counts(counts: xr.Dataset, *, legend: bool = True, ax: Axes | Non
     _ticks(ax, str(by), at)
     ax.set_ylabel("Droughts", fontsize=TEXT)
     ax.set_xlabel(f"{str(by).capitalize()} of the onset", fontsize=TEXT)
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     clean(ax)
     if legend:
         legend_below(ax, handles, below=30)

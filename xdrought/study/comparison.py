@@ -97,7 +97,9 @@ def compare(
 
     cache = open_cache(cache_dir, ds, target, drivers)
     members: dict[str, Member] = {}
-    for name, own in tqdm(configurations.items(), desc="compare", unit="configuration", disable=not progress):
+    for name, own in tqdm(
+        configurations.items(), desc="compare", unit="configuration", disable=None if progress else True
+    ):
         keywords = {**settings, **own}
         members[name] = trained(cache, name, ds, target, drivers, runs=runs, seed=seed, time=time, **keywords)
         first = next(iter(members.values()))

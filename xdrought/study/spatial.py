@@ -238,7 +238,9 @@ def spatial_validation(
             spatial_monte_carlo(has_target, clusters=clusters, seed=seed + k, time=time)
             for k in range(checks.require_integer(folds, "folds"))
         ]
-    for k, splits in enumerate(tqdm(rounds, desc="spatial_validation", unit="fold", disable=not progress)):
+    for k, splits in enumerate(
+        tqdm(rounds, desc="spatial_validation", unit="fold", disable=None if progress else True)
+    ):
         out = splits.ranges.start.sel(part="test", drop=True).notnull()
         fold = fold.where(~out, k)
         made: dict[str, xr.DataArray] = {}

@@ -115,7 +115,7 @@ def sweep(
     from tqdm.auto import tqdm
 
     members: list[dict[str, Member]] = []
-    for value in tqdm(values, desc=f"sweep {name}", disable=not progress):
+    for value in tqdm(values, desc=f"sweep {name}", disable=None if progress else True):
         if of_definition and members:
             members.append(members[0])
             continue
