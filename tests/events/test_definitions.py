@@ -69,7 +69,7 @@ def test_values_that_make_no_sense_are_refused(changes, match):
 def test_unknown_names_and_fields_are_refused():
     with pytest.raises(ValueError, match=r"definition='tang' is unknown; choose one of \['ford_labosier2017', "):
         get_definition("tang")
-    with pytest.raises(TypeError, match=r"unknown threshold\(s\) \['uper'\]; a definition has \['count"):
+    with pytest.raises(TypeError, match=r"unknown threshold\(s\) \['uper'\]; did you mean upper="):
         get_definition("tang2025", uper=30)
     with pytest.raises(TypeError, match="expected a name or a Definition, got int"):
         get_definition(3)  # type: ignore[arg-type]
