@@ -102,7 +102,7 @@ def test_the_usual_year_is_a_ridge_of_the_training_days(lazy):
     ds["t2m"][1] = np.nan
     windows = make_patches(ds.chunk(site=1) if lazy else ds, TARGET, ["tp", "t2m"], None, 5, 2, True, "time", 0.9)
     splits = chronological(patches(random_sites(3, 400, 2), TARGET, drivers=["tp", "t2m"], window=5, lead=2))
-    found = fit_usual_year(windows, splits)
+    found = fit_usual_year(windows, splits.training_days(windows.data.time))
     assert found.dims == ("site", "coefficient", "variable", "patch_lat", "patch_lon")
     year = 2 * np.pi * (year_day(ds) + 0.5) / 365
     design = np.stack([np.ones_like(year), np.cos(year), np.cos(2 * year), np.sin(year), np.sin(2 * year)], 1)
@@ -297,7 +297,9 @@ def test_sites_in_memory_fill_as_all_together():
     ds = holed(random_sites(5, 120, 2), 0.05)
     windows = make_patches(ds, TARGET, ["tp", "t2m"], None, 5, 2, True, "time", 0.25)
     splits = chronological(windows)
-    filling = resolve_filling(MissingInputs("last"), fit_usual_year(windows, splits), windows)
+    filling = resolve_filling(
+        MissingInputs("last"), fit_usual_year(windows, splits.training_days(windows.data.time)), windows
+    )
     parts = {part: splits.windows(windows, part) for part in ("train", "val")}
     whole, shards = (Shards(windows, None, parts, torch.device("cpu"), n, filling=filling) for n in (None, 2))
     assert len(shards) == 3
@@ -374,7 +376,11 @@ def test_drop_out_is_for_learning_and_not_for_judging():
     ds = random_sites(2, 200)
     windows = make_patches(ds, TARGET, ["tp", "t2m"], None, 5, 2, True, "time", 0.25)
     splits = chronological(windows)
-    filling = resolve_filling(MissingInputs("last", driver_dropout=0.3), fit_usual_year(windows, splits), windows)
+    filling = resolve_filling(
+        MissingInputs("last", driver_dropout=0.3),
+        fit_usual_year(windows, splits.training_days(windows.data.time)),
+        windows,
+    )
     parts = {part: splits.windows(windows, part) for part in ("train", "val")}
     shard = Shards(windows, None, parts, torch.device("cpu"), filling=filling)[0]
     some = torch.arange(40)

@@ -215,6 +215,11 @@ def test_missing_days_have_no_probability_and_no_label(ds, onset):
     found = predict_onset(holes, onset)
     missing = found.to_array().isnull().any("variable")
     assert np.argwhere(missing.values).tolist() == [[1, 2000]]
+    more = found.n_filled - predict_onset(ds, onset).n_filled
+    assert more.values[1, 2100] == 1  # the rain of the day itself; its means are known from the other days
+    assert more.values[1, 2101] == 0
+    assert (more.values[[0, 2, 3]] == 0).all()
+    assert found.n_filled.attrs["inputs"] == len(onset.inputs)
 
 
 def test_units_are_converted(ds, onset):

@@ -19,11 +19,14 @@ from xdrought.causality import causality_degree
 from xdrought.data import open_dataset
 from xdrought.events import soil_moisture_percentile
 from xdrought.forecast import fit_resattcaurec, fitting, load_forecaster
+from xdrought.forecast.missing_inputs import fit_usual_year
 from xdrought.leakage import AlarmThreshold, Finding, LeakageReport, audit_leakage
 from xdrought.leakage.future_checks import pairwise_correlation
 from xdrought.scaling import fit_scaling
 from xdrought.splits import PARTS, SplitConfig, Splits, chronological, spatial_monte_carlo
+from xdrought.windows.filling import with_mask
 from xdrought.windows.labelled import patches
+from xdrought.windows.tensors import ResidentCube
 
 TARGET, DRIVERS = "soil_moisture", ["tp", "t2m"]
 SMALL = {"window": 5, "lead": 2, "epochs": 1, "batch_size": 256, "device": "cpu", "progress": False, "widths": (4, 4)}
@@ -36,6 +39,7 @@ CHECKS = [
     "same location",
     "scaling",
     "causality",
+    "filled inputs",
     "reference",
     "percentiles",
     "standardised",
@@ -219,6 +223,43 @@ def test_rain_that_moistens_the_next_day_is_no_leak(damping):
         soil[:, t] = damping * soil[:, t - 1] + rain[:, t - 1]
     made = forced_soil(3, 800).assign(tp=(("site", "time"), rain), soil_moisture=(("site", "time"), soil))
     assert audit_leakage(fit(made), made).clean
+
+
+@pytest.mark.parametrize("policy", ["last", "climatology", "interpolate"])
+def test_inputs_filled_from_the_window_and_the_training_days_are_clean(ds, policy):
+    gapped = with_gaps(ds)
+    found = audit_leakage(fit(gapped, missing=policy, target_history=True), gapped, device="cpu")
+    assert found.clean, found
+    assert found["filled inputs"].computed_on == "the training days"
+    assert found["filled inputs"].numbers["filled windows"] == 20
+
+
+def with_gaps(ds: xr.Dataset) -> xr.Dataset:
+    rng = np.random.default_rng(5)
+    return ds.assign({name: ds[name].where(rng.random(ds[name].shape) > 0.02) for name in DRIVERS})
+
+
+def usual_year_of_the_whole_record(monkeypatch):
+    monkeypatch.setattr(fitting, "fit_usual_year", lambda scaled, days: fit_usual_year(scaled, xr.ones_like(days)))
+
+
+def filled_by_the_mean_of_the_record(monkeypatch):
+    def fill(self, x, index):
+        return with_mask(x.nan_to_num(nan=float(self.cube.nanmean())), x.isfinite())
+
+    monkeypatch.setattr(ResidentCube, "_fill", fill)
+
+
+@pytest.mark.parametrize(
+    ("leak", "words"),
+    [(usual_year_of_the_whole_record, "whole record"), (filled_by_the_mean_of_the_record, "after the day of issue")],
+)
+def test_inputs_filled_from_what_is_only_known_later_are_found(ds, monkeypatch, leak, words):
+    gapped = with_gaps(ds)
+    leak(monkeypatch)
+    found = audit_leakage(fit(gapped, missing="last"), gapped, device="cpu")
+    assert found.leaks == ("filled inputs",), found
+    assert words in found["filled inputs"].computed_on
 
 
 # --- leaks, each made on purpose ------------------------------------------------------------------------------
@@ -576,7 +617,7 @@ def test_weather_forecasts_that_are_not_given_are_not_called_clean(ds):
 
 
 def test_every_check_is_seen_to_find_something():
-    assert {check for _, check in LEAKS} | {"data", "weather ahead"} == set(CHECKS)
+    assert {check for _, check in LEAKS} | {"data", "weather ahead", "filled inputs"} == set(CHECKS)
 
 
 # --- what cannot be told is not called clean ------------------------------------------------------------------

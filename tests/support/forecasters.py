@@ -69,5 +69,5 @@ def untrained(
         target_inputs=used,
         steps=grid_steps(windows),
         missing=missing,
-        usual_year=fit_usual_year(scaled, splits) if missing.is_used else None,
+        usual_year=fit_usual_year(scaled, splits.training_days(scaled.data.time)) if missing.is_used else None,
     )

@@ -309,7 +309,7 @@ def fit_resattcaurec(
     )
     join_processes(device)
     scaled = windows.with_data(scaling.apply(windows.data))
-    usual = fit_usual_year(scaled, splits) if missing.is_used else None
+    usual = fit_usual_year(scaled, splits.training_days(scaled.data[time])) if missing.is_used else None
     shards = Shards(
         scaled,
         vectors,

@@ -17,7 +17,6 @@ from xdrought.windows.labelled import Patches
 from xdrought.windows.selection import GRID, INIT, PATCH, SITE
 
 if TYPE_CHECKING:
-    from xdrought.splits import Splits
     from xdrought.windows.filling import Filling
     from xdrought.windows.tensors import ResidentCube
 
@@ -93,15 +92,15 @@ def year_basis(index: pd.Index) -> np.ndarray:
     return harmonics(years, HARMONICS).astype("float32")
 
 
-def fit_usual_year(scaled: Patches, splits: Splits) -> xr.DataArray:
+def fit_usual_year(scaled: Patches, days: xr.DataArray) -> xr.DataArray:
     """The usual year of each driver at each place and cell: a mean and two harmonics of its training days.
 
     Parameters
     ----------
     scaled : Patches
         Windows of scaled data; dask is computed one driver at a time.
-    splits : Splits
-        Of the training.
+    days : xarray.DataArray
+        True on the training days, (places..., time).
 
     Returns
     -------
@@ -111,7 +110,7 @@ def fit_usual_year(scaled: Patches, splits: Splits) -> xr.DataArray:
         place without a training value takes the mean of the others.
     """
     data, time = scaled.data, scaled.time
-    days = splits.training_days(data[time]).reset_coords(drop=True)
+    days = days.reset_coords(drop=True)
     basis = year_basis(data.indexes[time]).astype("float64")
     found = xr.concat(
         [_coefficients(data[name], days, basis, time) for name in scaled.drivers],

@@ -108,6 +108,7 @@ def audit_leakage(
             split_checks.check_same_location(audit, float(near_km)),
             training_checks.check_scaling(audit),
             training_checks.check_causality(audit),
+            training_checks.check_filled_inputs(audit),
             given_checks.check_reference(audit, reference),
             data_checks.check_percentiles(audit),
             data_checks.check_standardised(audit),

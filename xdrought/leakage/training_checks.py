@@ -13,13 +13,15 @@ from xdrought.forecast import driver_inputs
 from xdrought.forecast.driver_inputs import degrees_of_places
 from xdrought.forecast.ensemble import seed_of_run
 from xdrought.forecast.forcing import Forcing, resolve
-from xdrought.forecast.missing_inputs import resolve_filling
+from xdrought.forecast.missing_inputs import fit_usual_year, resolve_filling
 from xdrought.forecast.options import FORECASTS, NONE
 from xdrought.forecast.shards import Shards
 from xdrought.leakage.audited_data import ALLOWED, FORBIDDEN, Audit, names_of_places, shown
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
 from xdrought.scaling import fit_scaling
+from xdrought.windows.labelled import Patches
 
+SAME_YEAR = 1e-5  # of a standard deviation; coefficients are stored in float32
 SAME_LOSS = 1e-3  # relative; devices and number formats round differently
 
 
@@ -139,6 +141,45 @@ def check_causality(audit: Audit) -> Finding:
             names = np.array(names_of_places(windows.data, audit.places))[np.unique(windows.cell)][each <= SAME]
             return Finding("causality", LEAK, looked_at, f"{kind} at {shown(names.tolist())}", {"places": len(names)})
     return Finding("causality", UNKNOWN, looked_at, _nothing_known(apart), _differences(apart))
+
+
+FILLED = 20  # windows that are filled once more from records that end on their day of issue
+
+
+def check_filled_inputs(audit: Audit) -> Finding:
+    """Is what fills missing inputs of the training days and of the window alone?"""
+    looked_at = "the usual year, recomputed; filled windows, once more from records that end on the day of issue"
+    if audit.forecaster.usual_year is None:
+        return Finding("filled inputs", ABSENT, looked_at, "a network whose inputs are never filled")
+    scaled = audit.windows.with_data(audit.forecaster.scaling.apply(audit.windows.data))
+    n_filled, n_later = _filled_from_later_days(audit, scaled)
+    numbers = {"filled windows": n_filled, "of them from later days": n_later}
+    if n_later:
+        return Finding("filled inputs", LEAK, looked_at, f"days after the day of issue in {n_later} windows", numbers)
+    held, apart = audit.forecaster.usual_year, {}
+    for kind in (*ALLOWED, *FORBIDDEN):
+        again = fit_usual_year(scaled, audit.days_of(kind, scaled.data))
+        apart[kind] = float(np.abs(held.to_numpy() - again.to_numpy()).max()) if held.shape == again.shape else np.inf
+        if apart[kind] <= SAME_YEAR:
+            verdict = PASSED if kind in ALLOWED else LEAK
+            return Finding("filled inputs", verdict, looked_at, kind, numbers | {"largest difference": apart[kind]})
+    return Finding("filled inputs", UNKNOWN, looked_at, _nothing_known(apart), _differences(apart))
+
+
+def _filled_from_later_days(audit: Audit, scaled: Patches) -> tuple[int, int]:
+    """How many windows that lack something were filled twice, and how many came out in another way."""
+    import torch
+
+    given = resolve_filling(audit.forecaster.missing, audit.forecaster.usual_year, scaled)
+    assert given is not None
+    cube = given.of(scaled.to_torch(), None)
+    tried = torch.arange(0, len(cube), max(1, len(cube) // 2000))
+    chosen = [int(n) for n in tried[cube.has_missing(tried).any(1)][:FILLED]]
+    later = 0
+    for n in chosen:
+        alone = cube.until(n)
+        later += not torch.equal(alone.gather(torch.tensor([0])), cube.gather(torch.tensor([n])))
+    return len(chosen), later
 
 
 def _settings_of(degree: xr.Dataset) -> dict:

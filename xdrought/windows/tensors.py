@@ -73,6 +73,18 @@ class ResidentCube:
         """(N, window) True where a value of the day is missing, of the windows at the positions `index`."""
         return ~self._as_recorded(index).isfinite().flatten(2).all(2)
 
+    def until(self, n: int) -> ResidentCube:
+        """Window n alone, cut from a record that ends with its last day."""
+        end = int(self.start[n]) + self.window
+        cell = self.cell[n : n + 1]
+        if self.on_grid:
+            cube, filling = self.cube[:end], self.filling
+        else:
+            place = slice(int(cell), int(cell) + 1)
+            cube, cell, filling = self.cube[place, :end].contiguous(), cell * 0, self.filling
+            filling = None if filling is None else replace(filling, cycle=filling.cycle[place])
+        return replace(self, cube=cube, cell=cell, start=self.start[n : n + 1], target=None, filling=filling)
+
     def _as_recorded(self, index: Tensor, out: Tensor | None = None) -> Tensor:
         """Windows (N, window, variable, size, size) with what is missing in them."""
         import torch

@@ -54,7 +54,8 @@ def predict_onset(
         ``season_frequency``, how often it happened in the training part in the same season, at the site shrunk to all
         sites; ``percentile_frequency``, how often it happened at the same percentile; ``part``, the part of the
         splits (outside, train, val, test) that the day belongs to. NaN where soil moisture of the day is missing; other
-        missing inputs count as not known. With members, the probability is the mean of theirs.
+        missing inputs count as not known, and the coordinate ``n_filled`` says how many do. With members, the
+        probability is the mean of theirs.
 
     Raises
     ------
@@ -111,10 +112,15 @@ def predict_onset(
         name: da.where(issued).transpose(*target.dims).assign_attrs(long_name=texts[name], units="1")
         for name, da in found.items()
     }
+    unknown = sum((da.isnull().astype("int16") for da in inputs.values()), start=xr.zeros_like(target, dtype="int16"))
+    unknown = unknown.max(MEMBER) if MEMBER in unknown.dims else unknown
     part = splits.part_of(target[time]).reset_coords(drop=True)
     out["part"] = part.broadcast_like(target).transpose(*target.dims)
     ahead_of = ((), np.timedelta64(task.lead * 86400, "s"), {"long_name": "longest time to the onset"})
-    return alignment.dataset_of(out, {**target.coords, "lead_time": ahead_of}).assign_attrs(
+    about = {"long_name": "inputs of the day that are not known", "units": "1", "inputs": len(inputs)}
+    n_filled = unknown.reset_coords(drop=True).transpose(*target.dims).assign_attrs(about)
+    coords = {**target.coords, "lead_time": ahead_of, "n_filled": n_filled}
+    return alignment.dataset_of(out, coords).assign_attrs(
         {
             "label": task.label,
             "definition": task.definition.name,
