@@ -44,6 +44,7 @@ class Thresholds(TypedDict, total=False):
     min_rate: float
     max_onset: float | None
     recovery: float
+    end_at: str
     min_duration: float
     count_onset: bool
     min_wet_run: float

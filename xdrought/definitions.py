@@ -15,6 +15,7 @@ from xdrought.checks import public
 from xdrought.suggestions import did_you_mean
 
 RELAPSES = ("event", "drop", "merge")
+END_AT = ("before_rise", "rise")
 RULES = ("threshold", "steady_fall", "volatility")
 
 
@@ -44,6 +45,9 @@ class Definition:
         Longest onset of a flash drought, days; slower ones are normal.
     recovery : float
         Days above `lower` in a row that end a drought.
+    end_at : {"before_rise", "rise"}
+        Last step of a drought that recovers: the one before those above `lower` that end it, or the first of them. For
+        the rule ``threshold`` only; a drought that meets a gap or the record's end has its last step in either case.
     min_duration : float
         Shortest duration, days.
     count_onset : bool
@@ -86,6 +90,7 @@ class Definition:
     min_rate: float = 1.0
     max_onset: float | None = None
     recovery: float = 5.0
+    end_at: str = "before_rise"
     min_duration: float = 15.0
     count_onset: bool = False
     min_wet_run: float = 1.0
@@ -121,8 +126,14 @@ class Definition:
             raise ValueError(f"definition {self.name!r}: min_rate={self.min_rate}; expected 0 or more percent per day")
 
     def _check_choices(self) -> None:
-        for field, choices in (("relapse", RELAPSES), ("rule", RULES), ("step", ("day", "pentad"))):
+        known = {"relapse": RELAPSES, "rule": RULES, "step": ("day", "pentad"), "end_at": END_AT}
+        for field, choices in known.items():
             checks.require_choice(getattr(self, field), f"definition {self.name!r}: {field}", choices)
+        if self.end_at != "before_rise" and self.rule != "threshold":
+            raise ValueError(
+                f"definition {self.name!r}: end_at={self.end_at!r} is for rule='threshold', where days above `lower` "
+                f"end a drought; rule={self.rule!r} has ends of its own: leave end_at out"
+            )
 
 
 DEFINITIONS: dict[str, Definition] = {

@@ -50,6 +50,7 @@ READINGS = [
     Reading("6 wet days", "`min_wet_run=2`", {"min_wet_run": 2}),
     Reading("6 wet days", "`min_wet_run=3`", {"min_wet_run": 3}),
     Reading("7 hovering", "`max_onset=20`", {"max_onset": 20}),
+    Reading("9 end", '`end_at="rise"`', {"end_at": "rise"}),
     Reading("10 short rises", "`recovery=1` (no five-day rule)", {"recovery": 1}),
     Reading("10 short rises", "`recovery=10`", {"recovery": 10}),
     Reading("11 relapse", '`relapse="drop"`', {"relapse": "drop"}),

@@ -6,6 +6,7 @@ import re
 import sys
 import types
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -483,8 +484,27 @@ def test_humidity_of_the_file_comes_before_the_made_one():
     np.testing.assert_allclose(made, 60.0)
     assert made.attrs["comment"] == "at 1000 hPa"
     np.testing.assert_allclose(daily_drivers(ds.assign(r=r.isel(level=[1])), drivers=["r"]).r, 100.0)
+    with pytest.raises(ValueError, match=r"'r' needs .*Found: r \(at 500 hPa\)"):
+        daily_drivers(r.isel(level=[1]).to_dataset(name="r"), drivers=["r"])
     daily = ds.isel(valid_time=slice(0, None, 12)).assign_coords(valid_time=pd.date_range("2003", periods=2))
     assert daily_drivers(daily, drivers=["r"]).r.attrs["comment"].startswith("made of daily means")
+
+
+def test_humidity_of_a_file_on_levels_is_that_at_1000_hpa(tmp_path: Path):
+    """As the Climate Data Store names it: `relative_humidity` on `pressure_level`, beside what 2 m gives."""
+    ds = fields(["t2m", "d2m"], hours=24) * 280.0
+    for name in ("t2m", "d2m"):
+        ds[name].attrs["units"] = "K"
+    levels = xr.DataArray([500.0, 1000.0, 850.0], dims="pressure_level", attrs={"units": "hPa"})
+    humidity = xr.DataArray([20.0, 60.0, 40.0], {"pressure_level": levels}, dims="pressure_level")
+    hours = xr.DataArray(np.linspace(-1.0, 1.0, ds.sizes["valid_time"]), dims="valid_time")
+    r = (ds.t2m * 0 + hours + humidity).assign_attrs(units="%").rename("relative_humidity")
+    ds.to_netcdf(tmp_path / "single_levels.nc")
+    r.to_netcdf(tmp_path / "pressure_levels.nc")
+    made = open_era5(tmp_path, drivers=["r"]).r
+    expected = (60.0 + hours.values)[: 24 * made.sizes["time"]].reshape(-1, 24).mean(axis=1)
+    np.testing.assert_allclose(made.isel(lat=0, lon=0), expected)
+    assert (made.attrs["comment"], made.attrs["made_of"]) == ("at 1000 hPa", "relative_humidity")
 
 
 def test_the_maximum_of_daily_means_is_refused():

@@ -55,6 +55,8 @@ def test_a_definition_is_changed_by_copy():
         ({"max_onset": 0}, "max_onset=0; expected days, or None"),
         ({"min_rate": -1}, "min_rate=-1; expected 0 or more percent per day"),
         ({"relapse": "glue"}, r"relapse='glue' is unknown; choose one of \['event', 'drop', 'merge'\]"),
+        ({"end_at": "dusk"}, r"end_at='dusk' is unknown; choose one of \['before_rise', 'rise'\]"),
+        ({"end_at": "rise", "rule": "steady_fall"}, "end_at='rise' is for rule='threshold'.*leave end_at out"),
         ({"rule": "magic"}, "rule='magic' is unknown"),
         ({"step": "week"}, r"step='week' is unknown; choose one of \['day', 'pentad'\]"),
     ],

@@ -39,6 +39,7 @@ def test_random_records_equal_the_reference_bit_for_bit():
     for what in ("flash droughts", "censored events", "series with ties", "series with gaps", "pentad series"):
         assert tally[what] > 20, what
     assert tally["events over a bridged gap"] > 10
+    assert tally["events that end at the rise"] > 20
     assert tally["days of which nobody knows"] > 100
     assert tally["events"] - tally["flash droughts"] > 20
     assert tally["series with a day exactly on a threshold"] > 100

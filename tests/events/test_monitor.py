@@ -188,6 +188,32 @@ def test_a_drought_is_followed_by_pencil():
     assert int(monitor.events().duration[0]) == 20
 
 
+@pytest.mark.parametrize(
+    ("percentiles", "last_class"),
+    [
+        ([60, 15, 15, 30], 4),  # the one step of the recovery is the last of the drought
+        ([60, 15, 15, 60], 4),
+        ([60, 15, 30], 0),  # two steps are too few
+        ([60, 15, 15, 30, 30], 0),
+        ([30, np.nan, 15, 15, 30], -1),  # a drought whose onset point the gap may hide
+        ([30, np.nan, 15, 15, 30, 30], 0),
+        ([60, 15, 15, 30, np.nan], -1),
+    ],
+)
+@pytest.mark.parametrize("relapse", ["event", "drop", "merge"])
+def test_the_last_day_may_be_the_rise(percentiles, last_class, relapse):
+    options = {"recovery": 1, "min_duration": 3, "end_at": "rise", "relapse": relapse, "max_gap": 0}
+    da = record([np.array(percentiles, float)], units="percent")
+    monitor = start_monitor(da, is_percentile=True, **options)
+    today = monitor.today().isel(site=0)
+    assert int(today.drought_class) == last_class == drought_classes(da, is_percentile=True, **options).values[0, -1]
+    assert_same_table(monitor.events(), flash_drought_events(da, is_percentile=True, **options))
+    if last_class == 4:
+        assert int(today.provisional_days) == 0
+        is_open = relapse == "merge" and percentiles[-1] == 30  # a relapse would lengthen it
+        assert monitor.events().is_provisional.values.tolist() == [is_open]
+
+
 def test_today_tells_how_a_drought_comes():
     da = record([[60.0] * 3 + [30.0] * 2 + [15.0] * 4, [60.0] * 9], units="percent")
     today = start_monitor(da, is_percentile=True).today()

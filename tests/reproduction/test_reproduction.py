@@ -118,6 +118,7 @@ def test_modes_make_the_choices_of_their_table():
     for name in ("equations", "directions", "scale_target", "keep", "scaling_period", "initial_hidden", "embargo"):
         word = "causality_degree(..., direction" if name == "directions" else f"{name}="
         assert table["chosen by"].str.contains(word, regex=False).sum() == 1
+    assert (table["chosen by"].str.len() > 0).all()
     with pytest.raises(ValueError, match="mode='theirs' is unknown"):
         settings_of("theirs")
 

@@ -77,6 +77,7 @@ ISOLATED_WET_DAY = "60*3 30*2 60 15*15 30*5"
 LONE_WET_DAY_BETWEEN = "60*2 15*15 30*5 50 15*15 30*5"
 STARTS_DRY_WITH_EXCURSION = "15*5 60 15*10 30*5 15*15 30*5"
 FOUR_STEP_ONSET = "60 30*3 15*15 30*5"
+RISE = {"end_at": "rise"}
 OTHER_THRESHOLDS = {"upper": 50, "lower": 10, "recovery": 2, "min_duration": 3}
 
 # fmt: off
@@ -237,6 +238,8 @@ BRIDGED_GAPS = [
          max_gap=1),
     # 45 on the missing day: it is the onset point itself, and its own class stays missing
     Case("the onset point is bridged", "75 nan 15*15 30*5", (flash(1, 2, 16, 30),), (0, 0, 0, 15, 6, 1), max_gap=1),
+    # the line over day 16 rises above 20: it is the end, and one of the days without a value
+    Case("the rise is bridged", "60 15*15 nan 30*5", (flash(0, 1, 16, 45),), (0, 0, 1, 15, 5, 1), RISE, max_gap=1),
     # ten dry days before and after a gap that is too long: it may have been one drought of 23 days
     Case("a gap too long to bridge", "60 15*10 nan*3 15*10 30*5", (), (0, 0, 0, 0, 5, 24), max_gap=2),
     Case("the same gap bridged", "60 15*10 nan*3 15*10 30*5", (flash(0, 1, 23, 45),), (0, 0, 1, 20, 5, 3), max_gap=3),
@@ -269,8 +272,30 @@ PENTAD_CASES = [
     Case("pentads: two are too few", "60 15*2 30*3", (), (0, 0, 0, 0, 6, 0), PENTADS, every_five_days(6)),
 ]
 
+ENDS_AT_THE_RISE = [
+    # day 26 is the first of the days above 20 that last
+    Case("textbook, to the rise", "60*5 30 15*20 30*10", (flash(4, 6, 26, "45/2"),), (0, 0, 2, 21, 13, 0), RISE),
+    Case("fourteen dry days and the rise", "60 15*14 30*5", (flash(0, 1, 15, 45),), (0, 0, 1, 15, 4, 0), RISE),
+    Case("thirteen dry days and the rise", "60 15*13 30*5", (), (0, 0, 0, 0, 19, 0), RISE),
+    # a rise that does not last is inside; of four days above 20 at the end nobody knows whether they last
+    Case("a short rise, then another", "60 15*10 30*4 15*10 30*4", (flash(0, 1, 28, 45, censored=True),),
+         (0, 0, 1, 28, 0, 0), RISE),
+    # twenty is no rise: it lasts from day 17 on
+    Case("twenty before the rise", "60 15*15 20 30*5", (flash(0, 1, 17, 45),), (0, 0, 1, 17, 4, 0), RISE),
+    # the drought ends on a wet day, which is the onset point of the next: the day stays with the first
+    Case("the rise is the next onset point", "60 15*15 60 30*4 15*15 30*5", (flash(0, 1, 16, 45), flash(16, 21, 36, 9)),
+         (0, 0, 5, 32, 4, 0), RISE),
+    # that wet day is after the last dry one, so that the second is no relapse
+    Case("no relapse after a wet rise", "60 15*15 60 30*4 15*15 30*5", (flash(0, 1, 16, 45), flash(16, 21, 36, 9)),
+         (0, 0, 5, 32, 4, 0), RISE | {"relapse": "drop"}),
+    Case("relapse merged to its rise", ONE_RELAPSE, (flash(0, 1, 37, 45),), (0, 0, 1, 37, 4, 0),
+         RISE | {"relapse": "merge"}),
+    Case("pentads: to the rise", "60 30 15*3 30*2", (flash(0, 2, 5, "9/2"),), (0, 0, 2, 4, 1, 0), PENTADS | RISE,
+         every_five_days(7)),
+]
+
 # fmt: on
-CASES = BASICS + STRICTNESS + RELAPSES + WET_RUNS + ENDS_AND_GAPS + BRIDGED_GAPS + PENTAD_CASES
+CASES = BASICS + STRICTNESS + RELAPSES + WET_RUNS + ENDS_AND_GAPS + ENDS_AT_THE_RISE + BRIDGED_GAPS + PENTAD_CASES
 
 
 @dataclass(frozen=True)

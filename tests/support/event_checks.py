@@ -79,11 +79,13 @@ def draw_values(rng: np.random.Generator, kind: str, n_rows: int, n_time: int) -
 def draw_options(rng: np.random.Generator) -> dict:
     """The published reading in a third of the draws, anything else in the others."""
     relapse = str(rng.choice(["event", "drop", "merge"]))
+    end_at = str(rng.choice(["before_rise", "rise"]))
     if rng.random() < 1 / 3:
-        return {"relapse": relapse}
+        return {"relapse": relapse, "end_at": end_at}
     max_onset = rng.choice([0, 1, 5, 20])
     return {
         "relapse": relapse,
+        "end_at": end_at,
         "recovery": int(rng.integers(1, 7)),
         "min_duration": int(rng.integers(1, 16)),
         "min_wet_run": int(rng.integers(1, 4)),
@@ -159,6 +161,9 @@ def expect(records: Records, values: np.ndarray, tally: Counter | None) -> tuple
         tally["series with a day exactly on a threshold"] += any(v in limits for v in p)
         tally["pentad series"] += records.step == 5
         tally[f"relapse={records.options['relapse']}"] += 1
+        tally["events that end at the rise"] += sum(
+            records.options.get("end_at") == "rise" and not e["censored"] for e in events
+        )
     return [_as_floats(e, records.days) for e in events], classes
 
 

@@ -101,6 +101,7 @@ def events(
     lower: Number = 20,
     min_rate: Number = 1,
     recovery: int = 5,
+    end_at: str = "before_rise",
     min_duration: int = 15,
     relapse: str = "event",
     min_wet_run: int = 1,
@@ -121,9 +122,11 @@ def events(
        the one just before and `ts`. "event" treats it like any other spell; "drop" removes it, whatever
        became of the spell before; "merge" lets the spell before go on until the relapse's end, censored if
        the relapse is.
-    5. Only then are spells without an onset point and those shorter than `min_duration` steps (ts and te
+    5. With ``end_at="rise"`` the `te` of spells that are not censored is one step later; the spells before and after
+       do not change.
+    6. Only then are spells without an onset point and those shorter than `min_duration` steps (ts and te
        included) removed.
-    6. rate = (p[to] - p[ts]) / (days[ts] - days[to]); `is_flash` when rate >= min_rate and, given
+    7. rate = (p[to] - p[ts]) / (days[ts] - days[to]); `is_flash` when rate >= min_rate and, given
        `max_onset`, ts - to <= max_onset steps. `days` defaults to 0, 1, 2, ...
 
     Keys: to, ts, te, p_to, p_ts, rate, is_flash, censored.
@@ -136,7 +139,7 @@ def events(
     for first, last in pieces(p):
         wet = _wet_steps(p, first, last, upper, min_wet_run)
         spells = _resolve_relapses(dry_spells(p, first, last, lower, recovery), wet, relapse)
-        for ts, te, censored in spells:
+        for ts, te, censored in _with_rise(spells, end_at):
             before = [t for t in wet if t < ts]
             if not before or te - ts + 1 < min_duration:
                 continue
@@ -217,12 +220,21 @@ def _resolve_relapses(spells: list[tuple[int, int, bool]], wet: list[int], relap
     return resolved
 
 
+def _with_rise(spells: list[tuple[int, int, bool]], end_at: str) -> list[tuple[int, int, bool]]:
+    if end_at not in ("before_rise", "rise"):
+        raise ValueError(f"end_at must be 'before_rise' or 'rise', got {end_at!r}")
+    if end_at == "before_rise":
+        return spells
+    return [(ts, te, True) if censored else (ts, te + 1, False) for ts, te, censored in spells]
+
+
 def cut_spells(
     p: Sequence[Number | None],
     *,
     upper: Number = 40,
     lower: Number = 20,
     recovery: int = 5,
+    end_at: str = "before_rise",
     min_duration: int = 15,
     relapse: str = "event",
     min_wet_run: int = 1,
@@ -242,7 +254,8 @@ def cut_spells(
     stretches = pieces(p)
     for first, last in stretches:
         wet = _wet_steps(p, first, last, upper, min_wet_run)
-        for ts, te, censored in _resolve_relapses(dry_spells(p, first, last, lower, recovery), wet, relapse):
+        spells = _resolve_relapses(dry_spells(p, first, last, lower, recovery), wet, relapse)
+        for ts, te, censored in _with_rise(spells, end_at):
             before = [t for t in wet if t < ts]
             runs_into_gap = censored and te < stretches[-1][1]
             is_long = te - ts + 1 >= min_duration

@@ -324,7 +324,7 @@ class Detector:
         return Scan(found, n_valid, has_gaps, labels)
 
     def _rules(self):
-        from xdrought.kernels.events import RELAPSE, Rules
+        from xdrought.kernels.events import END_AT, RELAPSE, Rules
         from xdrought.kernels.ranks import PLOTTING_POSITIONS
 
         d = self.definition
@@ -348,6 +348,7 @@ class Detector:
             relapse=RELAPSE[d.relapse],
             a=a,
             b=b,
+            end_at=END_AT[d.end_at],
         )
 
 

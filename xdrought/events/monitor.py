@@ -219,7 +219,8 @@ class DroughtMonitor(MonitorState):
         fall = np.where(e["is_open"] & (onset >= 0), e["onset_percentile"] - e["start_percentile"], np.nan)
         with np.errstate(invalid="ignore"):
             rate = fall / (since_onset - since_start)
-        classes = kernel.last_classes(e, self._now.open[1], last, detector._rules())
+        cells, found = (np.concatenate(parts) for parts in zip(self._now.ended, self._now.open, strict=True))
+        classes = kernel.last_classes(e, cells, found, last, detector._rules())
         classes[~self._now.is_seen] = CLASSES["missing"]
 
         def map_of(values: np.ndarray, text: str, unit: str | None = None) -> xr.DataArray:

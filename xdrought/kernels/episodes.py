@@ -39,7 +39,7 @@ EPISODE_DTYPE = np.dtype(
         ("previous_end", np.int32),  # of the last dry spell; a gap forgets it
         ("last_event_end", np.int32),
         # The dry spell that goes on, or that a relapse may still lengthen (`is_open` False); start -1: there is none,
-        # onset -1: it can never be an event.
+        # onset -1: it can never be an event. The end is that of the dry spell; its drought ends `end_at` steps later.
         ("onset", np.int32),
         ("start", np.int32),
         ("end", np.int32),
@@ -123,6 +123,12 @@ def _settle(events, n_events, row, episode, end, is_censored, days, rules):
 
 
 @njit(cache=True, nogil=True)
+def _is_over(episode, rules):
+    """Whether the held spell has ended for good: it recovered, and no relapse can lengthen it."""
+    return not episode["is_open"] and (rules.relapse != _MERGE or episode["last_wet"] > episode["end"])
+
+
+@njit(cache=True, nogil=True)
 def _begin_spell(episode, t, p, is_dropped):
     episode["onset"] = NONE if is_dropped else episode["last_wet"]
     episode["onset_percentile"] = episode["last_wet_percentile"]
@@ -178,9 +184,12 @@ def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
         for k in range(n_taken):
             t, p, code = first_step + k, row[k], codes[k]
             held = episode["start"] >= 0
+            if held and _is_over(episode, rules):  # it is no event, and the step before was its last
+                events, n_events = _settle(events, n_events, r, episode, episode["end"], False, days, rules)
+                held = False
             if code == MISSING:  # nothing is remembered across a gap
                 if held:
-                    end = t - 1 if episode["is_open"] else episode["end"]
+                    end = t - 1 if episode["is_open"] else episode["end"] + rules.end_at
                     events, n_events = _settle(events, n_events, r, episode, end, episode["is_open"], days, rules)
                 episode["wet_run"] = 0
                 episode["last_wet"] = episode["previous_end"] = NONE
@@ -199,7 +208,7 @@ def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
                 episode["last_wet_missing"] = missing_before
             if episode["is_open"]:
                 episode["recovered"] = episode["recovered"] + 1 if code > AT_LOWER else 0
-                if episode["recovered"] == 0:
+                if episode["recovered"] <= rules.end_at:
                     episode["end_missing"] = episode["missing"]
                 if code == DRY:
                     episode["n_dry"] += 1
@@ -208,7 +217,8 @@ def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
                     end = t - rules.recovery
                     episode["end"] = episode["previous_end"] = end
                     episode["is_open"] = False
-                    if rules.relapse != _MERGE or episode["last_wet"] > end:
+                    end += rules.end_at
+                    if _is_over(episode, rules) and (episode["onset"] >= 0 or end < t):  # else t is part of it
                         events, n_events = _settle(events, n_events, r, episode, end, False, days, rules)
             elif code == DRY:
                 relapsed = episode["previous_end"] >= 0 and episode["last_wet"] <= episode["previous_end"]
@@ -221,7 +231,8 @@ def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
                 else:
                     _begin_spell(episode, t, p, relapsed and rules.relapse == _DROP)
             elif held and episode["last_wet"] > episode["previous_end"]:  # wet again: no relapse can lengthen it
-                events, n_events = _settle(events, n_events, r, episode, episode["end"], False, days, rules)
+                end = episode["end"] + rules.end_at
+                events, n_events = _settle(events, n_events, r, episode, end, False, days, rules)
         if n_waiting[r] > 0:
             episode["percentile"] = np.nan
     return events[:n_events].copy()
@@ -235,7 +246,7 @@ def unsettled_events(episodes, days, rules):
     for r in range(episodes.size):
         episode = episodes[r]
         if episode["start"] >= 0:
-            end = episode["last_step"] if episode["is_open"] else episode["end"]
+            end = episode["last_step"] if episode["is_open"] else episode["end"] + rules.end_at
             events, n_events = _append(events, n_events, r, episode, end, episode["is_open"], days, rules)
     return events[:n_events].copy()
 
@@ -247,15 +258,19 @@ def _hidden_onsets(episodes, rules):
     return hidden, hidden & ((e["start"] == e["piece"]) | rules.count_onset)
 
 
-def last_classes(episodes, unsettled, last_step, rules):
-    """Class (cells,) int8 of the last step, as a scan of the whole record would give it."""
+def last_classes(episodes, cells, events, last_step, rules):
+    """Class (cells,) int8 of the last step, as a scan of the whole record would give it.
+
+    `events` are those not yet folded, settled or not, and `cells` where they are.
+    """
     e = episodes
     classes = np.where(np.isfinite(e["percentile"]), NO_DROUGHT, MISSING_CLASS).astype(np.int8)
     hidden, always = _hidden_onsets(e, rules)
     is_long = last_step - e["start"] + 1 >= rules.min_duration
-    classes[e["is_open"] & (always | (hidden & is_long))] = MISSING_CLASS  # nobody knows whether it is a drought
-    lasting = unsettled[unsettled["end"] == last_step]
-    classes[lasting["row"]] = np.where(lasting["is_flash"], FLASH_CONDITION, NORMAL_CONDITION)
+    lasts = e["is_open"] | (e["end"] + rules.end_at == last_step)
+    classes[lasts & (always | (hidden & is_long))] = MISSING_CLASS  # nobody knows whether it is a drought
+    lasting = events["end"] == last_step
+    classes[cells[lasting]] = np.where(events["is_flash"][lasting], FLASH_CONDITION, NORMAL_CONDITION)
     return classes
 
 
@@ -265,13 +280,15 @@ def first_unsettled_step(episodes, rules):
     held = e["start"] >= 0
     hidden, always = _hidden_onsets(e, rules)
     begun = np.where(hidden, e["start"], np.maximum(e["onset"], e["last_event_end"] + 1))
-    # A held spell that is long enough whatever comes: only what follows its last dry step is open.
-    sure_end = np.where(e["is_open"], e["last_step"] - e["recovered"], e["end"])
+    # A held spell that is long enough whatever comes: only what follows its end, were it to end, is open.
+    spell_end = np.where(e["is_open"], e["last_step"] - e["recovered"], e["end"])
+    sure_end = np.minimum(spell_end + rules.end_at, e["last_step"])
     counted_from = e["onset"] if rules.count_onset else e["start"]
     is_sure = always | (sure_end - counted_from + 1 >= rules.min_duration)
     of_spell = np.where(is_sure, sure_end + 1, begun)
     # Otherwise the drought that may come begins at the last wet step, unless it would be a relapse.
-    barred_to = np.where(e["is_open"], sure_end, e["previous_end"]) if rules.relapse in (_DROP, _MERGE) else NONE
+    barred_to = np.where(e["is_open"], spell_end, e["previous_end"]) if rules.relapse in (_DROP, _MERGE) else NONE
     may_begin = (e["last_wet"] >= 0) & (e["last_wet"] > barred_to)
     of_wet = np.where(may_begin, np.maximum(e["last_wet"], e["last_event_end"] + 1), e["last_step"] + 1)
-    return np.where(held & ((e["onset"] >= 0) | hidden), of_spell, of_wet)
+    is_over = ~e["is_open"] & ((rules.relapse != _MERGE) | (e["last_wet"] > e["end"]))
+    return np.where(held & ((e["onset"] >= 0) | hidden) & (is_sure | ~is_over), of_spell, of_wet)

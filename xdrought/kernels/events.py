@@ -29,6 +29,7 @@ MISSING, DRY, AT_LOWER, BETWEEN, WET = 0, 1, 2, 3, 4
 NO_DROUGHT, NORMAL_ONSET, NORMAL_CONDITION, FLASH_ONSET, FLASH_CONDITION = 0, 1, 2, 3, 4
 MISSING_CLASS = -1
 RELAPSE = {"event": 0, "drop": 1, "merge": 2}
+END_AT = {"before_rise": 0, "rise": 1}  # steps from the last one of a dry spell to the end of its drought
 _DROP, _MERGE = RELAPSE["drop"], RELAPSE["merge"]
 
 # Rounding of a percentile difference: no two differences of ranks lie so close to a whole rate.
@@ -56,6 +57,7 @@ class Rules(NamedTuple):
     a: int = 100  # plotting position, in hundredths
     b: int = -100
     max_gap: int = 0  # longest gap that the scan bridges
+    end_at: int = 0  # steps from the last one of a dry spell that recovers to the end of its drought
 
 
 EVENT_DTYPE = np.dtype(
@@ -113,8 +115,11 @@ def _code_days(row, dry_to, recovered_from, wet_from, code):
 
 
 @njit(nogil=True)
-def _find_spells(code, recovery, min_wet_run, relapse, spells):
-    """Dry spells as rows (onset or -1, start, end, censored, step after the last gap); returns their number."""
+def _find_spells(code, recovery, min_wet_run, relapse, end_at, spells):
+    """Dry spells as rows (onset or -1, start, end, censored, step after the last gap); returns their number.
+
+    `end_at` moves the ends that are written, and nothing else: a relapse is told by the last step of the spell itself.
+    """
     n_time = code.size
     n = 0
     t = 0
@@ -148,6 +153,7 @@ def _find_spells(code, recovery, min_wet_run, relapse, spells):
         end = t - 1 - (recovery if closed else 0)
         relapsed = previous_end >= 0 and onset <= previous_end
         previous_end = end
+        end += end_at if closed else 0
         if relapsed and relapse == _MERGE:
             spells[n - 1, 2] = end
             spells[n - 1, 3] = not closed
@@ -370,7 +376,7 @@ def _scan(series, first_row, days, rules, ranked, labels, with_severity, work, e
         else:
             low, back, high = _bounds_of_percentiles(rules)
             _code_days(row, low, back, high, code)
-        n_spells = _find_spells(code, rules.recovery, rules.min_wet_run, rules.relapse, spells)
+        n_spells = _find_spells(code, rules.recovery, rules.min_wet_run, rules.relapse, rules.end_at, spells)
         last_end = -1
         first_seen, last_seen = extent(row) if labels.shape[0] else (0, n_time - 1)
         for s in range(n_spells):

@@ -16,7 +16,7 @@ YEAR = ("1991-01-01", "1991-12-31")  # whose statistics scale in the released co
 
 
 class Choice(NamedTuple):
-    """One thing that can be done in several ways, and where it is chosen; `how` is empty where it cannot be."""
+    """One thing that can be done in several ways, and how it is chosen."""
 
     what: str
     here: str
@@ -82,14 +82,14 @@ CHOICES = (
         "last day before five days above the 20th percentile",
         "that day (Figure 2), or the day it rises above (3.1)",
         "not in the code",
-        "",
+        '`end_at=` of the event functions: "before_rise", "rise"',
     ),
     Choice(
         "humidity",
         "at 2 m, from temperature and dewpoint",
         "not said (3.2)",
         "at 1000 hPa, by the name of its file",
-        "",
+        "files given to `era5.open_era5`: `r` on pressure levels is taken at 1000 hPa and comes before the made one",
     ),
 )
 
@@ -97,7 +97,6 @@ CHOICES = (
 def choices() -> pd.DataFrame:
     """The table of all choices, one row each."""
     frame = pd.DataFrame([choice._asdict() for choice in CHOICES])
-    frame["how"] = frame["how"].replace("", "no option")
     return frame.rename(columns={"what": "choice", "how": "chosen by"}).set_index("choice")
 
 
