@@ -134,6 +134,61 @@ def _map(options: argparse.Namespace) -> None:
     plt.savefig(options.output, dpi=200, bbox_inches="tight")
 
 
+def _desk(options: argparse.Namespace) -> xr.Dataset:
+    """Today's report; the monitor is brought up to date on the way, and the page is written where one is asked for."""
+    from xdrought.bulletin import desk_report
+    from xdrought.forecast.onset import load_onset
+
+    onset = load_onset(options.onset)
+    ds = read(options.input, options.time)
+    soil_moisture = _choose(ds, str(onset.task.target), "soil_moisture")
+    more = {name: path and read(path, options.time).load() for name, path in vars(options).items() if name in _SCORES}
+    forcing = options.forcing and read(options.forcing, options.time)
+    monitor = _monitor(soil_moisture, options)
+    report = desk_report(ds, monitor, onset, forcing=forcing, threshold=options.threshold, time=options.time, **more)
+    if options.page:
+        _page(report, options)
+    return report
+
+
+_SCORES = ("alarms", "skill")
+_CORRECTED = pd.Timedelta(days=29)  # how far a monitor looks back for late and corrected days
+
+
+def _monitor(soil_moisture: xr.DataArray, options: argparse.Namespace) -> Any:
+    """The monitor of a folder with the days since, or a new one; saved before anything else can fail."""
+    if options.monitor.exists():
+        monitor = events.load_monitor(options.monitor)
+        since = pd.Timestamp(monitor.index[-1]) - _CORRECTED
+        monitor = monitor.update(soil_moisture.sel({options.time: slice(since, None)}), revise=True)
+    elif options.reference:
+        monitor = events.start_monitor(soil_moisture, reference=tuple(options.reference), time=options.time)
+    else:
+        raise FileNotFoundError(
+            f"there is no monitor {options.monitor}; begin one with --reference START END, a period that is over"
+        )
+    monitor.save(options.monitor)
+    return monitor
+
+
+def _page(report: xr.Dataset, options: argparse.Namespace) -> None:
+    """The report as a page, with a map where the places have latitudes and longitudes."""
+    from xdrought.bulletin import write_desk_page
+
+    pictures = {}
+    probability = report["flash_onset_probability"]
+    if {"lat", "lon"} <= set(probability.coords):
+        import matplotlib.pyplot as plt
+
+        plt.switch_backend("Agg")
+        from xdrought.plot import plot_map
+
+        text = f"Probability of an onset within {report.attrs['lead']} days"
+        shown = probability.assign_attrs(long_name="probability")
+        pictures[text] = plot_map(shown, cmap="YlOrRd", vmin=0, vmax=1).figure
+    write_desk_page(report, options.page, note=options.note, pictures=pictures)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """All commands with their help."""
     parser = argparse.ArgumentParser(prog="xdrought", description="Flash droughts of files, without writing Python.")
@@ -145,23 +200,39 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "output", type=Path, help="what is written: .png" if name == "map" else ".nc, .zarr or .csv"
         )
-        command.add_argument("--variable", help="variable to read; needed when there are several")
+        if name != "desk":
+            command.add_argument("--variable", help="variable to read; needed when there are several")
         command.add_argument("--time", default="time", help="name of the time dimension or column (default: time)")
         command.add_argument("--quiet", action="store_true", help="no progress bar and no closing line")
         if name in ("events", "classes", "summary", "percentiles"):
             command.add_argument("--units", help="units of the variable, for files that do not say them")
             command.add_argument("--soil-temperature", help="variable that tells frozen soil")
+        if name in ("events", "classes", "summary", "percentiles", "desk"):
             command.add_argument(
                 "--reference", nargs=2, metavar=("START", "END"), help="period that percentiles refer to"
             )
         if name in ("events", "classes", "summary"):
             command.add_argument("--definition", default="tang2025", help="a published definition (default: tang2025)")
+        if name == "desk":
+            _add_desk(command)
         if name == "ccm":
             command.add_argument("--causes", nargs="+", required=True, help="variables that may be causes")
             command.add_argument("--surrogates", type=int, default=99, help="surrogates of the test (default: 99)")
-        if name != "map":
+        if name not in ("map", "desk"):
             command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="further settings")
     return parser
+
+
+def _add_desk(command: argparse.ArgumentParser) -> None:
+    """What a morning at the desk needs beside the record."""
+    command.add_argument("--monitor", type=Path, required=True, help="folder of the monitor; begun with --reference")
+    command.add_argument("--onset", type=Path, required=True, help="onset model, as OnsetModel.save writes it")
+    command.add_argument("--forcing", type=Path, help="weather forecast on init_time and lead_time")
+    command.add_argument("--alarms", type=Path, help="what alarms() gave: the threshold and what it was worth")
+    command.add_argument("--skill", type=Path, help="what onset_skill() gave: how often it came true")
+    command.add_argument("--threshold", type=float, help="probability of an alarm, instead of that of --alarms")
+    command.add_argument("--page", type=Path, help="also write a page, .html")
+    command.add_argument("--note", help="what readers of the page must know first")
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Any], str]] = {
@@ -171,6 +242,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Any], str]] = {
     "percentiles": (_percentiles, "Soil moisture percentiles."),
     "ccm": (_ccm, "How variables are related to soil moisture: convergent cross mapping."),
     "map": (_map, "A map of a variable as a picture."),
+    "desk": (_desk, "Today at the drought desk: state, probability of an onset, alarms."),
 }
 
 

@@ -74,11 +74,8 @@ def predict_onset(
     target = data[task.target]
     checks.require_regular_steps(target, time)
     require_numpy_dates(target, time)
-    splits = _splits_here(onset.splits, target, time)
-    if train is None:
-        _require_training_days(splits, target, time)
-    splits = _as_lazy_as(splits, target)
-    train = splits.training_days(target[time]) if train is None else train
+    splits = _as_lazy_as(_splits_here(onset.splits, target, time), target)
+    train = training_days_of(onset, target, time) if train is None else train
     inputs = onset_inputs(data, task, train, forcing, time)
     probability = xr.apply_ufunc(
         _probability_block,
@@ -129,6 +126,13 @@ def predict_onset(
             "forcing": forcing if isinstance(forcing, str) else "none" if forcing is None else "forecasts",
         }
     )
+
+
+def training_days_of(onset: OnsetModel, target: xr.DataArray, time: Hashable) -> xr.DataArray:
+    """True on the training days of each place of `target`, as lazy as it is; ValueError where there is none."""
+    splits = _splits_here(onset.splits, target, time)
+    _require_training_days(splits, target, time)
+    return _as_lazy_as(splits, target).training_days(target[time])
 
 
 def _probability_block(*inputs: np.ndarray, onset: OnsetModel) -> np.ndarray:
