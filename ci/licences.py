@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "_include" / "licences.md"
-EXTRAS = ("forecast", "plot", "distributed", "reference")
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "_include" / "licences.md"
+EXTRAS = ("forecast", "plot", "distributed", "regions", "reference")
 # words in metadata, by what they mean; the first that fits
 MEANING = {
     "GPL": "GPL",
@@ -39,31 +41,34 @@ def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def needs(package: Distribution, extras: tuple[str, ...] = ()) -> list[str]:
-    """Names of what a package requires here, with some of its extras."""
+def declared() -> list[str]:
+    """What pyproject.toml asks for, with the extras; the metadata of an editable installation may be older."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in EXTRAS for line in project["optional-dependencies"][extra])]
+    return names_in(lines)
+
+
+def names_in(lines: list[str]) -> list[str]:
+    """Names of the requirements that hold here, without extras."""
     from packaging.requirements import Requirement
 
-    found = [Requirement(line) for line in package.requires or []]
-    return [
-        plain(one.name)
-        for one in found
-        if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in ("", *extras))
-    ]
+    found = [Requirement(line) for line in lines]
+    return [plain(one.name) for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
-def installed_with(name: str, extras: tuple[str, ...]) -> dict[str, Distribution]:
-    """A package's requirements and theirs, as far as they are installed."""
+def installed_with(names: list[str]) -> dict[str, Distribution]:
+    """Packages and what they require, as far as they are installed."""
     seen: dict[str, Distribution] = {}
-    todo = needs(distribution(name), extras)
+    todo = list(names)
     while todo:
         new = todo.pop()
-        if new in seen or new == name:
+        if new in seen:
             continue
         try:
             seen[new] = distribution(new)
         except PackageNotFoundError:
             continue
-        todo += needs(seen[new])
+        todo += names_in(seen[new].requires or [])
     return dict(sorted(seen.items()))
 
 
@@ -80,7 +85,11 @@ def licence(package: Distribution) -> str:
 
 
 def main() -> int:
-    found = {name: licence(package) for name, package in installed_with("xdrought", EXTRAS).items()}
+    asked = declared()
+    found = {name: licence(package) for name, package in installed_with(asked).items()}
+    if absent := [name for name in asked if name not in found]:
+        print(f'not installed, so not read: {absent}; python -m pip install -e ".[all]"', file=sys.stderr)
+        return 1
     kinds = {kind: [name for name, one in found.items() if one == kind] for kind in sorted(set(found.values()))}
     lines = ["| licence | packages |", "|---|---|", *(f"| {kind} | {', '.join(n)} |" for kind, n in kinds.items())]
     PAGE.write_text("\n".join(lines) + "\n")

@@ -8,6 +8,7 @@ import http.server
 import re
 import runpy
 import threading
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PathDistribution
 from pathlib import Path
@@ -191,9 +192,12 @@ def test_licences_of_all_dependencies_are_known_and_free():
     licences = script("licences")
     found = {
         name: licences["licence"](package)
-        for name, package in licences["installed_with"]("xdrought", licences["EXTRAS"]).items()
+        for name, package in licences["installed_with"](licences["declared"]()).items()
     }
     assert {"numpy", "torch", "xarray", "safetensors"} <= set(found)
+    assert {"regionmask", "shap", "cartopy"} <= set(licences["declared"]())
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"]["all"] == [f"xdrought[{','.join(licences['EXTRAS'])}]"]
     assert {name: one for name, one in found.items() if one not in licences["FREE"]} == {}
 
 
