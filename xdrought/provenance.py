@@ -137,6 +137,16 @@ def cf_dataset(result: Labelled) -> xr.Dataset:
     return out
 
 
+def without_packing(ds: xr.Dataset) -> xr.Dataset:
+    """A Dataset without the encodings of the file that it came from, but with the grid mapping that they name."""
+    bare = ds.drop_encoding()
+    for name, variable in ds.variables.items():
+        mapping = variable.encoding.get("grid_mapping")
+        if isinstance(mapping, str) and mapping in ds.variables:
+            bare.variables[name].encoding["grid_mapping"] = mapping
+    return bare
+
+
 def without_record(result: _T) -> _T:
     """A result without the attributes that :func:`recorded` gives it, to compare what was computed in two ways."""
     out = cast(Any, result).copy(deep=False)

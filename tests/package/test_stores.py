@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import cf_xarray  # noqa: F401  registers .cf
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
 from tests.support.towers import random_grid
-from xdrought import drought_classes, drought_summary, write_zarr
+from xdrought import detect_droughts, drought_classes, drought_summary, write_zarr
 
 
 @pytest.fixture
@@ -130,3 +131,42 @@ def test_a_forecast_of_several_leads_is_carried_on(tmp_path, monkeypatch):
     found = opened(write_zarr(lazy, tmp_path / "it.zarr"))
     xr.testing.assert_equal(found, forecast)
     assert found.attrs == {"leads": [1, 7]}
+
+
+def projected() -> xr.DataArray:
+    """Soil moisture on a grid whose variables name its projection, as CF files do."""
+    mapping = ((), 0, {"grid_mapping_name": "latitude_longitude", "semi_major_axis": 6378137.0})
+    soil = random_grid(4, 3, 400).swvl1.assign_coords(spatial_ref=mapping)
+    soil.encoding |= {"grid_mapping": "spatial_ref", "scale_factor": 2.0, "dtype": "int16"}
+    return soil.chunk(lat=2)
+
+
+def test_the_grid_mapping_is_in_the_store_and_other_encodings_are_not(tmp_path, monkeypatch):
+    classes, soil = drought_classes(projected()), projected()
+    assert classes.encoding["grid_mapping"] == "spatial_ref"
+    with monkeypatch.context() as patched:  # begun, and carried on
+        patched.setattr("xdrought.stores._write_rows", lambda *args: None)
+        write_zarr(classes, tmp_path / "classes.zarr")
+    for given in (classes, soil):
+        path = write_zarr(given, tmp_path / f"{'soil' if given is soil else 'classes'}.zarr")
+        stored = xr.open_zarr(path, consolidated=False, decode_coords="all")
+        assert stored[given.name].encoding["grid_mapping"] == "spatial_ref"
+        assert "scale_factor" not in stored[given.name].encoding
+        assert stored[given.name].cf["grid_mapping"].attrs["grid_mapping_name"] == "latitude_longitude"
+        np.testing.assert_array_equal(stored[given.name], given)
+        raw = xr.open_zarr(path, consolidated=False, decode_cf=False)
+        assert raw[given.name].attrs["grid_mapping"] == "spatial_ref"
+    dangling = soil.drop_vars("spatial_ref")
+    stored = xr.open_zarr(write_zarr(dangling, tmp_path / "d.zarr"), consolidated=False)
+    assert "grid_mapping" not in stored.swvl1.attrs
+
+
+def test_droughts_written_band_by_band_keep_the_grid_mapping(tmp_path):
+    soil = projected()
+    detect_droughts(soil, path=tmp_path / "droughts.zarr")
+    whole = detect_droughts(soil)
+    for group, names in {"classes": ["drought_class"], "summary": list(whole.summary.data_vars)}.items():
+        stored = xr.open_zarr(tmp_path / "droughts.zarr", group=group, consolidated=False, decode_coords="all")
+        assert stored.spatial_ref.attrs["grid_mapping_name"] == "latitude_longitude"
+        assert {stored[name].encoding.get("grid_mapping") for name in names} == {"spatial_ref"}
+    np.testing.assert_array_equal(stored.event_count, whole.summary.event_count)

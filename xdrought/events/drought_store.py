@@ -16,7 +16,7 @@ from xdrought import files
 from xdrought.events.droughts import Labelling
 from xdrought.events.flash_droughts import SUMMARY
 from xdrought.events.table import Bound, events_of, scan_blocks
-from xdrought.provenance import cf_dataset
+from xdrought.provenance import cf_dataset, without_packing
 
 _DONE, _ALL, _EVENTS = "bands_written", "bands_of_the_record", "events_written"  # of a store that is not complete
 _RESULT = "result_digest"
@@ -82,7 +82,7 @@ def _begin(path: Path, labelling: Labelling, n_bands: int) -> None:
             {_RESULT: _digest(labelling), _DONE: 0, _ALL: n_bands, _EVENTS: 0}
         )
         for group, one in results._asdict().items():
-            ds = cf_dataset(one).drop_encoding()
+            ds = without_packing(cf_dataset(one))
             encoding = {name: {"chunks": (_EVENTS_AT_ONCE,)} for name in ds.variables} if group == "events" else {}
             ds.to_zarr(part, group=group, mode="a", compute=False, encoding=encoding, **_FORMAT)
 
