@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from tests.support.helpers import unchanged
+from xdrought import select_lead
 from xdrought.kernels import score_sums as kernel
 from xdrought.verification.references import climatology_forecast, damped_persistence_forecast, persistence_forecast
 from xdrought.verification.scores import class_scores, generalization_ability, to_table, verify
@@ -537,3 +538,27 @@ def test_classes_that_are_not_known_or_not_alike_are_refused():
         class_scores(labelled([0, 1]), labelled([0, 1, 2]))
     with pytest.raises(ValueError, match=r"forecast lacks the dimension\(s\) \['site'\] of observed"):
         class_scores(labelled([0, 1]), labelled([0, 1]).expand_dims("site"))
+
+
+def test_valid_times_that_contradict_the_days_of_issue_are_refused():
+    days = pd.date_range("2001-01-01", periods=200)
+    seen = xr.DataArray(np.random.default_rng(0).random(260), {"time": pd.date_range("2000-12-01", periods=260)})
+    coords = {"init_time": days, "lead_time": pd.to_timedelta([1, 7], unit="D")}
+    forecast = xr.DataArray(np.random.default_rng(1).random((200, 2)), coords, ("init_time", "lead_time"))
+    right = forecast.assign_coords(valid_time=forecast.init_time + forecast.lead_time)
+    expected = verify(forecast, seen, n_boot=5)
+    xr.testing.assert_equal(verify(right, seen, n_boot=5), expected)
+    xr.testing.assert_equal(verify(right.transpose(), seen, n_boot=5), expected)
+    unsaid = right.assign_coords(valid_time=right.valid_time.where(right.init_time > days[3]))
+    xr.testing.assert_equal(verify(unsaid, seen, n_boot=5), expected)
+    wrong = forecast.assign_coords(valid_time=right.valid_time + np.timedelta64(6, "h") * (right.init_time > days[9]))
+    words = r"190 of 200 values of 'valid_time' are not .* 2001-01-11 00:00:00 for 1 .* valid on 2001-01-12 06:00:00; "
+    with pytest.raises(ValueError, match=words):
+        verify(wrong, seen, n_boot=5)
+    xr.testing.assert_equal(verify(wrong.drop_vars("valid_time"), seen, n_boot=5), expected)
+    calm = right.drop_vars("valid_time").convert_calendar("noleap", dim="init_time", use_cftime=True)
+    valid = (calm.indexes["init_time"] + pd.Timedelta(days=7)).values[:, None].repeat(2, axis=1)
+    calm = calm.assign_coords(valid_time=(("init_time", "lead_time"), valid))
+    assert select_lead(calm, 7).sizes["time"] == 200
+    with pytest.raises(ValueError, match="200 of 200 values of 'valid_time'"):
+        select_lead(calm, 1)

@@ -46,7 +46,8 @@ def select_lead(
     Raises
     ------
     ValueError
-        For a forecast without these dimensions, or a lead that it does not have.
+        For a forecast without these dimensions, a lead that it does not have, or a coordinate ``valid_time`` that is
+        not ``init_time + lead_time``.
 
     Examples
     --------
@@ -68,10 +69,26 @@ def select_lead(
     at = np.flatnonzero(np.isclose(found, wanted))
     if not at.size:
         raise ValueError(f"lead={wanted} is none of the forecast's leads {found.tolist()} (days)")
-    one = forecast.isel({LEAD: int(at[0])}).drop_vars(VALID, errors="ignore")
+    one = forecast.isel({LEAD: int(at[0])})
     issued: Any = one.indexes[INIT]
-    one = one.rename({INIT: time}).assign_coords({time: (issued + pd.Timedelta(days=wanted)).rename(time)})
+    valid = issued + pd.Timedelta(days=wanted)
+    _require_valid_times(one, valid, wanted)
+    one = one.drop_vars(VALID, errors="ignore").rename({INIT: time}).assign_coords({time: valid.rename(time)})
     return one.assign_coords({INIT: (time, issued.rename(time), {"long_name": "last day of the inputs"})})
+
+
+def _require_valid_times(one: xr.Dataset | xr.DataArray, valid: Any, lead: float) -> None:
+    """Raise when a forecast of one lead says other valid times than those that its days of issue give."""
+    if VALID not in one.coords or one[VALID].dims != (INIT,):
+        return
+    said = one[VALID].to_numpy()
+    other = np.flatnonzero((said != np.asarray(valid, said.dtype)) & pd.notna(said))
+    if other.size:
+        raise ValueError(
+            f"{other.size} of {said.size} values of 'valid_time' are not {INIT} + {LEAD}: issued on "
+            f"{one.indexes[INIT][other[0]]} for {lead:g} day(s) ahead, valid on {pd.Index(said)[other[0]]}; correct "
+            f"the days of issue or the leads, or drop it, forecast.drop_vars('valid_time')"
+        )
 
 
 def has_leads(forecast: Any) -> bool:
