@@ -92,3 +92,32 @@ def test_events_of_somewhere_else_are_refused(counts):
         frequency_trend(events, record().isel(time=[0]))
     with pytest.raises(TypeError, match="record is ndarray"):
         frequency_trend(events, record().values)
+
+
+def test_with_flags_the_places_that_are_doubtful_count_in_one_of_two_maps(counts):
+    events, flags = events_of(counts), np.array([[True, False], [False, False], [False, False]])
+    told = record().assign_coords(is_flagged=(("lat", "lon"), flags))
+    found = frequency_trend(events, told, flagged="is_flagged")
+    plain = frequency_trend(events, told)
+    xr.testing.assert_equal(found.sel(stations="all", drop=True), plain)
+    sound = found.sel(stations="unflagged", drop=True)
+    assert (int(sound.event_count[0, 0]), float(sound.years_known[0, 0])) == (0, 0.0)
+    assert np.isnan([float(sound[name][0, 0]) for name in ("rate", "trend", "p_value", "p_value_adjusted")]).all()
+    others = record().where(~xr.DataArray(flags, dims=("lat", "lon")))
+    is_left = ~flags[np.searchsorted(-np.array(LAT), -events.lat), np.searchsorted(LON, events.lon)]
+    left = frequency_trend(events.isel(event=is_left), others)
+    xr.testing.assert_allclose(sound.drop_vars("is_flagged"), left)  # adjusted for five places, not six
+    assert float(plain.p_value_adjusted[0, 1]) != float(sound.p_value_adjusted[0, 1])
+    assert found.event_count.dtype.kind == "i"
+    assert found.attrs["flagged"] == "is_flagged"
+
+
+def test_flags_of_one_dimension_serve_the_whole_map_and_others_are_refused(counts):
+    events = events_of(counts)
+    told = record().assign_coords(doubtful=("lat", [False, True, False]))
+    found = frequency_trend(events, told, flagged="doubtful").sel(stations="unflagged")
+    assert found.event_count.sum("lon").values.tolist() == [counts[0].sum(), 0, counts[2].sum()]
+    with pytest.raises(ValueError, match="record has no flags 'is_flagged' that are true or false at its places"):
+        frequency_trend(events, told, flagged="is_flagged")
+    with pytest.raises(ValueError, match="has no flags 'doubtful'"):
+        frequency_trend(events, told.assign_coords(doubtful=("lat", [0, 1, 0])), flagged="doubtful")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ def frequency_trend(
     fdr: str | None = "bh",
     moment: str = "onset_time",
     time: Hashable = "time",
+    flagged: Hashable | None = None,
 ) -> xr.Dataset:
     """Trend of the number of events a year at each site or cell.
 
@@ -49,6 +51,11 @@ def frequency_trend(
         The variable whose year counts.
     time : hashable
         The time dimension of the record.
+    flagged : hashable, optional
+        A coordinate of the record that is true at doubtful stations. The result then has a dimension `stations`, "all"
+        and "unflagged"; in the latter, flagged places have no event and no known year; p-values are adjusted for the
+        others alone. Flags of :func:`xdrought.data.quality_report` are given by
+        ``record.assign_coords(is_flagged=report.is_flagged)``.
 
     Returns
     -------
@@ -63,7 +70,7 @@ def frequency_trend(
         For a record that is no DataArray of numbers.
     ValueError
         For events of several definitions, of other places or years than the record, or without the `moment`; for an
-        unknown adjustment.
+        unknown adjustment, or flags that the record does not have.
 
     Notes
     -----
@@ -101,6 +108,33 @@ def frequency_trend(
     space = [dim for dim in record.dims if dim != time]
     known = _known_shares(limits.check(record), time).transpose(*space, "year")
     counts = _counts(events, known, space, moment)
+    how: dict[str, Any] = {"min_events": min_events, "confidence": confidence, "fdr": fdr}
+    coords = {name: coord for name, coord in record.coords.items() if set(coord.dims) <= set(space)}
+    settings = {"min_events": min_events, "confidence": confidence, "fdr": str(fdr), "moment": moment}
+    whole = alignment.dataset_of(_trends(counts, known, **how), coords).assign_attrs(settings)
+    if flagged is None:
+        return whole
+    sound = ~_flags(record, known, space, flagged)
+    left = alignment.dataset_of(_trends(counts * sound.values, known.where(sound, 0.0), **how), coords)
+    both = xr.concat([whole, left], "stations", coords="minimal", compat="override", combine_attrs="override")
+    return both.assign_coords(stations=["all", "unflagged"]).assign_attrs(flagged=str(flagged))
+
+
+def _flags(record: xr.DataArray, known: xr.DataArray, space: list[Hashable], flagged: Hashable) -> xr.DataArray:
+    """True at doubtful stations, on the record's places and (for counts) one year."""
+    given = record.coords.get(flagged)
+    if given is None or given.dtype != bool or not set(given.dims) <= set(space):
+        raise ValueError(
+            f"the record has no flags {flagged!r} that are true or false at its places; give them, "
+            f"record = record.assign_coords({flagged}=report.is_flagged)"
+        )
+    return given.broadcast_like(known).transpose(*space, "year")
+
+
+def _trends(
+    counts: np.ndarray, known: xr.DataArray, *, min_events: int, confidence: float, fdr: str | None
+) -> dict[str, tuple]:
+    """Variables of the result on the dimensions of `known` but the last."""
     found = rate_trend(counts, known.values, known["year"].values.astype(float), confidence)
     number, years = counts.sum(axis=-1), known.values.sum(axis=-1)
     enough = number >= min_events
@@ -122,10 +156,7 @@ def frequency_trend(
         "event_count": (number.astype(int), {"long_name": "number of events", "units": "1"}),
         "years_known": (years, {"long_name": "sum of the known shares of years", "units": "a"}),
     }
-    settings = {"min_events": min_events, "confidence": confidence, "fdr": str(fdr), "moment": moment}
-    coords = {name: coord for name, coord in record.coords.items() if set(coord.dims) <= set(space)}
-    variables = {name: (space, values, attrs) for name, (values, attrs) in numbers.items()}
-    return alignment.dataset_of(variables, coords).assign_attrs(settings)
+    return {name: (known.dims[:-1], values, attrs) for name, (values, attrs) in numbers.items()}
 
 
 def _known_shares(record: xr.DataArray, time: Hashable) -> xr.DataArray:
