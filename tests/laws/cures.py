@@ -467,6 +467,23 @@ CURES = [
         ),
     ),
     Cure(
+        "are true or false at its places; give them",
+        lambda: study.frequency_trend(events(), soil(), min_events=1, flagged="is_flagged"),
+        lambda m: study.frequency_trend(
+            events(),
+            follow(m, record=soil(), report=xr.Dataset({"is_flagged": soil().isel(time=0, drop=True) > 9}))["record"],
+            min_events=1,
+            flagged="is_flagged",
+        ),
+    ),
+    Cure(
+        "values of 'valid_time' are not",
+        lambda: xd.select_lead(given.leads().assign_coords(valid_time=given.leads().init_time), 7),
+        lambda m: xd.select_lead(
+            cured(m.replace("forecast.", "da."), given.leads().assign_coords(valid_time=given.leads().init_time)), 7
+        ),
+    ),
+    Cure(
         "that stand twice; use da.drop_duplicates",
         lambda: study.frequency_trend(events(), twice(soil()), min_events=1),
         lambda m: study.frequency_trend(events(), cured(m, twice(soil())), min_events=1),

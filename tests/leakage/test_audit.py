@@ -653,6 +653,35 @@ def test_a_causality_that_cannot_be_computed_again_is_unknown(ds):
     assert "cannot be computed again" in found["causality"].computed_on
 
 
+def test_the_scaling_of_a_fine_tuned_forecaster_is_that_of_the_one_it_started_from(ds, tmp_path):
+    before, after = ds.isel(site=slice(4)), ds.isel(site=slice(4, 8))
+    first = fit(before)
+    tuned = fit(after, start_from=first)
+    found = audit_leakage(tuned, after, device="cpu")
+    assert found.unknown == ("scaling",)
+    assert "those of the forecaster it started from: give start_from=" in found["scaling"].computed_on
+    tuned.save(tmp_path / "tuned.xdrought")
+    for one in (tuned, load_forecaster(tmp_path / "tuned.xdrought")):
+        found = audit_leakage(one, after, start_from=first, device="cpu")
+        assert found.clean, found
+        assert "start_from, which has learnt from no test day" in found["scaling"].computed_on
+    found = audit_leakage(tuned, after, start_from=fit(before, seed=3), device="cpu")["scaling"]
+    assert (found.verdict, "another forecaster than start_from" in found.computed_on) == ("unknown", True)
+    again = fit(before, start_from=tuned)
+    found = audit_leakage(again, before, start_from=tuned, device="cpu")["scaling"]
+    assert (found.verdict, "had itself started from" in found.computed_on) == ("unknown", True)
+
+
+def test_a_start_that_has_learnt_from_test_days_is_a_leak(ds):
+    first = fit(ds)
+    part = ds.isel(time=slice(0, 800))
+    with pytest.warns(UserWarning, match="learnt from days that are now test days at 8"):
+        tuned = fit(part, start_from=first)
+    found = audit_leakage(tuned, part, start_from=first, device="cpu")
+    assert found.leaks == ("scaling",)
+    assert "learnt from test days at 8 place(s)" in found["scaling"].computed_on
+
+
 def test_sites_without_coordinates_cannot_be_told_apart(ds):
     bare = ds.drop_vars(["lat", "lon"])
     assert audit_leakage(fit(bare, split=spatial(bare)), bare).unknown == ("same location",)
@@ -694,6 +723,8 @@ def test_what_is_refused(ds):
         audit_leakage(forecaster, ds, forcing=ds.tp)
     with pytest.raises(TypeError, match="threshold is a float; give an xdrought.leakage.AlarmThreshold"):
         audit_leakage(forecaster, ds, threshold=0.5)
+    with pytest.raises(TypeError, match="start_from is a str; give the Forecaster that the training started from"):
+        audit_leakage(forecaster, ds, start_from="first.xdrought")
     with pytest.raises(TypeError, match="expected the Dataset of the training, got DataArray"):
         audit_leakage(forecaster, ds.tp)
     with pytest.raises(KeyError, match=r"no variable \['t2m'\]"):

@@ -24,7 +24,7 @@ from xdrought.forecast.options import LOSSES, LeadDays, MissingInputs, TrainingO
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.progress import history_of
 from xdrought.forecast.shards import Shards
-from xdrought.forecast.starting import require_same_variables, warn_of_known_test_days
+from xdrought.forecast.starting import digest_of_start, require_same_variables, warn_of_known_test_days
 from xdrought.forecast.target_inputs import checked_target_inputs
 from xdrought.scaling import fit_scaling
 from xdrought.splits import SplitConfig, Splits, resolve_splits
@@ -306,6 +306,7 @@ def fit_resattcaurec(
         names_of_dims.stored()
         | {"seed": seed, "loss": loss if isinstance(loss, str) else name_of(loss)}
         | {f"{part}_windows": len(index) for part, index in parts.items()}
+        | ({} if start_from is None else {"start_from": digest_of_start(start_from)})
     )
     join_processes(device)
     scaled = windows.with_data(scaling.apply(windows.data))

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 
 import numpy as np
 
-from xdrought import checks
+from xdrought import checks, files
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.options import MissingInputs
 from xdrought.forecast.target_inputs import TargetInputs
@@ -52,18 +52,28 @@ def require_same_variables(
 
 def warn_of_known_test_days(start: Forecaster, splits: Splits) -> None:
     """Warn when test days of these splits are training or validation days of the forecaster, at the same places."""
-    before, now = start.splits.ranges, splits.ranges
-    places = [dim for dim in now.start.dims if dim != "part"]
-    labelled = all(dim in ranges.indexes for dim in places for ranges in (before, now))
-    if set(before.start.dims) != set(now.start.dims) or not labelled:
-        return  # places that are not the same, or cannot be told apart
-    before = before.reindex({dim: now[dim] for dim in places})
-    tested = now.sel(part="test", drop=True)
-    learnt = before.sel(part=list(LEARNT))
-    both = (learnt.start <= tested.end) & (learnt.end >= tested.start)
-    n_known = int(np.count_nonzero(both.any("part")))
+    n_known = count_known_places(start, splits)
     if n_known:
         checks.warn(
             f"start_from has learnt from days that are now test days at {n_known} place(s), so that scores of the test "
             f"part are too good; give split=start_from.splits, or other places"
         )
+
+
+def count_known_places(start: Forecaster, splits: Splits) -> int | None:
+    """Places with test days that a forecaster has learnt from; None where places cannot be told apart."""
+    before, now = start.splits.ranges, splits.ranges
+    places = [dim for dim in now.start.dims if dim != "part"]
+    labelled = all(dim in ranges.indexes for dim in places for ranges in (before, now))
+    if set(before.start.dims) != set(now.start.dims) or not labelled:
+        return None
+    before = before.reindex({dim: now[dim] for dim in places})
+    tested = now.sel(part="test", drop=True)
+    learnt = before.sel(part=list(LEARNT))
+    both = (learnt.start <= tested.end) & (learnt.end >= tested.start)
+    return int(np.count_nonzero(both.any("part")))
+
+
+def digest_of_start(start: Forecaster) -> str:
+    """What the forecaster is known by that a training started from: its weights."""
+    return files.digest(tensor.numpy() for weights in start.weights for tensor in weights.values())

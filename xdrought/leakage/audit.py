@@ -29,6 +29,7 @@ def audit_leakage(
     reference: xr.DataArray | None = None,
     forcing: xr.Dataset | None = None,
     threshold: AlarmThreshold | None = None,
+    start_from: Forecaster | None = None,
     near_km: float = 1.0,
     batch_size: int = 512,
     device: str | torch_device = "auto",
@@ -51,6 +52,8 @@ def audit_leakage(
         trained.
     threshold : AlarmThreshold, optional
         The probability from which on an alarm is given, with the forecasts and outcomes that it was chosen for.
+    start_from : Forecaster, optional
+        The one that the training started from, whose scaling it uses. Audit that one with its own data, too.
     near_km : float
         Distance in km below which a place that is held out and one of training count as the same spot.
     batch_size : int
@@ -68,7 +71,7 @@ def audit_leakage(
     KeyError
         For a variable that is not there.
     TypeError
-        For data, a reference, forcing or a threshold of another kind.
+        For data, a reference, forcing, a threshold or a start of another kind.
     ValueError
         For a distance that is not above 0, units or dimensions that do not fit, or no complete window.
 
@@ -96,6 +99,7 @@ def audit_leakage(
     _require_kind(reference, xr.DataArray, "reference", "the DataArray that percentiles are ranked against")
     _require_kind(forcing, xr.Dataset, "forcing", "a Dataset on (init_time, lead_time)")
     _require_kind(threshold, AlarmThreshold, "threshold", "an xdrought.leakage.AlarmThreshold")
+    _require_kind(start_from, type(forecaster), "start_from", "the Forecaster that the training started from")
     audit = gather(ds, forecaster)
     return LeakageReport(
         forecaster.describe(),
@@ -106,7 +110,7 @@ def audit_leakage(
             split_checks.check_embargo(audit),
             split_checks.check_same_series(audit),
             split_checks.check_same_location(audit, float(near_km)),
-            training_checks.check_scaling(audit),
+            training_checks.check_scaling(audit, start_from),
             training_checks.check_causality(audit),
             training_checks.check_filled_inputs(audit),
             given_checks.check_reference(audit, reference),

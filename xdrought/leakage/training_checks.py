@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -16,10 +16,14 @@ from xdrought.forecast.forcing import Forcing, resolve
 from xdrought.forecast.missing_inputs import fit_usual_year, resolve_filling
 from xdrought.forecast.options import FORECASTS, NONE
 from xdrought.forecast.shards import Shards
+from xdrought.forecast.starting import count_known_places, digest_of_start
 from xdrought.leakage.audited_data import ALLOWED, FORBIDDEN, Audit, names_of_places, shown
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
 from xdrought.scaling import fit_scaling
 from xdrought.windows.labelled import Patches
+
+if TYPE_CHECKING:
+    from xdrought.forecast.forecaster import Forecaster
 
 SAME_YEAR = 1e-5  # of a standard deviation; coefficients are stored in float32
 SAME_LOSS = 1e-3  # relative; devices and number formats round differently
@@ -84,8 +88,8 @@ OPTIONS = {  # of a method of the degree, told in its attributes
 }
 
 
-def check_scaling(audit: Audit) -> Finding:
-    """Means and spreads of the training days, or of more?"""
+def check_scaling(audit: Audit, start: Forecaster | None) -> Finding:
+    """Means and spreads of the training days, of those of the forecaster that it started from, or of more?"""
     scaling = audit.forecaster.scaling
     data = driver_inputs.learnt_data(audit.windows, audit.forecaster.target_inputs)
     names = [*audit.windows.drivers, audit.target]
@@ -101,7 +105,30 @@ def check_scaling(audit: Audit) -> Finding:
             if apart[kind] <= SAME:
                 verdict = PASSED if kind in ALLOWED else LEAK
                 return Finding("scaling", verdict, looked_at, kind, {"largest difference (std)": apart[kind]})
+    if "start_from" in audit.forecaster.settings:
+        return Finding("scaling", *_scaling_of_start(audit, start, looked_at))
     return Finding("scaling", UNKNOWN, looked_at, _nothing_known(apart), _differences(apart))
+
+
+def _scaling_of_start(audit: Audit, start: Forecaster | None, looked_at: str) -> tuple[str, str, str]:
+    """What a finding says of a scaling that came with the forecaster that the training started from."""
+    forecaster, looked_at = audit.forecaster, f"{looked_at}, beside those of the forecaster that it started from"
+    if start is None:
+        return UNKNOWN, looked_at, "not these data but those of the forecaster it started from: give start_from="
+    if digest_of_start(start) != forecaster.settings["start_from"] or not _same_scaling(start, forecaster):
+        return UNKNOWN, looked_at, "another forecaster than start_from: give the one that the training started from"
+    if "start_from" in start.settings:
+        return UNKNOWN, looked_at, "the data of a forecaster that start_from had itself started from"
+    n_known = count_known_places(start, forecaster.splits)
+    if n_known is None:
+        return UNKNOWN, looked_at, "the training days of start_from, at places that cannot be compared with these"
+    if n_known:
+        return LEAK, looked_at, f"those of start_from, which has learnt from test days at {n_known} place(s)"
+    return PASSED, looked_at, "the training days of start_from, which has learnt from no test day"
+
+
+def _same_scaling(start: Forecaster, forecaster: Forecaster) -> bool:
+    return start.scaling.mean.equals(forecaster.scaling.mean) and start.scaling.std.equals(forecaster.scaling.std)
 
 
 def _statistics(data: xr.Dataset, names: list[Hashable], days: xr.DataArray) -> np.ndarray | None:
