@@ -1,7 +1,8 @@
-"""Days, pentads and days of year of a time axis, for numpy and cftime calendars alike; plain arrays out."""
+"""Days, pentads and days of year of a time axis, for all calendars; plain arrays out. And when a day begins."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -80,6 +81,32 @@ def make_pools(groups: np.ndarray, reference_groups: np.ndarray, n_groups: int, 
     ]
     pool_starts = np.concatenate([[0], np.cumsum([part.size for part in parts])])
     return Pools(members, member_starts, np.concatenate(parts), pool_starts)
+
+
+DAY_BOUNDARY = "day_boundary"  # attribute of a variable of daily values: by which time its days are counted
+LOCAL_DAYS = "00:00 local standard time"
+_UTC_DAYS = re.compile(r"00:00 UTC(?P<hours>[+-]\d+(\.\d+)?)?")
+
+
+def utc_days(utc_offset: float = 0.0) -> str:
+    """The value of `DAY_BOUNDARY` for days that begin at midnight of a time so many hours before UTC."""
+    return f"00:00 UTC{utc_offset:+g}" if utc_offset else "00:00 UTC"
+
+
+def offset_of_days(boundary: str) -> float | None:
+    """Hours from UTC to the time by which days are counted, of a value of `DAY_BOUNDARY`; None for local time.
+
+    Raises
+    ------
+    ValueError
+        For words that none of the readers writes.
+    """
+    if boundary == LOCAL_DAYS:
+        return None
+    found = _UTC_DAYS.fullmatch(boundary)
+    if found is None:
+        raise ValueError(f"{DAY_BOUNDARY} {boundary!r} is none of {utc_days()!r}, {utc_days(10)!r}, {LOCAL_DAYS!r}")
+    return float(found["hours"] or 0.0)
 
 
 # How files write units of time, in days.

@@ -111,6 +111,7 @@ def soil_moisture_percentile(
             pool=pool,
             window=window,
             reference=ranking.label,
+            **{k: v for k, v in soil_moisture.attrs.items() if k == calendars.DAY_BOUNDARY},
         )
     )
 

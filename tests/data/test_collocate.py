@@ -464,3 +464,13 @@ def test_packing_of_the_file_is_not_kept():
     grid.t2m.encoding = {"dtype": "int16", "scale_factor": 0.1}
     sites = pd.DataFrame({"site": ["edge"], "lat": [49.9], "lon": [7.32]})
     assert collocate(grid, sites, size=4, outside="nan").t2m.encoding == {}
+
+
+def test_towers_and_drivers_each_keep_when_their_days_begin():
+    grid = globe().assign_attrs(source="made up")
+    patches = collocate(grid.assign(t2m=grid.t2m.assign_attrs(day_boundary="00:00 UTC")), places((47.1, 11.3)), size=2)
+    soil = xr.DataArray(np.zeros((1, 2)), {"site": patches.site, "time": patches.time}, name="soil_moisture")
+    towers = soil.assign_attrs(day_boundary="00:00 local standard time").to_dataset()
+    joined = join_towers(patches, towers)
+    assert joined.t2m.attrs["day_boundary"] == "00:00 UTC"
+    assert joined.soil_moisture.attrs["day_boundary"] == "00:00 local standard time"

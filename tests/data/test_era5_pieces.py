@@ -272,7 +272,20 @@ def test_days_of_another_zone(offset):
     assert set(first_cell(made, "t2m")) == {280.0, 290.0}
     assert made.attrs["utc_offset"] == offset
     assert made.time.attrs["long_name"] == f"day (UTC{offset:+d} h)"
+    assert made.t2m.attrs["day_boundary"] == f"00:00 UTC{offset:+d}"
+    assert daily_drivers(ds, drivers=["t2m"]).t2m.attrs["day_boundary"] == "00:00 UTC"
     assert first_cell(daily_drivers(ds, drivers=["t2m"]), "t2m").max() < 290.0
+
+
+def test_daily_fields_say_when_their_days_begin_only_if_they_were_told():
+    """Daily statistics are published for any time zone, and the file's times are dates."""
+    days = t2m(280.0, "2003-05-01", 4, "D")
+    assert "day_boundary" not in daily_drivers(days, drivers=["t2m"]).t2m.attrs
+    made = daily_drivers(t2m(280.0, "2003-05-01", 96), drivers=["t2m"], utc_offset=-6)
+    assert daily_drivers(made, drivers=["t2m"]).t2m.attrs["day_boundary"] == "00:00 UTC-6"
+    both = daily_drivers([days, t2m(280.0, "2003-05-05", 48)], drivers=["t2m"])
+    assert both.sizes["time"] == 6
+    assert "day_boundary" not in both.t2m.attrs
 
 
 @pytest.mark.parametrize("offset", [-8, 0, 9])

@@ -71,6 +71,7 @@ def test_values_names_units_and_places(tmp_path):
         "long_name": "soil temperature",
         "units": "degC",
         "original_name": "TS_F_MDS_1",
+        "day_boundary": "00:00 local standard time",
     }
     assert ds.P_F.attrs["units"] == "mm d-1"
     assert (ds.lat.item(), ds.lon.item(), ds.version.item()) == (47.0, 11.0, "1-4")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xdrought import soil_moisture_percentile
 from xdrought.data import open_ismn, root_zone
 
 HOURS = pd.date_range("2001-05-01", periods=72, freq="h")
@@ -71,6 +72,8 @@ def test_days_may_be_those_of_another_zone(tmp_path, values, offset, lon, hours)
     assert ds.indexes["time"].equals(pd.DatetimeIndex(shifted.index))
     np.testing.assert_allclose(ds.soil_moisture.values[0], shifted.values)
     assert ds.utc_offset.item() == hours
+    boundary = "00:00 local standard time" if offset == "local" else "00:00 UTC+2"
+    assert ds.soil_moisture.attrs["day_boundary"] == boundary
 
 
 def test_depths_are_layers_and_the_better_sensor_of_a_depth_is_taken(tmp_path, values):
@@ -90,7 +93,11 @@ def test_depths_are_layers_and_the_better_sensor_of_a_depth_is_taken(tmp_path, v
     assert set(ds.data_vars) == {
         *("soil_moisture", "soil_moisture_0.05", "soil_moisture_0.20", "soil_temperature", "P"),
     }
-    np.testing.assert_allclose(root_zone(ds, 0.25).values[0], (days / 2 + days / 4) / 2, atol=5e-5)
+    deep = root_zone(ds, 0.25)
+    np.testing.assert_allclose(deep.values[0], (days / 2 + days / 4) / 2, atol=5e-5)
+    assert {da.attrs["day_boundary"] for da in (deep, soil_moisture_percentile(deep))} == {"00:00 UTC"}
+    ds["soil_moisture_0.20"].attrs["day_boundary"] = "00:00 UTC+1"
+    assert "day_boundary" not in root_zone(ds, 0.25).attrs
     np.testing.assert_allclose(open_ismn(tmp_path, depth=0.2).soil_moisture.values[0], days / 4, atol=5e-5)
 
 

@@ -46,6 +46,7 @@ def test_the_packaged_values_are_the_published_ones(data_dir):
     (path,) = (data_dir / "us-ar1").glob("*.xlsx")
     raw = pd.read_excel(path)
     ds = open_dataset("us-ar1")
+    assert {da.attrs["day_boundary"] for da in ds.data_vars.values()} == {"00:00 local standard time"}
     for ours, theirs in (("soil_moisture", "SWC_F_MDS_1"), ("TA_F", "TA_F"), ("P_F", "P_F")):
         expected = raw[theirs].where(raw[theirs] != -9999).to_numpy("float64")
         np.testing.assert_allclose(ds[ours].values[0], expected, rtol=1e-6)

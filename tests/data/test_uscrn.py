@@ -78,6 +78,7 @@ def test_values_names_units_and_places(tmp_path):
         "SOLARAD_DAILY": "MJ/m^2/day",
     }
     assert ds.soil_moisture.attrs["original_name"] == "SOIL_MOISTURE_5_DAILY"
+    assert {da.attrs["day_boundary"] for da in ds.data_vars.values()} == {"00:00 local standard time"}
     assert (ds.inserted_days.item(), ds.out_of_range_days.item()) == (0, 0)
 
 

@@ -62,8 +62,10 @@ def join_towers(patches: xr.Dataset, towers: xr.Dataset, *, time: Hashable = "ti
 
     Notes
     -----
-    ERA5 days are UTC, those of FLUXNET and USCRN local standard time. Nothing is shifted here: at 120 degrees
-    west, day D of the tower is 08 UTC of D to 08 UTC of the day after. Of dask data only the places are read.
+    ERA5 days are UTC unless they were counted by another time, those of FLUXNET and USCRN local standard time. Each
+    variable says so in its attribute ``day_boundary``, which :func:`xdrought.audit_leakage` compares. Nothing is
+    shifted here: at 120 degrees west, day D of the tower is 08 UTC of D to 08 UTC of the day after. Of dask data only
+    the places are read.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from os import PathLike
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import calendars, checks
 from xdrought.checks import public
 from xdrought.data.fluxnet_files import Source, find_sources, read_place, read_table
 from xdrought.data.sites import (
@@ -174,6 +174,7 @@ def open_fluxnet(
         for name, text in known_units.items()
         if name in present
     }
+    attributes = {name: {**attrs, calendars.DAY_BOUNDARY: calendars.LOCAL_DAYS} for name, attrs in attributes.items()}
     lacking = [record.site for record in records if "soil_moisture" not in record.table]
     if len(lacking) == len(records):
         checks.warn(f"no file has the column {target!r}: soil_moisture is missing everywhere; check target=")

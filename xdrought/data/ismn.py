@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import calendars, checks
 from xdrought.checks import public
 from xdrought.data.layers import depth_attrs
 from xdrought.data.sites import SiteRecord, insert_missing_days, is_plausible, mask_codes, mask_impossible, to_dataset
@@ -137,7 +137,8 @@ def open_ismn(
     names = dict.fromkeys(name for record in records for name in record.table.columns)
     if "soil_moisture" not in names:
         raise ValueError(f"none of the stations {wanted[:8]} has a file of soil moisture (_sm_); add these files")
-    about = {name: _attributes(name, records) for name in names}
+    boundary = calendars.LOCAL_DAYS if utc_offset == "local" else calendars.utc_days(float(utc_offset))
+    about = {name: {**_attributes(name, records), calendars.DAY_BOUNDARY: boundary} for name in names}
     title = {"title": "ISMN daily records", "references": REFERENCE, "accepted_flags": " ".join(flags)}
     return mask_impossible(to_dataset(records, about, title))
 

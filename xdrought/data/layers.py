@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from xdrought import checks, limits, units
+from xdrought import calendars, checks, limits, units
 from xdrought.checks import public
 from xdrought.provenance import recorded
 
@@ -71,7 +71,7 @@ def soil_profile(ds: xr.Dataset, *, layers: Layers | None = None) -> xr.DataArra
         layer_bottom=("depth", bottom, {"long_name": "bottom of the layer", "units": "m"}),
     )
     attrs = {"long_name": "volumetric soil moisture", "layers": " ".join(map(str, names))}
-    return out.rename("soil_moisture").assign_attrs({**_units(first), **attrs})
+    return out.rename("soil_moisture").assign_attrs({**_units(first), **_day_of(parts), **attrs})
 
 
 @public
@@ -128,7 +128,9 @@ def root_zone(
     out = mean.where(known >= min_share * float(thickness.sum()) * (1 - 1e-9)).transpose(*used.isel(depth=0).dims)
     _warn_of_nothing(out, known / float(thickness.sum()), min_share)
     about = {"long_name": f"soil moisture of the root zone, 0 to {depth:g} m", "layers": profile.attrs["layers"]}
-    return out.rename("soil_moisture").assign_attrs({**_units(profile), **about, **depth_attrs(0.0, float(depth))})
+    return out.rename("soil_moisture").assign_attrs(
+        {**_units(profile), **_day_of([profile]), **about, **depth_attrs(0.0, float(depth))}
+    )
 
 
 def _warn_of_nothing(out: xr.DataArray, share: xr.DataArray, min_share: float) -> None:
@@ -148,6 +150,12 @@ def depth_attrs(top: float, bottom: float) -> dict[str, Any]:
 
 def _units(da: xr.DataArray) -> dict[str, Any]:
     return {"units": da.attrs["units"]} if "units" in da.attrs else {}
+
+
+def _day_of(parts: Sequence[xr.DataArray]) -> dict[str, Any]:
+    """When the days of all layers begin, if they say the same."""
+    said = {part.attrs.get(calendars.DAY_BOUNDARY) for part in parts}
+    return {calendars.DAY_BOUNDARY: said.pop()} if len(said) == 1 and None not in said else {}
 
 
 def _in_units_of(da: xr.DataArray, first: xr.DataArray) -> xr.DataArray:

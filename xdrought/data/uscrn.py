@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import checks
+from xdrought import calendars, checks
 from xdrought.checks import public
 from xdrought.data.download import cache_folder, fetch, require_https
 from xdrought.data.layers import depth_attrs
@@ -224,6 +224,7 @@ def _attributes(kept: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     return {
         name: {"long_name": COLUMNS[column][1], "units": str(COLUMNS[column][0]), "original_name": column}
         | _depth_of(column)
+        | {calendars.DAY_BOUNDARY: calendars.LOCAL_DAYS}
         for name, column in kept.items()
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import alignment, limits
+from xdrought import alignment, calendars, limits
 from xdrought.checks import public, step_text
 from xdrought.data.era5.accumulation import refuse_land
 from xdrought.data.era5.days import (
@@ -48,7 +48,16 @@ def make_driver(name: str, inputs: Mapping[str, Sequence[xr.DataArray]], setting
         raise ValueError(_tell_no_day(matched[0][0], ends, need, settings))
     comments = list(dict.fromkeys(comment for part, comment in made if part is not None and comment))
     daily = join_days(days, matched[0][0].name)
-    return _labelled(daily, name, matched[0], comments)
+    made = _labelled(daily, name, matched[0], comments)
+    first, *others = {_day_boundary(source) for sources in matched for source in sources}
+    return made if others or first is None else made.assign_attrs({calendars.DAY_BOUNDARY: first})
+
+
+def _day_boundary(da: xr.DataArray) -> str | None:
+    """When the days of a driver begin; of daily fields only they themselves can say it."""
+    if read_stamps(da).step == DAY:
+        return da.attrs.get(calendars.DAY_BOUNDARY)
+    return calendars.utc_days(da.attrs.get("utc_offset", 0.0))
 
 
 def _tell_no_day(da: xr.DataArray, ends: bool, min_hours: float | None, settings: Settings) -> str:
