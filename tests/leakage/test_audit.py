@@ -47,6 +47,7 @@ CHECKS = [
     "site statistics",
     "future",
     "future of drivers",
+    "day boundaries",
     "issue times",
     "weather ahead",
     "threshold",
@@ -348,6 +349,11 @@ def a_weather_forecast_of_the_next_morning(ds, monkeypatch):
     return fit(leaky, [*DRIVERS, "forecast"]), leaky.assign_coords(init_time=noisy.init_time)
 
 
+def counted_by(ds: xr.Dataset, **days: str) -> xr.Dataset:
+    """The same, and each variable says when its days begin."""
+    return ds.assign({name: ds[name].assign_attrs(day_boundary=text) for name, text in days.items()})
+
+
 def forcing(ds, noise: float) -> xr.Dataset:
     """Forecasts of rain of the days to come, right but for some noise."""
     leads = np.array([1, 2], "timedelta64[D]").astype("timedelta64[ns]")
@@ -617,7 +623,7 @@ def test_weather_forecasts_that_are_not_given_are_not_called_clean(ds):
 
 
 def test_every_check_is_seen_to_find_something():
-    assert {check for _, check in LEAKS} | {"data", "weather ahead", "filled inputs"} == set(CHECKS)
+    assert {check for _, check in LEAKS} | {"data", "weather ahead", "filled inputs", "day boundaries"} == set(CHECKS)
 
 
 # --- what cannot be told is not called clean ------------------------------------------------------------------
@@ -755,6 +761,55 @@ def test_real_towers_pass(data_dir):
     found = audit_leakage(fit(towers, drivers, "CauRec", window=15, lead=7), towers, device="cpu")
     assert found.clean, found
     assert pd.notna(found["future"].numbers["highest correlation with the future"])
+
+
+# --- days of drivers and target -------------------------------------------------------------------------------
+
+UTC, LOCAL = "00:00 UTC", "00:00 local standard time"
+
+
+def days_of(ds: xr.Dataset, **days: str):
+    said = counted_by(ds, **days)
+    return audit_leakage(fit(ds), said, device="cpu")["day boundaries"]
+
+
+def test_hours_of_a_later_day_are_counted_at_each_place(ds):
+    """Eight towers from 100 degrees west to 120 degrees east: at the last one ten minus two hours are to come."""
+    found = days_of(ds, tp=UTC, t2m=LOCAL, soil_moisture=LOCAL)
+    assert found.verdict == "LEAK"
+    assert found.numbers == {"hours later, tp": 8.0, "hours later, t2m": 0.0}
+    leaky = counted_by(ds, tp=UTC, t2m=LOCAL, soil_moisture=LOCAL)
+    assert audit_leakage(fit(leaky), leaky, device="cpu").leaks == ("day boundaries",)
+    assert "8 hours of the day after at S7 in tp (00:00 UTC, target 00:00 local standard time)" in found.computed_on
+    eastern = ds.assign_coords(lon=("site", np.full(8, 150.0)))
+    assert days_of(eastern, tp=UTC, t2m=UTC, soil_moisture=LOCAL).numbers["hours later, t2m"] == 10.0
+    assert days_of(eastern, tp="00:00 UTC+10", t2m="00:00 UTC+10", soil_moisture=LOCAL).verdict == "passed"
+    western = ds.assign_coords(lon=("site", np.full(8, 240.0)))
+    found = days_of(western, tp=UTC, t2m=UTC, soil_moisture=LOCAL)
+    assert (found.verdict, found.numbers["hours later, tp"]) == ("passed", -8.0)
+    assert days_of(western, tp=LOCAL, t2m=LOCAL, soil_moisture=UTC).numbers["hours later, tp"] == 8.0
+
+
+def test_a_standard_time_that_is_given_goes_before_the_sun_s(ds):
+    """Spain lies west of Greenwich and counts its days an hour before it."""
+    spain = ds.assign_coords(lon=("site", np.full(8, -4.0)))
+    said = {"tp": UTC, "t2m": UTC, "soil_moisture": LOCAL}
+    assert days_of(spain, **said).verdict == "passed"
+    told = spain.assign_coords(utc_offset=("site", np.r_[np.nan, np.ones(7)]))
+    assert days_of(told, **said).numbers["hours later, tp"] == 1.0
+    assert "at S1 in tp" in days_of(told, **said).computed_on
+
+
+def test_days_that_cannot_be_compared_are_unknown(ds):
+    assert days_of(ds).verdict == "absent"
+    assert "t2m without 'day_boundary'" in days_of(ds, tp=UTC, soil_moisture=UTC).computed_on
+    assert "soil_moisture without 'day_boundary'" in days_of(ds, tp=UTC, t2m=UTC).computed_on
+    assert "'06:00 UTC' is none of" in days_of(ds, tp="06:00 UTC", t2m=UTC, soil_moisture=UTC).computed_on
+    found = days_of(ds.drop_vars("lon"), tp=UTC, t2m=UTC, soil_moisture=LOCAL)
+    assert (found.verdict, "without a longitude" in found.computed_on) == ("unknown", True)
+    assert days_of(ds.drop_vars("lon"), tp=LOCAL, t2m=LOCAL, soil_moisture=LOCAL).verdict == "passed"
+    constant = ds.assign(t2m=ds.t2m * 0 + 280.0)
+    assert days_of(constant, tp=UTC, soil_moisture=UTC).verdict == "passed"
 
 
 def test_splits_may_hold_sites_that_have_no_window(ds):
