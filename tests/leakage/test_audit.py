@@ -673,8 +673,8 @@ def test_the_scaling_of_a_fine_tuned_forecaster_is_that_of_the_one_it_started_fr
         assert "start_from, which has learnt from no test day" in found["scaling"].computed_on
     found = audit_leakage(tuned, after, start_from=fit(before, seed=3), device="cpu")["scaling"]
     assert (found.verdict, "another forecaster than start_from" in found.computed_on) == ("unknown", True)
-    again = fit(before, start_from=tuned)
-    found = audit_leakage(again, before, start_from=tuned, device="cpu")["scaling"]
+    older = replace(first, settings={**first.settings, "start_from": "another"})
+    found = audit_leakage(tuned, after, start_from=older, device="cpu")["scaling"]
     assert (found.verdict, "had itself started from" in found.computed_on) == ("unknown", True)
 
 
