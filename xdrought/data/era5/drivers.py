@@ -48,9 +48,9 @@ def make_driver(name: str, inputs: Mapping[str, Sequence[xr.DataArray]], setting
         raise ValueError(_tell_no_day(matched[0][0], ends, need, settings))
     comments = list(dict.fromkeys(comment for part, comment in made if part is not None and comment))
     daily = join_days(days, matched[0][0].name)
-    made = _labelled(daily, name, matched[0], comments)
+    driver = _labelled(daily, name, matched[0], comments)
     first, *others = {_day_boundary(source) for sources in matched for source in sources}
-    return made if others or first is None else made.assign_attrs({calendars.DAY_BOUNDARY: first})
+    return driver if others or first is None else driver.assign_attrs({calendars.DAY_BOUNDARY: first})
 
 
 def _day_boundary(da: xr.DataArray) -> str | None:
