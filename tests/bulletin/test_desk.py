@@ -124,6 +124,12 @@ def test_what_does_not_fit_is_refused(ds, monitor, onset, forcing, past):
     yesterday = ds.isel(time=slice(None, -1))
     with pytest.raises(ValueError, match="the monitor has come to .*, the record to .*; bring it up to date first"):
         desk_report(yesterday, monitor, onset, forcing=forcing)
+    # The cure of the message is followed.
+    behind = start_monitor(yesterday.soil_moisture, reference=REFERENCE)
+    with pytest.raises(ValueError, match="bring it up to date first"):
+        desk_report(ds, behind, onset, forcing=forcing)
+    behind = behind.update(ds.soil_moisture.isel(time=slice(-1, None)))
+    assert desk_report(ds, behind, onset, forcing=forcing).sizes["site"] == ds.sizes["site"]
     with pytest.raises(ValueError, match="was issued from .* to .*, not today"):
         desk_report(ds, monitor, onset, forcing=forcing.isel(init_time=slice(None, -1)))
     with pytest.raises(ValueError, match="forcing=None, but the weather of the lead days is needed"):

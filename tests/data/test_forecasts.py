@@ -234,6 +234,28 @@ def test_wrong_input_is_told_with_its_cure(tmp_path):
         open_forecast(t2m, "t2m")
 
 
+def test_the_cures_that_are_told_work():
+    t2m = celsius(cube(range(0, 97, 6))).to_dataset(name="t2m")
+    expected = open_forecast(t2m, ["t2m"])
+    ahead = t2m.rename(step="ahead")
+    runs = xr.concat([t2m.isel(time=[1, 0]), t2m.isel(time=[0])], "time")
+    lone = t2m.isel(time=0, drop=True)
+    cured = {
+        "sorted and once": runs.sortby("time").drop_duplicates("time"),
+        "named": ahead.rename(ahead="step"),
+        "with its run": lone.expand_dims(time=t2m.indexes["time"][:1]),
+    }
+    for what, ds in cured.items():
+        found = open_forecast(ds, ["t2m"])
+        same = expected.isel(init_time=slice(None, found.sizes["init_time"]))
+        np.testing.assert_array_equal(found.t2m, same.t2m, err_msg=what)
+    noon = t2m.assign_coords(time=pd.DatetimeIndex(["2020-05-01", "2020-05-08 12:00"]))
+    assert open_forecast(noon.sel(time=noon.time.dt.hour == 12), ["t2m"], last_known="run_day").sizes["init_time"] == 1
+    by_step = cube(range(6, 97, 6)).assign_attrs(units="mm").to_dataset(name="tp")
+    found = open_forecast(by_step, {"rain": "tp"}, accumulation="step").rain
+    np.testing.assert_allclose(found.isel(lead_time=0), by_day(by_step.tp, sum, 1, ends=True) / 1000)
+
+
 def grib(path, name: str, values: xr.DataArray) -> None:
     """A GRIB 2 message for each run, member and step, as ECMWF's open data and S2S have them."""
     eccodes = pytest.importorskip("eccodes", reason="eccodes writes the GRIB files of this test")

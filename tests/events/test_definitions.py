@@ -68,6 +68,10 @@ def test_values_that_make_no_sense_are_refused(changes, match):
         Definition(**{"name": "mine", "source": "me", "upper": 40, "lower": 20} | changes)
 
 
+def test_the_cure_of_an_end_that_a_rule_has_no_use_for():
+    assert get_definition("tang2025", rule="steady_fall").rule == "steady_fall"
+
+
 def test_unknown_names_and_fields_are_refused():
     with pytest.raises(ValueError, match=r"definition='tang' is unknown; choose one of \['ford_labosier2017', "):
         get_definition("tang")

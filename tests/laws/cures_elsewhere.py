@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Followed in another file, with what they need there.
 LABELS, PIECES, ERA5 = "tests/package/test_alignment.py", "tests/data/test_era5_pieces.py", "tests/data/test_era5.py"
+FORECASTS = "tests/data/test_forecasts.py"
 FOLLOWED: dict[str, str] = {
     "that the record lacks (it has": LABELS,
     "of which the record is one label; choose it, da.sel": LABELS,
@@ -36,6 +37,15 @@ FOLLOWED: dict[str, str] = {
     "decode them, ds = xarray.decode_cf(ds), or, if that was done": "tests/package/test_limits.py",
     "see them as they were inside `with xdrought.set_options": "tests/package/test_limits.py",
     "name them apart, ds.assign_coords(site=": "tests/data/test_untrusted.py",
+    "bring it up to date first, monitor = monitor.update(": "tests/bulletin/test_desk.py",
+    "begin one with --reference START END": "tests/bulletin/test_desk.py",
+    "or the time after which totals begin anew, e.g. accumulation=": FORECASTS,
+    "are not sorted or repeat; use ds.sortby(•), .drop_duplicates(": FORECASTS,
+    "name it, e.g. ds.rename(my_name=•), or ds.expand_dims(": FORECASTS,
+    "or say what yours are, drivers={'rain': 'tp'}": FORECASTS,
+    "a day of issue has one run: choose, e.g. ds.sel(": FORECASTS,
+    "and their first day is not whole; use last_known=": FORECASTS,
+    "has ends of its own: leave end_at out": "tests/events/test_definitions.py",
     "expected something that converts to •. Set them": "tests/package/test_units.py",
     "set what they are in words that pint can read": "tests/package/test_units.py",
 }
