@@ -184,7 +184,7 @@ def test_each_result_is_that_of_its_own_pair():
         for name in ("t2m", "tp"):
             pair = ccm(ds[name].isel(site=site), ds["sm"].isel(site=site))
             one = found.isel(site=site).sel(variable=name, drop=True)
-            xr.testing.assert_allclose(one[["rho", "n_pairs"]], pair[["rho", "n_pairs"]])
+            xr.testing.assert_allclose(one[["rho", "n_pairs"]], pair[["rho", "n_pairs"]].drop_vars("cause"))
     xr.testing.assert_identical(found, ccm({"t2m": ds["t2m"], "tp": ds["tp"]}, ds["sm"]))
 
 
@@ -197,9 +197,28 @@ def test_other_dimensions_broadcast_both_ways_and_in_any_order():
     for cell in range(3):
         one = ccm(patch.isel(cell=cell), ds["sm"])
         xr.testing.assert_allclose(found.isel(cell=cell).transpose("site", "direction").rho, one.rho)
-        xr.testing.assert_allclose(
-            reverse.rho.isel(cell=cell).drop_vars("direction"), one.rho.sel(direction=BACKWARD, drop=True)
-        )
+        back = one.rho.sel(direction=BACKWARD, drop=True).drop_vars("effect")  # of sm, the cause of the reverse
+        xr.testing.assert_allclose(reverse.rho.isel(cell=cell).drop_vars(["direction", "cause"]), back)
+
+
+def test_a_result_names_what_it_is_of():
+    ds = weather()
+    found = ccm(ds["t2m"], ds["sm"], direction=FORWARD)
+    assert (found.cause.item(), found.effect.item()) == ("t2m", "sm")
+    together = xr.concat([found, ccm(ds["tp"], ds["sm"], direction=FORWARD)], "pair")
+    assert together.cause.values.tolist() == ["t2m", "tp"]
+    assert together.rho.to_series().size == 6
+    several = ccm(ds[["t2m", "tp"]], ds["sm"])
+    assert "cause" not in several.coords
+    assert several.effect.item() == "sm"
+    assert not {"cause", "effect"} & set(ccm(ds["t2m"].rename(None), ds["sm"].rename(None)).coords)
+
+
+def test_dimensions_called_cause_or_effect_stay_those_of_the_caller():
+    ds = weather().rename(site="effect")
+    found = ccm(ds["t2m"], ds["sm"], direction=FORWARD)
+    assert found["effect"].values.tolist() == ["S0", "S1", "S2"]
+    assert found.cause.item() == "t2m"
 
 
 def test_causes_and_cells_of_one_manifold_share_its_search(monkeypatch):

@@ -323,3 +323,29 @@ def test_longitudes_around_the_date_line_are_refused_and_the_cure_works():
     with pytest.raises(ValueError, match="use da.sortby.'lon'") as caught:
         drought_objects(shuffled)
     assert drought_objects(follow(str(caught.value), da=shuffled)["da"]).sizes["object"] == 1
+
+
+# nothing to look at
+
+
+@pytest.mark.parametrize("chunks", [None, {"site": 1}])
+@pytest.mark.parametrize("function", [xd.flash_drought_events, lambda da: xd.detect_droughts(da).events])
+def test_a_record_without_values_says_why_there_is_no_event(function, chunks):
+    days = pd.date_range("2001-01-01", periods=400)
+    values = np.random.default_rng(0).random((2, 400))
+    da = xr.DataArray(values, {"site": ["A", "B"], "time": days}, name="sm")
+    with pytest.warns(UserWarning, match=r"no value on any day .* da.notnull\(\).sum\(\) counts"):
+        events = function(da.where(False).chunk(chunks) if chunks else da.where(False))
+    assert events.sizes["event"] == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        half = da.where(da.site == "A")  # a site of sea and a wet year are nothing to warn of
+        function(half.chunk(chunks) if chunks else half)
+
+
+def test_units_that_are_not_known_change_no_event():
+    days = pd.date_range("2001-01-01", periods=1500)
+    da = xr.DataArray(30 + np.cumsum(np.random.default_rng(0).standard_normal(1500)), {"time": days}, name="sm")
+    known, unknown = (xd.flash_drought_events(da.assign_attrs(units=text)) for text in ("kg m-2", "bananas"))
+    assert known.sizes["event"] > 0
+    xr.testing.assert_equal(known, unknown)

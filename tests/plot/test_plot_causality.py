@@ -75,6 +75,12 @@ def test_variables_are_named_before_directions(converged):
     assert len({line.get_color() for line in ax.lines[:4]}) == 4
 
 
+def test_a_single_cause_is_named_too(converged):
+    one = converged.isel(variable=0, drop=True).assign_coords(cause="t2m", effect="sm")
+    texts = [text.get_text() for text in xp.plot_convergence(one).get_legend().get_texts()]
+    assert [text.split(":")[0] for text in texts] == ["t2m, cause_to_effect", "t2m, effect_to_cause"]
+
+
 def test_windows_of_fields_are_in_cells(converged):
     fields = converged.assign_coords(library_size=converged["library_size"].assign_attrs(units="cells"))
     assert xp.plot_convergence(fields).get_xlabel() == "Side of the library (cells)"

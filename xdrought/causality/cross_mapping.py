@@ -128,7 +128,9 @@ def ccm(
         from the smallest to the largest, with `convergence_lower` and `convergence_upper` over libraries,
         `kendall_tau`, `fisher_z` and their one-sided `kendall_p_value` and `fisher_p_value`. With surrogates
         `surrogate_p_value` and the skill it tests, `tested_rho`; with `fdr` `p_value_adjusted` and
-        `surrogate_p_value_adjusted`; with "auto" the `exclusion_radius`.
+        `surrogate_p_value_adjusted`; with "auto" the `exclusion_radius`. Scalar coordinates `cause` and `effect` hold
+        the names of the arrays that have one, so that results put together with :func:`xarray.concat` keep apart what
+        each is of; several causes are named by `variable` alone.
 
     Raises
     ------
@@ -165,13 +167,16 @@ def ccm(
     >>> for t in range(399):  # x drives y, hardly the reverse
     ...     x[t + 1] = x[t] * (3.8 - 3.8 * x[t])
     ...     y[t + 1] = y[t] * (3.5 - 3.5 * y[t] - 0.1 * x[t])
-    >>> result = ccm(xr.DataArray(x, dims="time"), xr.DataArray(y, dims="time"))
+    >>> result = ccm(xr.DataArray(x, dims="time", name="prey"), xr.DataArray(y, dims="time", name="hunter"))
     >>> result.rho.sel(direction="cause_to_effect").item() > 0.9 > result.rho.sel(direction="effect_to_cause").item()
     True
+    >>> result.cause.item(), result.effect.item()
+    ('prey', 'hunter')
     """
     causes = pairs.collect_causes(cause)
     for da in (effect, *causes.arrays):
         pairs.check_series(da, time)
+    called = pairs.names_of(causes, effect)
     causes, effect = pairs.match(causes, effect)
     if where is not None:
         where = pairs.match_where(where, (effect, *causes.arrays), time)
@@ -203,12 +208,12 @@ def ccm(
         way: [replace(common, dim=int(e), tau=int(step), lag=shift) for shift in lags]
         for way, e, step in zip(directions, dims, taus, strict=True)
     }
-    own = {CAUSE_DIM, LAG_DIM, "direction", "library_size", *LABELS, *ADJUSTED}
+    own = {CAUSE_DIM, LAG_DIM, "direction", "library_size", *called, *LABELS, *ADJUSTED}
     own |= {"variable"} if causes.names else set()
     own |= set() if pairs.is_scalar(lag) else {"lag"}
     inputs = _without_clash((effect, *([] if where is None else [where]), *causes.arrays), own)
     result = _map(inputs, settings, where is not None, time)
-    result = _name_dimensions(result, causes, settings, keep_lag="lag" in own)
+    result = _name_dimensions(result, causes, settings, keep_lag="lag" in own).assign_coords(called)
     pairs.warn_without_skill(result["rho"], (effect, *causes.arrays))
     if sizes and pairs.is_scalar(library_size):
         result = result.isel(library_size=0)

@@ -48,6 +48,21 @@ def collect_causes(cause: Cause) -> Causes:
     return Causes(arrays, names)
 
 
+def names_of(causes: Causes, effect: xr.DataArray) -> dict[str, tuple[tuple, str, dict[str, str]]]:
+    """Scalar coordinates that say what a result is of; several causes have the dimension `variable` instead.
+
+    A dimension of the caller that is called so keeps its name, and the result goes without.
+    """
+    single = causes.arrays[0].name if causes.names is None else None
+    named = {"cause": single, "effect": effect.name}
+    taken = {dim for da in (effect, *causes.arrays) for dim in da.dims}
+    return {
+        role: ((), str(name), {"long_name": f"name of the {role}"})
+        for role, name in named.items()
+        if name is not None and role not in taken
+    }
+
+
 def check_series(da: object, time: Hashable) -> None:
     """Numbers with a time dimension in one chunk and regular steps."""
     if not isinstance(da, xr.DataArray):

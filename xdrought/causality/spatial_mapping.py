@@ -95,7 +95,8 @@ def gccm(
     xarray.Dataset
         On the broadcast dimensions without lat and lon, `variable` for several causes, `direction` for both and
         `library_size` where a sequence is given: `rho`; `p_value`, raw and two-sided; `n_pairs`, the number of cells
-        compared. With library sizes, surrogates and `fdr` the further variables of :func:`xdrought.ccm`.
+        compared. With library sizes, surrogates and `fdr` the further variables of :func:`xdrought.ccm`, and its
+        scalar coordinates `cause` and `effect`.
 
     Raises
     ------
@@ -230,7 +231,9 @@ def _map(
     """The kernel on labels; lazy for dask."""
     from xdrought.kernels.spatial_cross_map import has_sizes, map_block, result_names
 
-    own = {CAUSE_DIM, "direction", "library_size", *(("variable",) if causes.names else ()), *LABELS, *ADJUSTED}
+    called = pairs.names_of(causes, effect)
+    own = {CAUSE_DIM, "direction", "library_size", *called, *LABELS, *ADJUSTED}
+    own |= {"variable"} if causes.names else set()
     clash = sorted(own & {str(dim) for da in (effect, *causes.arrays) for dim in da.dims})
     if clash:
         raise ValueError(f"the input has dimensions {clash}, which the result needs; rename them")
@@ -255,7 +258,7 @@ def _map(
         name: da.rename(name).assign_attrs(long_name=_IN_SPACE.get(name, LABELS[name]), units="1")
         for name, da in zip(names, out, strict=True)
     }
-    result = xr.Dataset(variables).assign_coords(direction=list(directions))
+    result = xr.Dataset(variables).assign_coords(direction=list(directions), **called)
     if settings.window_sizes:
         attrs = {"long_name": "side of the square windows that are learned from", "units": "cells"}
         result = result.assign_coords(library_size=("library_size", list(settings.window_sizes), attrs))

@@ -66,9 +66,10 @@ def flash_drought_events(
     Parameters
     ----------
     soil_moisture : xarray.DataArray
-        Daily or pentad values, any other dims, any units (percentiles are unit-free). Gaps (NaN) of up to
-        ``max_gap`` days are bridged by a line, longer ones cut the record; nothing is glued. A dask input is computed
-        block by block (time must be one chunk); memory holds the blocks at work and the events.
+        Daily or pentad values, any other dims, any units (percentiles are unit-free; of units that are not known only
+        missing codes are looked for). Gaps (NaN) of up to ``max_gap`` days are bridged by a line, longer ones cut the
+        record; nothing is glued. A dask input is computed block by block (time must be one chunk); memory holds the
+        blocks at work and the events.
     definition : str, Definition or a list of them
         See :mod:`xdrought.definitions`; several give the events a ``definition`` coordinate.
     is_percentile : bool
@@ -108,6 +109,11 @@ def flash_drought_events(
         units.
     TypeError
         For something else than numbers in a DataArray, or an unknown threshold.
+
+    Warns
+    -----
+    UserWarning
+        When no series has a value on any day.
 
     Notes
     -----

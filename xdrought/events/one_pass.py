@@ -15,7 +15,7 @@ from xdrought.events.detection import COLUMNS, Inputs
 from xdrought.events.drought_store import write_bands
 from xdrought.events.droughts import Droughts, Labelling
 from xdrought.events.flash_droughts import SUMMARY
-from xdrought.events.table import Bound, scan_blocks
+from xdrought.events.table import Bound, scan_blocks, warn_without_values
 from xdrought.percentiles import Reference
 from xdrought.provenance import ATTRIBUTES, Record
 
@@ -90,7 +90,9 @@ def detect_droughts(
     record = Record.create("detect_droughts", given)
     labelling = Labelling(Bound.create(inputs, chosen), chosen, soil_moisture.dims, censored, record)
     if path is None:
-        return labelling.droughts(scan_blocks(labelling.bound, "everything"), {})
+        blocks = scan_blocks(labelling.bound, "everything")
+        warn_without_values(blocks)
+        return labelling.droughts(blocks, {})
     write_bands(Path(path), labelling, progress)
     events, classes, summary = (xr.open_zarr(path, group=group, consolidated=False) for group in Droughts._fields)
     if "start_time" in events.coords:  # a coordinate in files, as CF has it

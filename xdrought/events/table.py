@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
 from xdrought.definitions import Definition
 from xdrought.events.detection import FREEZING, Detector, Inputs, split_others
 from xdrought.percentiles import as_rows
@@ -26,6 +27,7 @@ class Block(NamedTuple):
     frozen: np.ndarray  # (events,) share of days below freezing, or empty without temperatures
     classes: np.ndarray | None  # (block..., time) int8
     maps: tuple[np.ndarray, ...]  # (block...) each
+    is_empty: bool  # no series holds a value
 
 
 class Bound(NamedTuple):
@@ -54,7 +56,18 @@ class Bound(NamedTuple):
 def build_events(inputs: Inputs, definition: Definition) -> xr.Dataset:
     """All events of one definition; a dask input is computed block by block."""
     bound = Bound.create(inputs, definition)
-    return events_of(bound, scan_blocks(bound, "events"))
+    blocks = scan_blocks(bound, "events")
+    warn_without_values(blocks)
+    return events_of(bound, blocks)
+
+
+def warn_without_values(blocks: list[Block]) -> None:
+    """Say why there is no event when the whole record is NaN."""
+    if all(block.is_empty for block in blocks):
+        checks.warn(
+            "the record has no value on any day (all is NaN), so there is no event; was it cut, masked or read from "
+            "another variable? da.notnull().sum() counts the values"
+        )
 
 
 def scan_blocks(bound: Bound, move: str, band: Mapping[Hashable, slice] | None = None) -> list[Block]:
@@ -144,7 +157,8 @@ def _scan_block(
     cell = np.zeros(events.size, np.int64)
     if shape:
         cell = np.ravel_multi_index([part + w.start for part, w in zip(local, where, strict=True)], shape)
-    return Block(where, cell, events, _frozen_fraction(detector, events, temperature), classes, maps)
+    is_empty = not events.size and not np.isfinite(values).any()
+    return Block(where, cell, events, _frozen_fraction(detector, events, temperature), classes, maps, is_empty)
 
 
 def _frozen_fraction(detector: Detector, events: np.ndarray, temperature: np.ndarray | None) -> np.ndarray:

@@ -136,13 +136,19 @@ def _curve(ax: Axes, curve: xr.Dataset, others: Sequence[Any], number: int) -> A
     size = curve["library_size"].values
     color = CURVES[number]
     ax.fill_between(size, curve["rho_lower"], curve["rho_upper"], color=color, alpha=0.18, linewidth=0)
-    parts = [literal(curve[dim].item()) for dim in sorted(others, key=lambda dim: dim == "direction")]
-    text = ", ".join(parts)
+    text = curve_name(curve, others)
     if "convergence" in curve and np.isfinite(curve["convergence"]):
         gain = [float(curve[name]) for name in ("convergence", "convergence_lower", "convergence_upper")]
         text += f"{': ' if text else ''}gain {gain[0]:.2f} ({gain[1]:.2f} to {gain[2]:.2f})"
     (line,) = ax.plot(size, curve["rho"], "o-", color=color, linewidth=1.3, markersize=3, label=text or None)
     return line
+
+
+def curve_name(curve: xr.Dataset | xr.DataArray, others: Sequence[Any]) -> str:
+    """What sets one curve apart: its cause, be it alone or one of several, and its direction."""
+    alone = ["cause"] if "cause" in curve.coords and curve["cause"].ndim == 0 and "cause" not in others else []
+    names = [*alone, *sorted(others, key=lambda dim: dim == "direction")]
+    return ", ".join(literal(curve[name].item()) for name in names)
 
 
 TESTS = {  # the most honest p-value of a relation that is there is the one that counts

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.plot.causality import CURVES
-from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, legend_below, literal, new_axes
+from xdrought.plot.causality import CURVES, curve_name
+from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, legend_below, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def plot_lags(result: xr.Dataset, *, legend: bool = True, ax: Axes | None = None
     for number in range(curves.sizes["_curve"]):
         curve = curves.isel(_curve=number).sortby("lag")
         lag, skill = curve["lag"].values, curve.values
-        name = ", ".join(literal(curve[dim].item()) for dim in sorted(others, key=lambda dim: dim == "direction"))
+        name = curve_name(curve, others)
         best = f"best at {lag[np.nanargmax(skill)]:g} days" if np.isfinite(skill).any() else "no skill"
         text = f"{name}: {best}" if name else best
         color = CURVES[number]
