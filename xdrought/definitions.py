@@ -10,8 +10,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from xdrought import checks
+from xdrought import checks, shown
 from xdrought.checks import public
+from xdrought.shown import Settings
 from xdrought.suggestions import did_you_mean
 
 RELAPSES = ("event", "drop", "merge")
@@ -19,8 +20,8 @@ END_AT = ("before_rise", "rise")
 RULES = ("threshold", "steady_fall", "volatility")
 
 
-@dataclass(frozen=True)
-class Definition:
+@dataclass(frozen=True, repr=False)
+class Definition(Settings):
     """What makes a flash drought.
 
     Parameters
@@ -100,6 +101,21 @@ class Definition:
     long_mean: int = 20
     max_gap: float = 0.0
     note: str = ""
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        settings = {name: text for name, text in facts.items() if name not in ("source", "note")}
+        packed = ", ".join(f"{name}={text}" for name, text in settings.items())
+        shown_facts = {"source": facts["source"], "settings": packed}
+        return shown.as_text(f"xdrought.Definition {self.name}", shown_facts, most_lines=8)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a table of every field."""
+        return shown.as_html(f"xdrought.Definition {self.name}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """Every field but the name, as text."""
+        return {one.name: str(getattr(self, one.name)) for one in dataclasses.fields(self) if one.name != "name"}
 
     def __post_init__(self) -> None:
         self._check_thresholds()

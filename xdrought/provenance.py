@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import files
+from xdrought.shown import Settings
 from xdrought.version import __version__
 
 CONVENTIONS = "CF-1.11"
@@ -200,11 +201,11 @@ def _in_words(value: Any) -> str:
     """An argument as the history says it; never with an address in memory, which is another one each time."""
     if isinstance(value, xr.DataArray):
         return f"<{value.name}>" if value.name is not None else "<array>"
-    if (
-        value is None
-        or isinstance(value, str | int | float | bool | slice | np.generic)
-        or dataclasses.is_dataclass(value)
-    ):
+    if value is None or isinstance(value, str | int | float | bool | slice | np.generic):
+        text = repr(value)
+    elif isinstance(value, Settings):
+        text = value.in_one_line()
+    elif dataclasses.is_dataclass(value):
         text = repr(value)
     elif isinstance(value, Mapping):
         text = "{" + ", ".join(f"{key!r}: {_in_words(one)}" for key, one in value.items()) + "}"
@@ -212,7 +213,8 @@ def _in_words(value: Any) -> str:
         text = "[" + ", ".join(map(_in_words, value)) + "]"
     else:
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= _LONGEST and " at 0x" not in text else f"<{type(value).__name__}>"
+    is_a_line = len(text) <= _LONGEST and " at 0x" not in text and "\n" not in text
+    return text if is_a_line else f"<{type(value).__name__}>"
 
 
 def _give_back_attributes(out: Labelled, source: Labelled) -> None:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.checks import public
+from xdrought.shown import Settings
 from xdrought.statistics.sphere import chord_of_km, unit_vectors
 from xdrought.windows.labelled import Patches
 
@@ -232,8 +233,8 @@ def spatial_monte_carlo(
 SPLITS = {"chronological": chronological, "spatial_monte_carlo": spatial_monte_carlo}
 
 
-@dataclass(frozen=True, eq=False)
-class SplitConfig:
+@dataclass(frozen=True, eq=False, repr=False)
+class SplitConfig(Settings):
     """How to split data whose windows are not made yet: what :func:`xdrought.fit_resattcaurec` takes as `split`.
 
     Parameters

@@ -31,6 +31,7 @@ SHARED_NAMES = [
     "quantities",
     "alignment",
     "provenance",
+    "shown",
     "suggestions",
     "version",
 ]
@@ -44,10 +45,11 @@ OWN = {
     "xdrought.statistics": {"xdrought.statistics"},
     "xdrought.checks": {"xdrought.suggestions"},
     "xdrought.suggestions": set(),
+    "xdrought.shown": set(),
     "xdrought.units": set(),
     "xdrought.alignment": {"xdrought.checks"},
     "xdrought.calendars": {"xdrought.alignment"},
-    "xdrought.definitions": {"xdrought.checks", "xdrought.suggestions"},
+    "xdrought.definitions": {"xdrought.checks", "xdrought.shown", "xdrought.suggestions"},
 }
 # What a room must not reach, through whatever lies between.
 UNREACHABLE = {

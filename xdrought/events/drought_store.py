@@ -90,7 +90,7 @@ def _begin(path: Path, labelling: Labelling, n_bands: int) -> None:
 def _digest(labelling: Labelling) -> str:
     """What a record and its treatment are known by: labels, chunks and settings, not the values."""
     values = labelling.bound.inputs.values
-    settings = repr(labelling.definition) + labelling.record.attributes["history"]
+    settings = labelling.definition.in_one_line() + labelling.record.attributes["history"]
     return files.digest(values.coords.to_dataset(), str(values.dims), str(labelling.bound.chunks), settings)
 
 

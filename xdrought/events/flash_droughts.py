@@ -348,4 +348,4 @@ def labelled_summary(maps: Iterable[xr.DataArray]) -> xr.Dataset:
 
 def settings_of(d: Definition) -> dict[str, str]:
     """What a result says of its definition."""
-    return {"definition": d.name, "definition_settings": repr(d), "source": d.source}
+    return {"definition": d.name, "definition_settings": d.in_one_line(), "source": d.source}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, checks
+from xdrought import alignment, checks, shown
 from xdrought.events.flash_droughts import CLASSES, settings_of
 from xdrought.events.monitor_ledger import PROVISIONAL, STATUS, WITHDRAWN
 from xdrought.events.monitor_scan import Now, read_now
@@ -24,7 +24,7 @@ from xdrought.events.table import _label, _place
 from xdrought.provenance import recorded
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DroughtMonitor(MonitorState):
     """Droughts of many cells up to a day; ``update`` gives a new monitor and leaves this one as it is.
 
@@ -59,6 +59,26 @@ class DroughtMonitor(MonitorState):
     --------
     See :func:`start_monitor`.
     """
+
+    def __repr__(self) -> str:
+        return shown.as_text(*self._said())
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the same as a table."""
+        return shown.as_html(*self._said())
+
+    def _said(self) -> tuple[str, dict[str, str]]:
+        """Of what it knows, where and until when."""
+        days = f"{self.index[0]:%Y-%m-%d} to {self.index[-1]:%Y-%m-%d}, " if len(self.index) else ""
+        places = ", ".join(f"{dim}: {size}" for dim, size in self.cells.sizes.items())
+        return f"xdrought.DroughtMonitor of {self.name}{f' ({self.units})' if self.units else ''}", {
+            "record": f"{days}{len(self.index)} steps of {self.input_step:g} days",
+            "cells": f"{self.cells.size}{f' ({places})' if places else ''}",
+            "definition": self.definition.name,
+            "ranked": "not, values are percentiles" if self.reference is None else "against a fixed reference",
+            "final": f"all but the last {len(self.index) - self.n_folded} steps",
+            "events": f"{len(self.ledger)} listed so far",
+        }
 
     def update(
         self, new_days: xr.DataArray, *, revise: bool = False, reference: xr.DataArray | None = None

@@ -72,7 +72,9 @@ class FixedReference:
         groups = _groups(reference.indexes[REFERENCE_TIME], definition.pool)
         labels = [reference[d].values for d in space if d in reference.coords]
         blocks = (values[k : k + CELLS_AT_ONCE] for k in range(0, values.shape[0], CELLS_AT_ONCE))
-        return cls(values, n_valid, groups, files.digest(blocks, groups, repr(definition), repr(sizes), *labels))
+        return cls(
+            values, n_valid, groups, files.digest(blocks, groups, definition.in_one_line(), repr(sizes), *labels)
+        )
 
     @property
     def serves_all(self) -> bool:

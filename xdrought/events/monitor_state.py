@@ -46,7 +46,9 @@ def digest_of(state: MonitorState) -> str:
     """A digest of what a state holds, by which its descendants know it."""
     labels = [state.cells[name].values for name in state.cells.coords]
     key = state.reference.key if state.reference is not None else ""
-    return files.digest(key, repr(state.definition), str(list(state.index[-1:])), *labels, state.recent, state.episodes)
+    return files.digest(
+        key, state.definition.in_one_line(), str(list(state.index[-1:])), *labels, state.recent, state.episodes
+    )
 
 
 class Span(NamedTuple):

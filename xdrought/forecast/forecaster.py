@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from xdrought import checks
+from xdrought import checks, shown
 from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.forecast import forecaster_file
@@ -174,17 +173,13 @@ class Forecaster:
         return f"{self.variant} ({self.architecture.equations}), {runs}"
 
     def __repr__(self) -> str:
-        lines = [f"  {name:<9} {text}" for name, text in self._facts().items()]
-        return "\n".join([f"<xdrought.Forecaster {self.describe()}>", *lines])
+        return shown.as_text(f"xdrought.Forecaster {self.describe()}", self._facts())
 
     def _repr_html_(self) -> str:
         """What notebooks show: the same as the text, and the losses of every run behind a triangle."""
-        rows = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in self._facts().items())
         losses = self.history[["train_loss", "val_loss"]].to_dataframe().unstack("run").to_html(border=0)
-        return (
-            f"<div><b>xdrought.Forecaster</b> {escape(self.describe())}<table>{rows}</table>"
-            f"<details><summary>history</summary>{losses}</details></div>"
-        )
+        more = f"<details><summary>history</summary>{losses}</details>"
+        return shown.as_html(f"xdrought.Forecaster {self.describe()}", self._facts(), more=more)
 
     def _facts(self) -> dict[str, str]:
         """What it forecasts, from what, and how well, in words."""

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from xdrought import checks
+from xdrought.shown import Settings
 from xdrought.windows.filling import POLICIES
 
 __all__ = ["MissingInputs", "TrainingOptions"]
@@ -16,8 +17,8 @@ SCHEDULES = ("constant", "cosine")
 LOSSES = ("mse", "gaussian_crps")
 
 
-@dataclass(frozen=True)
-class TrainingOptions:
+@dataclass(frozen=True, repr=False)
+class TrainingOptions(Settings):
     """What :func:`xdrought.fit_resattcaurec` takes as `training`, beside its everyday keywords.
 
     Parameters
@@ -122,8 +123,8 @@ class TrainingOptions:
 NONE = "none"
 
 
-@dataclass(frozen=True)
-class MissingInputs:
+@dataclass(frozen=True, repr=False)
+class MissingInputs(Settings):
     """What :func:`xdrought.fit_resattcaurec` takes as `missing`, where the name of a policy is not enough.
 
     Parameters

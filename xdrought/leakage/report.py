@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from xdrought import shown
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -92,9 +94,8 @@ class LeakageReport:
         return pd.DataFrame(rows).set_index("check")
 
     def __repr__(self) -> str:
-        width = max(len(finding.check) for finding in self.findings)
-        lines = [f"  {f.check:<{width}}  {f.verdict:<7}  {f.computed_on}" for f in self.findings]
-        return "\n".join([f"<xdrought.LeakageReport of {self.title}: {self._verdict()}>", *lines])
+        facts = {finding.check: f"{finding.verdict:<7}  {finding.computed_on}" for finding in self.findings}
+        return shown.as_text(f"xdrought.LeakageReport of {self.title}: {self._verdict()}", facts, most_lines=1)
 
     def _repr_html_(self) -> str:
         """What notebooks show: the verdict and the table."""

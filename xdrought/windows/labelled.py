@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import limits
+from xdrought import limits, shown
 from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.windows.dimension_names import DimensionNames, dimension_names, time_name
@@ -184,13 +184,20 @@ class Patches:
         return len(self._index[0])
 
     def __repr__(self) -> str:
+        return shown.as_text(*self._said())
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the same as a table."""
+        return shown.as_html(*self._said())
+
+    def _said(self) -> tuple[str, dict[str, str]]:
+        """Where the windows are, what they hold and how many there are."""
         where = " x ".join(map(str, self._shape)) + (" cells" if self.on_grid else " sites")
-        return (
-            f"<xdrought.Patches of {where}, {self.data.sizes[self.time]} days>\n"
-            f"  inputs  {self.window} days x {len(self.drivers)} drivers x {self.size} x {self.size} cells\n"
-            f"  target  {self.target!r}, {', '.join(map(str, self.leads))} days after the last input day\n"
-            f"  drivers {', '.join(map(str, self.drivers))}"
-        )
+        return f"xdrought.Patches of {where}, {self.data.sizes[self.time]} days", {
+            "inputs": f"{self.window} days x {len(self.drivers)} drivers x {self.size} x {self.size} cells",
+            "target": f"{self.target!r}, {', '.join(map(str, self.leads))} days after the last input day",
+            "drivers": ", ".join(map(str, self.drivers)),
+        }
 
     def __iter__(self) -> Iterator[xr.Dataset]:
         return (self[i] for i in range(len(self)))

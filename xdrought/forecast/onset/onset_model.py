@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xdrought import shown
 from xdrought.checks import public
 from xdrought.definitions import Definition
 from xdrought.forecast.onset.classifiers import FITTED, LinearClassifier, TreeEnsemble
@@ -82,12 +83,23 @@ class OnsetModel:
         _write(self, path)
 
     def __repr__(self) -> str:
+        return shown.as_text(f"xdrought.OnsetModel {self.model}", self._facts())
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the same as a table."""
+        return shown.as_html(f"xdrought.OnsetModel {self.model}", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """What it warns of, from what, and how much it has seen, in words."""
         task, n = self.task, self.settings
-        return (
-            f"<OnsetModel {self.model}: P(flash onset of {task.target!r} within 1..{task.lead} days), "
-            f'label "{task.label}", definition {task.definition.name!r}, {len(self.inputs)} inputs, trained on '
-            f"{n['train_days']} days with {n['train_positive']} before an onset>"
-        )
+        return {
+            "forecast": f"probability that a flash drought of {task.target!r} sets in within 1..{task.lead} days",
+            "label": f"{task.label}, definition {task.definition.name}",
+            "drivers": ", ".join(map(str, task.drivers)) or "none, the state of the soil alone",
+            "ahead": ", ".join(map(str, task.future)) or "nothing known",
+            "inputs": f"{len(self.inputs)}",
+            "training": f"{n['train_days']} days, {n['train_positive']} of them before an onset",
+        }
 
 
 def _write(onset: OnsetModel, path: str | Path) -> None:
