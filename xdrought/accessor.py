@@ -203,6 +203,7 @@ class VerifyOptions(TypedDict, total=False):
     matching: str | None
     lead: Any
     train: Period | None
+    part: str | None
     window: int
     n_boot: int
     confidence: float

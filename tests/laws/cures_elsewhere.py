@@ -6,6 +6,7 @@ from __future__ import annotations
 LABELS, PIECES, ERA5 = "tests/package/test_alignment.py", "tests/data/test_era5_pieces.py", "tests/data/test_era5.py"
 FORECASTS = "tests/data/test_forecasts.py"
 FOLLOWED: dict[str, str] = {
+    "but the forecast has no coordinate 'part' on": "tests/verification/test_verification.py",
     "that the record lacks (it has": LABELS,
     "of which the record is one label; choose it, da.sel": LABELS,
     "keep what both have, xarray.align(first, second, join='inner')": LABELS,

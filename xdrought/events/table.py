@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,10 @@ from xdrought.events.detection import FREEZING, Detector, Inputs, split_others
 from xdrought.percentiles import as_rows
 
 _MOSTLY_FROZEN = 0.5
+# What a reader of a table wants to know of an event, first things first.
+_READ = ("onset_time", "start_time", "end_time", "duration", "intensification_rate", "severity", "is_flash")
+_READ += ("is_censored", "is_provisional", "frozen_fraction", "onset_length", "start_percentile", "onset_percentile")
+_MOST_COLUMNS = 12
 _OTHER_NAME: dict[Hashable, str] = {"cell": "series_cell"}
 
 
@@ -65,8 +69,8 @@ def warn_without_values(blocks: list[Block]) -> None:
     """Say why there is no event when the whole record is NaN."""
     if all(block.is_empty for block in blocks):
         checks.warn(
-            "the record has no value on any day (all is NaN), so there is no event; was it cut, masked or read from "
-            "another variable? da.notnull().sum() counts the values"
+            "the record has no value on any day (all is NaN), so there is no event; it was cut or masked before, or "
+            "the variable of the file is another one"
         )
 
 
@@ -248,6 +252,24 @@ def _place(values: xr.DataArray, space: list[Hashable], shape: tuple[int, ...], 
         if d not in stacked:
             coords.setdefault(_OTHER_NAME.get(d, d), ("event", where[d], {"long_name": f"index along {d}"}))
     return coords
+
+
+def table_to_read(events: xr.Dataset, names: Iterable[str] | None = None) -> pd.DataFrame:
+    """A row per event: where it is and what it is, without coordinates that only keep the books.
+
+    By default the place and, of what an event is, the first things, twelve columns in all, in the order of the Dataset.
+    """
+    dims = str(events["cell"].attrs.get("instance_dimension", "")).split() if "cell" in events.coords else []
+    places = [name for name in ("definition", *(_OTHER_NAME.get(dim, dim) for dim in dims)) if name in events.coords]
+    if names is None:
+        room = max(_MOST_COLUMNS - len(places), 1)
+        first = [name for name in _READ if name in events.variables][:room]
+        names = sorted(first, key=list(events.variables).index)
+    unknown = [name for name in names if name not in events.variables]
+    if unknown:
+        raise ValueError(f"no column {unknown[0]!r} of events; choose from {sorted(map(str, events.variables))}")
+    columns = {name: events[name].values for name in dict.fromkeys([*places, *names])}
+    return pd.DataFrame(columns, index=pd.RangeIndex(events.sizes["event"], name="event"))
 
 
 def _add_frozen(events: xr.Dataset, fraction: np.ndarray, frozen: str) -> xr.Dataset:

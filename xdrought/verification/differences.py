@@ -39,6 +39,7 @@ def compare_models(
     matching: str | None = None,
     lead: Lead = None,
     train: Period | None = None,
+    part: str | None = "test",
     window: int = 15,
     n_boot: int = 1000,
     confidence: float = 0.95,
@@ -52,7 +53,7 @@ def compare_models(
 
     Parameters
     ----------
-    forecast, observed, references, drivers, matching, lead, train, window
+    forecast, observed, references, drivers, matching, lead, train, part, window
         As in :func:`xdrought.verify`.
     n_boot, confidence, block_length, seed, site, time, run
         As in :func:`xdrought.verify`.
@@ -101,9 +102,11 @@ def compare_models(
     (True, 1, 1)
     """
     chosen = _check_scores(score, fdr)
+    if part is not None:
+        checks.require_choice(part, "part", paired_days.PARTS)
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     models, beside, truth = paired_days.prepare(
-        forecast,
+        paired_days.days_of_part(forecast, part, time)[0],
         observed,
         references=references,
         drivers=drivers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +21,8 @@ from xdrought.verification.references import (
 
 REFERENCES = ("persistence", "damped_persistence", "climatology")
 MATCHINGS = (None, "mean_variance")
+PARTS = ("train", "val", "test")
+ALL_DAYS = "all days"
 Forecast = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
 
 
@@ -96,6 +99,36 @@ def on_common_days(
         if not issued[name].equals(issued[names[0]]):
             raise ValueError(f"{names[0]!r} and {name!r} have different lead times; compare them one by one")
     return aligned, truth
+
+
+def days_of_part(forecast: Any, part: str | None, time: Hashable) -> tuple[Any, str]:
+    """The days of a part of a forecast that says which they are, as :func:`xdrought.predict` does, and what they are.
+
+    Asked for its test days, a forecast that does not know them, or without any value on them because it was cut by the
+    caller, is taken as it is.
+    """
+    if part is None:
+        return forecast, ALL_DAYS
+    if isinstance(forecast, Mapping) and not isinstance(forecast, xr.Dataset):
+        cut = {name: days_of_part(model, part, time) for name, model in forecast.items()}
+        scored = {said for _, said in cut.values()}
+        return {name: model for name, (model, _) in cut.items()}, scored.pop() if len(scored) == 1 else part
+    coords = forecast.coords if isinstance(forecast, xr.DataArray | xr.Dataset) else {}
+    meanings = str(coords["part"].attrs.get("flag_meanings", "")).split() if "part" in coords else []
+    if part not in meanings or time not in coords["part"].dims:
+        if part == "test":
+            return forecast, ALL_DAYS
+        raise ValueError(
+            f"part={part!r}, but the forecast has no coordinate 'part' on {time!r}; give part=None to score all days"
+        )
+    flags = np.asarray(coords["part"].attrs["flag_values"])
+    chosen = (coords["part"] == flags[meanings.index(part)]).drop_vars("part").compute()
+    days = chosen.any([dim for dim in chosen.dims if dim != time])
+    cut = forecast.where(chosen).isel({time: np.flatnonzero(days.to_numpy())})
+    values = cut if isinstance(cut, xr.DataArray) else cut.to_array()
+    if part == "test" and not bool(values.notnull().any()):
+        return forecast, ALL_DAYS
+    return cut, part
 
 
 def prepare(

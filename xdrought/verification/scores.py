@@ -12,6 +12,7 @@ import xarray as xr
 from xdrought import alignment, checks
 from xdrought.calendars import Period
 from xdrought.checks import public
+from xdrought.events.table import table_to_read
 from xdrought.provenance import recorded
 from xdrought.verification import paired_days
 from xdrought.verification.contingency import class_scores
@@ -22,6 +23,8 @@ from xdrought.verification.lead_times import for_each_lead, has_leads
 from xdrought.verification.paired_days import REFERENCES, Forecast
 from xdrought.verification.references import Lead
 from xdrought.verification.run_scores import pooled_by_run, summarise_runs
+
+SCORES_READ = ("rmse", "nse", "kge", "skill")
 
 __all__ = ["class_scores", "generalization_ability", "to_table", "verify"]
 
@@ -37,6 +40,7 @@ def verify(
     matching: str | None = None,
     lead: Lead = None,
     train: Period | None = None,
+    part: str | None = "test",
     window: int = 15,
     n_boot: int = 1000,
     confidence: float = 0.95,
@@ -54,7 +58,6 @@ def verify(
         ([site,] time[, run]) at the valid time, or ([site,] init_time, lead_time[, run]). A Dataset is
         searched for the observation's name; a mapping
         compares several models, which are named by its keys. Runs are averaged (ensemble mean). Computed at once.
-        A forecast of :func:`xdrought.predict`, which says what part each day belongs to, is scored on its test part.
     observed : xarray.DataArray
         ([site,] time); should be longer than the forecast: the training part and the days of issue. A forecast in
         other units is converted to those of the observation.
@@ -74,6 +77,10 @@ def verify(
     train : slice, (start, end) or boolean xarray.DataArray, optional
         Training part for the climatology: dates, or a mask on the observation. By default everything observed up
         to each site's first day of issue.
+    part : {"test", "val", "train"} or None
+        Days that are scored of a forecast that says what part each day belongs to, as that of
+        :func:`xdrought.predict` does; None for all. By default one that does not say it, or that has no value on its
+        test days because it was cut before, is scored as it is. Attribute `part` says what was scored.
     window : int
         Half width of the climatology's day-of-year window, in days.
     n_boot : int
@@ -144,13 +151,16 @@ def verify(
     '95 % block bootstrap of one site, blocks of 1/12 of a record, 30 steps or more'
     """
     several = forecast.values() if isinstance(forecast, dict) else [forecast]
+    if part is not None:
+        checks.require_choice(part, "part", paired_days.PARTS)
     days: dict[str, Any] = {"lead": lead, "train": train, "window": window, "site": site, "time": time, "run": run}
     compared: dict[str, Any] = {"references": references, "drivers": drivers, "matching": matching}
     if any(has_leads(model) for model in several):
         drawn: dict[str, Any] = {"n_boot": n_boot, "confidence": confidence, "block_length": block_length, "seed": seed}
+        drawn["part"] = part
         return for_each_lead(forecast, time, lambda one: verify(one, observed, **days, **compared, **drawn))
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
-    tested = _test_days(forecast, time)
+    tested, scored = paired_days.days_of_part(forecast, part, time)
     points = as_points(tested)
     models, beside, truth = paired_days.prepare(points, observed, **compared, **days)
     found = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
@@ -158,31 +168,11 @@ def verify(
     by_run = {name: scores.assign_attrs(units=found[name].attrs["units"]) for name, scores in by_run.items()}
     first = next(iter(paired_days.collect_models(points, observed).values()))
     found = alignment.in_order_of(found, first, [site])
-    settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window}
+    settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window, "part": scored}
     spread = distribution_scores(tested, observed, bootstrap, **days)
     if spread:
         found = found.assign(spread.reindex({site: found[site]}).variables)
     return found.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)
-
-
-def _test_days(forecast: Any, time: Hashable) -> Any:
-    """The test days of a forecast that says which they are, as those of :func:`xdrought.predict` do.
-
-    A forecast without any value on test days was cut by the caller, and is scored as it is.
-    """
-    if isinstance(forecast, Mapping) and not isinstance(forecast, xr.Dataset):
-        return {name: _test_days(model, time) for name, model in forecast.items()}
-    if not isinstance(forecast, xr.DataArray | xr.Dataset) or "part" not in forecast.coords:
-        return forecast
-    meanings = str(forecast["part"].attrs.get("flag_meanings", "")).split()
-    if "test" not in meanings or time not in forecast["part"].dims:
-        return forecast
-    flags = np.asarray(forecast["part"].attrs["flag_values"])
-    test = (forecast["part"] == flags[meanings.index("test")]).drop_vars("part").compute()
-    days = test.any([dim for dim in test.dims if dim != time])
-    cut = forecast.where(test).isel({time: np.flatnonzero(days.to_numpy())})
-    values = cut if isinstance(cut, xr.DataArray) else cut.to_array()
-    return cut if bool(values.notnull().any()) else forecast
 
 
 @public
@@ -249,32 +239,35 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
 def to_table(
     scores: xr.Dataset,
     *,
-    names: Iterable[str] = ("rmse", "nse", "kge", "skill"),
+    names: Iterable[str] | None = None,
     summary: str = "median",
     digits: int = 2,
 ) -> pd.DataFrame:
-    """Scores as a table to print: a row per model and reference, each score with its interval.
+    """Scores, or events, as a table to print: a row per model, each score with its interval, or a row per event.
 
     Parameters
     ----------
     scores : xarray.Dataset
-        From :func:`xdrought.verify`.
-    names : iterable of str
-        Which scores; "skill" gives a column for each reference.
+        From :func:`xdrought.verify`, or events from :func:`xdrought.flash_drought_events`.
+    names : iterable of str, optional
+        Which scores, by default rmse, nse, kge and skill; "skill" gives a column for each reference. Of events, which
+        columns beside the place; by default those that say what an event is, twelve in all with the place.
     summary : {"median", "pooled"}
-        Over sites, or over all days of all sites.
+        Over sites, or over all days of all sites; of scores only.
     digits : int
         Decimals.
 
     Returns
     -------
     pandas.DataFrame
-        Strings such as "0.62 (0.55 to 0.70)"; without an interval the value alone.
+        Of scores strings such as "0.62 (0.55 to 0.70)"; without an interval the value alone. Of events numbers and
+        dates; everything that the Dataset holds is in its ``.to_dataframe()``. Columns that do not fit on 80
+        characters are printed below each other.
 
     Raises
     ------
     ValueError
-        For an unknown score or summary.
+        For an unknown score, column or summary.
 
     Examples
     --------
@@ -290,9 +283,11 @@ def to_table(
     model
     net    0.62 (0.55 to 0.70)
     """
+    if "event" in scores.dims and "start_time" in scores.variables:
+        return WholeTable(table_to_read(scores, names).round(digits))
     checks.require_choice(summary, "summary", scores["summary"].values.tolist())
     columns = {}
-    for name in names:
+    for name in names or SCORES_READ:
         if f"{name}_summary" not in scores:
             known = sorted(str(one).removesuffix("_summary") for one in scores if str(one).endswith("_summary"))
             raise ValueError(f"no score {name!r}; choose from {known}")
