@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 import xarray as xr
 
-from xdrought import files
+from xdrought import files, shown
 from xdrought.shown import Settings
 from xdrought.version import __version__
 
@@ -204,7 +204,7 @@ def _in_words(value: Any) -> str:
     if value is None or isinstance(value, str | int | float | bool | slice | np.generic):
         text = repr(value)
     elif isinstance(value, Settings):
-        text = value.in_one_line()
+        text = shown.in_one_line(value)
     elif dataclasses.is_dataclass(value):
         text = repr(value)
     elif isinstance(value, Mapping):

@@ -41,18 +41,18 @@ def cut(line: str, width: int = WIDTH) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
+def in_one_line(settings: Any) -> str:
+    """The call that makes a dataclass, with every field; of labelled arrays their dimensions."""
+    given = (f"{one.name}={_short(getattr(settings, one.name))}" for one in dataclasses.fields(settings))
+    return f"{type(settings).__name__}({', '.join(given)})"
+
+
 class Settings:
     """A frozen dataclass, decorated with ``repr=False``, that is shown as the call that makes it, on short lines."""
 
-    def in_one_line(self) -> str:
-        """The call that makes it, with every field; of labelled arrays their dimensions."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        given = ", ".join(f"{one.name}={_short(getattr(self, one.name))}" for one in fields)
-        return f"{type(self).__name__}({given})"
-
     def __repr__(self) -> str:
         lines = textwrap.wrap(
-            self.in_one_line(), WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+            in_one_line(self), WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
         )
         return "\n".join(map(cut, lines))
 

@@ -93,7 +93,7 @@ def test_a_call_that_is_shown_makes_the_same_value():
     options = xd.TrainingOptions(patience=5, freeze=("encoder",))
     assert eval(repr(options), {"TrainingOptions": xd.TrainingOptions}) == options
     d = DEFINITIONS["yuan2023"]
-    assert eval(d.in_one_line(), {"Definition": Definition}) == d
+    assert eval(shown.in_one_line(d), {"Definition": Definition}) == d
 
 
 def test_results_and_the_history_keep_the_whole_definition_on_one_line():

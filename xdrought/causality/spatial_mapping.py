@@ -258,7 +258,7 @@ def _map(
         name: da.rename(name).assign_attrs(long_name=_IN_SPACE.get(name, LABELS[name]), units="1")
         for name, da in zip(names, out, strict=True)
     }
-    result = xr.Dataset(variables).assign_coords(direction=list(directions), **called)
+    result = xr.Dataset(variables).assign_coords(direction=list(directions)).assign_coords(called)
     if settings.window_sizes:
         attrs = {"long_name": "side of the square windows that are learned from", "units": "cells"}
         result = result.assign_coords(library_size=("library_size", list(settings.window_sizes), attrs))

@@ -12,7 +12,7 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-from xdrought import files
+from xdrought import files, shown
 from xdrought.events.droughts import Labelling
 from xdrought.events.flash_droughts import SUMMARY
 from xdrought.events.table import Bound, events_of, scan_blocks
@@ -90,7 +90,7 @@ def _begin(path: Path, labelling: Labelling, n_bands: int) -> None:
 def _digest(labelling: Labelling) -> str:
     """What a record and its treatment are known by: labels, chunks and settings, not the values."""
     values = labelling.bound.inputs.values
-    settings = labelling.definition.in_one_line() + labelling.record.attributes["history"]
+    settings = shown.in_one_line(labelling.definition) + labelling.record.attributes["history"]
     return files.digest(values.coords.to_dataset(), str(values.dims), str(labelling.bound.chunks), settings)
 
 

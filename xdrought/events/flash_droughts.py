@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, checks
+from xdrought import alignment, checks, shown
 from xdrought.checks import public
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
@@ -348,4 +348,4 @@ def labelled_summary(maps: Iterable[xr.DataArray]) -> xr.Dataset:
 
 def settings_of(d: Definition) -> dict[str, str]:
     """What a result says of its definition."""
-    return {"definition": d.name, "definition_settings": d.in_one_line(), "source": d.source}
+    return {"definition": d.name, "definition_settings": shown.in_one_line(d), "source": d.source}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import calendars, files
+from xdrought import calendars, files, shown
 from xdrought.definitions import Definition
 from xdrought.events.table import _block_slices
 from xdrought.percentiles import REFERENCE_TIME, _groups, _year_length
@@ -73,7 +73,7 @@ class FixedReference:
         labels = [reference[d].values for d in space if d in reference.coords]
         blocks = (values[k : k + CELLS_AT_ONCE] for k in range(0, values.shape[0], CELLS_AT_ONCE))
         return cls(
-            values, n_valid, groups, files.digest(blocks, groups, definition.in_one_line(), repr(sizes), *labels)
+            values, n_valid, groups, files.digest(blocks, groups, shown.in_one_line(definition), repr(sizes), *labels)
         )
 
     @property

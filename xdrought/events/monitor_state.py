@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import calendars, files
+from xdrought import calendars, files, shown
 from xdrought.definitions import Definition
 from xdrought.events.detection import Detector
 from xdrought.events.monitor_reference import FixedReference
@@ -47,7 +47,7 @@ def digest_of(state: MonitorState) -> str:
     labels = [state.cells[name].values for name in state.cells.coords]
     key = state.reference.key if state.reference is not None else ""
     return files.digest(
-        key, state.definition.in_one_line(), str(list(state.index[-1:])), *labels, state.recent, state.episodes
+        key, shown.in_one_line(state.definition), str(list(state.index[-1:])), *labels, state.recent, state.episodes
     )
 
 

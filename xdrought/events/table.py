@@ -16,8 +16,10 @@ from xdrought.percentiles import as_rows
 
 _MOSTLY_FROZEN = 0.5
 # What a reader of a table wants to know of an event, first things first.
-_READ = ("onset_time", "start_time", "end_time", "duration", "intensification_rate", "severity", "is_flash")
-_READ += ("is_censored", "is_provisional", "frozen_fraction", "onset_length", "start_percentile", "onset_percentile")
+_READ = [
+    *("onset_time", "start_time", "end_time", "duration", "intensification_rate", "severity", "is_flash"),
+    *("is_censored", "is_provisional", "frozen_fraction", "onset_length", "start_percentile", "onset_percentile"),
+]
 _MOST_COLUMNS = 12
 _OTHER_NAME: dict[Hashable, str] = {"cell": "series_cell"}
 
@@ -254,7 +256,7 @@ def _place(values: xr.DataArray, space: list[Hashable], shape: tuple[int, ...], 
     return coords
 
 
-def table_to_read(events: xr.Dataset, names: Iterable[str] | None = None) -> pd.DataFrame:
+def table_to_read(events: xr.Dataset, names: Iterable[str] | None = None, digits: int = 2) -> pd.DataFrame:
     """A row per event: where it is and what it is, without coordinates that only keep the books.
 
     By default the place and, of what an event is, the first things, twelve columns in all, in the order of the Dataset.
@@ -268,7 +270,10 @@ def table_to_read(events: xr.Dataset, names: Iterable[str] | None = None) -> pd.
     unknown = [name for name in names if name not in events.variables]
     if unknown:
         raise ValueError(f"no column {unknown[0]!r} of events; choose from {sorted(map(str, events.variables))}")
-    columns = {name: events[name].values for name in dict.fromkeys([*places, *names])}
+    columns = {name: events[name].values for name in places}
+    for name in names:
+        values = events[name].values
+        columns[name] = values.round(digits) if values.dtype.kind == "f" else values
     return pd.DataFrame(columns, index=pd.RangeIndex(events.sizes["event"], name="event"))
 
 

@@ -113,7 +113,7 @@ def days_of_part(forecast: Any, part: str | None, time: Hashable) -> tuple[Any, 
         cut = {name: days_of_part(model, part, time) for name, model in forecast.items()}
         scored = {said for _, said in cut.values()}
         return {name: model for name, (model, _) in cut.items()}, scored.pop() if len(scored) == 1 else part
-    coords = forecast.coords if isinstance(forecast, xr.DataArray | xr.Dataset) else {}
+    coords: Any = forecast.coords if isinstance(forecast, xr.DataArray | xr.Dataset) else {}
     meanings = str(coords["part"].attrs.get("flag_meanings", "")).split() if "part" in coords else []
     if part not in meanings or time not in coords["part"].dims:
         if part == "test":

@@ -284,7 +284,7 @@ def to_table(
     net    0.62 (0.55 to 0.70)
     """
     if "event" in scores.dims and "start_time" in scores.variables:
-        return WholeTable(table_to_read(scores, names).round(digits))
+        return WholeTable(table_to_read(scores, names, digits))
     checks.require_choice(summary, "summary", scores["summary"].values.tolist())
     columns = {}
     for name in names or SCORES_READ:
