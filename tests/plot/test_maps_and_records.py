@@ -298,7 +298,7 @@ def test_colours_that_look_alike_are_found():
 
 def values_at(lat, lon, values=None) -> xr.DataArray:
     coords = {"lat": ("site", np.asarray(lat, float)), "lon": ("site", np.asarray(lon, float))}
-    attrs = {"long_name": "flash droughts", "units": "per year"}
+    attrs = {"long_name": "flash droughts", "units": "year-1"}
     values = np.arange(len(lat)) + 0.5 if values is None else values
     return xr.DataArray(values, dims="site", coords=coords, attrs=attrs)
 

@@ -57,7 +57,7 @@ def test_frequency_of_a_grid_is_a_field():
 def test_the_summary_holds_the_same_frequency():
     frequency = xd.drought_summary(grid(), is_percentile=True).flash_frequency
     np.testing.assert_allclose(frequency, [[10 / (3652 / 365.25), 5 / (3652 / 365.25)], [0, 0]])
-    assert frequency.attrs["units"] == "per year"
+    assert frequency.attrs["units"] == "year-1"
 
 
 def test_frequency_refuses_years_of_other_places():

@@ -86,7 +86,7 @@ def flash_frequency(events: xr.Dataset, years: float | xr.DataArray | None = Non
     count = _of_sites(counts, columns, years) if by_site else _of_cells(counts, years)
     if years is None:
         return count.rename("flash_count").assign_attrs(long_name="flash droughts", units="1")
-    return (count / years).rename("flash_frequency").assign_attrs(long_name="flash droughts", units="per year")
+    return (count / years).rename("flash_frequency").assign_attrs(long_name="flash droughts", units="year-1")
 
 
 def _of_sites(counts: pd.DataFrame, columns: list[str], years: float | xr.DataArray | None) -> xr.DataArray:

@@ -36,7 +36,7 @@ CLASSES = {
 SUMMARY = {
     "event_count": ("number of drought events", "1"),
     "flash_count": ("number of flash droughts", "1"),
-    "flash_frequency": ("flash droughts", "per year"),
+    "flash_frequency": ("flash droughts", "year-1"),
     "flash_share": ("share of flash droughts among drought events", "1"),
     "mean_duration": ("mean duration of drought events", "d"),
     "mean_intensification_rate": ("mean intensification rate of drought onsets", "percent d-1"),

@@ -20,6 +20,7 @@ WIDE = 4.5  # inches, more than one column
 UNITS = {
     "percent": "%",
     "percent d-1": "percentiles per day",
+    "year-1": "per year",
     "1": "",
     "dimensionless": "",
     "degC": "°C",
