@@ -466,13 +466,12 @@ def test_refusals_of_forecasts(sites, causal):
         predict(sites, causal, batch_size=0)
 
 
-def test_progress_shows_the_loss(sites, capsys):
-    with warnings.catch_warnings():
+def test_progress_shows_the_loss(sites, caplog):
+    with warnings.catch_warnings(), caplog.at_level("INFO", "xdrought"):
         warnings.simplefilter("ignore")
         quick(sites, progress=True)
-    shown = capsys.readouterr().err
-    assert "Rec" in shown
-    assert "val=" in shown
+    assert "Rec" in caplog.text
+    assert "val=" in caplog.text
 
 
 # --- parts, names and surroundings ------------------------------------------------------------------------------

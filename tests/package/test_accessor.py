@@ -159,6 +159,11 @@ def test_a_name_is_the_variable_of_that_name(ds, name):
                 xr.testing.assert_identical(one, other)
 
 
+def test_a_misspelt_method_is_told_what_was_meant(ds):
+    with pytest.raises(AttributeError, match="ds.xdrought has no method 'flash_drought_event'.*flash_drought_events"):
+        ds.xdrought.flash_drought_event("soil_moisture")
+
+
 def parts_of(result) -> tuple:
     return result if isinstance(result, tuple) else (result,)
 

@@ -86,7 +86,7 @@ def by_driver(values: xr.DataArray, name: str, *, ax: Axes | None = None) -> Axe
     names = [literal(one) for one in values["variable"].values[order]]
     columns = [column[np.isfinite(column)] for column in values.values.T[order]]
     ax = new_axes(ax, (4.6, 0.7 + 0.21 * len(names)))
-    ax.boxplot(columns, vert=False, widths=0.6, flierprops={**_FLIERS, "ms": 2.5, "alpha": 0.5}, **_BOXES)
+    ax.boxplot(columns, orientation="horizontal", widths=0.6, flierprops={**_FLIERS, "ms": 2.5, "alpha": 0.5}, **_BOXES)
     ax.set_yticks(range(1, len(names) + 1), names, fontsize=TEXT)
     ax.invert_yaxis()
     ax.set_xlabel(name, fontsize=TEXT)
