@@ -249,5 +249,5 @@ def test_alarms_refuse():
         alarms(ds, starts, variable="rule", part=None)
     with pytest.raises(TypeError, match="starts has dtype float64"):
         alarms(ds, starts.astype(float), part=None)
-    with pytest.raises(ValueError, match="no day has a probability and a known outcome; look at what is missing"):
+    with pytest.raises(ValueError, match="no day has a probability; look at what is missing"):
         alarms(ds * np.nan, starts, part=None, lead=7)

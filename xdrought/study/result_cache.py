@@ -90,7 +90,8 @@ class ResultCache:
             found = {"settings": wanted, "cpu_seconds": round(time.process_time() - began, 1)}
             with files.replacing(note) as part:
                 part.write_text(json.dumps(found, indent=1), encoding="utf-8")
-            checkpoint.unlink(missing_ok=True)
+            for part in self.path.glob(f"{checkpoint.name}*"):  # how each run ended is beside it
+                part.unlink(missing_ok=True)
             logger.info("%s: %.0f CPU s", name, found["cpu_seconds"])
         self._seconds[stem] = float(found.get("cpu_seconds", 0))
         return read(file)

@@ -257,6 +257,8 @@ def _series(
     shape = (-1, p.sizes[time])
     values = np.ascontiguousarray(p.transpose(*dims).to_numpy().reshape(shape), dtype=float)
     if not np.isfinite(values).any():
+        if part is None:
+            raise ValueError("no day has a probability; look at what is missing in the warnings")
         raise ValueError(f"no day of part {part!r} has a probability; choose another part= or chosen_on=")
     grid = np.indices(tuple(p.sizes[dim] for dim in dims[:-1])).reshape(len(dims) - 1, -1)
     places = {
