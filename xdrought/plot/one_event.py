@@ -102,7 +102,7 @@ def plot_event(
     >>> table = table.assign(is_flash=("event", [True]), intensification_rate=("event", [2.0]))
     >>> ax = plot_event(moisture, table, pad=30)
     >>> ax.get_ylabel()
-    'Soil moisture'
+    'soil_moisture'
     """
     dates, values = one_series(soil_moisture, time)
     here, place = events_here(events, soil_moisture), place_name(soil_moisture)
