@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from xdrought import drought_classes
 from xdrought.events import drought_objects
-from xdrought.events.objects import EARTH_RADIUS
 from xdrought.kernels.object_parts import label_days
+from xdrought.statistics.sphere import EARTH_RADIUS
 
 TIME = pd.date_range("2001-06-01", periods=40)
 

@@ -710,7 +710,7 @@ def test_a_report_is_read_as_text_table_and_html():
     assert found["order"].computed_on == "one after the other"
     first, second, *_ = str(found).splitlines()
     assert first == "<xdrought.LeakageReport of Rec, 1 run: LEAK in scaling; unknown: causality>"
-    assert second == "  scaling    LEAK     the whole record"
+    assert second == "  scaling   LEAK     the whole record"
     table = found.to_dataframe()
     assert table.index.tolist() == ["scaling", "order", "causality"]
     assert table.loc["scaling", "numbers"] == "difference 0.25, days 3"

@@ -8,8 +8,8 @@ import torch
 
 from xdrought.models.batches import run
 from xdrought.models.lead_days import LeadDaysNetwork
+from xdrought.models.losses import pinball
 from xdrought.models.resattcaurec import InOrder, RecurrentNetwork
-from xdrought.models.training import pinball
 from xdrought.models.zoo import architecture, build_architecture
 from xdrought.windows.lead_weather import LeadWeather, leads_known, of_observations
 from xdrought.windows.tensors import ResidentCube
