@@ -12,6 +12,8 @@ import xarray as xr
 
 from xdrought import alignment
 
+DAYS_IN_YEAR = 365.25  # on the average
+
 Period = slice | tuple | xr.DataArray
 
 TimeIndex = pd.DatetimeIndex | xr.CFTimeIndex

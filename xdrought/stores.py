@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from xdrought.provenance import cf_dataset, without_packing
 __all__ = ["write_zarr"]
 
 _DONE, _ALL = "regions_written", "regions_of_the_result"  # attributes of a store that is not complete
-_FORMAT: dict[str, Any] = {"zarr_format": 3, "consolidated": False}
+FORMAT: dict[str, Any] = {"zarr_format": 3, "consolidated": False}
 
 
 @public
@@ -104,9 +104,13 @@ def _regions(ds: xr.Dataset) -> Iterator[dict[Hashable, slice]]:
     if not cut:
         yield {}
         return
-    stops = np.cumsum(ds.chunksizes[cut[0]]).tolist()
-    for start, stop in itertools.pairwise([0, *stops]):
-        yield {cut[0]: slice(start, stop)}
+    yield from regions_along(cut[0], ds.chunksizes[cut[0]])
+
+
+def regions_along(dim: Hashable, sizes: Iterable[int]) -> Iterator[dict[Hashable, slice]]:
+    """One region for each chunk of a dimension."""
+    for start, stop in itertools.pairwise([0, *np.cumsum(list(sizes)).tolist()]):
+        yield {dim: slice(start, stop)}
 
 
 def _dims_in_order(ds: xr.Dataset) -> list[Hashable]:
@@ -169,7 +173,7 @@ def _begin(path: Path, ds: xr.Dataset, n_regions: int) -> None:
     """Write everything but the values of lazy variables, and that they are not written."""
     with files.replacing(path) as part:
         unfinished = ds.assign_attrs({_DONE: 0, _ALL: n_regions})
-        unfinished.to_zarr(part, compute=False, mode="w", **_FORMAT)
+        unfinished.to_zarr(part, compute=False, mode="w", **FORMAT)
 
 
 def _write_rows(path: Path, ds: xr.Dataset, regions: list[dict[Hashable, slice]], done: int, progress: bool) -> None:
@@ -196,4 +200,4 @@ def _write_row(path: Path, ds: xr.Dataset, region: dict[Hashable, slice], first:
     where: Any
     for part, where in ((whole, everywhere), (lazy[cut].isel(region), region)):
         if part.data_vars:
-            part.to_zarr(path, region=where, **_FORMAT)
+            part.to_zarr(path, region=where, **FORMAT)

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import alignment, areas, checks
+from xdrought import alignment, checks
 from xdrought.checks import public
+from xdrought.events.objects import given_areas
 from xdrought.provenance import recorded
+from xdrought.statistics import sphere
 
 _CELLS = ("fraction", "centre")
 
@@ -209,13 +211,13 @@ def _space(classes: xr.DataArray, lat: Hashable, lon: Hashable, site: Hashable) 
 def _areas(own: xr.DataArray, space: tuple[Hashable, ...], cell_area: xr.DataArray | None) -> xr.DataArray:
     """What each cell or station counts."""
     if cell_area is not None:
-        return areas.as_given(cell_area, own)
+        return given_areas(cell_area, own)
     if len(space) == 1:
         return xr.ones_like(own, dtype=np.float64)
     north, east = (np.asarray(own[dim].values, np.float64) for dim in space)
     rows, columns = np.argsort(north), np.argsort(_eastward(east))
     full = np.empty((north.size, east.size))
-    full[np.ix_(rows, columns)] = areas.of_grid(north[rows], _eastward(east)[columns])
+    full[np.ix_(rows, columns)] = sphere.cell_areas(north[rows], _eastward(east)[columns])
     return xr.DataArray(full, {dim: own[dim] for dim in space}, space)
 
 

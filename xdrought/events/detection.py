@@ -142,7 +142,6 @@ def _match(values: xr.DataArray, temperature: xr.DataArray, time: Hashable) -> x
 
 
 FREEZING = 0.0  # degC
-DAYS_IN_YEAR = 365.25
 CONDITIONS, MISSING_CLASS = (2, 4), -1  # among the classes, see CLASSES of flash_droughts.py
 
 
@@ -261,7 +260,7 @@ class Detector:
             fraction = steps / scan.n_valid
             if classes is not None and scan.has_gaps.any():
                 fraction[scan.has_gaps] = self._drought_fraction(classes[scan.has_gaps])
-            years = scan.n_valid * float(np.mean(self.step_lengths)) / DAYS_IN_YEAR
+            years = scan.n_valid * float(np.mean(self.step_lengths)) / calendars.DAYS_IN_YEAR
             maps = (count, flash, flash / years, flash / count, days / count, rate / count, fraction)
         return tuple(np.where(scan.n_valid > 0, values, np.nan) for values in maps)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dask.array
-import numpy as np
 import xarray as xr
 
 from xdrought import files, shown
@@ -17,11 +15,11 @@ from xdrought.events.droughts import Labelling
 from xdrought.events.flash_droughts import SUMMARY
 from xdrought.events.table import Bound, events_of, scan_blocks
 from xdrought.provenance import cf_dataset, without_packing
+from xdrought.stores import FORMAT, regions_along
 
 _DONE, _ALL, _EVENTS = "bands_written", "bands_of_the_record", "events_written"  # of a store that is not complete
 _RESULT = "result_digest"
 _EVENTS_AT_ONCE = 100_000  # of a chunk of the table
-_FORMAT: dict[str, Any] = {"zarr_format": 3, "consolidated": False}
 
 
 def write_bands(path: Path, labelling: Labelling, progress: bool) -> None:
@@ -61,8 +59,7 @@ def _bands(bound: Bound) -> Iterator[dict[Hashable, slice]]:
     """The chunks of the first dimension that has several, or everything."""
     for dim, sizes in zip(bound.space, bound.chunks, strict=True):
         if len(sizes) > 1:
-            for start, stop in itertools.pairwise([0, *np.cumsum(sizes).tolist()]):
-                yield {dim: slice(start, stop)}
+            yield from regions_along(dim, sizes)
             return
     yield {}
 
@@ -84,7 +81,7 @@ def _begin(path: Path, labelling: Labelling, n_bands: int) -> None:
         for group, one in results._asdict().items():
             ds = without_packing(cf_dataset(one))
             encoding = {name: {"chunks": (_EVENTS_AT_ONCE,)} for name in ds.variables} if group == "events" else {}
-            ds.to_zarr(part, group=group, mode="a", compute=False, encoding=encoding, **_FORMAT)
+            ds.to_zarr(part, group=group, mode="a", compute=False, encoding=encoding, **FORMAT)
 
 
 def _digest(labelling: Labelling) -> str:
@@ -114,10 +111,10 @@ def _written(path: Path, labelling: Labelling) -> tuple[int, int]:
 
 def _append(path: Path, events: xr.Dataset) -> None:
     if events.sizes["event"]:
-        cf_dataset(events).drop_encoding().to_zarr(path, group="events", append_dim="event", **_FORMAT)
+        cf_dataset(events).drop_encoding().to_zarr(path, group="events", append_dim="event", **FORMAT)
 
 
 def _write_band(path: Path, group: str, ds: xr.Dataset, band: dict[Hashable, slice]) -> None:
     bare = ds.drop_vars(ds.coords).drop_encoding()
     where: Any = band or dict.fromkeys(bare.dims, slice(None))
-    bare.to_zarr(path, group=group, region=where, **_FORMAT)
+    bare.to_zarr(path, group=group, region=where, **FORMAT)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import alignment, areas, checks, limits
+from xdrought import alignment, checks, limits, units
 from xdrought.checks import public
 from xdrought.events.flash_droughts import CLASSES
 from xdrought.provenance import recorded
+from xdrought.statistics import sphere
 from xdrought.statistics.sphere import unit_vectors
 
 if TYPE_CHECKING:
@@ -413,16 +414,25 @@ def _latitudes(lat: np.ndarray) -> np.ndarray:
     return degrees
 
 
+def given_areas(cell_area: object, own: xr.DataArray) -> xr.DataArray:
+    """Areas of the user on the labels of `own`, km2, or a refusal of what cannot be areas."""
+    given = units.convert(alignment.align_to(own, cell_area, what="cell_area"), "km2")
+    full = given.broadcast_like(own).transpose(*own.dims).astype(np.float64)
+    if not (full.values >= 0).all():
+        raise ValueError("cell_area is negative or missing somewhere; fill it, 0 where nothing counts")
+    return full
+
+
 def _areas(lat: np.ndarray, lon: np.ndarray, cell_area: Any, mask: xr.DataArray) -> np.ndarray:
     """Area of each cell (lat, lon), km2."""
     dims = mask.dims[1:]
     if cell_area is None:
-        return areas.of_grid(lat, lon)
+        return sphere.cell_areas(lat, lon)
     if isinstance(cell_area, xr.DataArray) and dims[0] not in cell_area.dims:
         raise ValueError(
             f"cell_area is on {tuple(cell_area.dims)}; the area of cells depends on {dims[0]!r}: give it along"
         )
-    return areas.as_given(cell_area, mask.isel({mask.dims[0]: 0}, drop=True)).values
+    return given_areas(cell_area, mask.isel({mask.dims[0]: 0}, drop=True)).values
 
 
 def _same_grid(intensity: xr.DataArray, mask: xr.DataArray) -> xr.DataArray:

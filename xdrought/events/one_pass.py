@@ -86,8 +86,8 @@ def detect_droughts(
     inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, _OWN)
     data = {"soil_moisture": soil_moisture, "reference": reference, "soil_temperature": soil_temperature}
     settings = {"is_percentile": is_percentile, "frozen": frozen, "censored": censored, "time": time}
-    given = {name: one for name, one in data.items() if one is not None} | {"definition": chosen} | settings
-    record = Record.create("detect_droughts", given)
+    given = {**data, "definition": definition, "relapse": relapse, **settings, **thresholds}
+    record = Record.create("detect_droughts", {name: one for name, one in given.items() if one is not None})
     labelling = Labelling(Bound.create(inputs, chosen), chosen, soil_moisture.dims, censored, record)
     if path is None:
         blocks = scan_blocks(labelling.bound, "everything")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -85,17 +85,7 @@ def plot_convergence(
             f"{needed} on library_size are needed, found {sorted(map(str, result.data_vars))} on "
             f"{tuple(result.sizes)}; call ccm with library_size=[...]"
         )
-    others = [dim for dim in result["rho"].dims if dim != "library_size"]
-    if not set(others) <= {"direction", "variable"}:
-        raise ValueError(
-            f"rho must be on (library_size[, direction][, variable]), found {result['rho'].dims}; "
-            f"choose along the others with .isel(...)"
-        )
-    curves = result.stack(_curve=others, create_index=False) if others else result.expand_dims("_curve")
-    if curves.sizes["_curve"] > len(CURVES):
-        raise ValueError(
-            f"{curves.sizes['_curve']} curves cannot be told apart; choose {len(CURVES)} or fewer variables"
-        )
+    curves, others = curves_along(result, "library_size")
     ax = new_axes(ax, (4.0, 2.8))
     handles = [_curve(ax, curves.isel(_curve=i), others, i) for i in range(curves.sizes["_curve"])]
     if null is not None:
@@ -142,6 +132,22 @@ def _curve(ax: Axes, curve: xr.Dataset, others: Sequence[Any], number: int) -> A
         text += f"{': ' if text else ''}gain {gain[0]:.2f} ({gain[1]:.2f} to {gain[2]:.2f})"
     (line,) = ax.plot(size, curve["rho"], "o-", color=color, linewidth=1.3, markersize=3, label=text or None)
     return line
+
+
+def curves_along(result: xr.Dataset, along: str) -> tuple[xr.Dataset, list[Hashable]]:
+    """The curves of rho along a dimension, on a new dimension ``_curve``, and the dimensions that set them apart."""
+    others = [dim for dim in result["rho"].dims if dim != along]
+    if not set(others) <= {"direction", "variable"}:
+        raise ValueError(
+            f"rho must be on ({along}[, direction][, variable]), found {result['rho'].dims}; "
+            f"choose along the others with .isel(...)"
+        )
+    curves = result.stack(_curve=others, create_index=False) if others else result.expand_dims("_curve")
+    if curves.sizes["_curve"] > len(CURVES):
+        raise ValueError(
+            f"{curves.sizes['_curve']} curves cannot be told apart; choose {len(CURVES)} or fewer variables"
+        )
+    return curves, others
 
 
 def curve_name(curve: xr.Dataset | xr.DataArray, others: Sequence[Any]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.plot.causality import CURVES, curve_name
+from xdrought.plot.causality import CURVES, curve_name, curves_along
 from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, legend_below, new_axes
 
 if TYPE_CHECKING:
@@ -57,22 +57,13 @@ def plot_lags(result: xr.Dataset, *, legend: bool = True, ax: Axes | None = None
             f"call ccm with several lags, e.g. lag=range(-20, 21)"
         )
     rho = result["rho"].squeeze([dim for dim in result["rho"].dims if dim != "lag" and result.sizes[dim] == 1])
-    others = [dim for dim in rho.dims if dim != "lag"]
-    if not set(others) <= {"direction", "variable"}:
-        raise ValueError(
-            f"rho must be on (lag[, direction][, variable]), found {rho.dims}; choose along the others with .isel(...)"
-        )
-    curves = rho.stack(_curve=others, create_index=False) if others else rho.expand_dims("_curve")
-    if curves.sizes["_curve"] > len(CURVES):
-        raise ValueError(
-            f"{curves.sizes['_curve']} curves cannot be told apart; choose {len(CURVES)} or fewer variables"
-        )
+    curves, others = curves_along(rho.to_dataset(), "lag")
     ax = new_axes(ax, (4.0, 2.8))
     ax.axvline(0, color=REFERENCE, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
     ax.axhline(0, color=LINE, linewidth=0.5, zorder=0)
     handles = []
     for number in range(curves.sizes["_curve"]):
-        curve = curves.isel(_curve=number).sortby("lag")
+        curve = curves["rho"].isel(_curve=number).sortby("lag")
         lag, skill = curve["lag"].values, curve.values
         name = curve_name(curve, others)
         best = f"best at {lag[np.nanargmax(skill)]:g} days" if np.isfinite(skill).any() else "no skill"

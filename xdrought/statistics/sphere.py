@@ -1,4 +1,4 @@
-"""Places and distances on the sphere of the Earth."""
+"""Places, distances and areas of cells on the sphere of the Earth."""
 
 from __future__ import annotations
 
@@ -21,3 +21,16 @@ def km_of_chord(chord: np.ndarray) -> np.ndarray:
 def chord_of_km(km: float) -> float:
     """Straight distance of points of the unit sphere that are `km` apart on the Earth, at most its diameter."""
     return float(2 * np.sin(min(km / EARTH_RADIUS, np.pi) / 2))
+
+
+def cell_edges(centres: np.ndarray) -> np.ndarray:
+    """Borders of cells: midpoints, and half a step beyond the ends (half a degree around a single one)."""
+    step = np.diff(centres) if centres.size > 1 else np.ones(1)
+    return np.concatenate([[centres[0] - step[0] / 2], (centres[:-1] + centres[1:]) / 2, [centres[-1] + step[-1] / 2]])
+
+
+def cell_areas(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+    """Area of each cell (lat, lon), km2, of centres in degrees that grow or fall without a jump."""
+    bands = np.abs(np.diff(np.sin(np.deg2rad(np.clip(cell_edges(lat), -90, 90)))))
+    widths = np.abs(np.diff(np.deg2rad(cell_edges(lon))))
+    return EARTH_RADIUS**2 * bands[:, None] * widths

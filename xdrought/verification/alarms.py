@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment
+from xdrought import alignment, calendars
 from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.statistics.bootstrap import percentile_bounds
@@ -23,8 +23,6 @@ from xdrought.verification.warning_scores import (
     in_part,
     require_probabilities,
 )
-
-DAYS_IN_YEAR = 365.25
 
 
 @public
@@ -180,7 +178,7 @@ class Series:
     @property
     def years(self) -> np.ndarray:
         """Years with a probability, of each site."""
-        return np.isfinite(self.probability).sum(axis=1) / DAYS_IN_YEAR
+        return np.isfinite(self.probability).sum(axis=1) / calendars.DAYS_IN_YEAR
 
     def quiet_threshold(self, most: float) -> float:
         """The lowest threshold from which on false alarms per site and year are at most `most`."""

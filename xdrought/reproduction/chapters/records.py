@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import calendars
 from xdrought.events import CLASSES, flash_drought_events
 from xdrought.plot import plot_event, plot_record
 from xdrought.reproduction import published
@@ -61,7 +62,7 @@ def _settings(m: Results, chapter: Chapter) -> None:
     """The paper's numbers of data and training beside those of this report."""
     s, ds = m.settings, m.source.ds
     parts = {part: int((m.part(part) & m.observed.notnull()).sum()) for part in ("train", "val", "test")}
-    n, years = ds.sizes["site"], float(m.observed.notnull().sum()) / 365.25
+    n, years = ds.sizes["site"], float(m.observed.notnull().sum()) / calendars.DAYS_IN_YEAR
     rows = {
         "sites": (f"{published.SITES} of 212", f"{n} of {len(m.source.sites)}"),
         "years of a site, mean": (f"{published.SITE_YEARS}", f"{years / n:.1f}"),
@@ -171,7 +172,7 @@ def _by_site(m: Results) -> pd.DataFrame:
         {
             "latitude": m.source.ds["lat"].values if "lat" in m.source.ds.coords else np.nan,
             "longitude": m.source.ds["lon"].values if "lon" in m.source.ds.coords else np.nan,
-            "years": m.observed.notnull().sum("time").values / 365.25,
+            "years": m.observed.notnull().sum("time").values / calendars.DAYS_IN_YEAR,
             "droughts": [int((site == name).sum()) for name in names],
             "flash": [int(is_flash[site == name].sum()) for name in names],
         },
