@@ -17,7 +17,26 @@ import xarray as xr
 
 from xdrought import attribution, causality, events, forecast, verification, windows
 from xdrought.calendars import Period
+from xdrought.choices import (
+    Censored,
+    Connectivity,
+    DefinitionName,
+    Direction,
+    EndAt,
+    Engine,
+    Frozen,
+    Matching,
+    OnsetLabel,
+    Part,
+    PercentileMethod,
+    Pool,
+    Relapse,
+    Rule,
+    Step,
+    SurrogateKind,
+)
 from xdrought.definitions import Definition
+from xdrought.statistics.multiple_tests import Fdr
 from xdrought.suggestions import did_you_mean
 
 Name = Hashable | xr.DataArray  # a variable, by its name or itself
@@ -32,10 +51,10 @@ _Method = TypeVar("_Method", bound=Callable)
 class Thresholds(TypedDict, total=False):
     """Fields of a definition that a call may change."""
 
-    step: str
-    pool: str
+    step: Step
+    pool: Pool
     window: int
-    percentile_method: str
+    percentile_method: PercentileMethod
     upper: float
     lower: float
     wet_at_upper: bool
@@ -44,31 +63,31 @@ class Thresholds(TypedDict, total=False):
     min_rate: float
     max_onset: float | None
     recovery: float
-    end_at: str
+    end_at: EndAt
     min_duration: float
     count_onset: bool
     min_wet_run: float
-    relapse: str | None
-    rule: str
+    relapse: Relapse | None
+    rule: Rule
     short_mean: int
     long_mean: int
     max_gap: float
 
 
 class PercentileOptions(TypedDict, total=False):
-    method: str
-    pool: str
+    method: PercentileMethod
+    pool: Pool
     window: int
     reference: Reference
     time: Hashable
 
 
 class ClassOptions(Thresholds, total=False):
-    definition: str | Definition | Iterable[str | Definition]
+    definition: DefinitionName | Definition | Iterable[str | Definition]
     is_percentile: bool
     reference: Reference
     soil_temperature: Name | None
-    frozen: str
+    frozen: Frozen
     time: Hashable
 
 
@@ -77,27 +96,27 @@ class DailyClassOptions(ClassOptions, total=False):
 
 
 class EventOptions(ClassOptions, total=False):
-    censored: str
+    censored: Censored
 
 
 class DroughtOptions(Thresholds, total=False):
-    definition: str | Definition
+    definition: DefinitionName | Definition
     path: str | Path | None
     is_percentile: bool
     reference: Reference
     soil_temperature: Name | None
-    frozen: str
-    censored: str
+    frozen: Frozen
+    censored: Censored
     time: Hashable
     progress: bool
 
 
 class UncertaintyOptions(Thresholds, total=False):
-    definition: str | Definition
+    definition: DefinitionName | Definition
     reference: Reference
     soil_temperature: Name | None
-    frozen: str
-    censored: str
+    frozen: Frozen
+    censored: Censored
     n_boot: int
     confidence: float
     seed: int
@@ -106,12 +125,12 @@ class UncertaintyOptions(Thresholds, total=False):
 
 class StateOptions(Thresholds, total=False):
     train: Period | Hashable
-    definition: str | Definition
+    definition: DefinitionName | Definition
     time: Hashable
 
 
 class OnsetDayOptions(StateOptions, total=False):
-    label: str
+    label: OnsetLabel
 
 
 class OnsetLabelOptions(OnsetDayOptions, total=False):
@@ -119,7 +138,7 @@ class OnsetLabelOptions(OnsetDayOptions, total=False):
 
 
 class MonitorOptions(Thresholds, total=False):
-    definition: str | Definition
+    definition: DefinitionName | Definition
     is_percentile: bool
     reference: Reference
     time: Hashable
@@ -128,7 +147,7 @@ class MonitorOptions(Thresholds, total=False):
 class ObjectOptions(TypedDict, total=False):
     kinds: Sequence[str]
     intensity: Name | None
-    connectivity: str
+    connectivity: Connectivity
     min_area: float
     min_duration: float
     cell_area: Name | None
@@ -141,32 +160,32 @@ class ObjectOptions(TypedDict, total=False):
 class CcmOptions(TypedDict, total=False):
     embedding_dim: int | Mapping[str, int]
     tau: int | Mapping[str, int]
-    direction: str
+    direction: Direction
     exclusion_radius: int | str
     lag: int | Iterable[int]
     where: Name | None
     library_size: int | Iterable[int] | None
     library_samples: int
     surrogates: int
-    surrogate_kind: str
+    surrogate_kind: SurrogateKind
     deseasonalize: bool
-    fdr: str | None
+    fdr: Fdr | None
     fdr_dim: Dims
     seed: int
-    engine: str
+    engine: Engine
     time: Hashable
 
 
 class GccmOptions(TypedDict, total=False):
     embedding_dim: int
     tau: int
-    direction: str
+    direction: Direction
     neighbours: int | None
     exclusion_radius: int
     library_size: int | Iterable[int] | None
     library_samples: int
     surrogates: int
-    fdr: str | None
+    fdr: Fdr | None
     fdr_dim: Dims
     detrend: bool
     periodic: bool | None
@@ -183,7 +202,7 @@ class ContributionOptions(TypedDict, total=False):
 
 
 class GainOptions(ContributionOptions, total=False):
-    fdr: str | None
+    fdr: Fdr | None
     fdr_dim: Dims
     flips: int
     seed: int
@@ -200,10 +219,10 @@ class EmbeddingOptions(TypedDict, total=False):
 class VerifyOptions(TypedDict, total=False):
     references: Iterable[str]
     drivers: Mapping[str, xr.DataArray] | None
-    matching: str | None
+    matching: Matching | None
     lead: Any
     train: Period | None
-    part: str | None
+    part: Part | None
     window: int
     n_boot: int
     confidence: float
@@ -226,7 +245,7 @@ class EventDriverOptions(TypedDict, total=False):
 class CompareOptions(VerifyOptions, total=False):
     score: str | Iterable[str]
     baseline: str | None
-    fdr: str | None
+    fdr: Fdr | None
 
 
 def documented_by(function: Callable, *names: str) -> Callable[[_Method], _Method]:

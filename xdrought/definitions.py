@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from xdrought import checks, shown
 from xdrought.checks import public
+from xdrought.choices import EndAt, PercentileMethod, Pool, Relapse, Rule, Step
 from xdrought.shown import Settings
 from xdrought.suggestions import did_you_mean
 
-RELAPSES = ("event", "drop", "merge")
-END_AT = ("before_rise", "rise")
-RULES = ("threshold", "steady_fall", "volatility")
+RELAPSES = get_args(Relapse)
+END_AT = get_args(EndAt)
+RULES = get_args(Rule)
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,10 +80,10 @@ class Definition(Settings):
 
     name: str
     source: str
-    step: str = "day"
-    pool: str = "record"
+    step: Step = "day"
+    pool: Pool = "record"
     window: int = 0
-    percentile_method: str = "linear"
+    percentile_method: PercentileMethod = "linear"
     upper: float = 40.0
     lower: float = 20.0
     wet_at_upper: bool = False
@@ -91,12 +92,12 @@ class Definition(Settings):
     min_rate: float = 1.0
     max_onset: float | None = None
     recovery: float = 5.0
-    end_at: str = "before_rise"
+    end_at: EndAt = "before_rise"
     min_duration: float = 15.0
     count_onset: bool = False
     min_wet_run: float = 1.0
-    relapse: str = "event"
-    rule: str = "threshold"
+    relapse: Relapse = "event"
+    rule: Rule = "threshold"
     short_mean: int = 5
     long_mean: int = 20
     max_gap: float = 0.0
@@ -142,7 +143,7 @@ class Definition(Settings):
             raise ValueError(f"definition {self.name!r}: min_rate={self.min_rate}; expected 0 or more percent per day")
 
     def _check_choices(self) -> None:
-        known = {"relapse": RELAPSES, "rule": RULES, "step": ("day", "pentad"), "end_at": END_AT}
+        known = {"relapse": RELAPSES, "rule": RULES, "step": get_args(Step), "end_at": END_AT}
         for field, choices in known.items():
             checks.require_choice(getattr(self, field), f"definition {self.name!r}: {field}", choices)
         if self.end_at != "before_rise" and self.rule != "threshold":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ import xarray as xr
 
 from xdrought import alignment, calendars, checks, limits
 from xdrought.checks import public
+from xdrought.choices import PercentileMethod, Pool
 from xdrought.provenance import recorded
 
-POOLS = ("record", "dayofyear", "pentad")
-METHODS = ("linear", "hazen", "weibull", "gringorten", "ecdf")
+POOLS = get_args(Pool)
+METHODS = get_args(PercentileMethod)
 REFERENCE_TIME = "_reference_time"
 
 SOIL_MOISTURE = "volumetric soil moisture"
@@ -30,8 +32,8 @@ Reference = xr.DataArray | slice | tuple | int | str | None
 def soil_moisture_percentile(
     soil_moisture: xr.DataArray,
     *,
-    method: str = "linear",
-    pool: str = "record",
+    method: PercentileMethod = "linear",
+    pool: Pool = "record",
     window: int = 0,
     reference: Reference = None,
     time: Hashable = "time",
@@ -135,7 +137,7 @@ def prepare(da: xr.DataArray, time: Hashable, quantity: str = SOIL_MOISTURE, *, 
 class Ranking:
     """What each step is ranked against; plain arrays, so that it travels to dask workers."""
 
-    method: str
+    method: PercentileMethod
     pools: calendars.Pools | None  # None: the whole record against itself
     label: str
 
@@ -171,8 +173,8 @@ def _date(bound: object) -> object:
 
 def make_ranking(
     values: xr.DataArray,
-    method: str,
-    pool: str,
+    method: PercentileMethod,
+    pool: Pool,
     window: int,
     reference: xr.DataArray | slice | None,
     time: Hashable,

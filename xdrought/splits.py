@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,14 @@ import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.checks import public
+from xdrought.choices import Part, SplitKind
 from xdrought.shown import Settings
 from xdrought.statistics.sphere import chord_of_km, unit_vectors
 from xdrought.windows.labelled import Patches
 
 __all__ = ["PARTS", "SplitConfig", "Splits", "chronological", "spatial_monte_carlo"]
 
-PARTS = ("train", "val", "test")
+PARTS = get_args(Part)
 OUTSIDE = "outside"  # of all parts
 PART_ATTRS = {
     "long_name": "part of the data that the target day belongs to",
@@ -260,7 +261,7 @@ class SplitConfig(Settings):
     'chronological'
     """
 
-    kind: str = "chronological"
+    kind: SplitKind = "chronological"
     fractions: Sequence[float] = (0.70, 0.15, 0.15)
     embargo: int | None = None
     clusters: xr.DataArray | float | None = None
@@ -274,7 +275,7 @@ class SplitConfig(Settings):
             raise ValueError(f"embargo={self.embargo!r} with whole sites held out; leave it out")
 
 
-def resolve_splits(split: str | SplitConfig | Splits, windows: Patches, latency: int, seed: int) -> Splits:
+def resolve_splits(split: SplitKind | SplitConfig | Splits, windows: Patches, latency: int, seed: int) -> Splits:
     """The splits that are given, or those of a name or a configuration."""
     if isinstance(split, Splits):
         return split

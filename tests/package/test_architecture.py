@@ -34,22 +34,24 @@ SHARED_NAMES = [
     "shown",
     "suggestions",
     "version",
+    "choices",
 ]
 SHARED = {f"xdrought.{name}" for name in SHARED_NAMES}
 # What a room may import of xdrought.
 OWN = {
     "xdrought.kernels": {"xdrought.kernels", "xdrought.statistics"},
-    "xdrought.models": {"xdrought.models"},
+    "xdrought.models": {"xdrought.models", "xdrought.choices"},
     "xdrought.data": {"xdrought.data", "xdrought.simulation", "xdrought.statistics", *SHARED},
     "xdrought.simulation": {"xdrought.simulation", "xdrought.data", *SHARED},
     "xdrought.statistics": {"xdrought.statistics"},
     "xdrought.checks": {"xdrought.suggestions"},
     "xdrought.suggestions": set(),
+    "xdrought.choices": set(),
     "xdrought.shown": set(),
     "xdrought.units": set(),
     "xdrought.alignment": {"xdrought.checks"},
     "xdrought.calendars": {"xdrought.alignment"},
-    "xdrought.definitions": {"xdrought.checks", "xdrought.shown", "xdrought.suggestions"},
+    "xdrought.definitions": {"xdrought.checks", "xdrought.choices", "xdrought.shown", "xdrought.suggestions"},
 }
 # What a room must not reach, through whatever lies between.
 UNREACHABLE = {

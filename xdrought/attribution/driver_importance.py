@@ -11,6 +11,7 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.checks import public
+from xdrought.choices import ComplexityThreshold
 from xdrought.provenance import recorded
 
 __all__ = ["driver_importance", "drought_complexity", "event_importance", "importance_by_rate"]
@@ -82,7 +83,7 @@ def drought_complexity(
     events: xr.Dataset,
     *,
     quantile: float = 0.8,
-    threshold: str = "pooled",
+    threshold: ComplexityThreshold = "pooled",
     time: Hashable = "time",
 ) -> xr.DataArray:
     """Number of key drivers a day, in the mean over the onset of each event.

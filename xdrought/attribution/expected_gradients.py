@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -23,6 +23,7 @@ from xdrought.attribution.attribution_blocks import (
     lazy_explanations,
 )
 from xdrought.checks import public
+from xdrought.choices import AttributionMethod
 from xdrought.devices import resolve_device, with_gradients
 from xdrought.forecast.blocks import delayed_constant
 from xdrought.forecast.forecaster import Forecaster
@@ -30,7 +31,7 @@ from xdrought.provenance import recorded
 
 __all__ = ["attributions"]
 
-METHODS = ("balanced", "shap")
+METHODS = get_args(AttributionMethod)
 
 
 @public
@@ -45,7 +46,7 @@ def attributions(
     background: xr.Dataset | None = None,
     n_background: int = 50,
     n_draws: int = 200,
-    method: str = "balanced",
+    method: AttributionMethod = "balanced",
     causality: xr.Dataset | None = None,
     seed: int = 0,
     memory_limit: str | int = "256 MiB",

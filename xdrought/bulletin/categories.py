@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 import xarray as xr
 
 from xdrought import checks, limits
 from xdrought.checks import public
+from xdrought.choices import Dry
 from xdrought.provenance import recorded
 
 CATEGORIES = {"none": 0, "D0": 1, "D1": 2, "D2": 3, "D3": 4, "D4": 5, "missing": -1}
 THRESHOLDS = (30.0, 20.0, 10.0, 5.0, 2.0)  # percent, of the U.S. Drought Monitor
-_DRY = ("low", "high")
+_DRY = get_args(Dry)
 _LARGEST = 20.0  # of a standardised index; more is another quantity or a missing code
 
 
@@ -80,7 +82,7 @@ def drought_categories(percentile: xr.DataArray, *, thresholds: Sequence[float] 
 
 @public
 @recorded
-def index_percentile(index: xr.DataArray, *, dry: str = "low") -> xr.DataArray:
+def index_percentile(index: xr.DataArray, *, dry: Dry = "low") -> xr.DataArray:
     """Percentile (0 driest to 100 wettest) of a standardised index, e.g. SPI, SPEI, SSI or EDDI.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,12 @@ import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.checks import public
+from xdrought.choices import Cells
 from xdrought.events.objects import given_areas
 from xdrought.provenance import recorded
 from xdrought.statistics import sphere
 
-_CELLS = ("fraction", "centre")
+_CELLS = get_args(Cells)
 
 
 @public
@@ -24,7 +25,7 @@ def region_shares(
     classes: xr.DataArray,
     regions: Any,
     *,
-    cells: str = "fraction",
+    cells: Cells = "fraction",
     names: str | None = None,
     cell_area: xr.DataArray | None = None,
     lat: Hashable = "lat",

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import get_args
 
 import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.checks import public
+from xdrought.choices import Worst
 from xdrought.provenance import recorded
 
-_WORST = ("high", "low")
+_WORST = get_args(Worst)
 _FEWEST = 5  # years
 
 
 @public
 @recorded
 def return_period(
-    values: xr.DataArray, *, worst: str = "high", confidence: float = 0.95, year: Hashable = "year"
+    values: xr.DataArray, *, worst: Worst = "high", confidence: float = 0.95, year: Hashable = "year"
 ) -> xr.Dataset:
     """Rank and return period of each year among all years of a record, with intervals.
 

@@ -15,8 +15,10 @@ from xdrought.causality import pairs
 from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import ADJUSTED, with_adjusted
 from xdrought.checks import public
+from xdrought.choices import Direction, Engine, SurrogateKind
 from xdrought.devices import require_torch, resolve_device
 from xdrought.provenance import recorded
+from xdrought.statistics.multiple_tests import Fdr
 
 if TYPE_CHECKING:
     from xdrought.kernels.cross_map import Settings, Skill
@@ -52,19 +54,19 @@ def ccm(
     *,
     embedding_dim: int | Mapping[str, int] = 2,
     tau: int | Mapping[str, int] = 1,
-    direction: str = "both",
+    direction: Direction = "both",
     exclusion_radius: int | str = 0,
     lag: int | Iterable[int] = 0,
     where: xr.DataArray | None = None,
     library_size: int | Iterable[int] | None = None,
     library_samples: int = 30,
     surrogates: int = 0,
-    surrogate_kind: str = "phase",
+    surrogate_kind: SurrogateKind = "phase",
     deseasonalize: bool = True,
-    fdr: str | None = None,
+    fdr: Fdr | None = None,
     fdr_dim: Hashable | Iterable[Hashable] | None = None,
     seed: int = 0,
-    engine: str = "kdtree",
+    engine: Engine = "kdtree",
     time: Hashable = "time",
 ) -> xr.Dataset:
     """Convergent cross mapping: how well a cause can be read from its effect's history, and the reverse.
@@ -350,7 +352,7 @@ def _describe(
     lag: int | Iterable[int],
     radius: int | str,
     deseasonalize: bool,
-    engine: str,
+    engine: Engine,
 ) -> dict[str, object]:
     """Settings as attributes that a file can hold; an embedding that differs by direction is a list in their order."""
     common = next(iter(settings.values()))[0]

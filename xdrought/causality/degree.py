@@ -14,6 +14,7 @@ from xdrought.causality import pairs
 from xdrought.causality.methods import Method, check_causality, find_method
 from xdrought.causality.pairs import Cause
 from xdrought.checks import public
+from xdrought.choices import CausalityMethod, Direction
 from xdrought.provenance import recorded
 
 
@@ -24,8 +25,8 @@ def causality_degree(
     target: xr.DataArray,
     *,
     train: Period,
-    method: str | Method = "ccm",
-    direction: str = "cause_to_effect",
+    method: CausalityMethod | Method = "ccm",
+    direction: Direction = "cause_to_effect",
     time: Hashable = "time",
     patch_dims: tuple[Hashable, Hashable] = ("patch_lat", "patch_lon"),
     **options: Any,

@@ -14,6 +14,7 @@ from xdrought.causality.pairs import Cause, warn_without_skill
 from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.statistics.multiple_tests import Fdr
 
 if TYPE_CHECKING:
     from xdrought.kernels.prediction_gain import GainSettings
@@ -37,7 +38,7 @@ def driver_gain(
     groups: Groups | None = None,
     lags: int = 5,
     where: xr.DataArray | None = None,
-    fdr: str | None = "bh",
+    fdr: Fdr | None = "bh",
     fdr_dim: Hashable | Iterable[Hashable] | None = None,
     flips: int = 999,
     seed: int = 0,

@@ -12,6 +12,7 @@ from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import ccm
 from xdrought.checks import public
+from xdrought.choices import SurrogateKind
 
 
 @public
@@ -21,7 +22,7 @@ def convergence_null(
     *,
     library_size: Iterable[int],
     surrogates: int = 99,
-    surrogate_kind: str = "seasonal",
+    surrogate_kind: SurrogateKind = "seasonal",
     confidence: float = 0.95,
     seed: int = 0,
     time: Hashable = "time",

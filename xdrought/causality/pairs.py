@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks, limits
+from xdrought.choices import Engine, SurrogateKind
 
 FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
 DIRECTIONS = {"both": (FORWARD, BACKWARD), FORWARD: (FORWARD,), BACKWARD: (BACKWARD,)}
-ENGINES = ("kdtree", "torch", "causal-ccm")
-SURROGATES = ("phase", "seasonal", "circular")
+ENGINES = get_args(Engine)
+SURROGATES = get_args(SurrogateKind)
 
 Cause = xr.DataArray | xr.Dataset | Mapping[Hashable, xr.DataArray] | Iterable[xr.DataArray]
 

@@ -10,7 +10,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.checks import public
 from xdrought.provenance import recorded
-from xdrought.statistics.multiple_tests import FDR, adjusted
+from xdrought.statistics.multiple_tests import FDR, Fdr, adjusted
 
 
 @public
@@ -19,7 +19,7 @@ def false_discovery_control(
     p_value: xr.DataArray,
     *,
     dim: Hashable | Iterable[Hashable] | None = None,
-    fdr: str | None = "bh",
+    fdr: Fdr | None = "bh",
 ) -> xr.DataArray:
     """Adjust p-values for the number of tests, so that rejecting those below 0.05 keeps false discoveries in check.
 
@@ -98,7 +98,7 @@ def family_dims(dim: Hashable | Iterable[Hashable] | None, present: Iterable[Has
 ADJUSTED = ("p_value_adjusted", "surrogate_p_value_adjusted")
 
 
-def with_adjusted(result: xr.Dataset, fdr: str | None, fdr_dim: Hashable | Iterable[Hashable] | None) -> xr.Dataset:
+def with_adjusted(result: xr.Dataset, fdr: Fdr | None, fdr_dim: Hashable | Iterable[Hashable] | None) -> xr.Dataset:
     """Add the adjusted values of `p_value` and `surrogate_p_value`, where they are, under ``..._adjusted``."""
     checks.require_choice(fdr, "fdr", FDR)
     if fdr is None:

@@ -14,7 +14,9 @@ from xdrought.causality.cross_mapping import CAUSE_DIM, LABELS
 from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import ADJUSTED, with_adjusted
 from xdrought.checks import public
+from xdrought.choices import Direction
 from xdrought.provenance import recorded
+from xdrought.statistics.multiple_tests import Fdr
 
 if TYPE_CHECKING:
     from xdrought.kernels.spatial_cross_map import SpatialSettings
@@ -36,13 +38,13 @@ def gccm(
     *,
     embedding_dim: int = 3,
     tau: int = 1,
-    direction: str = "both",
+    direction: Direction = "both",
     neighbours: int | None = None,
     exclusion_radius: int = 0,
     library_size: int | Iterable[int] | None = None,
     library_samples: int = 30,
     surrogates: int = 0,
-    fdr: str | None = None,
+    fdr: Fdr | None = None,
     fdr_dim: Hashable | Iterable[Hashable] | None = None,
     detrend: bool = False,
     periodic: bool | None = None,

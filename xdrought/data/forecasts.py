@@ -17,6 +17,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.choices import LastKnown
 from xdrought.data.collocate import collocate
 from xdrought.data.era5.drivers import GRAVITY, relative_humidity
 from xdrought.data.era5.names import KNOWN, QUANTITY
@@ -57,7 +58,7 @@ def open_forecast(
     drivers: Sequence[str] | Mapping[Hashable, str],
     *,
     sites: xr.Dataset | pd.DataFrame | None = None,
-    last_known: str = "run_day",
+    last_known: LastKnown = "run_day",
     accumulation: str | None = None,
     units: Mapping[str, str] | None = None,
     members: int | None = None,

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import checks, limits
 from xdrought.checks import public, require_dim, require_regular_steps
+from xdrought.choices import Record
 
 _COUNTS = ("inserted_days", "out_of_range_days", "rejected_days")
 
@@ -22,7 +23,7 @@ def site_report(
     max_invalid: float = 0.10,
     min_days: int = 365,
     max_gap: int = 0,
-    record: str = "span",
+    record: Record = "span",
     time: str = "time",
     site: str = "site",
 ) -> pd.DataFrame:
@@ -84,7 +85,7 @@ def screen_sites(
     max_invalid: float = 0.10,
     min_days: int = 365,
     max_gap: int = 0,
-    record: str = "span",
+    record: Record = "span",
     time: str = "time",
     site: str = "site",
 ) -> tuple[xr.Dataset, pd.DataFrame]:
@@ -182,7 +183,7 @@ def _check(
     max_invalid: float,
     min_days: int,
     max_gap: int,
-    record: str,
+    record: Record,
     time: Hashable,
     site: Hashable,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.choices import Tutorial
 from xdrought.data.download import cache_folder
 from xdrought.data.fluxnet import open_fluxnet
 from xdrought.data.fluxnet_files import HOME as FLUXNET_HOME
@@ -21,7 +22,7 @@ _VARIABLE = "XDROUGHT_DATA_DIR"
 
 
 @public
-def open_dataset(name: str, **options: Any) -> xr.Dataset:
+def open_dataset(name: Tutorial, **options: Any) -> xr.Dataset:
     """A SITE Dataset by name.
 
     Parameters

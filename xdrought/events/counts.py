@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.choices import CountBy
 
 __all__ = ["event_counts", "flash_frequency"]
 
@@ -121,7 +122,7 @@ def _of_cells(counts: pd.DataFrame, years: float | xr.DataArray | None) -> xr.Da
 
 
 @public
-def event_counts(events: xr.Dataset, *, by: Literal["year", "month"] = "year") -> xr.Dataset:
+def event_counts(events: xr.Dataset, *, by: CountBy = "year") -> xr.Dataset:
     """Number of droughts by the year or the month of their onset.
 
     Parameters
@@ -151,7 +152,7 @@ def event_counts(events: xr.Dataset, *, by: Literal["year", "month"] = "year") -
     >>> event_counts(events).flash_count.values
     array([1, 0, 1])
     """
-    checks.require_choice(by, "by", ("year", "month"))
+    checks.require_choice(by, "by", get_args(CountBy))
     require_events(events)
     require_one_definition(events)
     when = events["onset_time"].dt.year.values if by == "year" else events["onset_time"].dt.month.values

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import xarray as xr
 
 from xdrought import alignment, calendars, checks, limits, units
+from xdrought.choices import Frozen
 from xdrought.definitions import Definition
 from xdrought.percentiles import (
     REFERENCE_TIME,
@@ -28,7 +29,7 @@ from xdrought.percentiles import (
     rows_like,
 )
 
-FROZEN = ("flag", "mask", "ignore")
+FROZEN = get_args(Frozen)
 # What the table of events calls its own dimensions and variables.
 COLUMNS = frozenset(
     {"event", "definition", "onset_time", "start_time", "end_time", "onset_percentile", "start_percentile"}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks, shown
 from xdrought.checks import public
+from xdrought.choices import Censored, DefinitionName, Frozen, Relapse
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
 from xdrought.events.table import build_events
@@ -43,7 +44,7 @@ SUMMARY = {
     "drought_fraction": ("share of valid days in a drought condition", "1"),
 }
 
-Definitions = str | Definition | Iterable[str | Definition]
+Definitions = DefinitionName | Definition | Iterable[DefinitionName | Definition]
 
 
 @public
@@ -55,10 +56,10 @@ def flash_drought_events(
     is_percentile: bool = False,
     reference: Reference = None,
     soil_temperature: xr.DataArray | None = None,
-    frozen: str = "flag",
-    censored: str = "keep",
+    frozen: Frozen = "flag",
+    censored: Censored = "keep",
     time: Hashable = "time",
-    relapse: str | None = None,
+    relapse: Relapse | None = None,
     **thresholds: Any,
 ) -> xr.Dataset:
     """Every drought event of every series, flash and normal, one row per event.
@@ -132,7 +133,7 @@ def flash_drought_events(
     >>> float(events.intensification_rate[0]), int(events.duration[0]), bool(events.is_flash[0])
     (22.5, 20, True)
     """
-    checks.require_choice(censored, "censored", ("keep", "drop"))
+    checks.require_choice(censored, "censored", get_args(Censored))
     inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time)
     chosen, several = _definitions(definition, relapse=relapse, **thresholds)
     tables = [build_events(inputs, d).assign_attrs(settings_of(d)) for d in chosen]
@@ -154,10 +155,10 @@ def drought_classes(
     is_percentile: bool = False,
     reference: Reference = None,
     soil_temperature: xr.DataArray | None = None,
-    frozen: str = "flag",
+    frozen: Frozen = "flag",
     fill_gaps: bool = False,
     time: Hashable = "time",
-    relapse: str | None = None,
+    relapse: Relapse | None = None,
     **thresholds: Any,
 ) -> xr.DataArray:
     """The class of every day: no drought, onset or condition of a normal or a flash drought, or missing.
@@ -211,9 +212,9 @@ def drought_summary(
     is_percentile: bool = False,
     reference: Reference = None,
     soil_temperature: xr.DataArray | None = None,
-    frozen: str = "flag",
+    frozen: Frozen = "flag",
     time: Hashable = "time",
-    relapse: str | None = None,
+    relapse: Relapse | None = None,
     **thresholds: Any,
 ) -> xr.Dataset:
     """Maps of the events of each series: how many, how fast, how long.

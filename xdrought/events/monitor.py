@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks, shown
+from xdrought.choices import Censored
 from xdrought.events.flash_droughts import CLASSES, settings_of
 from xdrought.events.monitor_ledger import PROVISIONAL, STATUS, WITHDRAWN
 from xdrought.events.monitor_scan import Now, read_now
@@ -130,7 +131,7 @@ class DroughtMonitor(MonitorState):
         return monitor if now is None else monitor._knowing(now)
 
     @recorded
-    def events(self, *, censored: str = "keep") -> xr.Dataset:
+    def events(self, *, censored: Censored = "keep") -> xr.Dataset:
         """The table of all events up to the last day, as :func:`xdrought.flash_drought_events` gives it.
 
         Parameters
@@ -161,7 +162,7 @@ class DroughtMonitor(MonitorState):
         --------
         See :func:`start_monitor`.
         """
-        checks.require_choice(censored, "censored", ("keep", "drop"))
+        checks.require_choice(censored, "censored", get_args(Censored))
         events = self._table(self.ledger[self.ledger["status"] != WITHDRAWN])
         return events.isel(event=~events.is_censored.values) if censored == "drop" else events
 

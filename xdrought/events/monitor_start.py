@@ -13,6 +13,7 @@ import xarray as xr
 
 from xdrought import calendars, checks
 from xdrought.checks import public
+from xdrought.choices import DefinitionName, Relapse
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
 from xdrought.events.monitor import DroughtMonitor
@@ -28,10 +29,10 @@ def start_monitor(
     soil_moisture: xr.DataArray,
     *,
     reference: Reference = None,
-    definition: str | Definition = "tang2025",
+    definition: DefinitionName | Definition = "tang2025",
     is_percentile: bool = False,
     time: Hashable = "time",
-    relapse: str | None = None,
+    relapse: Relapse | None = None,
     **thresholds: Any,
 ) -> DroughtMonitor:
     """Begin to follow droughts in near real time.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits, units
 from xdrought.checks import public
+from xdrought.choices import Connectivity
 from xdrought.events.flash_droughts import CLASSES
 from xdrought.provenance import recorded
 from xdrought.statistics import sphere
@@ -228,7 +229,7 @@ def _number_cells(
     return xr.DataArray(data, {d: mask[d] for d in mask.dims}, mask.dims, attrs=attrs)
 
 
-CONNECTIVITY = ("full", "face")
+CONNECTIVITY = get_args(Connectivity)
 _CELLS_AT_ONCE = 2**23
 
 
@@ -239,7 +240,7 @@ def drought_objects(
     *,
     kinds: Sequence[str] = ("flash_onset", "flash_condition"),
     intensity: xr.DataArray | None = None,
-    connectivity: str = "full",
+    connectivity: Connectivity = "full",
     min_area: float = 0.0,
     min_duration: float = 0.0,
     cell_area: xr.DataArray | None = None,

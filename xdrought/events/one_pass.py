@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.choices import Censored, DefinitionName, Frozen, Relapse
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import COLUMNS, Inputs
 from xdrought.events.drought_store import write_bands
@@ -28,16 +29,16 @@ _OWN = COLUMNS | {"drought_class", *SUMMARY}
 def detect_droughts(
     soil_moisture: xr.DataArray,
     *,
-    definition: str | Definition = "tang2025",
+    definition: DefinitionName | Definition = "tang2025",
     path: str | Path | None = None,
     is_percentile: bool = False,
     reference: Reference = None,
     soil_temperature: xr.DataArray | None = None,
-    frozen: str = "flag",
-    censored: str = "keep",
+    frozen: Frozen = "flag",
+    censored: Censored = "keep",
     time: Hashable = "time",
     progress: bool = True,
-    relapse: str | None = None,
+    relapse: Relapse | None = None,
     **thresholds: Any,
 ) -> Droughts:
     """Events, daily classes and summary maps of every series from one pass over the record.
@@ -81,7 +82,7 @@ def detect_droughts(
     >>> events.sizes["event"] == int(summary.event_count.sum()), classes.dtype
     (True, dtype('int8'))
     """
-    checks.require_choice(censored, "censored", ("keep", "drop"))
+    checks.require_choice(censored, "censored", get_args(Censored))
     chosen = get_definition(definition, relapse=relapse, **thresholds)
     inputs = Inputs.create(soil_moisture, reference, soil_temperature, is_percentile, frozen, time, _OWN)
     data = {"soil_moisture": soil_moisture, "reference": reference, "soil_temperature": soil_temperature}

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.choices import DefinitionName, OnsetLabel
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Detector, block_means, make_detector
 from xdrought.events.state import Train, require_daily, training_record
 from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rank_rows, rows_like
 from xdrought.provenance import recorded
 
-LABELS = ("path", "event")
+LABELS = get_args(OnsetLabel)
 
 
 @public
@@ -25,9 +26,9 @@ LABELS = ("path", "event")
 def onset_days(
     soil_moisture: xr.DataArray,
     *,
-    label: str = "path",
+    label: OnsetLabel = "path",
     train: Train,
-    definition: str | Definition = "tang2025",
+    definition: DefinitionName | Definition = "tang2025",
     time: Hashable = "time",
     **thresholds: Any,
 ) -> xr.DataArray:
@@ -80,9 +81,9 @@ def onset_label(
     soil_moisture: xr.DataArray,
     *,
     lead: int = 7,
-    label: str = "path",
+    label: OnsetLabel = "path",
     train: Train,
-    definition: str | Definition = "tang2025",
+    definition: DefinitionName | Definition = "tang2025",
     time: Hashable = "time",
     **thresholds: Any,
 ) -> xr.DataArray:
@@ -133,7 +134,7 @@ def confirming_days(definition: Definition, label: str) -> int:
 
 def _apply(
     soil_moisture: xr.DataArray,
-    label: str,
+    label: OnsetLabel,
     train: Train,
     d: Definition,
     time: Hashable,

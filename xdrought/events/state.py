@@ -11,6 +11,7 @@ import xarray as xr
 from xdrought import alignment, calendars, checks
 from xdrought.calendars import check_mask
 from xdrought.checks import public
+from xdrought.choices import DefinitionName
 from xdrought.definitions import Definition, get_definition
 from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rows_like, soil_moisture_percentile
 from xdrought.provenance import recorded
@@ -33,7 +34,7 @@ def drought_state(
     soil_moisture: xr.DataArray,
     *,
     train: Train,
-    definition: str | Definition = "tang2025",
+    definition: DefinitionName | Definition = "tang2025",
     time: Hashable = "time",
     **thresholds: Any,
 ) -> xr.Dataset:

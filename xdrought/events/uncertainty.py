@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.choices import Censored, DefinitionName, Frozen, Relapse
 from xdrought.definitions import Definition
 from xdrought.events.flash_droughts import flash_drought_events
 from xdrought.percentiles import Reference, check_reference, prepare
@@ -26,16 +27,16 @@ _TIMES = ("onset_time", "start_time", "end_time")
 def event_uncertainty(
     soil_moisture: xr.DataArray,
     *,
-    definition: str | Definition = "tang2025",
+    definition: DefinitionName | Definition = "tang2025",
     reference: Reference = None,
     soil_temperature: xr.DataArray | None = None,
-    frozen: str = "flag",
-    censored: str = "keep",
+    frozen: Frozen = "flag",
+    censored: Censored = "keep",
     n_boot: int = 200,
     confidence: float = 0.9,
     seed: int = 0,
     time: Hashable = "time",
-    relapse: str | None = None,
+    relapse: Relapse | None = None,
     **thresholds: Any,
 ) -> xr.Dataset:
     """Events with how sure they are: the probability that each is one, and intervals of its dates and its rate.

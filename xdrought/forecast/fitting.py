@@ -13,6 +13,7 @@ import xarray as xr
 
 from xdrought import checks, limits
 from xdrought.checks import public
+from xdrought.choices import Equations, Loss, MissingPolicy, Sampler, SplitKind, VariantName
 from xdrought.devices import require_torch, resolve_device, with_gradients
 from xdrought.forecast import conformal, driver_inputs
 from xdrought.forecast import forcing as lead_forcing
@@ -41,27 +42,27 @@ def fit_resattcaurec(
     target: Hashable,
     drivers: Sequence[Hashable] | None = None,
     *,
-    variant: str = "ResAttCauRec",
-    equations: str = "paper",
+    variant: VariantName = "ResAttCauRec",
+    equations: Equations = "paper",
     causality: xr.Dataset | None = None,
     target_history: bool = False,
     predict_change: bool = False,
     latency: int = 0,
-    missing: str | MissingInputs = "none",
+    missing: MissingPolicy | MissingInputs = "none",
     window: int = 15,
     lead: Lead = 7,
     size: int | None = None,
     future: Sequence[Hashable] = (),
     forcing: Forcing = None,
     quantiles: Sequence[float] = (),
-    split: str | SplitConfig | Splits = "chronological",
+    split: SplitKind | SplitConfig | Splits = "chronological",
     epochs: int = 50,
     batch_size: int = 512,
     learning_rate: float = 1e-4,
-    loss: str | Callable[[Any, Any], Any] = "mse",
+    loss: Loss | Callable[[Any, Any], Any] = "mse",
     start_from: Forecaster | None = None,
     network: Callable[..., Any] | None = None,
-    sampler: str = "independent",
+    sampler: Sampler = "independent",
     training: TrainingOptions | None = None,
     runs: int = 1,
     seed: int = 0,

@@ -6,15 +6,16 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal, get_args
 
 from xdrought import checks
+from xdrought.choices import Keep, Loss, MissingPolicy, Schedule
 from xdrought.shown import Settings
-from xdrought.windows.filling import POLICIES
 
 __all__ = ["MissingInputs", "TrainingOptions"]
 
-SCHEDULES = ("constant", "cosine")
-LOSSES = ("mse", "gaussian_crps")
+SCHEDULES = get_args(Schedule)
+LOSSES = get_args(Loss)
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,14 +81,14 @@ class TrainingOptions(Settings):
     dropout: float | None = None
     mixed_precision: bool = False
     compile: bool = False
-    keep: str = "best"
+    keep: Keep = "best"
     scale_target: bool = True
     scaling_period: tuple[str, str] | None = None
     initial_hidden: int | None = None
     sites_in_memory: int | None = None
     weight_decay: float = 0.0
     clip: float | None = None
-    schedule: str = "constant"
+    schedule: Schedule = "constant"
     patience: int | None = None
     losses: str | Path | None = None
     tensorboard: str | Path | None = None
@@ -102,7 +103,7 @@ class TrainingOptions(Settings):
                 f"or give losses='losses.csv'"
             )
         checks.require_integer(self.block_length, "block_length")
-        checks.require_choice(self.keep, "keep", ("best", "last"))
+        checks.require_choice(self.keep, "keep", get_args(Keep))
         if self.initial_hidden is not None:
             checks.require_integer(self.initial_hidden, "initial_hidden")
         if self.sites_in_memory is not None:
@@ -120,7 +121,7 @@ class TrainingOptions(Settings):
 
 # what is done about missing inputs
 
-NONE = "none"
+NONE: Literal["none"] = "none"
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,12 +162,12 @@ class MissingInputs(Settings):
     0.05
     """
 
-    policy: str = NONE
+    policy: MissingPolicy = NONE
     max_filled: float = 0.25
     driver_dropout: float = 0.05
 
     def __post_init__(self) -> None:
-        checks.require_choice(self.policy, "missing", (NONE, *POLICIES))
+        checks.require_choice(self.policy, "missing", get_args(MissingPolicy))
         for name in ("max_filled", "driver_dropout"):
             share = getattr(self, name)
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
@@ -189,7 +190,7 @@ class MissingInputs(Settings):
         return f"{self.policy}, up to {self.max_filled:.0%} of a window; drop-out {self.driver_dropout:g} in training"
 
 
-def checked_missing(missing: str | MissingInputs) -> MissingInputs:
+def checked_missing(missing: MissingPolicy | MissingInputs) -> MissingInputs:
     """A policy by its name, or options as they are.
 
     Raises

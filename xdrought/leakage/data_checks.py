@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought.choices import PercentileMethod, Pool
 from xdrought.leakage.audited_data import ALLOWED, Audit, shown
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, Finding
 from xdrought.percentiles import METHODS, POOLS, soil_moisture_percentile
@@ -103,7 +104,7 @@ def _ranked_again(name: Hashable, audit: Audit) -> str:
     return ""
 
 
-def _is_ranked(percent: xr.DataArray, method: str, pool: str, audit: Audit) -> bool:
+def _is_ranked(percent: xr.DataArray, method: PercentileMethod, pool: Pool, audit: Audit) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of few values in a pool
         again = soil_moisture_percentile(percent, method=method, pool=pool, time=audit.time)

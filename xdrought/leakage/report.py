@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from xdrought import shown
+from xdrought.choices import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PASSED, LEAK, UNKNOWN, ABSENT = "passed", "LEAK", "unknown", "absent"
+PASSED, LEAK, UNKNOWN, ABSENT = get_args(Verdict)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Finding:
     """
 
     check: str
-    verdict: str
+    verdict: Verdict
     looked_at: str
     computed_on: str
     numbers: Mapping[str, Any] = field(default_factory=dict)

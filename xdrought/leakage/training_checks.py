@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought.choices import Verdict
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.driver_inputs import degrees_of_places
 from xdrought.forecast.ensemble import seed_of_run
@@ -110,7 +111,7 @@ def check_scaling(audit: Audit, start: Forecaster | None) -> Finding:
     return Finding("scaling", UNKNOWN, looked_at, _nothing_known(apart), _differences(apart))
 
 
-def _scaling_of_start(audit: Audit, start: Forecaster | None, looked_at: str) -> tuple[str, str, str]:
+def _scaling_of_start(audit: Audit, start: Forecaster | None, looked_at: str) -> tuple[Verdict, str, str]:
     """What a finding says of a scaling that came with the forecaster that the training started from."""
     forecaster, looked_at = audit.forecaster, f"{looked_at}, beside those of the forecaster that it started from"
     if start is None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from xdrought.choices import Equations, VariantName
 from xdrought.models.lead_days import LeadDaysNetwork
 from xdrought.models.norm import Stack
 from xdrought.models.own import name_of_class, own_network, takes_causality
@@ -47,7 +48,7 @@ class Architecture:
     n_causal: int = 96
     size: int = 10
     window: int = 15
-    equations: str = "paper"
+    equations: Equations = "paper"
     widths: tuple[int, ...] = (64, 128)
     dropout: float | None = None
     leads: tuple[int, ...] = ()
@@ -138,12 +139,12 @@ def _sizes(spec: Architecture) -> dict[str, int]:
 
 
 def build(
-    variant: str = "ResAttCauRec",
+    variant: VariantName = "ResAttCauRec",
     n_features: int = 12,
     n_causal: int = 96,
     size: int = 10,
     window: int = 15,
-    equations: str = "paper",
+    equations: Equations = "paper",
     widths: Sequence[int] | None = None,
     dropout: float | None = None,
     initial_hidden: int | None = None,
@@ -209,7 +210,7 @@ def architecture(
     n_causal: int,
     size: int,
     window: int,
-    equations: str,
+    equations: Equations,
     widths: Sequence[int] | None,
     dropout: float | None,
     leads: tuple[int, ...] = (),

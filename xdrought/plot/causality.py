@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.choices import Resolution
 from xdrought.plot.maps import plot_map
 from xdrought.plot.records import frameless
 from xdrought.plot.style import (
@@ -332,7 +333,7 @@ def plot_dominant_cause(
     alpha: float = 0.05,
     extent: tuple[float, float, float, float] | None = None,
     projection: Any = None,
-    resolution: str | None = "110m",
+    resolution: Resolution | None = "110m",
     legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.choices import Resolution
 from xdrought.events.counts import flash_frequency, require_lat_lon
 from xdrought.plot.map_classes import class_palette
 from xdrought.plot.style import (
@@ -157,7 +158,7 @@ def plot_map(
     years: float | xr.DataArray | None = None,
     extent: tuple[float, float, float, float] | None = None,
     projection: Any = None,
-    resolution: str | None = "110m",
+    resolution: Resolution | None = "110m",
     borders: bool = True,
     cmap: str = "YlOrBr",
     vmin: float | None = None,

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.choices import Resolution
 from xdrought.plot.maps import draw_colorbar, draw_field, draw_ground, extent_around, new_map, west_to_east
 from xdrought.plot.style import LINE, SMALL, TEXT, to_datetime64
 
@@ -27,7 +28,7 @@ def plot_objects(
     *,
     extent: tuple[float, float, float, float] | None = None,
     projection: Any = None,
-    resolution: str | None = "110m",
+    resolution: Resolution | None = "110m",
     cmap: str = "YlOrBr",
     track_cmap: str = "viridis",
     colorbar: bool = True,
@@ -114,7 +115,7 @@ def animate_objects(
     background: xr.DataArray | None = None,
     extent: tuple[float, float, float, float] | None = None,
     projection: Any = None,
-    resolution: str | None = "110m",
+    resolution: Resolution | None = "110m",
     cmap: str = "Greys",
     every: int = 1,
     interval: float = 150,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import warnings
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.choices import ScorePlot
 from xdrought.plot.records import forecast_line
 from xdrought.plot.style import (
     FORECAST,
@@ -44,7 +45,7 @@ REFERENCES = {  # marker and color of each
 }
 COLORS = [FORECAST, UPPER, "#007a5a", "#7b3fa0", "#56B4E9"]
 DRIVERS = [("s", "#a34a6b"), ("P", "#5b7a3a"), ("X", "#3f7f93")]
-KINDS = ("auto", "rows", "violins")
+KINDS = get_args(ScorePlot)
 CROWD = 40  # sites that still have a row of their own
 
 
@@ -161,7 +162,7 @@ def plot_scores(
     scores: xr.Dataset,
     *,
     score: str = "nse",
-    kind: str = "auto",
+    kind: ScorePlot = "auto",
     floor: float | None = -1.0,
     legend: bool = True,
     ax: Axes | None = None,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 
 from xdrought import checks
+from xdrought.choices import Mode
 from xdrought.forecast import TrainingOptions
 from xdrought.reproduction.results import ReportSettings
 
-MODES = ("default", "paper", "released")
+MODES = get_args(Mode)
 YEAR = ("1991-01-01", "1991-12-31")  # whose statistics scale in the released code
 
 
@@ -100,7 +101,7 @@ def choices() -> pd.DataFrame:
     return frame.rename(columns={"what": "choice", "how": "chosen by"}).set_index("choice")
 
 
-def settings_of(mode: str, base: ReportSettings | None = None) -> ReportSettings:
+def settings_of(mode: Mode, base: ReportSettings | None = None) -> ReportSettings:
     """The settings of a report that makes all choices as this package does, as the paper, or as the released code.
 
     Parameters

@@ -7,14 +7,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xdrought import checks
 from xdrought.attribution import attributions
 from xdrought.causality import causality_degree
+from xdrought.choices import ComplexityThreshold, Direction, Mode, ReportPercentiles, Sampler, SpatialDraws, VariantName
 from xdrought.data import open_fluxnet, screen_sites
 from xdrought.data.era5 import DRIVERS
 from xdrought.events import CLASSES, drought_classes, flash_drought_events
@@ -104,8 +106,16 @@ def _screened(ds: xr.Dataset) -> tuple[xr.Dataset, pd.DataFrame]:
 
 
 T = TypeVar("T")
-FULL = "ResAttCauRec"
+FULL: VariantName = "ResAttCauRec"
 REFERENCES = ("persistence", "damped_persistence", "climatology")
+CHOICES = {
+    "sampler": Sampler,
+    "mode": Mode,
+    "directions": Direction,
+    "percentiles": ReportPercentiles,
+    "spatial_draws": SpatialDraws,
+    "complexity_pool": ComplexityThreshold,
+}
 
 
 @dataclass(frozen=True)
@@ -162,28 +172,32 @@ class ReportSettings:
     lead: int = 7
     widths: tuple[int, ...] | None = None
     unet_widths: tuple[int, ...] | None = None
-    sampler: str = "independent"
-    mode: str = "default"
+    sampler: Sampler = "independent"
+    mode: Mode = "default"
     equations: tuple[str, ...] = ("paper", "released")
-    directions: str = "cause_to_effect"
+    directions: Direction = "cause_to_effect"
     training: TrainingOptions = TrainingOptions()
     embargo: int | None = None
-    percentiles: str = "record"
+    percentiles: ReportPercentiles = "record"
     n_background: int = 50
     n_draws: int = 200
     surrogates: int = 199
     n_boot: int = 1000
-    variant: str = FULL
+    variant: VariantName = FULL
     leads: tuple[int, ...] = (1, 3, 5, 7, 10, 14)
     windows: tuple[int, ...] = (7, 15, 30)
     batch_sizes: tuple[int, ...] = (32, 128, 512)
     learning_rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1)
     folds: int = 5
-    spatial_draws: str = "folds"
-    complexity_pool: str = "pooled"
+    spatial_draws: SpatialDraws = "folds"
+    complexity_pool: ComplexityThreshold = "pooled"
     ablation: bool = True
     seed: int = 0
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            checks.require_choice(getattr(self, name), name, get_args(known))
 
     def of_training(self, variant: str) -> dict[str, Any]:
         """Keywords of `fit_resattcaurec` for one network."""

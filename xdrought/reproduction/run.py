@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import files
+from xdrought.choices import Mode
 from xdrought.reproduction.chapters import CHAPTERS
 from xdrought.reproduction.contents import contents
 from xdrought.reproduction.findings import RULE, Chapter, LeftOut
@@ -28,7 +29,7 @@ def reproduce(
     out: str | Path,
     *,
     quick: bool = False,
-    mode: str = "default",
+    mode: Mode = "default",
     settings: ReportSettings | None = None,
 ) -> Path:
     """Every table and figure of the paper that the data can give, each beside the paper's value, in one HTML file.

@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought import files
 from xdrought.checks import public
+from xdrought.choices import StoreFormat, WriterStep
 from xdrought.simulation.observation import DRIVER_ATTRS, SIMULATED, columns_of, nearest_mean, space_of
 from xdrought.simulation.soil import PATHS
 from xdrought.simulation.weather import FREEZING, extraterrestrial_radiation, vapour_pressure
@@ -88,8 +89,8 @@ def to_era5(
     ds: xr.Dataset,
     path: str | PathLike,
     *,
-    format: str = "netcdf",
-    step: str = "day",
+    format: StoreFormat = "netcdf",
+    step: WriterStep = "day",
     overwrite: bool = False,
 ) -> list[Path]:
     """Write the drivers of a simulated world in the shape of ERA5 files.

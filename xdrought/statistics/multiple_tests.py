@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 
-FDR = ("bh", "by", "holm", None)
+Fdr = Literal["bh", "by", "holm"]  # how many tests are adjusted for
+FDR = (*get_args(Fdr), None)
 
 
 def adjusted(p: np.ndarray, fdr: str | None) -> np.ndarray:

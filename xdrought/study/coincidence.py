@@ -10,6 +10,7 @@ import xarray as xr
 from xdrought import alignment, limits
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
+from xdrought.choices import Moment
 from xdrought.statistics.coincidence import YEAR, relative_rates, shifted_rates
 
 
@@ -22,7 +23,7 @@ def onset_coincidence(
     min_years: int = 4,
     n_boot: int = 1000,
     seed: int = 0,
-    moment: str = "start_time",
+    moment: Moment = "start_time",
     time: Hashable = "time",
 ) -> xr.Dataset:
     """Share of droughts that set in within some days of one at another site, and what the season alone gives.

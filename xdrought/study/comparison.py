@@ -13,6 +13,7 @@ import xarray as xr
 from xdrought import alignment
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
+from xdrought.choices import Part
 from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.members import Member, open_cache, trained
@@ -36,7 +37,7 @@ def compare(
     configurations: Mapping[str, Mapping[str, Any]],
     runs: int = 5,
     seed: int = 0,
-    part: str = "test",
+    part: Part = "test",
     cache_dir: str | Path | None = None,
     progress: bool = True,
     time: Hashable = "time",

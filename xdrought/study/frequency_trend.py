@@ -11,9 +11,10 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.checks import public
+from xdrought.choices import Moment
 from xdrought.provenance import recorded
 from xdrought.statistics.count_trends import rate_trend
-from xdrought.statistics.multiple_tests import FDR, adjusted
+from xdrought.statistics.multiple_tests import FDR, Fdr, adjusted
 
 _DECADE = 10.0
 
@@ -26,8 +27,8 @@ def frequency_trend(
     *,
     min_events: int = 5,
     confidence: float = 0.95,
-    fdr: str | None = "bh",
-    moment: str = "onset_time",
+    fdr: Fdr | None = "bh",
+    moment: Moment = "onset_time",
     time: Hashable = "time",
     flagged: Hashable | None = None,
 ) -> xr.Dataset:

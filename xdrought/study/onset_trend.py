@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import get_args
 
 import numpy as np
 import xarray as xr
 
 from xdrought import checks
 from xdrought.checks import public
+from xdrought.choices import TrendMethod
 from xdrought.statistics import bootstrap_weights, trends
 from xdrought.study.degree_skill import Resampling
 from xdrought.study.event_association import place_of_events, require_fit
 
-METHODS = ("linear", "rank")
+METHODS = get_args(TrendMethod)
 
 
 @public
@@ -21,7 +23,7 @@ def onset_trend(
     values: xr.DataArray,
     events: xr.Dataset,
     *,
-    method: str = "linear",
+    method: TrendMethod = "linear",
     confidence: float = 0.95,
     n_boot: int = 500,
     seed: int = 0,

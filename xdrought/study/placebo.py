@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from xdrought import alignment, limits
 from xdrought.calendars import check_mask
 from xdrought.causality import causality_degree
 from xdrought.checks import public
+from xdrought.choices import Control, VariantName
 from xdrought.limits import set_options
 from xdrought.splits import chronological
 from xdrought.statistics import percentile_interval
@@ -21,7 +22,7 @@ from xdrought.statistics.bootstrap import bootstrap_medians
 from xdrought.study.comparison import compare, usable_table
 from xdrought.windows.labelled import patches
 
-CONTROLS = ("zeros", "shuffled", "random", "surrogate", "identity", "embedding", "statics")
+CONTROLS = get_args(Control)
 
 
 @public
@@ -31,7 +32,7 @@ def causality_controls(
     target: xr.DataArray,
     *,
     train: xr.DataArray,
-    controls: Sequence[str] = CONTROLS,
+    controls: Sequence[Control] = CONTROLS,
     seed: int = 0,
     time: Hashable = "time",
 ) -> dict[str, xr.Dataset]:
@@ -120,8 +121,8 @@ def placebo(
     target: Hashable,
     drivers: Sequence[Hashable] | None = None,
     *,
-    controls: Sequence[str] = CONTROLS,
-    variant: str = "CauRec",
+    controls: Sequence[Control] = CONTROLS,
+    variant: VariantName = "CauRec",
     size: int | None = None,
     window: int = 15,
     lead: int = 7,
@@ -290,7 +291,7 @@ def gain_shares(
     scores: xr.Dataset,
     *,
     controls: Sequence[str] | None = None,
-    over: str = "zeros",
+    over: Control = "zeros",
     score: str = "nse",
     n_boot: int = 2000,
     confidence: float = 0.95,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ import xarray as xr
 from xdrought import alignment, checks, limits
 from xdrought.causality import causality_degree
 from xdrought.checks import public
+from xdrought.choices import CausalityKind, SpatialDraws, VariantName
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.study.comparison import SCORES, score_members
 from xdrought.study.members import Member, open_cache, trained
@@ -124,8 +125,8 @@ def _ridge(x: xr.DataArray, y: xr.DataArray, new: xr.DataArray) -> xr.DataArray:
     return level + scale * xr.dot((new - mean) / spread, best, dim="descriptor")
 
 
-KINDS = ("own", "predicted", "mean", "none")
-DRAWS = ("folds", "random")
+KINDS = get_args(CausalityKind)
+DRAWS = get_args(SpatialDraws)
 
 
 @public
@@ -134,11 +135,11 @@ def spatial_validation(
     target: Hashable,
     drivers: Sequence[Hashable] | None = None,
     *,
-    causality: Sequence[str] = KINDS,
-    variant: str = "ResAttCauRec",
-    without: str = "ResAttRec",
+    causality: Sequence[CausalityKind] = KINDS,
+    variant: VariantName = "ResAttCauRec",
+    without: VariantName = "ResAttRec",
     folds: int = 5,
-    draws: str = "folds",
+    draws: SpatialDraws = "folds",
     clusters: xr.DataArray | float | None = None,
     known: float = 0.7,
     size: int | None = None,
@@ -245,7 +246,7 @@ def spatial_validation(
         fold = fold.where(~out, k)
         made: dict[str, xr.DataArray] = {}
         if own is not None:
-            degrees = {kind: _told(kind, own, weather, ~out, time) for kind in told}
+            degrees: dict[str, xr.Dataset] = {kind: _told(kind, own, weather, ~out, time) for kind in told}
             member = trained(
                 cache,
                 f"fold {k} told",

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.choices import DefinitionName, Part
 from xdrought.definitions import Definition, get_definition
 from xdrought.events import CLASSES, drought_classes
 from xdrought.splits import Splits, resolve_splits
@@ -45,10 +46,10 @@ def sweep(
     *,
     over: Mapping[str, Sequence[Any]],
     configurations: Mapping[str, Mapping[str, Any]] | None = None,
-    definition: str | Definition = "tang2025",
+    definition: DefinitionName | Definition = "tang2025",
     runs: int = 5,
     seed: int = 0,
-    part: str = "test",
+    part: Part = "test",
     cache_dir: str | Path | None = None,
     progress: bool = True,
     time: Hashable = "time",

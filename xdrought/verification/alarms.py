@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought import alignment, calendars
 from xdrought.checks import public
+from xdrought.choices import DayPart
 from xdrought.provenance import recorded
 from xdrought.statistics.bootstrap import percentile_bounds
 from xdrought.verification.warning_scores import (
@@ -35,8 +36,8 @@ def alarms(
     cost_loss: float | None = None,
     threshold: float | None = None,
     variable: str = "flash_onset_probability",
-    part: str | None = "test",
-    chosen_on: str | None = "val",
+    part: DayPart | None = "test",
+    chosen_on: DayPart | None = "val",
     lead: int | None = None,
     repeat_after: int = 30,
     cost_loss_ratio: Sequence[float] = COST_LOSS,
@@ -230,7 +231,7 @@ def _series(
     prediction: xr.Dataset,
     starts: xr.DataArray,
     variable: str,
-    part: str | None,
+    part: DayPart | None,
     *,
     lead: int | None,
     repeat_after: int,

@@ -13,10 +13,11 @@ import xarray as xr
 from xdrought import checks
 from xdrought.calendars import Period
 from xdrought.checks import public
+from xdrought.choices import Matching, Part
 from xdrought.kernels import score_sums as kernel
 from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap as intervals
-from xdrought.statistics.multiple_tests import FDR, adjusted
+from xdrought.statistics.multiple_tests import FDR, Fdr, adjusted
 from xdrought.verification import paired_days
 from xdrought.verification.intervals import Bootstrap, Sums, collect_sums, resample
 from xdrought.verification.paired_days import REFERENCES, Forecast
@@ -33,13 +34,13 @@ def compare_models(
     *,
     score: str | Iterable[str] = "nse",
     baseline: str | None = None,
-    fdr: str | None = "bh",
+    fdr: Fdr | None = "bh",
     references: Iterable[str] = REFERENCES,
     drivers: Mapping[str, xr.DataArray] | None = None,
-    matching: str | None = None,
+    matching: Matching | None = None,
     lead: Lead = None,
     train: Period | None = None,
-    part: str | None = "test",
+    part: Part | None = "test",
     window: int = 15,
     n_boot: int = 1000,
     confidence: float = 0.95,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks, limits, units
 from xdrought.calendars import Period
+from xdrought.choices import Matching, Part
 from xdrought.verification.references import (
     Lead,
     climatology_forecast,
@@ -20,8 +21,8 @@ from xdrought.verification.references import (
 )
 
 REFERENCES = ("persistence", "damped_persistence", "climatology")
-MATCHINGS = (None, "mean_variance")
-PARTS = ("train", "val", "test")
+MATCHINGS = (None, *get_args(Matching))
+PARTS = get_args(Part)
 ALL_DAYS = "all days"
 Forecast = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
 

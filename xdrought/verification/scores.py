@@ -12,6 +12,7 @@ import xarray as xr
 from xdrought import alignment, checks
 from xdrought.calendars import Period
 from xdrought.checks import public
+from xdrought.choices import Matching, Part, ScoreSummary
 from xdrought.events.table import table_to_read
 from xdrought.provenance import recorded
 from xdrought.verification import paired_days
@@ -37,10 +38,10 @@ def verify(
     *,
     references: Iterable[str] = REFERENCES,
     drivers: Mapping[str, xr.DataArray] | None = None,
-    matching: str | None = None,
+    matching: Matching | None = None,
     lead: Lead = None,
     train: Period | None = None,
-    part: str | None = "test",
+    part: Part | None = "test",
     window: int = 15,
     n_boot: int = 1000,
     confidence: float = 0.95,
@@ -240,7 +241,7 @@ def to_table(
     scores: xr.Dataset,
     *,
     names: Iterable[str] | None = None,
-    summary: str = "median",
+    summary: ScoreSummary = "median",
     digits: int = 2,
 ) -> pd.DataFrame:
     """Scores, or events, as a table to print: a row per model, each score with its interval, or a row per event.

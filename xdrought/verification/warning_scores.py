@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import alignment
 from xdrought.checks import public
+from xdrought.choices import DayPart
 from xdrought.provenance import recorded
 from xdrought.statistics.bootstrap import draw, percentile_bounds
 from xdrought.verification.probability import ROUNDING
@@ -27,7 +28,7 @@ def onset_skill(
     prediction: xr.Dataset,
     occurred: xr.DataArray,
     *,
-    part: str | None = "test",
+    part: DayPart | None = "test",
     bins: Sequence[float] = BIN_EDGES,
     n_boot: int = 1000,
     confidence: float = 0.95,

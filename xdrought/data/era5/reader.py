@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.choices import Era5Accumulation
 from xdrought.data.era5.drivers import make_driver
 from xdrought.data.era5.fields import Settings, gather_inputs, shared_attrs
 from xdrought.data.era5.names import DRIVERS, KNOWN, inputs_of, require_inputs
@@ -23,7 +24,7 @@ def open_era5(
     paths: str | PathLike | Iterable[str | PathLike],
     *,
     drivers: Sequence[str] | None = None,
-    accumulation: str | None = None,
+    accumulation: Era5Accumulation | None = None,
     min_hours: float | None = None,
     utc_offset: float = 0.0,
     time: Hashable | None = None,
@@ -88,7 +89,7 @@ def daily_drivers(
     ds: xr.Dataset | Sequence[xr.Dataset],
     *,
     drivers: Sequence[str] | None = None,
-    accumulation: str | None = None,
+    accumulation: Era5Accumulation | None = None,
     min_hours: float | None = None,
     utc_offset: float = 0.0,
     time: Hashable | None = None,

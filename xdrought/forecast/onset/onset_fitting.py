@@ -12,6 +12,7 @@ import xarray as xr
 
 from xdrought import calendars
 from xdrought.checks import public
+from xdrought.choices import DefinitionName, OnsetLabel, SplitKind
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.onsets import confirming_days, onset_label
 from xdrought.events.state import Train
@@ -36,10 +37,10 @@ def fit_onset(
     future: Sequence[Hashable] = (),
     forcing: Forcing = None,
     lead: int = 7,
-    label: str = "path",
-    definition: str | Definition = "tang2025",
+    label: OnsetLabel = "path",
+    definition: DefinitionName | Definition = "tang2025",
     model: str | Settings = "boosting",
-    split: str | Splits = "chronological",
+    split: SplitKind | Splits = "chronological",
     fractions: Sequence[float] = (0.70, 0.15, 0.15),
     embargo: int | None = None,
     train: Train | None = None,
@@ -201,7 +202,7 @@ def _task(
     drivers: Sequence[Hashable],
     future: Sequence[Hashable],
     lead: int,
-    label: str,
+    label: OnsetLabel,
     definition: Definition,
     time: Hashable,
 ) -> OnsetTask:
@@ -217,7 +218,7 @@ def _task(
 def _splits(
     target: xr.DataArray,
     task: OnsetTask,
-    split: str | Splits,
+    split: SplitKind | Splits,
     fractions: Sequence[float],
     embargo: int | None,
     seed: int,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from xdrought.choices import OnsetLabel
 from xdrought.definitions import Definition
 from xdrought.events.state import MEMORY, Train, drought_state
 from xdrought.forecast.driver_inputs import in_training_units
@@ -52,7 +53,7 @@ class OnsetTask:
     drivers: tuple[Hashable, ...]
     future: tuple[Hashable, ...]
     lead: int
-    label: str
+    label: OnsetLabel
     definition: Definition
     units: Mapping[Hashable, str | None] = field(default_factory=dict)
     time: Hashable = "time"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from xdrought.choices import VariantName
 from xdrought.reproduction import published
 from xdrought.reproduction.chapters.networks import over_runs
 from xdrought.reproduction.findings import (
@@ -28,7 +29,7 @@ from xdrought.study.spatial import KINDS, spatial_validation
 
 FEW_SITES = 6
 PLACEBOS = ("shuffled", "random", "surrogate", "identity", "embedding", "statics")
-WITHOUT = {"ResAttCauRec": "ResAttRec", "ResCauRec": "ResRec", "CauRec": "Rec"}
+WITHOUT: dict[str, VariantName] = {"ResAttCauRec": "ResAttRec", "ResCauRec": "ResRec", "CauRec": "Rec"}
 
 
 def controls(m: Results) -> Chapter:
