@@ -48,7 +48,7 @@ class DroughtMonitor(MonitorState):
     n_folded : int
         Steps of the record that nothing can change any more: those older than 30 days and the longest gap together.
     episodes : (cells,) structured array
-        What each cell remembers of them, 106 bytes; see ``xdrought.kernels.episodes.EPISODE_DTYPE``.
+        What each cell remembers of them, 110 bytes; see ``xdrought.kernels.episodes.EPISODE_DTYPE``.
     recent : (cells, days) array
         The values of the last days, with as many before them as the longest gap has.
     ledger : (events,) structured array

@@ -18,7 +18,7 @@ from xdrought.events.monitor_ledger import FINAL, ledger_dtype
 from xdrought.events.monitor_reference import FixedReference
 from xdrought.events.monitor_state import MonitorState, span_of
 
-FORMAT, FORMAT_VERSION = "xdrought.DroughtMonitor", 2
+FORMAT, FORMAT_VERSION = "xdrought.DroughtMonitor", 3
 STATE = "state.nc"
 _CFTIME_DAYS = "days since 1900-01-01"
 State = TypeVar("State", bound=MonitorState)
@@ -49,7 +49,7 @@ def read_monitor(folder: Path, kind: type[State]) -> State:
     if not (folder / STATE).is_file():
         raise FileNotFoundError(f"there is no {STATE} in {folder}; give what DroughtMonitor.save wrote")
     labels = _read_labels(folder / STATE)
-    if labels.get("format_version") not in (1, FORMAT_VERSION):
+    if labels.get("format_version") not in range(1, FORMAT_VERSION + 1):
         raise ValueError(
             f"{folder} has format version {labels.get('format_version')!r}, this xdrought reads 1 to "
             f"{FORMAT_VERSION}; update xdrought"
@@ -61,7 +61,7 @@ def read_monitor(folder: Path, kind: type[State]) -> State:
     try:
         reference = _read_reference(reference_path, labels["reference_key"])
         fields = _read_state(folder / STATE, labels, reference) | {"lineage": (mark,)}
-        return kind(**fields) if labels["format_version"] == FORMAT_VERSION else _migrated(kind(**fields))
+        return _migrated(kind(**fields)) if labels["format_version"] == 1 else kind(**fields)
     except Exception as error:  # whatever a changed file leads to, it is the file's fault
         raise ValueError(f"{folder} does not fit together ({error}); restore it, or start again") from error
 
@@ -199,7 +199,7 @@ def _read_state(path: Path, labels: dict[str, Any], reference: FixedReference | 
         with xr.open_dataset(path, engine="h5netcdf", group=name) as ds:
             return ds.load()
 
-    is_old = labels["format_version"] == 1
+    is_old, lacks_columns = labels["format_version"] == 1, labels["format_version"] < FORMAT_VERSION
     time, name, units = json.loads(labels["names"])
     state, events, episodes = group("/"), group("events"), group("episodes")
     cells = group("cells")["cells"].rename(None).transpose(*json.loads(labels["dims"]))
@@ -214,7 +214,7 @@ def _read_state(path: Path, labels: dict[str, Any], reference: FixedReference | 
         "name": name,
         "units": units,
         "n_folded": int(labels.get("n_folded", 0)),
-        "episodes": _from_columns(episodes, new_episodes(episodes.sizes.get("cell", 0)), is_old),
+        "episodes": _from_columns(episodes, new_episodes(episodes.sizes.get("cell", 0)), lacks_columns),
         "recent": state["open_days" if is_old else "recent"].values,
         "ledger": _from_columns(events, np.zeros(events.sizes.get("event", 0), ledger_dtype()), is_old),
     }

@@ -53,6 +53,7 @@ EPISODE_DTYPE = np.dtype(
         ("first", np.int32),  # step of the first value
         ("piece", np.int32),  # step after the last missing one
         ("last_step", np.int32),  # that was taken; fewer than there are while a gap may still be bridged
+        ("cut_from", np.int32),  # step from which the next value makes classes missing: a spell ran into this gap
         # Missing days that were bridged: so far, before the last wet step, before the onset, to the end of the spell.
         ("missing", np.int32),
         ("last_wet_missing", np.int32),
@@ -65,7 +66,8 @@ EPISODE_DTYPE = np.dtype(
 def new_episodes(n_cells):
     """Cells that have seen nothing yet."""
     episodes = np.zeros(n_cells, EPISODE_DTYPE)
-    for name in ("last_wet", "previous_end", "last_event_end", "onset", "start", "end", "first", "last_step"):
+    steps = ("last_wet", "previous_end", "last_event_end", "onset", "start", "end", "first", "last_step", "cut_from")
+    for name in steps:
         episodes[name] = NONE
     for name in ("percentile", "last_wet_percentile", "onset_percentile", "start_percentile"):
         episodes[name] = np.nan
@@ -144,6 +146,20 @@ def _begin_spell(episode, t, p, is_dropped):
 
 
 @njit(cache=True, nogil=True)
+def _cut_from(episode, end, rules):
+    """First step of an open spell that a gap ends and that is no event; after the gap nobody knows whether it was one."""
+    onset, start = episode["onset"], episode["start"]
+    if episode["is_dropped"] or not episode["is_open"]:
+        return NONE
+    counted_from = onset if rules.count_onset and onset >= 0 else start
+    is_long = end - counted_from + 1 >= rules.min_duration
+    if onset < 0:  # not at the record's start, and not missing whatever comes
+        is_missing = rules.count_onset or start == episode["piece"] or is_long
+        return NONE if is_missing or episode["piece"] <= episode["first"] else max(start, episode["last_event_end"] + 1)
+    return NONE if is_long else max(onset, episode["last_event_end"] + 1)
+
+
+@njit(cache=True, nogil=True)
 def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
     """Take further steps of many cells; returns the events that these steps settle.
 
@@ -190,6 +206,7 @@ def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
             if code == MISSING:  # nothing is remembered across a gap
                 if held:
                     end = t - 1 if episode["is_open"] else episode["end"] + rules.end_at
+                    episode["cut_from"] = _cut_from(episode, end, rules)
                     events, n_events = _settle(events, n_events, r, episode, end, episode["is_open"], days, rules)
                 episode["wet_run"] = 0
                 episode["last_wet"] = episode["previous_end"] = NONE
@@ -197,6 +214,7 @@ def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
                 episode["piece"] = t + 1
                 continue
             episode["percentile"] = p
+            episode["cut_from"] = NONE
             missing_before = episode["missing"]
             episode["missing"] += missing[r, k]
             if episode["first"] < 0:
@@ -291,4 +309,5 @@ def first_unsettled_step(episodes, rules):
     may_begin = (e["last_wet"] >= 0) & (e["last_wet"] > barred_to)
     of_wet = np.where(may_begin, np.maximum(e["last_wet"], e["last_event_end"] + 1), e["last_step"] + 1)
     is_over = ~e["is_open"] & ((rules.relapse != _MERGE) | (e["last_wet"] > e["end"]))
-    return np.where(held & ((e["onset"] >= 0) | hidden) & (is_sure | ~is_over), of_spell, of_wet)
+    unsettled = np.where(held & ((e["onset"] >= 0) | hidden) & (is_sure | ~is_over), of_spell, of_wet)
+    return np.where(e["cut_from"] >= 0, e["cut_from"], unsettled)
