@@ -8,7 +8,8 @@ import inspect
 import re
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,6 +25,9 @@ _PACKAGE = str(Path(__file__).parent)
 _NUMPY_DEFAULTS: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 _PACKED = {"scale_factor", "add_offset"}
 _PACKING = _PACKED | {"dtype", "_FillValue", "missing_value"}
+_IN_CACHE = 2**16  # values
+# Of the call of a public function that the user made: whether a record without values was told of.
+_told_of_no_values: ContextVar[bool | None] = ContextVar("told_of_no_values", default=None)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -31,12 +35,16 @@ _T = TypeVar("_T")
 def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Decorate a public function: its errors carry its name as a note, and settings of numpy change nothing.
 
-    A `seed` is checked here for all of them.
+    A `seed` is checked here for all of them, and a warning is given of data in memory that hold no value at all.
     """
 
     @functools.wraps(function)
     def named(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        is_first = _told_of_no_values.get() is None
+        token = _told_of_no_values.set(False) if is_first else None
         try:
+            if is_first:
+                _look_for_values([*args, *kwargs.values()])
             if "seed" in kwargs:
                 require_integer(kwargs["seed"], "seed", 0)
             with np.errstate(**_NUMPY_DEFAULTS):
@@ -48,8 +56,49 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
             raise
+        finally:
+            if token is not None:
+                _told_of_no_values.reset(token)
 
     return named
+
+
+def _look_for_values(given: list[Any]) -> None:
+    """Warn of an array, or a Dataset, among the arguments of a call that is all NaN; lazy ones are not looked at."""
+    for one in _one_by_one(given):
+        arrays = [one] if isinstance(one, xr.DataArray) else list(one.data_vars.values())
+        floats = [da for da in arrays if da.dtype.kind == "f" and da.size]
+        # what a file or dask holds stays there
+        if floats and all(isinstance(da.variable._data, np.ndarray) and not has_value(da.to_numpy()) for da in floats):
+            warn_without_values(", ".join(repr(str(da.name)) for da in floats[:3] if da.name is not None))
+
+
+def _one_by_one(given: Iterable[Any]) -> Iterator[xr.DataArray | xr.Dataset]:
+    """The arrays and Datasets among arguments, and in their lists and dicts."""
+    for one in given:
+        if isinstance(one, xr.DataArray | xr.Dataset):
+            yield one
+        elif isinstance(one, list | tuple | dict):
+            inside = one.values() if isinstance(one, Mapping) else one
+            yield from (each for each in inside if isinstance(each, xr.DataArray | xr.Dataset))
+
+
+def has_value(values: np.ndarray) -> bool:
+    """Whether any value is finite: reads no further than to the first piece that holds one."""
+    flat = values.reshape(-1) if values.flags.c_contiguous else values.ravel(order="K")
+    return any(np.isfinite(flat[first : first + _IN_CACHE]).any() for first in range(0, flat.size, _IN_CACHE))
+
+
+def warn_without_values(name: str = "") -> None:
+    """Say that a record is all NaN, once in the call that the user made; `name` is a text to show."""
+    if _told_of_no_values.get():
+        return
+    if _told_of_no_values.get() is not None:
+        _told_of_no_values.set(True)
+    warn(
+        f"{name or 'the record'} has no value at all (all is NaN), so that nothing can be computed from it; it was cut "
+        f"or masked before, or the variable of the file is another one"
+    )
 
 
 def _about_keywords(function: Callable, error: Exception) -> str | None:

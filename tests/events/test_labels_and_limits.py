@@ -334,7 +334,7 @@ def test_a_record_without_values_says_why_there_is_no_event(function, chunks):
     days = pd.date_range("2001-01-01", periods=400)
     values = np.random.default_rng(0).random((2, 400))
     da = xr.DataArray(values, {"site": ["A", "B"], "time": days}, name="sm")
-    with pytest.warns(UserWarning, match="no value on any day .* the variable of the file is another one"):
+    with pytest.warns(UserWarning, match="no value at all .* the variable of the file is another one"):
         events = function(da.where(False).chunk(chunks) if chunks else da.where(False))
     assert events.sizes["event"] == 0
     with warnings.catch_warnings():

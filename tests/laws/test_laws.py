@@ -20,7 +20,7 @@ import xarray as xr
 import xdrought
 from tests.laws.compare import differences, parts
 from tests.laws.functions import EXEMPT, LAWS, Law
-from tests.laws.transformations import ALONE, SAME, WRONG, Transformation, with_coords
+from tests.laws.transformations import ALONE, SAME, WRONG, Transformation, emptied, with_coords
 from tests.support.helpers import raise_if_dask_computes
 
 PACKAGE = Path(xdrought.__file__).parent
@@ -124,6 +124,29 @@ def test_codes_of_missing_values_are_refused(law):
             if given is not None and not isinstance(outcome(law, given), Refused):
                 taken.append(f"{name} in {one}")
     assert not taken, f"taken without a word: {taken}"
+
+
+@pytest.mark.parametrize("law", [law for law in LAWS if law.holds_values], ids=lambda law: law.name)
+def test_a_record_without_values_is_told_of(law):
+    """Nothing but NaN goes in: it is refused, or one warning says why nothing comes out."""
+    arrays = {name: make() for name, make in law.inputs.items()}
+    silent = []
+    for name in set(labelled(arrays)) - law.unread:
+        empty = emptied(arrays[name])
+        if empty is None:
+            continue
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            try:
+                law.call(**arrays | {name: empty})
+            except (ValueError, TypeError) as error:
+                if not traceback.extract_tb(error.__traceback__)[-1].filename.startswith(str(PACKAGE)):
+                    silent.append(f"{name}: {error} of a library below")
+                continue
+        told = [one for one in heard if "has no value at all" in str(one.message)]
+        if len(told) != 1:
+            silent.append(f"{name}: {len(told)} warnings")
+    assert not silent
 
 
 def public_functions() -> set[str]:

@@ -155,6 +155,14 @@ def coded(code: float) -> Callable[[Labelled], Labelled | None]:
     return apply
 
 
+def emptied(one: Labelled) -> Labelled | None:
+    """No number left, as after a mask of other labels or a variable that a file does not fill."""
+    if isinstance(one, xr.Dataset):
+        floats = {name: emptied(da) for name, da in one.items() if da.dtype.kind == "f"}
+        return one.assign(floats) if floats else None
+    return one.where(False).assign_attrs(one.attrs) if one.dtype.kind == "f" else None
+
+
 def labelled_rows_missing(one: Labelled) -> Labelled | None:
     """One row alone, which does not serve all."""
     if "site" in one.indexes and one.sizes["site"] > 1 and "event" not in one.dims:

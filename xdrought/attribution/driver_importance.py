@@ -271,7 +271,8 @@ def driver_importance(
     Raises
     ------
     ValueError
-        For events that do not fit, or a confidence that is no share.
+        For events that do not fit, importance of which no event has that of all drivers, or a confidence that is no
+        share.
 
     Notes
     -----
@@ -293,6 +294,11 @@ def driver_importance(
     checks.require_share(confidence, "confidence")
     values = importance.transpose("event", ...).to_numpy()
     known = np.isfinite(values).all(axis=1)
+    if not known.any():
+        raise ValueError(
+            f"no event of {known.size} has an importance of every driver; leave out drivers that have none, "
+            f"da = da.dropna('variable', how='all'), or explain the days of the onsets"
+        )
     values, is_flash = values[known], events.is_flash.to_numpy()[known]
     masks = np.stack([~is_flash, is_flash])
     samples = _resampled(_places(events)[known], n_boot, seed)

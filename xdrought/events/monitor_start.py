@@ -127,6 +127,8 @@ def start_monitor(
     )
     pieces = rows_of_cells(values.transpose(*space, time), cells.shape)
     monitor, now = with_days(empty, pieces, values.indexes[time])
+    if (now.episodes["first"] < 0).all():
+        checks.warn_without_values()
     return dataclasses.replace(monitor, lineage=(digest_of(monitor),))._knowing(now)
 
 

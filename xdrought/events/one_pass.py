@@ -16,7 +16,7 @@ from xdrought.events.detection import COLUMNS, Inputs
 from xdrought.events.drought_store import write_bands
 from xdrought.events.droughts import Droughts, Labelling
 from xdrought.events.flash_droughts import SUMMARY
-from xdrought.events.table import Bound, scan_blocks, warn_without_values
+from xdrought.events.table import Bound, scan_blocks
 from xdrought.percentiles import Reference
 from xdrought.provenance import ATTRIBUTES, Record
 
@@ -92,11 +92,14 @@ def detect_droughts(
     labelling = Labelling(Bound.create(inputs, chosen), chosen, soil_moisture.dims, censored, record)
     if path is None:
         blocks = scan_blocks(labelling.bound, "everything")
-        warn_without_values(blocks)
+        if all(block.is_empty for block in blocks):
+            checks.warn_without_values()
         return labelling.droughts(blocks, {})
     write_bands(Path(path), labelling, progress)
     events, classes, summary = (xr.open_zarr(path, group=group, consolidated=False) for group in Droughts._fields)
     if "start_time" in events.coords:  # a coordinate in files, as CF has it
         events = events.reset_coords("start_time")
+    if bool(summary.event_count.isnull().all()):  # no series had a valid day
+        checks.warn_without_values()
     made = {name: value for name, value in classes.attrs.items() if name in ATTRIBUTES}
     return Droughts(events, classes.drought_class.assign_attrs(made), summary)

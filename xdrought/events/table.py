@@ -63,17 +63,9 @@ def build_events(inputs: Inputs, definition: Definition) -> xr.Dataset:
     """All events of one definition; a dask input is computed block by block."""
     bound = Bound.create(inputs, definition)
     blocks = scan_blocks(bound, "events")
-    warn_without_values(blocks)
-    return events_of(bound, blocks)
-
-
-def warn_without_values(blocks: list[Block]) -> None:
-    """Say why there is no event when the whole record is NaN."""
     if all(block.is_empty for block in blocks):
-        checks.warn(
-            "the record has no value on any day (all is NaN), so there is no event; it was cut or masked before, or "
-            "the variable of the file is another one"
-        )
+        checks.warn_without_values()
+    return events_of(bound, blocks)
 
 
 def scan_blocks(bound: Bound, move: str, band: Mapping[Hashable, slice] | None = None) -> list[Block]:

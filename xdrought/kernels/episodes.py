@@ -147,7 +147,7 @@ def _begin_spell(episode, t, p, is_dropped):
 
 @njit(cache=True, nogil=True)
 def _cut_from(episode, end, rules):
-    """First step of an open spell that a gap ends and that is no event; after the gap nobody knows whether it was one."""
+    """First step of an open spell that a gap ends and that is no event: then nobody knows whether it was one."""
     onset, start = episode["onset"], episode["start"]
     if episode["is_dropped"] or not episode["is_open"]:
         return NONE
