@@ -24,6 +24,7 @@ from xdrought.plot.style import (
     label,
     literal,
     new_axes,
+    squeezed,
     to_datetime64,
 )
 
@@ -35,6 +36,7 @@ NAMED_AT = {"largest first": 0.5, "random": 0.3, "smallest first": 0.6}  # where
 
 
 @public
+@squeezed
 def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw how the forecast changes as features are deleted in each order.
 
@@ -91,6 +93,7 @@ def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
 
 
 @public
+@squeezed
 def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw how similar attributions stay when layers forget what they learnt, from the output to the input.
 
@@ -154,6 +157,7 @@ COLORS = ["#0072B2", "#d55e00", "#007a5a", "#7b3fa0", "#b5892b", "#555555"]
 
 
 @public
+@squeezed
 def plot_attributions(
     attributions: xr.Dataset | xr.DataArray,
     event: xr.Dataset | None = None,
@@ -246,6 +250,7 @@ def _mark(ax: Axes, event: xr.Dataset) -> None:
 
 
 @public
+@squeezed
 def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw the drivers' importance for normal and flash onsets and their ratio, as Figure 6a of Tang et al. (2025).
 
@@ -311,6 +316,7 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
 
 
 @public
+@squeezed
 def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None = None) -> Axes:
     """Draw the drivers' mean rank against the intensification rate, as Figure 6b of Tang et al. (2025).
 

@@ -26,6 +26,7 @@ from xdrought.plot.style import (
     literal,
     missing_package,
     new_axes,
+    squeezed,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ CURVES = [FORECAST, UPPER, LOWER, "#7b3fa0", REFERENCE, "#b5892b"]
 
 
 @public
+@squeezed
 def plot_convergence(
     result: xr.Dataset,
     *,
@@ -183,6 +185,7 @@ def _tested(causality: xr.Dataset, alpha: float) -> tuple[xr.DataArray, xr.DataA
 
 
 @public
+@squeezed
 def plot_causality(
     causality: xr.Dataset,
     *,
@@ -327,6 +330,7 @@ def _causality_map(
 
 
 @public
+@squeezed
 def plot_dominant_cause(
     causality: xr.Dataset,
     *,

@@ -21,6 +21,7 @@ from xdrought.plot.style import (
     legend_below,
     literal,
     new_axes,
+    squeezed,
 )
 from xdrought.verification.swept import sweep_interval
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 @public
+@squeezed
 def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *, ax: Axes | None = None) -> Axes:
     """Draw one driver's causality degree against the score over sites, as a panel of Figure 5 of Tang et al. (2025).
 
@@ -82,6 +84,7 @@ def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *,
 
 
 @public
+@squeezed
 def plot_coupling(coupling: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw importance against the coupling of degree and score, as Figure 5f of Tang et al. (2025).
 
@@ -227,6 +230,7 @@ NAMES = {"nse": "NSE", "kge": "KGE", "rmse": "RMSE", "f1": "F1"}
 
 
 @public
+@squeezed
 def plot_sweep(
     scores: xr.Dataset,
     *,

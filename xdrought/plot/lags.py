@@ -9,13 +9,14 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.plot.causality import CURVES, curve_name, curves_along
-from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, legend_below, new_axes
+from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, legend_below, new_axes, squeezed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 @public
+@squeezed
 def plot_lags(result: xr.Dataset, *, legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw the cross-map skill against the lag, with the best lag of each curve marked.
 

@@ -23,6 +23,7 @@ from xdrought.plot.style import (
     legend_below,
     message,
     missing_package,
+    squeezed,
 )
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def new_map(ax: Axes | None, extent: Any, projection: Any) -> Any:
 
 
 @public
+@squeezed
 def plot_map(
     data: xr.DataArray | xr.Dataset,
     *,

@@ -11,7 +11,7 @@ import xarray as xr
 from xdrought.checks import public
 from xdrought.choices import Resolution
 from xdrought.plot.maps import draw_colorbar, draw_field, draw_ground, extent_around, new_map, west_to_east
-from xdrought.plot.style import LINE, SMALL, TEXT, to_datetime64
+from xdrought.plot.style import LINE, SMALL, TEXT, squeezed, to_datetime64
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -22,6 +22,7 @@ _NEEDED = {"object_id", "day_object", "day_time", "day_lat", "day_lon", "day_are
 
 
 @public
+@squeezed
 def plot_objects(
     objects: xr.Dataset,
     ids: int | Sequence[int] | None = None,
@@ -108,6 +109,7 @@ def plot_objects(
 
 
 @public
+@squeezed
 def animate_objects(
     objects: xr.Dataset,
     ids: int | Sequence[int] | None = None,

@@ -26,6 +26,7 @@ from xdrought.plot.style import (
     message,
     new_axes,
     one_series,
+    squeezed,
     to_datetime64,
 )
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 
 @public
+@squeezed
 def plot_event(
     soil_moisture: xr.DataArray,
     events: xr.Dataset,

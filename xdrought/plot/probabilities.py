@@ -10,7 +10,7 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.plot.scores import COLORS
-from xdrought.plot.style import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, literal, new_axes
+from xdrought.plot.style import LINE, REFERENCE, SMALL, TEXT, by_model, clean, legend_below, literal, new_axes, squeezed
 from xdrought.verification.probability import base_rate
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ MARKERS = "osD^vP"
 
 
 @public
+@squeezed
 def plot_reliability(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -141,6 +142,7 @@ def _days(ax: Axes, scores: xr.Dataset, k: int, n_models: int, color: str) -> No
 
 
 @public
+@squeezed
 def plot_economic_value(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,

@@ -26,6 +26,7 @@ from xdrought.plot.style import (
     message,
     new_axes,
     one_series,
+    squeezed,
     to_datetime64,
 )
 from xdrought.verification.paired_days import ensemble_mean
@@ -130,6 +131,7 @@ def class_spans(dates: np.ndarray, classes: np.ndarray) -> Iterator[Span]:
 
 
 @public
+@squeezed
 def plot_record(
     soil_moisture: xr.DataArray,
     events: xr.Dataset | None = None,
@@ -229,6 +231,7 @@ def frameless(ax: Axes) -> None:
 
 
 @public
+@squeezed
 def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how far definitions of drought agree, as a square of shares with their numbers.
 

@@ -30,6 +30,7 @@ from xdrought.plot.style import (
     message,
     new_axes,
     one_series,
+    squeezed,
 )
 from xdrought.verification import paired_days, persistence_forecast, verify
 from xdrought.verification.paired_days import in_units_of
@@ -78,6 +79,7 @@ def _with_nse(name: str, scores: xr.Dataset, model: str) -> str:
 
 
 @public
+@squeezed
 def plot_forecast(
     forecast: xr.DataArray | xr.Dataset,
     observed: xr.DataArray,
@@ -158,6 +160,7 @@ def plot_forecast(
 
 
 @public
+@squeezed
 def plot_scores(
     scores: xr.Dataset,
     *,

@@ -9,7 +9,7 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.plot.records import SHADES
-from xdrought.plot.style import SMALL, TEXT, clean, legend_below, new_axes
+from xdrought.plot.style import SMALL, TEXT, clean, legend_below, new_axes, squeezed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ NAMES = {"flash_count": "flash droughts", "normal_count": "normal droughts"}
 
 
 @public
+@squeezed
 def plot_event_counts(counts: xr.Dataset, *, legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw how many droughts set in each year, or in each month of the year, flash ones below the normal ones.
 

@@ -11,7 +11,7 @@ import xarray as xr
 from xdrought.checks import public
 from xdrought.plot.maps import plot_map
 from xdrought.plot.scores import COLORS
-from xdrought.plot.style import LINE, SMALL, TEXT, by_model, clean, legend_below, literal, new_axes
+from xdrought.plot.style import LINE, SMALL, TEXT, by_model, clean, legend_below, literal, new_axes, squeezed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ LAST = 0.4  # how much higher the last row is, half of it
 
 
 @public
+@squeezed
 def plot_class_scores(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -148,6 +149,7 @@ BIASES = (0.25, 0.5, 1, 2, 4)
 
 
 @public
+@squeezed
 def plot_performance(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -260,6 +262,7 @@ def _isolines(ax: Axes) -> None:
 
 
 @public
+@squeezed
 def plot_skill_map(
     scores: xr.Dataset,
     *,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -13,6 +14,8 @@ from xdrought import checks
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 # hues after Okabe and Ito
 LINE, UPPER, LOWER, FORECAST, REFERENCE = "#1a1a1a", "#D55E00", "#007a5a", "#0072B2", "#777777"
 TEXT, SMALL = 8, 7  # points
@@ -89,6 +92,37 @@ def one_series(da: xr.DataArray, time: Hashable) -> tuple[np.ndarray, np.ndarray
     if not np.isfinite(values).any():
         raise ValueError(f"{da.name!r} holds no valid value; there is nothing to draw")
     return to_datetime64(da[time].values), values
+
+
+# Dimensions that a picture draws, whatever their length.
+_DRAWN = frozenset(
+    {"time", "site", "lat", "lon", "cell", "event", "object", "variable", "direction", "lag", "library_size", "lead"}
+    | {"model", "reference", "start", "alarm", "year", "month", "bin", "type", "class", "threshold", "cost_ratio"}
+    | {"other", "order", "deleted", "layer", "randomisation", "days_ahead", "feature"}
+)
+
+
+def squeezed(draw: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A picture of data without their dimensions of length one, but for those that are drawn as such."""
+
+    @wraps(draw)
+    def called(*args: _P.args, **options: _P.kwargs) -> _T:
+        kept = _DRAWN.union(value for value in options.values() if isinstance(value, str))
+        plain: Any = draw
+        return plain(
+            *(_without_single(value, kept) for value in args),
+            **{name: _without_single(value, kept) for name, value in options.items()},
+        )
+
+    return called
+
+
+def _without_single(value: Any, kept: frozenset[Hashable]) -> Any:
+    if isinstance(value, Mapping) and not isinstance(value, xr.Dataset):
+        return {name: _without_single(one, kept) for name, one in value.items()}
+    if isinstance(value, xr.DataArray | xr.Dataset):
+        return value.squeeze([dim for dim, size in value.sizes.items() if size == 1 and dim not in kept])
+    return value
 
 
 def date_axis(ax: Axes) -> None:

@@ -10,13 +10,14 @@ import xarray as xr
 from xdrought.checks import public
 from xdrought.plot.experiments import draw_curve, draw_points, name_panel, p_text, wrapped
 from xdrought.plot.maps import plot_map
-from xdrought.plot.style import FORECAST, REFERENCE, SMALL, TEXT, clean, label, new_axes
+from xdrought.plot.style import FORECAST, REFERENCE, SMALL, TEXT, clean, label, new_axes, squeezed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 @public
+@squeezed
 def plot_coincidence(
     coincidence: xr.Dataset, *, pairs: int = 20, alpha: float = 0.05, ax: Axes | None = None, **options: Any
 ) -> Axes:
@@ -106,6 +107,7 @@ def plot_coincidence(
 
 
 @public
+@squeezed
 def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw yearly means and the trend within sites, beside what all events together show (Figure 7a).
 
@@ -221,6 +223,7 @@ def _line(
 
 
 @public
+@squeezed
 def plot_event_association(association: xr.Dataset, *, within: bool = True, ax: Axes | None = None) -> Axes:
     """Draw two numbers of each event against one another with their curve, as Figures 7b and 7d.
 
@@ -274,6 +277,7 @@ def plot_event_association(association: xr.Dataset, *, within: bool = True, ax: 
 
 
 @public
+@squeezed
 def plot_synchrony(synchrony: xr.Dataset, *, alpha: float = 0.05, ax: Axes | None = None, **options: Any) -> Axes:
     """Draw on a map where two numbers of droughts rise together, as Figure 7c of Tang et al. (2025).
 

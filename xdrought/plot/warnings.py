@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, date_axis, legend_below, literal, new_axes
+from xdrought.plot.style import LINE, REFERENCE, TEXT, clean, date_axis, legend_below, literal, new_axes, squeezed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ HIT, FALSE, START = "#009E73", "#D55E00", "#000000"
 
 
 @public
+@squeezed
 def plot_alarms(
     prediction: xr.Dataset,
     alarms: xr.Dataset,
