@@ -98,7 +98,7 @@ def one_series(da: xr.DataArray, time: Hashable) -> tuple[np.ndarray, np.ndarray
 _DRAWN = frozenset(
     {"time", "site", "lat", "lon", "cell", "event", "object", "variable", "direction", "lag", "library_size", "lead"}
     | {"model", "reference", "start", "alarm", "year", "month", "bin", "type", "class", "threshold", "cost_ratio"}
-    | {"other", "order", "deleted", "layer", "randomisation", "days_ahead", "feature"}
+    | {"other", "order", "deleted", "layer", "randomisation", "days_ahead", "feature", "summary"}
 )
 
 
