@@ -25,7 +25,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "_include", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_include", "tutorial", "**.ipynb_checkpoints"]  # tutorial is executed into learn
 templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -42,9 +42,9 @@ nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(numpy|pandas|xarray|dask|torch|matplotlib|cartopy|xbatcher|scipy|shap)\..*")]
 
 sphinx_gallery_conf = {
-    "examples_dirs": "../examples",
-    "gallery_dirs": "gallery",
-    "filename_pattern": r"plot_",
+    "examples_dirs": ["tutorial", "../examples"],
+    "gallery_dirs": ["learn", "gallery"],
+    "filename_pattern": r"plot_|[/\\]tutorial[/\\]",
     "ignore_pattern": r"demo\.py",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
@@ -67,7 +67,7 @@ html_title = "xdrought"
 html_static_path = ["_static"]
 html_css_files = ["xdrought.css"]
 html_show_sourcelink = False
-html_sidebars = {"getting_started": [], "changelog": []}
+html_sidebars = {"install": [], "changelog": []}
 html_theme_options = {
     "logo": {"text": "xdrought"},
     "navigation_with_keys": False,

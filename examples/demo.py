@@ -107,6 +107,7 @@ def find_events(towers: xr.Dataset, save: Outputs) -> None:
     events = towers.xdrought.flash_drought_events("soil_moisture", soil_temperature="soil_temperature")
     save.table(events.to_dataframe().reset_index(), "events.csv", "one row per drought event")
     flash, frozen = int(events.is_flash.sum()), int(events.is_frozen.sum())
+    print("\n" + xdrought.to_table(events.isel(event=events.site.values == HOME_SITE)).to_string() + "\n")
     print(
         f"   {events.sizes['event']} events, {flash} of them flash droughts; {frozen} mostly on frozen soil (flagged)"
     )

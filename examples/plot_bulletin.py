@@ -49,9 +49,8 @@ events.drop_vars("is_provisional").identical(batch)
 # Droughts that go on are provisional: their end is not known, and those that have just begun may not last.
 
 on = events.isel(event=events.is_provisional.values)
-table = on[["start_time", "duration", "intensification_rate", "severity", "is_flash"]].to_dataframe()
-table = table.sort_values("start_time").reset_index(drop=True)
-table[["lat", "lon", "start_time", "duration", "intensification_rate", "severity", "is_flash"]].head(8)
+table = xdrought.to_table(on, names=["start_time", "duration", "intensification_rate", "severity", "is_flash"])
+table.sort_values("start_time").head(8)
 
 # %%
 # The state of the region today: how much of it is in which class, and how much may be in a drought that does not

@@ -22,9 +22,7 @@ tower[["soil_moisture", "soil_temperature", "TA_F", "P_F"]]
 # falls by one percentile a day or faster. Given the soil's temperature, each event tells how much of it was frozen.
 
 events = tower.xdrought.flash_drought_events("soil_moisture", soil_temperature="soil_temperature")
-columns = ["onset_time", "start_time", "end_time", "intensification_rate"]
-columns += ["is_flash", "is_censored", "frozen_fraction"]
-events[columns].to_dataframe()[columns]
+xdrought.to_table(events)
 
 # %%
 # Rows that meet the record's end are censored: how long the last drought lasted is not known. The table can be cut

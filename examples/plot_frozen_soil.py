@@ -31,8 +31,8 @@ print(what, "- XDROUGHT_DATA_DIR is", "set" if os.environ.get("XDROUGHT_DATA_DIR
 # Events with their share of frozen days; the one that froze the most comes first.
 
 events = towers.xdrought.flash_drought_events("soil_moisture", soil_temperature="soil_temperature")
-columns = ["site", "onset_time", "start_time", "end_time", "intensification_rate", "is_flash", "frozen_fraction"]
-table = events[columns].to_dataframe()[columns]
+columns = ["onset_time", "start_time", "end_time", "intensification_rate", "is_flash", "frozen_fraction"]
+table = xdrought.to_table(events, names=columns)
 table.sort_values(["frozen_fraction", "intensification_rate"], ascending=False).head(4)
 
 # %%

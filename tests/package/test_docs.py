@@ -173,7 +173,7 @@ def test_the_readme_example_runs_in_at_most_twelve_lines_and_leaves_its_picture(
     assert (tmp_path / "droughts.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/getting_started.md", "docs/index.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
 def test_files_that_a_page_names_are_there(page: str):
     text = (ROOT / page).read_text()
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
@@ -183,15 +183,16 @@ def test_files_that_a_page_names_are_there(page: str):
     assert not missing
 
 
+TUTORIAL = sorted((ROOT / "docs" / "tutorial").glob("*.py"))
 EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem != "demo"]  # that is `bash ci/demo`
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EXAMPLES + TUTORIAL, ids=lambda path: path.stem)
 def test_an_example_is_one_capability_told_in_blocks(path: Path):
     """It is run when the gallery is built, but for the one that takes minutes; here, what a reader meets first."""
     source = path.read_text()
     title, line, *rest = (inspect.cleandoc(source.split('"""')[1])).splitlines()
-    assert path.name.startswith("plot_") or path.name == "reproduce_paper.py"
+    assert path.name.startswith("plot_") or path.name == "reproduce_paper.py" or path in TUTORIAL
     assert set(line) == {"="}
     assert len(line) >= len(title)
     assert 1 <= " ".join(rest).count(". ") + 1 <= 4  # sentences
@@ -272,9 +273,9 @@ def test_the_page_on_own_data_runs_on_files_of_that_shape(tmp_path: Path, monkey
     for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(compile(block, "docs/guide/own_data.md", "exec"), names)
     tables = [name for name in names if name.endswith("events")]
-    assert len(tables) == 7
+    assert len(tables) == 6
     assert {name: names[name].sizes["event"] > 0 for name in tables} == dict.fromkeys(tables, True)
-    assert names["events"].start_time.dtype.kind == "M"
+    assert names["place_events"].start_time.dtype.kind == "M"
     assert set(names["place_events"].location.values) <= {"North", "Mid", "South"}
     assert names["classes"].chunks is not None
     with xr.open_dataset("classes.nc", engine="h5netcdf") as ds:

@@ -1,4 +1,4 @@
-"""Small files in the shapes of published products, for the page "Your own data"."""
+"""Small files in the shapes of published products, for the page "Files and formats"."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ def write_all(folder: Path) -> None:
     """Every file that the page reads."""
     days = pd.date_range("2003-01-01", "2005-12-31")
     rng = np.random.default_rng(0)
-    probe(folder / "probe.csv", days)
     lat, lon = np.array([48.75, 48.25, 47.75]), np.array([10.25, 10.75, 11.25, 11.75])
     grid = soil(days, (3, 4), 1).astype("f4")
 
@@ -53,16 +52,6 @@ def write_all(folder: Path) -> None:
     world = simulation.simulate_grid(3, 3, 400, seed=2)
     (folder / "era5_land").mkdir()
     simulation.to_era5(world, folder / "era5_land" / "era5_land_2001.nc", step="day")
-
-
-def probe(path: Path, days: pd.DatetimeIndex) -> None:
-    """A logger's table: local hours, percent, -99.9 where it was off, a week that is not there."""
-    daily = 100 * soil(days, (), 3)
-    hours = pd.date_range(days[0], days[-1] + pd.Timedelta(hours=23), freq="6h")
-    values = pd.Series(np.repeat(daily, 4), hours).round(1)
-    values.iloc[2000:2003] = -99.9
-    values = values.drop(values.index[3000:3004])
-    values.rename("VWC_20cm").rename_axis("TIMESTAMP").to_csv(path)
 
 
 def ismn(folder: Path, days: pd.DatetimeIndex) -> None:

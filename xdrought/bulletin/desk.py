@@ -63,7 +63,7 @@ def desk_report(
     Returns
     -------
     xarray.Dataset
-        On the places: what :meth:`DroughtMonitor.today` gives; ``flash_onset_probability season_frequency
+        On the places: what :meth:`xdrought.DroughtMonitor.today` gives; ``flash_onset_probability season_frequency
         percentile_frequency`` of :func:`xdrought.predict_onset`; with a threshold ``is_alarm``, False where there is no
         probability; with `skill` ``observed_frequency``, how often days of the test part with a probability of the
         same bin stood before an onset, and ``n_in_bin``, how many such days there were. Single numbers: ``threshold``;

@@ -40,7 +40,7 @@ class Architecture:
     normal_levels : tuple of float
         Levels of the quantiles, where they are those of a normal distribution whose mean and spread are learnt.
     network : callable, optional
-        A class of the user's own, which `variant` names; see :mod:`xdrought.models.own`.
+        A class of the user's own, which `variant` names; see ``xdrought.models.own``.
     """
 
     variant: str = "ResAttCauRec"
