@@ -28,6 +28,7 @@ SurrogateKind = Literal["phase", "seasonal", "circular"]
 VariantName = Literal[
     "ResAttCauRec", "ResAttRec", "ResCauRec", "ResRec", "AttCauRec", "AttRec", "CauRec", "Rec", "ResAtt", "Res", "UNet"
 ]
+HazardVariant = Literal["Rec", "ResRec", "ResAttRec", "AttRec"]
 Equations = Literal["paper", "released"]
 Sampler = Literal["independent", "consecutive"]
 Loss = Literal["mse", "gaussian_crps"]

@@ -76,8 +76,9 @@ def desk_report(
     KeyError
         For a variable that is not in `record`.
     ValueError
-        For a monitor of another day or of other places, a forcing without today's forecast, scores of another
-        label, definition or lead, a threshold outside 0 to 1, or what :func:`xdrought.predict_onset` refuses.
+        For a monitor of another day or of other places, an onset model of several leads, a forcing without today's
+        forecast, scores of another label, definition or lead, a threshold outside 0 to 1, or what
+        :func:`xdrought.predict_onset` refuses.
 
     Notes
     -----
@@ -103,6 +104,11 @@ def desk_report(
     ('2009-03-19', '2009-03-26', ('site',))
     """
     task = onset.task
+    if task.leads:
+        raise ValueError(
+            f"the onset model answers for the leads {list(task.leads)}, a desk wants one; fit it with "
+            f"lead={task.lead}, or score and map predict_onset(...).sel(lead_time=...)"
+        )
     data = in_units_of(record, task)
     target = data[task.target]
     checks.require_regular_steps(target, time)

@@ -3,13 +3,14 @@
 from xdrought.forecast.degraded_forcing import degrade_forcing
 from xdrought.forecast.fitting import fit_resattcaurec
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
-from xdrought.forecast.onset import Boosting, Logistic, OnsetModel, fit_onset, load_onset, predict_onset
+from xdrought.forecast.onset import Boosting, Hazard, Logistic, OnsetModel, fit_onset, load_onset, predict_onset
 from xdrought.forecast.options import MissingInputs, TrainingOptions
 from xdrought.forecast.prediction import predict
 
 __all__ = [
     "Boosting",
     "Forecaster",
+    "Hazard",
     "Logistic",
     "OnsetModel",
     "MissingInputs",

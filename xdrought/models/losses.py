@@ -1,4 +1,4 @@
-"""What a training makes small: squared error, pinball loss, CRPS of a normal distribution, or a function."""
+"""What a training makes small: squared error, pinball loss, CRPS, survival likelihood, or a function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import relu
+from torch.nn.functional import relu, softplus
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -44,12 +44,24 @@ def gaussian_crps(output: Tensor, target: Tensor, levels: Sequence[float]) -> Te
     return spread * (z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi))
 
 
+def survival(output: Tensor, target: Tensor) -> Tensor:
+    """Minus log likelihood of each day at risk, (...), of log odds of the hazard for what happened, 1 or 0 (...).
+
+    ``-y log h - (1 - y) log(1 - h)`` with the hazard h, the probability that it happens on the day given that it has
+    not happened before. Over the days at risk of a window it adds up to minus the log likelihood of the discrete time
+    of the event, which may be censored (Allison 1982, doi:10.2307/270718); the other days have no target.
+    """
+    return softplus(output) - target * output
+
+
 def loss_function(loss: str | Loss, levels: Sequence[float]) -> Loss:
     """The loss of each target (...) from predictions (...), or (..., quantile) where there are levels."""
     if callable(loss):
         return loss
     if loss == "gaussian_crps":
         return functools.partial(gaussian_crps, levels=levels)
+    if loss == "survival":
+        return survival
     return functools.partial(pinball, levels=levels) if levels else squared_error
 
 
@@ -78,7 +90,7 @@ def total_loss(loss: Loss, prediction: Tensor, target: Tensor, known: Tensor | N
 
 def _is_ours(loss: Loss) -> bool:
     inner = loss.func if isinstance(loss, functools.partial) else loss
-    return inner in (squared_error, pinball, gaussian_crps)
+    return inner in (squared_error, pinball, gaussian_crps, survival)
 
 
 def name_of(function: Any) -> str:

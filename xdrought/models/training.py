@@ -93,7 +93,8 @@ class TrainingConfig:
     quantiles : tuple of float
         Levels of the quantiles that the network gives; none where it gives one value.
     loss : str or callable
-        "mse", which of quantiles is the pinball loss, "gaussian_crps", or a function of prediction and target.
+        "mse", which of quantiles is the pinball loss, "gaussian_crps", "survival" of log odds of hazards, or a function
+        of prediction and target.
     keep : {"best", "last"}
         Weights of which epoch are kept: the one with the lowest validation loss, or the last.
     """

@@ -98,7 +98,7 @@ def plot_alarms(
     for start, warned in zip(alarms.start_time.values, alarms.days_of_warning.values, strict=True):
         ax.plot(start, 1.0, "v", color=START, markersize=5, fillstyle="full" if warned else "none", clip_on=False)
     ax.set_ylim(0, 1)
-    lead = prediction.attrs.get("lead", alarms.attrs.get("lead_days"))
+    lead = alarms.attrs.get("lead_days", prediction.attrs.get("lead"))
     ax.set_ylabel(f"P(onset within {lead} days)", fontsize=TEXT)
     if site is not None:
         ax.set_title(literal(site), fontsize=TEXT)

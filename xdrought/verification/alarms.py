@@ -22,6 +22,7 @@ from xdrought.verification.warning_scores import (
     _about,
     bootstrap_sites,
     in_part,
+    of_one_lead,
     require_probabilities,
 )
 
@@ -125,6 +126,7 @@ def alarms(
     >>> found.days_of_warning.values, found.false_alarms.values
     (array([4]), array([1, 0]))
     """
+    prediction = of_one_lead(prediction)
     if sum(way is not None for way in (false_alarms, cost_loss, threshold)) > 1:
         raise ValueError(
             f"false_alarms={false_alarms}, cost_loss={cost_loss} and threshold={threshold}: give one way to choose the "

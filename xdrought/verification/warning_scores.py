@@ -88,7 +88,7 @@ def onset_skill(
     edges = np.asarray(bins, dtype=float)
     if edges.size < 2 or edges[0] != 0 or edges[-1] != 1 or (np.diff(edges) <= 0).any():
         raise ValueError(f"bins must grow from 0 to 1, got {list(bins)}")
-    asked = prediction
+    asked = prediction = of_one_lead(prediction)
     prediction = alignment.in_label_order(prediction, [dim for dim in prediction.dims if dim != time])
     given, began, places = _scored_days(prediction, occurred, part, time)
     site = np.broadcast_to(np.arange(began.shape[0])[:, None], began.shape)
@@ -189,6 +189,20 @@ def _scored_days(
     shape = (-1, outcome.shape[-1])
     places = {dim: began[dim].variable if dim in began.coords else np.arange(began.sizes[dim]) for dim in dims[:-1]}
     return np.stack([one.reshape(shape) for one in values]), outcome.reshape(shape), places
+
+
+def of_one_lead(prediction: xr.Dataset) -> xr.Dataset:
+    """A prediction of one lead, which its attribute `lead` tells; ValueError where there are several."""
+    if "lead_time" in prediction.dims:
+        leads = prediction["lead_time"].values
+        raise ValueError(
+            f"the prediction has several leads, lead_time={leads.astype(str).tolist()}; choose one, e.g. "
+            f"prediction.sel(lead_time={str(leads[-1].astype('timedelta64[D]').astype(int)) + 'D'!r})"
+        )
+    if isinstance(prediction.attrs.get("lead"), int | None | np.integer) or "lead_time" not in prediction.coords:
+        return prediction
+    days = prediction["lead_time"].values / np.timedelta64(1, "D")
+    return prediction.assign_attrs(lead=int(days))
 
 
 def require_probabilities(da: xr.DataArray, name: str) -> None:

@@ -1,30 +1,62 @@
 """What turns the inputs of a day into log odds: boosted trees or logistic regression, fitted by scikit-learn.
 
 A fitted classifier is a value of plain arrays. scikit-learn is needed to fit one, not to use it, and no object of
-scikit-learn is ever stored.
+scikit-learn is ever stored. The third model is the network of :mod:`xdrought.forecast.onset.hazard`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 
+from xdrought.forecast.onset.hazard import Hazard, HazardNetwork
+from xdrought.forecast.onset.predictors import OnsetTask
+from xdrought.forecast.onset.training_days import TrainingDays
 
-class Classifier(Protocol):
-    """Log odds of rows of inputs."""
+
+class OfRows:
+    """A fitted classifier that looks at the inputs of the day of issue alone."""
 
     def margins(self, rows: np.ndarray) -> np.ndarray:
-        """float64 (n,) of rows (n, inputs)."""
+        """Log odds, float64 (n,), of rows (n, inputs)."""
+        raise NotImplementedError
 
-    def to_dataset(self) -> xr.Dataset:
-        """The arrays by name."""
+    def margins_of(self, days: TrainingDays, chosen: np.ndarray) -> np.ndarray:
+        """Log odds (n,) of the days chosen."""
+        return self.margins(days.rows(chosen))
+
+
+class FitsRows:
+    """Settings of a classifier that looks at the inputs of the day of issue alone."""
+
+    window: ClassVar[int] = 1
+    by_lead_day: ClassVar[bool] = False
+
+    def fit(self, rows: np.ndarray, begins: np.ndarray, val: tuple[np.ndarray, np.ndarray], seed: int) -> Any:
+        """The classifier of training rows (n, inputs) with what followed (n,), and of validation rows."""
+        raise NotImplementedError
+
+    def learnable(self, days: TrainingDays, part: str) -> np.ndarray:
+        """bool (places, time): days of a part whose label is told."""
+        return days.parts[part]
+
+    def outcomes(self, days: TrainingDays, chosen: np.ndarray) -> np.ndarray:
+        """Whether an onset followed, (n,)."""
+        return days.begins[chosen]
+
+    def fit_days(
+        self, days: TrainingDays, learned: np.ndarray, validated: np.ndarray, task: OnsetTask, seed: int
+    ) -> Any:
+        """The classifier of the days `learned`, which those `validated` serve to choose."""
+        val = days.rows(validated), days.begins[validated]
+        return self.fit(days.rows(learned), days.begins[learned], val, seed)
 
 
 @dataclass(frozen=True, eq=False)
-class TreeEnsemble:
+class TreeEnsemble(OfRows):
     """Boosted decision trees; see :func:`xdrought.kernels.boosted_trees.tree_values` for the arrays."""
 
     roots: np.ndarray
@@ -82,7 +114,7 @@ class TreeEnsemble:
 
 
 @dataclass(frozen=True, eq=False)
-class LinearClassifier:
+class LinearClassifier(OfRows):
     """Logistic regression on standardised inputs; a missing input counts as its training mean."""
 
     mean: np.ndarray
@@ -114,7 +146,7 @@ class LinearClassifier:
 
 
 @dataclass(frozen=True)
-class Boosting:
+class Boosting(FitsRows):
     """Settings of gradient boosting (scikit-learn's HistGradientBoostingClassifier).
 
     Parameters
@@ -160,7 +192,7 @@ class Boosting:
 
 
 @dataclass(frozen=True)
-class Logistic:
+class Logistic(FitsRows):
     """Settings of logistic regression.
 
     Parameters
@@ -192,9 +224,10 @@ class Logistic:
         return LinearClassifier(mean, std, fitted.coef_[0].copy(), float(fitted.intercept_[0]))
 
 
-MODELS: dict[str, type[Boosting] | type[Logistic]] = {"boosting": Boosting, "logistic": Logistic}
-FITTED: dict[str, Any] = {"boosting": TreeEnsemble, "logistic": LinearClassifier}
-Settings = Boosting | Logistic
+Settings = Boosting | Logistic | Hazard
+Fitted = TreeEnsemble | LinearClassifier | HazardNetwork
+MODELS: dict[str, type[Settings]] = {"boosting": Boosting, "logistic": Logistic, "hazard": Hazard}
+FITTED: dict[str, type[Fitted]] = {"boosting": TreeEnsemble, "logistic": LinearClassifier, "hazard": HazardNetwork}
 
 
 def settings_of(model: str | Settings) -> tuple[str, Settings]:
@@ -204,7 +237,9 @@ def settings_of(model: str | Settings) -> tuple[str, Settings]:
     for name, kind in MODELS.items():
         if isinstance(model, kind):
             return name, model
-    raise ValueError(f"model={model!r} is unknown; give one of {sorted(MODELS)}, or Boosting(...) or Logistic(...)")
+    raise ValueError(
+        f"model={model!r} is unknown; give one of {sorted(MODELS)}, or Boosting(...), Logistic(...) or Hazard(...)"
+    )
 
 
 def log_loss(margins: np.ndarray, begins: np.ndarray) -> np.ndarray:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import dask
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from xdrought import calendars
+from xdrought import calendars, checks
 from xdrought.checks import public
 from xdrought.choices import DefinitionName, OnsetLabel, SplitKind
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.onsets import confirming_days, onset_label
 from xdrought.events.state import Train
 from xdrought.forecast.forcing import Forcing
-from xdrought.forecast.onset.classifiers import Settings, log_loss, settings_of
+from xdrought.forecast.onset.classifiers import Fitted, Settings, log_loss, settings_of
 from xdrought.forecast.onset.frequencies import BINS, DAYS_OF_YEAR, percentile_frequency, season_frequency
 from xdrought.forecast.onset.onset_model import OnsetModel
-from xdrought.forecast.onset.predictors import OnsetTask, in_units_of, onset_inputs, stacked_rows
+from xdrought.forecast.onset.predictors import OnsetTask, in_units_of, names_mean_ahead, onset_inputs
+from xdrought.forecast.onset.training_days import FOLDS, TrainingDays
 from xdrought.forecast.options import OBSERVED
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
-from xdrought.windows.selection import MEMBER
-
-FOLDS = 4  # of the training part, for calibration
+from xdrought.windows.selection import LEAD, MEMBER, Lead, are_several, check_leads
 
 
 @public
@@ -36,7 +36,7 @@ def fit_onset(
     *,
     future: Sequence[Hashable] = (),
     forcing: Forcing = None,
-    lead: int = 7,
+    lead: Lead = 7,
     label: OnsetLabel = "path",
     definition: DefinitionName | Definition = "tang2025",
     model: str | Settings = "boosting",
@@ -67,15 +67,18 @@ def fit_onset(
     forcing : xarray.Dataset or "observed", optional
         Forecasts of `future` on (init_time, lead_time[, member]) and the places, best of the quality that will be used.
         With "observed" the record itself is read ahead, which is an upper bound and no warning.
-    lead : int
-        Days after the day of issue on which an onset counts.
+    lead : int or sequence of int
+        Days after the day of issue on which an onset counts. With ``model="hazard"`` several leads, growing, are
+        answered by one fit, and the probability never falls from one to the next.
     label : {"path", "event"}
         ``path``: soil moisture falls from above `upper` to below `lower` fast enough. ``event``: such a fall that
         lasts, as :func:`xdrought.flash_drought_events` lists it.
     definition : str or Definition
         Of a flash drought.
-    model : {"boosting", "logistic"}, Boosting or Logistic
-        Gradient boosting was ahead of logistic regression at real sites and is the default.
+    model : {"boosting", "logistic", "hazard"}, Boosting, Logistic or Hazard
+        Gradient boosting, logistic regression, or the paper's network that gives the hazard of each lead day
+        (:class:`xdrought.forecast.Hazard`). Boosting was ahead of both at real
+        sites and is the default.
     split : "chronological", "spatial_monte_carlo" or Splits
         Parts by day of issue at each site, or whole sites, or splits of your own.
     fractions : (float, float, float)
@@ -135,7 +138,7 @@ def fit_onset(
     ['flash_onset_probability', 'part', 'percentile_frequency', 'season_frequency']
     """
     name, settings = settings_of(model)
-    task = _task(ds, target, drivers, future, lead, label, get_definition(definition, **thresholds), time)
+    task = _task(ds, target, drivers, future, lead, label, get_definition(definition, **thresholds), time, settings)
     data = in_units_of(ds, task)
     if not bool(data[target].notnull().any()):
         raise ValueError(f"{target!r} has no value on any day; check the selection or the file that it came from")
@@ -145,55 +148,26 @@ def fit_onset(
     known = train if train is not None else splits.training_days(data[time])
     if train is None:
         _require_training_days(splits, places)
-    days = _training_days(_at(data, drawn), task, _at(splits, drawn), _at(known, drawn), _at(forcing, drawn), time)
+    here = (_at(data, drawn), task, _at(splits, drawn), _at(known, drawn), _at(forcing, drawn))
+    days = _training_days(*here, time, by_lead_day=settings.by_lead_day)
     counts = days.counts()
     _require_both_classes(counts, target, calibrate)
-    classifier = settings.fit(*days.rows("train"), days.rows("val"), seed)
-    calibration = _calibration(*_margins_not_learned(days, classifier, settings, seed)) if calibrate else (1.0, 0.0)
-    season = _season(days, data[target], drawn is None, time)
-    table = percentile_frequency(days.rows("train")[1], days.inputs["percentile"][days.parts["train"]])
-    centres = (np.arange(BINS) + 0.5) * 100 / BINS
+    learned, validated = settings.learnable(days, "train"), settings.learnable(days, "val")
+    classifier = settings.fit_days(days, learned, validated, task, seed)
+    not_learned = _margins_not_learned(days, classifier, settings, task, seed) if calibrate else None
+    calibration = (1.0, 0.0) if not_learned is None else _calibration(*not_learned)
     return OnsetModel(
         task=task,
         inputs=tuple(days.inputs),
         model=name,
         classifier=classifier,
         calibration=calibration,
-        season=season,
-        percentile_table=xr.DataArray(table, {"percentile_bin": centres}, ["percentile_bin"]),
+        season=_by_lead(task, lambda lead: _season(days, lead, data[target], drawn is None, time)),
+        percentile_table=_by_lead(task, lambda lead: _percentile_table(days, lead)),
         splits=splits,
         settings={**asdict(settings), **counts, "seed": seed, "embargo": splits.embargo, "train": _words(train)}
         | ({"forcing": OBSERVED if isinstance(forcing, str) else "forecasts"} if future else {}),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingDays:
-    """Labels and inputs of every place and day, and which of them belong to each part."""
-
-    begins: np.ndarray  # float32 (places, time), NaN where not told
-    inputs: dict[str, np.ndarray]  # each float32 (places, time) or (places, time, member)
-    parts: dict[str, np.ndarray]  # bool (places, time)
-
-    def rows(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (n, inputs) and labels (n,) of a part; with members, those of the first."""
-        chosen = self.parts[part]
-        return stacked_rows(tuple(values[chosen] for values in self.inputs.values())), self.begins[chosen]
-
-    def folds(self) -> np.ndarray:
-        """A number from 0 to 3 for each training day: of its place, or of its quarter where places are few."""
-        place, _ = np.nonzero(self.parts["train"])
-        if np.unique(place).size >= FOLDS:
-            return np.unique(place, return_inverse=True)[1] % FOLDS
-        return np.concatenate([np.arange(n) * FOLDS // n for n in np.bincount(place) if n])
-
-    def counts(self) -> dict[str, int]:
-        """Days of each part, and how many of them stand before an onset."""
-        found = {}
-        for part, chosen in self.parts.items():
-            found[f"{part}_days"] = int(chosen.sum())
-            found[f"{part}_positive"] = int(self.begins[chosen].sum())
-        return found
 
 
 def _task(
@@ -201,18 +175,32 @@ def _task(
     target: Hashable,
     drivers: Sequence[Hashable],
     future: Sequence[Hashable],
-    lead: int,
+    lead: Lead,
     label: OnsetLabel,
     definition: Definition,
     time: Hashable,
+    settings: Settings,
 ) -> OnsetTask:
     """What is asked for, with the units of the training."""
     for role, names in (("drivers", drivers), ("future", future)):
         if isinstance(names, str):
             raise TypeError(f"{role}={names!r} is one name; give a list, [{names!r}]")
+    leads = check_leads(lead) if are_several(lead) else (checks.require_integer(lead, "lead", of="days"),)
+    if are_several(lead) and not settings.by_lead_day:
+        raise ValueError(
+            f"lead={list(leads)}, and {type(settings).__name__} answers for one lead; fit it for each, or use "
+            f'model="hazard", which answers for several'
+        )
+    if settings.by_lead_day and not set(future) <= set(drivers):
+        raise ValueError(
+            f"future={list(future)} names weather that is not among the drivers {list(drivers)}; the network reads it "
+            f"on the day of issue, too: name it in drivers as well"
+        )
     named = [target, *drivers, *future]
     known = {name: ds[name].attrs.get("units") for name in named if name in ds.data_vars}
-    return OnsetTask(target, tuple(drivers), tuple(future), lead, label, definition, known, time)
+    several = leads if are_several(lead) else ()
+    names = (target, tuple(drivers), tuple(future))
+    return OnsetTask(*names, leads[-1], label, definition, known, time, several, settings.window)
 
 
 def _splits(
@@ -272,25 +260,35 @@ def _at(what: Any, drawn: dict[Hashable, xr.DataArray] | None) -> Any:
 
 
 def _training_days(
-    data: xr.Dataset, task: OnsetTask, splits: Splits, train: Train, forcing: Forcing, time: Hashable
+    data: xr.Dataset,
+    task: OnsetTask,
+    splits: Splits,
+    train: Train,
+    forcing: Forcing,
+    time: Hashable,
+    *,
+    by_lead_day: bool,
 ) -> TrainingDays:
-    """Labels and inputs in memory."""
+    """Labels, of each lead up to the longest where they are learned one by one, and inputs in memory."""
     target = data[task.target]
-    begins = onset_label(target, lead=task.lead, label=task.label, train=train, definition=task.definition, time=time)
+    options: dict[str, Any] = {"label": task.label, "train": train, "definition": task.definition, "time": time}
+    leads = range(1, task.lead + 1) if by_lead_day else (task.lead,)
+    labels = [onset_label(target, lead=lead, **options) for lead in leads]
     inputs = onset_inputs(data, task, train, forcing, time)
     inputs = {name: da.isel({MEMBER: 0}, drop=True) if MEMBER in da.dims else da for name, da in inputs.items()}
-    begins, inputs = dask.compute(begins, inputs)
-    like = begins.reset_coords(drop=True)
+    if by_lead_day:
+        inputs = {name: da for name, da in inputs.items() if name not in set(names_mean_ahead(task))}
+    labels, inputs = dask.compute(labels, inputs)
+    like = labels[-1].reset_coords(drop=True)
     shape = (-1, target.sizes[time])
 
     def rows(da: xr.DataArray) -> np.ndarray:
-        return da.broadcast_like(like).transpose(..., time).to_numpy().reshape(shape)
+        return da.reset_coords(drop=True).broadcast_like(like).transpose(..., time).to_numpy().reshape(shape)
 
     arrays = {name: rows(da).astype(np.float32) for name, da in inputs.items()}
-    labels = rows(like)
-    usable = np.isfinite(labels) & np.isfinite(arrays["percentile"])
-    parts = {part: usable & rows(splits.mask(part, target[time]).reset_coords(drop=True)) for part in PARTS}
-    return TrainingDays(labels, arrays, parts)
+    known = np.isfinite(arrays["percentile"])
+    days = {part: known & rows(splits.mask(part, target[time])) for part in PARTS}
+    return TrainingDays(np.stack([rows(da) for da in labels], axis=-1), arrays, days)
 
 
 def _require_both_classes(counts: dict[str, int], target: Hashable, calibrate: bool) -> None:
@@ -307,22 +305,22 @@ def _require_both_classes(counts: dict[str, int], target: Hashable, calibrate: b
 
 
 def _margins_not_learned(
-    days: TrainingDays, classifier: Any, settings: Settings, seed: int
+    days: TrainingDays, classifier: Fitted, settings: Settings, task: OnsetTask, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log odds and outcomes of days from which the classifier that gives them has not learned."""
-    (rows, begins), val = days.rows("train"), days.rows("val")
-    fold = days.folds()
-    margins = np.full(begins.size, np.nan)
+    """Log odds and outcomes of days from which the classifier that gives them has not learned, in rows."""
+    learned, validated = settings.learnable(days, "train"), settings.learnable(days, "val")
+    begins, fold = settings.outcomes(days, learned), days.folds(learned)
+    margins = np.full(begins.shape, np.nan)
     for k in range(FOLDS):
-        others = fold != k
-        if 0 < begins[others].sum() < others.sum() and not others.all():
-            fitted = settings.like(classifier).fit(rows[others], begins[others], (val[0][:0], val[1][:0]), seed)
-            margins[~others] = fitted.margins(rows[~others])
-    there = np.isfinite(margins)
-    return (
-        np.concatenate([margins[there], classifier.margins(val[0])]),
-        np.concatenate([begins[there], val[1]]),
-    )
+        others, held = learned & (fold != k), (fold == k)[learned]
+        outcomes = days.begins[others & days.parts["train"]]
+        if held.any() and 0 < outcomes.sum() < outcomes.size:
+            like: Any = settings.like(classifier)  # type: ignore[arg-type]
+            margins[held] = like.fit_days(days, others, np.zeros_like(others), task, seed).margins_of(days, fold == k)
+    margins = np.concatenate([margins, classifier.margins_of(days, validated)])
+    begins = np.concatenate([begins, settings.outcomes(days, validated)])
+    there = np.isfinite(margins) & np.isfinite(begins)
+    return margins[there], begins[there]
 
 
 def _calibration(margins: np.ndarray, begins: np.ndarray) -> tuple[float, float]:
@@ -344,10 +342,31 @@ def _calibration(margins: np.ndarray, begins: np.ndarray) -> tuple[float, float]
     return float(fitted[0]), float(fitted[1])
 
 
-def _season(days: TrainingDays, target: xr.DataArray, all_read: bool, time: Hashable) -> xr.DataArray:
+def _by_lead(task: OnsetTask, frequency: Callable[[int], xr.DataArray]) -> xr.DataArray:
+    """A frequency of the training part, and where several leads are asked for, those of each."""
+    if not task.leads:
+        return frequency(task.lead)
+    leads = pd.Index(task.leads, name=LEAD)
+    return xr.concat([frequency(lead) for lead in task.leads], leads, coords="different", compat="equals")
+
+
+def _told(days: TrainingDays, lead: int) -> tuple[np.ndarray, np.ndarray]:
+    """(places, time) whether an onset falls within a lead, and where that is told, in the training part."""
+    labels = days.labels[..., min(lead, days.labels.shape[-1]) - 1]
+    return np.nan_to_num(labels) == 1, days.days["train"] & np.isfinite(labels)
+
+
+def _percentile_table(days: TrainingDays, lead: int) -> xr.DataArray:
+    """The frequency by today's percentile in the training part."""
+    begins, told = _told(days, lead)
+    table = percentile_frequency(begins[told].astype(np.float32), days.inputs["percentile"][told])
+    return xr.DataArray(table, {"percentile_bin": (np.arange(BINS) + 0.5) * 100 / BINS}, ["percentile_bin"])
+
+
+def _season(days: TrainingDays, lead: int, target: xr.DataArray, all_read: bool, time: Hashable) -> xr.DataArray:
     """The season's frequency in the training part, of each place where all of them were read."""
     day = np.asarray(calendars.common_day_of_year(target.indexes[time]))  # type: ignore[arg-type]
-    pool, places = season_frequency(np.nan_to_num(days.begins) == 1, days.parts["train"], day)
+    pool, places = season_frequency(*_told(days, lead), day)
     coords: dict[Hashable, Any] = {"pool": ("day_of_year", pool)}
     if not all_read:
         return xr.DataArray(pool, coords, ["day_of_year"])

@@ -15,7 +15,7 @@ import xarray as xr
 from xdrought import shown
 from xdrought.checks import public
 from xdrought.definitions import Definition
-from xdrought.forecast.onset.classifiers import FITTED, LinearClassifier, TreeEnsemble
+from xdrought.forecast.onset.classifiers import FITTED, Fitted, OfRows
 from xdrought.forecast.onset.predictors import OnsetTask
 from xdrought.splits import Splits
 
@@ -34,18 +34,18 @@ class OnsetModel:
         Target, drivers, lead, label, definition and units.
     inputs : tuple of str
         Names of the inputs in the order of the classifier.
-    model : {"boosting", "logistic"}
+    model : {"boosting", "logistic", "hazard"}
         Kind of the classifier.
-    classifier : TreeEnsemble or LinearClassifier
+    classifier : TreeEnsemble, LinearClassifier or HazardNetwork
         Plain arrays that give log odds.
     calibration : (float, float)
-        Slope and intercept that turn these log odds into those of the probability, from the validation part; (1, 0)
-        without calibration.
+        Slope and intercept that turn these log odds into those of the probability, or of the hazard of each lead day,
+        from days not learned from; (1, 0) without calibration.
     season : xarray.DataArray
         Frequency of the season in the training part, on the places and ``day_of_year``, with the coordinate ``pool``,
-        that of all places together.
+        that of all places together; of several leads on ``lead_time`` (days), too.
     percentile_table : xarray.DataArray
-        Frequency by today's percentile in the training part, on ``percentile_bin`` (its centre).
+        Frequency by today's percentile in the training part, on ``percentile_bin`` (its centre), and ``lead_time``.
     splits : xdrought.splits.Splits
         Days of issue of training, validation and test at each place.
     settings : mapping
@@ -55,7 +55,7 @@ class OnsetModel:
     task: OnsetTask
     inputs: tuple[str, ...]
     model: str
-    classifier: TreeEnsemble | LinearClassifier
+    classifier: Fitted
     calibration: tuple[float, float]
     season: xr.DataArray
     percentile_table: xr.DataArray
@@ -63,10 +63,16 @@ class OnsetModel:
     settings: Mapping[str, Any]
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (n,) of rows of inputs (n, inputs)."""
+        """Calibrated probabilities (n,) of rows of inputs (n, inputs), of a classifier that reads rows."""
+        assert isinstance(self.classifier, OfRows)
         slope, intercept = self.calibration
         with np.errstate(over="ignore"):
             return 1 / (1 + np.exp(-(intercept + slope * self.classifier.margins(rows))))
+
+    @property
+    def leads(self) -> tuple[int, ...]:
+        """The leads that are answered for."""
+        return self.task.leads or (self.task.lead,)
 
     def save(self, path: str | Path) -> None:
         """Write to one NetCDF file: labels, classifier, calibration and reference frequencies, without pickle.
@@ -92,8 +98,9 @@ class OnsetModel:
     def _facts(self) -> dict[str, str]:
         """What it warns of, from what, and how much it has seen, in words."""
         task, n = self.task, self.settings
+        within = ", ".join(f"1..{lead}" for lead in self.leads)
         return {
-            "forecast": f"probability that a flash drought of {task.target!r} sets in within 1..{task.lead} days",
+            "forecast": f"probability that a flash drought of {task.target!r} sets in within {within} days",
             "label": f"{task.label}, definition {task.definition.name}",
             "drivers": ", ".join(map(str, task.drivers)) or "none, the state of the soil alone",
             "ahead": ", ".join(map(str, task.future)) or "nothing known",
@@ -200,6 +207,7 @@ def _from_parts(labels: dict[str, Any], groups: dict[str, xr.Dataset]) -> OnsetM
                 "drivers": tuple(task["drivers"]),
                 "future": tuple(task["future"]),
                 "units": dict(task["units"]),
+                "leads": tuple(task.get("leads", ())),
             }
         ),
         inputs=tuple(labels["inputs"]),

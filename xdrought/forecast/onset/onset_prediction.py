@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +13,12 @@ from xdrought.checks import public
 from xdrought.events.state import Train
 from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.onset.frequencies import percentile_bin, season_on_days
+from xdrought.forecast.onset.hazard import HazardNetwork, by_lead_day, within_leads
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import in_units_of, onset_inputs, stacked_rows
 from xdrought.provenance import recorded
 from xdrought.splits import Splits, require_numpy_dates
-from xdrought.windows.selection import MEMBER
+from xdrought.windows.selection import LEAD, MEMBER
 
 
 @public
@@ -50,7 +51,8 @@ def predict_onset(
     Returns
     -------
     xarray.Dataset
-        On the dimensions of soil moisture, where time is the day of issue: ``flash_onset_probability``;
+        On the dimensions of soil moisture, where time is the day of issue, and of several leads on ``lead_time``:
+        ``flash_onset_probability``;
         ``season_frequency``, how often it happened in the training part in the same season, at the site shrunk to all
         sites; ``percentile_frequency``, how often it happened at the same percentile; ``part``, the part of the
         splits (outside, train, val, test) that the day belongs to. NaN where soil moisture of the day is missing; other
@@ -77,51 +79,41 @@ def predict_onset(
     splits = _as_lazy_as(_splits_here(onset.splits, target, time), target)
     train = training_days_of(onset, target, time) if train is None else train
     inputs = onset_inputs(data, task, train, forcing, time)
-    probability = xr.apply_ufunc(
-        _probability_block,
-        *inputs.values(),
-        kwargs={"onset": onset},
-        dask="parallelized",
-        output_dtypes=[np.float64],
-        keep_attrs=False,
-    )
-    if MEMBER in probability.dims:
-        probability = probability.mean(MEMBER)
+    inputs = {name: inputs[name] for name in onset.inputs}
     issued = inputs["percentile"].notnull()
     found = {
-        "flash_onset_probability": probability,
-        "season_frequency": season_on_days(onset.season, target, time),
-        "percentile_frequency": xr.apply_ufunc(
-            _table_block,
-            inputs["percentile"],
-            kwargs={"table": onset.percentile_table.to_numpy()},
-            dask="parallelized",
-            output_dtypes=[np.float64],
+        "flash_onset_probability": _probability(inputs, onset, time),
+        "season_frequency": _by_lead(onset.season, lambda season: season_on_days(season, target, time)),
+        "percentile_frequency": _by_lead(
+            onset.percentile_table, lambda table: _percentile_frequency(inputs["percentile"], table)
         ),
     }
-    ahead = f"a flash drought begins within {task.lead} days"
+    within = f"{task.lead} days" if not task.leads else f"the days of {LEAD}"
+    ahead = f"a flash drought begins within {within}"
     texts = {
         "flash_onset_probability": f"probability that {ahead}",
         "season_frequency": f"how often {ahead}, in the season",
         "percentile_frequency": f"how often {ahead}, by today's percentile",
     }
     out = {
-        name: da.where(issued).transpose(*target.dims).assign_attrs(long_name=texts[name], units="1")
+        name: da.where(issued).transpose(*target.dims, ...).assign_attrs(long_name=texts[name], units="1")
         for name, da in found.items()
     }
     unknown = sum((da.isnull().astype("int16") for da in inputs.values()), start=xr.zeros_like(target, dtype="int16"))
     unknown = unknown.max(MEMBER) if MEMBER in unknown.dims else unknown
     part = splits.part_of(target[time]).reset_coords(drop=True)
     out["part"] = part.broadcast_like(target).transpose(*target.dims)
-    ahead_of = ((), np.timedelta64(task.lead * 86400, "s"), {"long_name": "longest time to the onset"})
+    seconds = np.array(onset.leads) * np.timedelta64(86400, "s")
+    about_leads = {"long_name": "longest time to the onset"}
+    ahead_of = (LEAD, seconds, about_leads) if task.leads else ((), seconds[0], about_leads)
     about = {"long_name": "inputs of the day that are not known", "units": "1", "inputs": len(inputs)}
     n_filled = unknown.reset_coords(drop=True).transpose(*target.dims).assign_attrs(about)
-    coords = {**target.coords, "lead_time": ahead_of, "n_filled": n_filled}
+    coords = {**target.coords, LEAD: ahead_of, "n_filled": n_filled}
     return alignment.dataset_of(out, coords).assign_attrs(
         {
             "label": task.label,
             "definition": task.definition.name,
-            "lead": task.lead,
+            "lead": list(task.leads) if task.leads else task.lead,
             "model": onset.model,
             "forcing": forcing if isinstance(forcing, str) else "none" if forcing is None else "forecasts",
         }
@@ -135,6 +127,39 @@ def training_days_of(onset: OnsetModel, target: xr.DataArray, time: Hashable) ->
     return _as_lazy_as(splits, target).training_days(target[time])
 
 
+def _by_lead(frequency: xr.DataArray, on_days: Callable[[xr.DataArray], xr.DataArray]) -> xr.DataArray:
+    """A frequency on the days of issue, for each lead where it is that of several."""
+    if LEAD not in frequency.dims:
+        return on_days(frequency)
+    each = [on_days(frequency.sel({LEAD: lead}, drop=True)) for lead in frequency[LEAD].values]
+    return xr.concat(each, LEAD)
+
+
+def _percentile_frequency(percentile: xr.DataArray, table: xr.DataArray) -> xr.DataArray:
+    return xr.apply_ufunc(
+        _table_block, percentile, kwargs={"table": table.to_numpy()}, dask="parallelized", output_dtypes=[np.float64]
+    )
+
+
+def _table_block(percentile: np.ndarray, *, table: np.ndarray) -> np.ndarray:
+    return table[percentile_bin(percentile)]
+
+
+def _probability(inputs: dict[str, xr.DataArray], onset: OnsetModel, time: Hashable) -> xr.DataArray:
+    """The probability on the days of issue, the mean of the members; of several leads on one more dimension."""
+    if isinstance(onset.classifier, HazardNetwork):
+        return _probability_by_lead(inputs, onset, time)
+    probability = xr.apply_ufunc(
+        _probability_block,
+        *inputs.values(),
+        kwargs={"onset": onset},
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        keep_attrs=False,
+    )
+    return probability.mean(MEMBER) if MEMBER in probability.dims else probability
+
+
 def _probability_block(*inputs: np.ndarray, onset: OnsetModel) -> np.ndarray:
     rows = stacked_rows(inputs)
     known = np.isfinite(rows[..., onset.inputs.index("percentile")])
@@ -143,8 +168,46 @@ def _probability_block(*inputs: np.ndarray, onset: OnsetModel) -> np.ndarray:
     return out
 
 
-def _table_block(percentile: np.ndarray, *, table: np.ndarray) -> np.ndarray:
-    return table[percentile_bin(percentile)]
+def _probability_by_lead(inputs: dict[str, xr.DataArray], onset: OnsetModel, time: Hashable) -> xr.DataArray:
+    """The same from hazards, whose windows and members are whole in each block."""
+    whole = [da.chunk({MEMBER: -1}) if MEMBER in da.chunksizes else da for da in inputs.values()]
+    with_members = tuple(MEMBER in da.dims for da in whole)
+    probability = xr.apply_ufunc(
+        _hazard_block,
+        *whole,
+        kwargs={"onset": onset, "with_members": with_members},
+        input_core_dims=[[time, MEMBER] if there else [time] for there in with_members],
+        output_core_dims=[[time, LEAD]],
+        dask="parallelized",
+        dask_gufunc_kwargs={"output_sizes": {LEAD: len(onset.leads)}},
+        output_dtypes=[np.float64],
+        keep_attrs=False,
+    )
+    return probability if onset.task.leads else probability.isel({LEAD: 0})
+
+
+def _hazard_block(*inputs: np.ndarray, onset: OnsetModel, with_members: tuple[bool, ...]) -> np.ndarray:
+    """(places..., time, lead) from inputs (places..., time), those known ahead also (places..., time, member)."""
+    network = onset.classifier
+    assert isinstance(network, HazardNetwork)
+    n_inputs = network.mean.size
+    days = stacked_rows(inputs[:n_inputs])  # [places..., time, input]
+    shape = days.shape[:-1]
+    ahead = [
+        values if there else values[..., None]
+        for values, there in zip(inputs[n_inputs:], with_members[n_inputs:], strict=True)
+    ]
+    known = np.isfinite(days[..., onset.inputs.index("percentile")]).reshape(-1, shape[-1])
+    weather = None
+    if ahead:
+        joined = stacked_rows(tuple(ahead))  # [places..., time, member, driver and lead day]
+        joined = np.broadcast_to(joined, (*shape, *joined.shape[-2:])).reshape(*known.shape, *joined.shape[-2:])
+        weather = by_lead_day(joined, len(network.future), network.lead)
+    slope, intercept = onset.calibration
+    hazards = network.hazards(days.reshape(*known.shape, n_inputs), weather, known)  # [n, member, lead day]
+    out = np.full((*known.shape, len(onset.leads)), np.nan)
+    out[known] = within_leads(intercept + slope * hazards).mean(axis=1)[:, np.array(onset.leads) - 1]
+    return out.reshape(*shape, -1)
 
 
 def _splits_here(splits: Splits, target: xr.DataArray, time: Hashable) -> Splits:

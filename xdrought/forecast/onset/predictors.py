@@ -38,7 +38,7 @@ class OnsetTask:
     future : tuple of hashable
         Names of the weather known for the lead days.
     lead : int
-        Days after the day of issue on which an onset counts.
+        Days after the day of issue on which an onset counts; the longest of several leads.
     label : {"path", "event"}
         See :func:`xdrought.onset_days`.
     definition : Definition
@@ -47,6 +47,10 @@ class OnsetTask:
         Units of target and drivers in training.
     time : hashable
         The time dimension in training.
+    leads : tuple of int
+        The leads, where several are asked for.
+    window : int
+        Days up to the day of issue whose inputs are read.
     """
 
     target: Hashable
@@ -57,11 +61,13 @@ class OnsetTask:
     definition: Definition
     units: Mapping[Hashable, str | None] = field(default_factory=dict)
     time: Hashable = "time"
+    leads: tuple[int, ...] = ()
+    window: int = 1
 
     @property
     def memory(self) -> int:
         """Days that the inputs look back."""
-        return max(MEMORY, *WINDOWS) if self.drivers else MEMORY
+        return (max(MEMORY, *WINDOWS) if self.drivers else MEMORY) + self.window - 1
 
 
 def in_units_of(ds: xr.Dataset, task: OnsetTask) -> xr.Dataset:
@@ -99,6 +105,16 @@ def onset_inputs(
     for name in task.future:
         found |= _of_future(ds, name, task, forcing, time)
     return {name: da.reset_coords(drop=True) for name, da in found.items()}
+
+
+def names_ahead(task: OnsetTask) -> list[str]:
+    """Names of the inputs of :func:`onset_inputs` that are the weather of a lead day, of one driver after the other."""
+    return [f"{name}_ahead_{k}" for name in task.future for k in range(1, task.lead + 1)]
+
+
+def names_mean_ahead(task: OnsetTask) -> list[str]:
+    """Names of those that are means up to a lead day."""
+    return [f"{name}_mean_ahead_{k}" for name in task.future for k in range(2, task.lead + 1)]
 
 
 def _of_driver(da: xr.DataArray, target: xr.DataArray, time: Hashable) -> dict[str, xr.DataArray]:
