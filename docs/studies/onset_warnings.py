@@ -1,9 +1,11 @@
 """Warnings of flash droughts at every real site: skill, reliability and alarms, at sites seen and not seen.
 
     python docs/studies/onset_warnings.py [--out docs/_include] [--networks uscrn fluxnet] [--n-boot 1000]
+        [--parts warnings models] [--seeds 1]
 
 Needs XDROUGHT_DATA_DIR. Everything is scored on the test part. Writes the tables and pictures of the page beside this
-script, OUT/onset_warnings_*.md and *.png, and their numbers as OUT/onset_warnings_*.csv.
+script, OUT/onset_warnings_*.md and *.png, and their numbers as OUT/onset_warnings_*.csv. The part "models" compares
+boosting, logistic regression and the hazard network.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from xdrought.plot.warnings import plot_alarms
 
 TARGET, P = "soil_moisture", "flash_onset_probability"
 RAIN = {"fluxnet": "P_F", "uscrn": "P_DAILY_CALC"}
+LEADS = [1, 3, 7]  # of the hazard network, from one fit
+MODELS = {"boosting": "boosting", "logistic regression": "logistic", "hazard network": "hazard"}
 HELD_OUT = 4  # every fourth site is held out, in turn
 GOALS = {"uscrn": 0.38, "fluxnet": 0.18}
 
@@ -185,6 +189,81 @@ class Study:
         self.add("skills", skill_row("event, unseen sites", network, skill))
 
 
+class Comparison:
+    """Boosting, logistic regression and the hazard network on the same days, and the table found so far."""
+
+    def __init__(self, n_boot: int, out: Path, seeds: int):
+        self.n_boot, self.out, self.seeds = n_boot, out, seeds
+        self.rows: list[dict[str, Any]] = []
+
+    def rows_of(self, network: str, ds: xr.Dataset) -> None:
+        """The rows of a network of sites: seen, then held out; the season is still the site's own."""
+        seen: dict[str, xr.Dataset] = {}
+        for name, model in MODELS.items():
+            for seed in range(self.seeds if model == "hazard" else 1):
+                onset, found = at_seen_sites(ds, self.options(network, model, seed))
+                seen.setdefault(name, found)
+                train = onset.splits.training_days(ds.time)
+                self.add(network, "seen sites", name, seed, ds, found, seen["boosting"], train)
+        unseen: dict[str, xr.Dataset] = {}
+        for name, model in MODELS.items():
+            unseen[name] = at_unseen_sites(ds, self.options(network, model, 0), seen[name], train)
+            self.add(network, "unseen sites", name, 0, ds, unseen[name], unseen["boosting"], train)
+
+    def options(self, network: str, model: str, seed: int) -> dict[str, Any]:
+        asked = {"lead": LEADS} if model == "hazard" else {}
+        return {"drivers": [RAIN[network]], "model": model, "seed": seed} | asked
+
+    def add(
+        self,
+        network: str,
+        sites: str,
+        name: str,
+        seed: int,
+        ds: xr.Dataset,
+        found: xr.Dataset,
+        boosted: xr.Dataset,
+        train: xr.DataArray,
+    ) -> None:
+        """A row for each lead; that of seven days also beside boosting."""
+        for lead in LEADS if "lead_time" in found.dims else [7]:
+            one = found.sel(lead_time=np.timedelta64(lead, "D")) if "lead_time" in found.dims else found
+            begins = xdrought.onset_label(ds[TARGET], lead=lead, train=train)
+            row = skill_row(name, network, xdrought.onset_skill(one, begins, n_boot=self.n_boot))
+            row |= {"where": sites, "seed": seed, "lead": lead}
+            if lead == 7 and name != "boosting":
+                beside = one.assign(percentile_frequency=boosted[P])
+                found_beside = xdrought.onset_skill(beside, begins, n_boot=self.n_boot).sel(
+                    forecast="percentile_frequency"
+                )
+                row["behind"] = float(found_beside.skill_behind)
+                row["behind_lower"], row["behind_upper"] = found_beside.skill_behind_interval.values.tolist()
+            self.rows.append(row)
+        table = pd.DataFrame(self.rows)
+        table.to_csv(self.out / "onset_warnings_models.csv", index=False, float_format="%.4f")
+        for one, rows in table.groupby("network"):
+            (self.out / f"onset_warnings_models_{one}.md").write_text("\n".join(model_table(rows)) + "\n")
+        print(table[table.forecast == name].tail(3).round(3).to_string(), flush=True)
+
+
+def model_table(rows: pd.DataFrame) -> list[str]:
+    lines = [
+        "| model | sites | within | AUC | Brier skill (95 %) | minus boosting (95 %) | gap |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    several = rows.seed.max() > 0
+    for row in rows.to_dict("records"):
+        name = row["forecast"] + (f", seed {row['seed']}" if several and row["forecast"] == "hazard network" else "")
+        beside = ""
+        if np.isfinite(row.get("behind", np.nan)):
+            beside = f"{row['behind']:+.3f} ({row['behind_lower']:+.3f} to {row['behind_upper']:+.3f})"
+        lines.append(
+            f"| {name} | {row['where'].removesuffix(' sites')} | {row['lead']} d | {row['auc']:.3f} | "
+            f"{row['skill']:+.3f} ({row['lower']:+.3f} to {row['upper']:+.3f}) | {beside} | {row['largest_gap']:.3f} |"
+        )
+    return lines
+
+
 def draw(prediction: xr.Dataset, found: xr.Dataset, skill: xr.Dataset, path: Path) -> None:
     """Reliability, and the alarms of the site with the most starts."""
     sites, counts = np.unique(found.start_site, return_counts=True)
@@ -289,9 +368,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/_include"))
     parser.add_argument("--networks", nargs="+", choices=sorted(NETWORKS), default=["uscrn", "fluxnet"])
     parser.add_argument("--n-boot", type=int, default=1000)
+    parser.add_argument("--parts", nargs="+", choices=["warnings", "models"], default=["warnings", "models"])
+    parser.add_argument("--seeds", type=int, default=1, help="of the hazard network at the sites it was trained on")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    study, data = Study(options.n_boot, options.out), {network: read(network) for network in options.networks}
+    data = {network: read(network) for network in options.networks}
+    if "warnings" in options.parts:
+        warnings(Study(options.n_boot, options.out), data)
+    if "models" in options.parts:
+        comparison = Comparison(options.n_boot, options.out, options.seeds)
+        for network, ds in data.items():
+            comparison.rows_of(network, ds)
+
+
+def warnings(study: Study, data: dict[str, xr.Dataset]) -> None:
+    """Everything about the default, and other configurations beside it."""
     for network, ds in data.items():
         study.main_rows(network, ds)
     names = list(configurations("uscrn"))[1:]

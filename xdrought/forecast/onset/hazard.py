@@ -7,7 +7,7 @@ log odds of the hazard h_k. P(onset within k days) = 1 - (1 - h_1) ... (1 - h_k)
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import TYPE_CHECKING, ClassVar, cast, get_args
 
 import numpy as np
 import xarray as xr
@@ -81,7 +81,7 @@ class HazardNetwork:
         Where it computes.
     """
 
-    variant: str
+    variant: HazardVariant
     widths: tuple[int, ...]
     window: int
     lead: int
@@ -130,8 +130,8 @@ class HazardNetwork:
         """The network of the paper that goes on over the lead days."""
         from xdrought.models.zoo import architecture
 
-        sizes = (self.mean.size, 1, 1, self.window, "paper", self.widths, None, tuple(range(1, self.lead + 1)))
-        return architecture(self.variant, *sizes, self.future)
+        leads, n_inputs = tuple(range(1, self.lead + 1)), self.mean.size
+        return architecture(self.variant, n_inputs, 1, 1, self.window, "paper", self.widths, None, leads, self.future)
 
     def windows(self, days: np.ndarray, chosen: np.ndarray, where: torch.device) -> ResidentCube:
         """The windows that end with the days chosen, scaled; days before the record count as missing."""
@@ -189,7 +189,7 @@ class HazardNetwork:
     @classmethod
     def from_dataset(cls, ds: xr.Dataset) -> HazardNetwork:
         return cls(
-            variant=str(ds["variant"].item()),
+            variant=cast(HazardVariant, str(ds["variant"].item())),
             widths=tuple(ds["widths"].to_numpy().tolist()),
             window=int(ds["window"]),
             lead=int(ds["lead"]),
