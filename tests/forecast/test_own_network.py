@@ -42,6 +42,17 @@ class Told(nn.Module):
         return (self.degree(causality) + self.last(x[:, -1].mean((2, 3)))).squeeze(1)
 
 
+class Ahead(nn.Module):
+    """A linear layer over the last day for each lead."""
+
+    def __init__(self, n_features: int, n_leads: int):
+        super().__init__()
+        self.out = nn.Linear(n_features, n_leads)
+
+    def forward(self, x):
+        return self.out(x[:, -1].mean((2, 3)))
+
+
 @pytest.fixture(scope="module")
 def ds() -> xr.Dataset:
     torch.set_num_threads(1)
@@ -87,6 +98,27 @@ def test_the_forecast_is_what_the_module_says_of_each_window(ds):
         )
 
 
+def test_several_leads_are_what_the_module_says_of_each(ds, tmp_path):
+    forecaster = fit(ds, Ahead, lead=[1, 3])
+    found = predict(ds, forecaster)
+    assert found[TARGET].dims == ("site", "init_time", "lead_time")
+    weight, bias = (forecaster.weights[0][f"own.out.{name}"].double().numpy() for name in ("weight", "bias"))
+    mean, std = forecaster.scaling.mean, forecaster.scaling.std
+    today = ds[["tp", "t2m"]].isel(site=1, time=100)
+    x = np.array([(today[n] - mean.sel(variable=n)) / std.sel(variable=n) for n in ("tp", "t2m")])
+    expected = (weight @ x + bias) * float(std.sel(variable=TARGET)) + float(mean.sel(variable=TARGET))
+    at = found[TARGET].isel(site=1).sel(init_time=ds.time[100].values)
+    np.testing.assert_allclose(at, expected, rtol=1e-4)
+    with raise_if_dask_computes():
+        lazy = predict(ds.chunk(site=1), forecaster)
+    xr.testing.assert_identical(lazy.compute(), found)
+    forecaster.save(tmp_path / "f.xdrought")
+    again = load_forecaster(tmp_path / "f.xdrought", network=Ahead)
+    xr.testing.assert_identical(predict(ds, again), found)
+    one = predict(ds, fit(ds, Ahead, lead=2))  # one lead: the axis of the leads is gone
+    assert one[TARGET].dims == ("site", "time")
+
+
 def test_the_same_seed_gives_the_same_weights_also_with_torchs_dropout_and_a_checkpoint(ds, tmp_path):
     torch.manual_seed(1)
     first = fit(ds, Flat, epochs=3)
@@ -129,6 +161,11 @@ class Wide(Flat):
         return super().forward(x)[:, None]
 
 
+class Short(Ahead):
+    def forward(self, x):
+        return super().forward(x)[:, :1]
+
+
 class Empty(nn.Module):
     pass
 
@@ -144,8 +181,21 @@ class Strange(nn.Module):
         (Wide, {}, ValueError, r"Wide gave \(\d+, 1\) for \d+ windows; it must give one value for each"),
         (Empty, {}, TypeError, "Empty gave Empty without weights"),
         (Strange, {}, TypeError, r"Strange cannot be made with \{\} .*fill in anything else with functools.partial"),
-        (Flat, {"lead": [1, 2]}, ValueError, "has no recurrence"),
-        (Flat, {"quantiles": (0.1, 0.9)}, ValueError, "has no recurrence"),
+        (
+            Flat,
+            {"lead": [1, 2]},
+            ValueError,
+            "Flat takes no n_leads, .*and 2 leads are asked for",
+        ),
+        (Flat, {"quantiles": (0.1, 0.9)}, ValueError, "a network of your own, which knows neither future= nor quant"),
+        (Ahead, {"future": ["tp"], "forcing": "observed"}, ValueError, "which knows neither future= nor quantiles="),
+        (partial(Ahead, n_leads=1), {"lead": [1, 2]}, ValueError, "Ahead takes no n_leads"),
+        (
+            Short,
+            {"lead": [1, 2]},
+            ValueError,
+            r"Short gave \(\d+, 1\) for \d+ windows; it must give 2 for each",
+        ),
         (Flat, {"widths": (4,)}, ValueError, "beside a network of your own"),
     ],
 )

@@ -142,9 +142,10 @@ def fit_resattcaurec(
         ``TrainingOptions(freeze=("encoder",))`` parts stay as they are.
     network : callable, optional
         A class of your own, a :class:`torch.nn.Module`, in place of `variant`. It is made with those of the keywords
-        ``n_features``, ``n_causal``, ``size`` and ``window`` that it takes, anew for each run. ``forward(x)`` gives
-        (N,) for scaled windows x (N, window, n_features, size, size); where the class takes ``n_causal`` it is
-        ``forward(x, causality)`` with causality (N, n_causal). One value at one lead.
+        ``n_features``, ``n_causal``, ``size``, ``window`` and ``n_leads`` that it takes, anew for each run.
+        ``forward(x)`` gives (N,) for scaled windows x (N, window, n_features, size, size); where the class takes
+        ``n_leads`` it gives (N, n_leads), a value for each lead; where it takes ``n_causal`` it is
+        ``forward(x, causality)`` with causality (N, n_causal). It knows neither `future` nor `quantiles`.
     sampler : {"independent", "consecutive"}
         Which windows meet in a batch: shuffled one by one, as in the paper, or "consecutive" days in blocks, which
         share most of their maps. An epoch of runs costs a fraction of the time and memory where there is a residual

@@ -137,7 +137,8 @@ def run(
 
         def answer(part: Tensor) -> Tensor:
             of_places = None if causality is None else causality[windows.cell[part]]
-            return network(windows.gather(part), of_places)
+            out = network(windows.gather(part), of_places)
+            return out[:, None] if out.ndim > 1 else out  # of several leads one member
 
         return _in_batches(answer, every, n_maps).cpu()
     parts = [_by_frame(network, part, causality, batch_size, n_maps, ahead) for part in _groups_of_cells(windows)]

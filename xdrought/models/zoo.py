@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from xdrought.choices import Equations, VariantName
 from xdrought.models.lead_days import LeadDaysNetwork
 from xdrought.models.norm import Stack
-from xdrought.models.own import name_of_class, own_network, takes_causality
+from xdrought.models.own import name_of_class, own_network, takes_causality, takes_leads
 from xdrought.models.resattcaurec import CBAM, STEPS, CentreMean, FrameEncoder, LinearNetwork, RecurrentNetwork
 from xdrought.models.unet import UNet
 
@@ -131,11 +131,16 @@ def kind_of(spec: Architecture) -> Variant:
     """The row of an architecture: one of the table, or that of the user's own network."""
     if spec.network is None:
         return VARIANTS[spec.variant]
-    return Variant(lambda spec: own_network(spec.network, _sizes(spec)), takes_causality(spec.network), widths=())
+    return Variant(_own, takes_causality(spec.network), widths=())
+
+
+def _own(spec: Architecture) -> nn.Module:
+    return own_network(spec.network, _sizes(spec), bool(spec.leads))
 
 
 def _sizes(spec: Architecture) -> dict[str, int]:
-    return {name: getattr(spec, name) for name in ("n_features", "n_causal", "size", "window")}
+    sizes = {name: getattr(spec, name) for name in ("n_features", "n_causal", "size", "window")}
+    return sizes | {"n_leads": max(1, len(spec.leads))}
 
 
 def build(
@@ -309,7 +314,9 @@ def check_architecture(spec: Architecture) -> None:
         raise ValueError(f"{wrong or 'widths=()'}; sizes are whole numbers of at least 1")
     if spec.dropout is not None and not 0 <= spec.dropout < 1:
         raise ValueError(f"dropout={spec.dropout!r}; it is a share, 0 or more and below 1")
-    if (spec.leads or spec.n_quantiles) and not kind_of(spec).recurrent:
+    if spec.network is not None:
+        _check_own(spec)
+    elif (spec.leads or spec.n_quantiles) and not kind_of(spec).recurrent:
         able = [name for name, variant in VARIANTS.items() if variant.recurrent]
         raise ValueError(
             f"variant={spec.variant!r} has no recurrence, so that it gives one value for one lead; for several leads, "
@@ -326,4 +333,19 @@ def check_architecture(spec: Architecture) -> None:
     if spec.normal_levels and (len(spec.normal_levels) != spec.n_quantiles or spec.n_quantiles < 2):
         raise ValueError(
             f"{spec.n_quantiles} quantiles of a normal distribution of levels {spec.normal_levels}; give two or more"
+        )
+
+
+def _check_own(spec: Architecture) -> None:
+    """Raise ValueError for what a network of the user's own cannot be asked for."""
+    assert spec.network is not None
+    if spec.future or spec.n_quantiles:
+        able = [name for name, variant in VARIANTS.items() if variant.recurrent]
+        raise ValueError(
+            f"{spec.variant} is a network of your own, which knows neither future= nor quantiles=; choose one of {able}"
+        )
+    if spec.leads and not takes_leads(spec.network):
+        raise ValueError(
+            f"{spec.variant} takes no n_leads, so that it gives one value, and {len(spec.leads)} leads are asked for; "
+            f"give its class the keyword n_leads and let forward give (N, n_leads), or ask for one lead"
         )
