@@ -231,7 +231,6 @@ def frameless(ax: Axes) -> None:
 
 
 @public
-@squeezed
 def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how far definitions of drought agree, as a square of shares with their numbers.
 
