@@ -15,6 +15,7 @@ import xdrought
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -112,3 +113,27 @@ def test_the_weekly_job_draws_at_random_and_takes_no_pins():
     text = (ROOT / ".github" / "workflows" / "weekly.yml").read_text()
     assert "--hypothesis-profile=random" in text
     assert "constraints.txt" not in text
+
+
+CONDA = {"dask[array]": "dask-core", "cf-xarray": "cf_xarray", "torch": "pytorch", "matplotlib": "matplotlib-base"}
+CONDA["geopandas"] = "geopandas-base"
+NOT_ON_CONDA = {"causal-ccm"}
+
+
+def as_conda(requirements: list[str]) -> set[str]:
+    """Requirements of pyproject.toml in the names of conda-forge, without the package itself."""
+    pairs = [each.split(">=") for each in requirements if not each.startswith("xdrought")]
+    return {f"{CONDA.get(name, name)} >={least}" for name, least in pairs if name not in NOT_ON_CONDA}
+
+
+def test_the_recipe_is_of_this_project():
+    recipe = yaml.safe_load((ROOT / "ci" / "recipe" / "recipe.yaml").read_text())
+    project, needs = PROJECT["project"], recipe["requirements"]
+    assert (recipe["context"]["name"], recipe["context"]["version"]) == (project["name"], project["version"])
+    assert recipe["about"]["license"] == project["license"]
+    assert all((ROOT / path).is_file() for path in recipe["about"]["license_file"])
+    python = f"python {project['requires-python']}"
+    assert set(needs["run"]) == as_conda(project["dependencies"]) | {python}
+    extras = [one for group in ("forecast", "plot", "distributed", "regions", "reference") for one in EXTRAS[group]]
+    assert set(needs["run_constraints"]) == as_conda(extras)
+    assert recipe["build"]["python"]["entry_points"] == [f"{k} = {v}" for k, v in project["scripts"].items()]
