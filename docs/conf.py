@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import xdrought
 
-sys.path.insert(0, str(Path(__file__).parent))  # gallery_style
+sys.path.insert(0, str(Path(__file__).parent))  # gallery_style, search_words
 
 project = "xdrought"
 author = "The xdrought developers"
@@ -79,3 +80,9 @@ html_theme_options = {
 }
 
 warnings.filterwarnings("ignore", message=".*IProgress not found.*")
+
+
+def setup(app: Any) -> None:
+    from search_words import add_words
+
+    app.connect("source-read", add_words)
