@@ -3,8 +3,8 @@ Windows, a network, a forecast and its score
 ============================================
 
 Cut a record into windows, train the paper's network on the first 70 % of it, forecast soil moisture seven days ahead
-and score the last 15 %, beside persistence and climatology. One tower, one cell and some seconds: this shows the way,
-not the skill that the published sizes and 156 sites may reach.
+and score the last 15 %, beside persistence and climatology. One tower, one cell and some seconds: the example shows the
+steps; the scores of a network this small mean little.
 """
 
 # %%

@@ -117,4 +117,5 @@ plot.plot_reliability(found)
 plot.plot_economic_value(found)
 
 # %%
-# What the intervals mean, and how often they hold the truth, is in :doc:`/guide/verification`.
+# What the intervals mean is in :doc:`/guide/verification`, and how often they hold the truth in
+# :doc:`/studies/interval_coverage`.

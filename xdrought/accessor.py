@@ -300,7 +300,7 @@ def _dress(method: _Method, function: Callable, parameters: list[inspect.Paramet
 
 @xr.register_dataset_accessor("xdrought")
 class XdroughtAccessor:
-    """The public functions on a Dataset's variables; nothing is kept here, every result is a new object."""
+    """The public functions on a Dataset's variables. It stores nothing; each call returns a new object."""
 
     def __init__(self, ds: xr.Dataset):
         self._ds = ds

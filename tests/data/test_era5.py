@@ -712,7 +712,7 @@ def test_folders_and_several_files(tmp_path):
 
 
 def test_paths_that_are_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere.nc does not exist; ERA5 is had from https"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.nc does not exist; download ERA5 from https"):
         open_era5(tmp_path / "nowhere.nc")
     with pytest.raises(FileNotFoundError, match="no file or store in"):
         open_era5(tmp_path)

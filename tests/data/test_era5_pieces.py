@@ -661,7 +661,7 @@ def test_patterns_of_files(tmp_path):
     assert open_era5([f"{tmp_path}/era5_2003*.nc", tmp_path / "deeper"], drivers=["t2m"]).sizes["time"] == 6
     assert open_era5(f"{tmp_path}/*2003-05_[01].nc", drivers=["t2m"]).sizes["time"] == 4
     assert open_era5(f"file://{tmp_path}/era5_2003*.nc", drivers=["t2m"]).sizes["time"] == 4
-    with pytest.raises(FileNotFoundError, match=r"era5_1999\*.nc fits no file; ERA5 is had from"):
+    with pytest.raises(FileNotFoundError, match=r"era5_1999\*.nc fits no file; download ERA5 from"):
         open_era5(tmp_path / "era5_1999*.nc")
     odd = tmp_path / "a[1].nc"
     t2m(280.0, "2003-05-01", 48).to_netcdf(odd, engine="h5netcdf")

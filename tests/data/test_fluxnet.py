@@ -377,7 +377,7 @@ def test_same_site_twice(tmp_path):
 
 
 def test_paths_that_are_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no path was given; the data are had from"):
+    with pytest.raises(FileNotFoundError, match="no path was given; download the data from"):
         read([])
     with pytest.raises(FileNotFoundError, match="no file or folder"):
         read(tmp_path / "nothing.csv")

@@ -256,7 +256,7 @@ def driver_importance(
     events : xarray.Dataset
         The same events, with `is_flash` and, for the intervals, `site` or `cell`.
     confidence : float
-        Of the intervals.
+        Confidence level of the intervals.
     n_boot : int
         Bootstrap samples of places, each with all its events; of events where there are fewer than five places.
     seed : int

@@ -32,7 +32,7 @@ def return_period(
     worst : {"high", "low"}
         Which end is rank 1.
     confidence : float
-        Of the intervals.
+        Confidence level of the intervals.
     year : hashable
         The dimension of years; others are independent records.
 

@@ -93,7 +93,7 @@ def ccm(
         delayed cause is best estimated at a negative lag.
     where : boolean xarray.DataArray, optional
         True on the days to learn from and to estimate, e.g. a season; time and any dimensions of the series. Delay
-        vectors are those of the whole record. Surrogates too.
+        vectors and surrogates use the whole record.
     library_size : int or sequence of int, optional
         Learn from random libraries of so many days instead of the whole record; skill that grows and levels off
         with size is the sign of causation. `rho` is then the mean over libraries. A size beyond the days that both

@@ -100,7 +100,7 @@ def find_sources(
     """All daily sources of a file, a folder or a list of either; and the files of folders left aside."""
     paths = [Path(path)] if isinstance(path, str | PathLike) else [Path(item) for item in path]
     if not paths:
-        raise FileNotFoundError(f"no path was given; the data are had from {HOME}")
+        raise FileNotFoundError(f"no path was given; download the data from {HOME}")
     named_files = [item for item in paths if not item.is_dir()]
     if isinstance(site_id, str) and (len(named_files) != 1 or len(paths) != 1):
         raise ValueError(
@@ -122,7 +122,7 @@ def find_sources(
 
 def _source_of_file(path: Path, ids: Mapping[str, str]) -> Source:
     if not path.is_file():
-        raise FileNotFoundError(f"no file or folder {str(path)!r}; the data are had from {HOME}")
+        raise FileNotFoundError(f"no file or folder {str(path)!r}; download the data from {HOME}")
     name = read_name(path.name)
     if name is None and path.name not in ids and path.suffix.lower() == ".zip":
         name = _name_inside(path)
@@ -170,7 +170,7 @@ def _scan_folder(folder: Path, ids: Mapping[str, str]) -> tuple[list[Source], li
         raise FileNotFoundError(
             f"no daily FLUXNET file (FLX_<site>_FLUXNET2015_SUBSET_DD_*.csv, <network>_<site>_FLUXNET_FLUXMET_DD_*.csv "
             f"or the published zip) in {str(folder)!r}; it has {[name for name, _ in others[:5]] or 'no csv or zip'}. "
-            f"The data are had from {HOME}"
+            f"Download the data from {HOME}"
         )
     # The other steps and products of a site that is read are no surprise.
     read = {source.site for source in sources}
@@ -354,7 +354,7 @@ def _read_header(line: bytes, where: str) -> list[str]:
             finer = f" (its fields are parted by {other!r}; write it with commas and decimal points)"
         raise ValueError(
             f"{where} is not a daily FLUXNET table: no column TIMESTAMP{finer}; "
-            f"it starts with {header[:4]}. The data are had from {HOME}"
+            f"it starts with {header[:4]}. Download the data from {HOME}"
         )
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:

@@ -183,7 +183,7 @@ def _files(path: str | PathLike | Iterable[str | PathLike]) -> list[Path]:
         inside = sorted(item.rglob("*.stm")) if item.is_dir() else [item]
         if not inside or not inside[0].is_file():
             what = f"no .stm file in {str(item)!r} or below" if item.is_dir() else f"no file or folder {str(item)!r}"
-            raise FileNotFoundError(f"{what}; they are had from {HOME}, and archives have to be unpacked")
+            raise FileNotFoundError(f"{what}; download them from {HOME}, and archives have to be unpacked")
         found += inside
     return list(dict.fromkeys(found))
 

@@ -48,7 +48,7 @@ def open_dataset(name: Tutorial, **options: Any) -> xr.Dataset:
     ValueError
         An unknown name, or options for "us-ar1".
     FileNotFoundError
-        The files are not there; the text says where they are had and where they go.
+        The files are not there; the text says where to download them and where to put them.
 
     References
     ----------

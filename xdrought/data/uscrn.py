@@ -253,7 +253,7 @@ def _local_files(path: str | PathLike | Iterable[str | PathLike]) -> list[Path]:
             if not found:
                 raise FileNotFoundError(
                     f"no file CRND0103-<year>-<station>.txt in {str(item)!r} or below; "
-                    f"they are had from {BASE_URL}, or call open_uscrn(stations=[...], years=[...])"
+                    f"download them from {BASE_URL}, or call open_uscrn(stations=[...], years=[...])"
                 )
             files += found
         elif not item.is_file():

@@ -80,7 +80,7 @@ def flash_drought_events(
     soil_temperature : xarray.DataArray, optional
         Same steps, with units; adds ``frozen_fraction``, the share of an event's days below 0 degC.
     frozen : {"flag", "mask", "ignore"}
-        What frozen soil does: ``flag`` adds ``is_frozen`` (at least half of the days), ``mask`` takes frozen days as
+        How to treat frozen soil: ``flag`` adds ``is_frozen`` (at least half of the days), ``mask`` takes frozen days as
         missing before anything else, ``ignore`` only reports the fraction.
     censored : {"keep", "drop"}
         Events that meet a gap longer than ``max_gap`` days or the record's end.
@@ -120,7 +120,7 @@ def flash_drought_events(
     -----
     Bridged values are ranked with the record they belong to, as in the paper, which fills gaps before it ranks; a
     `reference` holds measured values alone. With ``frozen="mask"`` gaps are bridged first, and frozen days cut.
-    The rules and their ambiguities, with the measured effect of each reading, are a page of the documentation.
+    The rules and their ambiguities, with the measured effect of each reading: :doc:`/guide/definitions`.
     Source: Tang et al. (2025), doi:10.1029/2024WR039470, section 3.3.
 
     Examples

@@ -52,7 +52,7 @@ def event_uncertainty(
     n_boot : int
         References drawn.
     confidence : float
-        Of the intervals.
+        Confidence level of the intervals.
     seed : int
         Of the draws.
 

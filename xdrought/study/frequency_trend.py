@@ -45,7 +45,7 @@ def frequency_trend(
     min_events : int
         Places with fewer get no trend.
     confidence : float
-        Of the intervals, each by itself.
+        Confidence level of the intervals, each by itself.
     fdr : {"bh", "by", "holm", None}
         How the p-values of all places are adjusted, see :func:`xdrought.false_discovery_control`.
     moment : str

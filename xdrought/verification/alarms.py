@@ -77,7 +77,7 @@ def alarms(
     n_boot : int
         Bootstrap samples of the intervals, in which sites are drawn with all their days; 0 for none.
     confidence, seed
-        Of the intervals.
+        Confidence level of the intervals, and seed of their draws.
     time : hashable
         The time dimension; all others together are the sites.
 

@@ -87,7 +87,7 @@ def verify(
     n_boot : int
         Bootstrap samples: sites are drawn, and blocks of days within each.
     confidence : float
-        Of the intervals, between 0 and 1.
+        Confidence level of the intervals, between 0 and 1.
     block_length : int, optional
         Length of the blocks of days, in steps; should span what today's error knows of later ones. By default a
         twelfth of a site's record, from its first to its last scored day, and 30 steps at least.

@@ -51,7 +51,7 @@ def onset_skill(
     n_boot : int
         Bootstrap samples of the intervals, in which sites are drawn with all their days; 0 for none.
     confidence : float
-        Of the intervals.
+        Confidence level of the intervals.
     seed : int
         Of the bootstrap.
     time : hashable

@@ -29,7 +29,7 @@ def _expand(paths: str | PathLike | Iterable[str | PathLike]) -> list[str]:
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
     found = [one for path in given for one in _of_path(fspath(path))]
     if not found:
-        raise FileNotFoundError(f"no path was given; ERA5 is had from {HOME}")
+        raise FileNotFoundError(f"no path was given; download ERA5 from {HOME}")
     return list(dict.fromkeys(found))
 
 
@@ -49,13 +49,15 @@ def _of_path(path: str) -> list[str]:
         matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
         if not matches:
             what = "fits no file" if glob.has_magic(path) else "does not exist"
-            raise FileNotFoundError(f"{path} {what}; ERA5 is had from {HOME}")
+            raise FileNotFoundError(f"{path} {what}; download ERA5 from {HOME}")
         return [one for match in matches for one in _of_path(match)]
     if here.is_file() or _is_zarr(here):
         return [path]
     inside = sorted(str(one) for one in here.iterdir() if one.suffix.lower() in _SUFFIXES and one.name[0] != ".")
     if not inside:
-        raise FileNotFoundError(f"no file or store in {path} ends with {', '.join(_SUFFIXES)}; ERA5 is had from {HOME}")
+        raise FileNotFoundError(
+            f"no file or store in {path} ends with {', '.join(_SUFFIXES)}; download ERA5 from {HOME}"
+        )
     return inside
 
 

@@ -257,7 +257,7 @@ class Hazard:
         return days.days[part] & np.isfinite(days.labels[..., 0])
 
     def outcomes(self, days: TrainingDays, chosen: np.ndarray) -> np.ndarray:
-        """What happened on the lead days at risk, (n, lead); see :func:`days_at_risk`."""
+        """What happened on the lead days at risk, (n, lead); see ``days_at_risk``."""
         return days_at_risk(days.labels[chosen])
 
     @with_gradients
