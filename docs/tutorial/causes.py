@@ -4,7 +4,7 @@
 
 Which weather is behind the changes of soil moisture? This page asks two questions of the record of the first page, the
 grassland US-AR1: which series are *related* to soil moisture, and which *drive* it. A simulated site, whose causes are
-known, shows how far the answers can be trusted.
+known, shows how far you can trust the answers.
 """
 
 # %%
