@@ -21,6 +21,7 @@ logger's values are those of US-AR1, a real record, written out as a logger writ
 # The logger writes every six hours. It writes -9999 when it was off, and leaves days out.
 
 import tempfile
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ raw = table["VWC_20cm"].resample("1D").mean().rename_axis("time").to_xarray()
 try:
     xdrought.flash_drought_events(raw)
 except ValueError as error:
-    print(error)
+    print(textwrap.fill(str(error), 88))
 
 # %%
 # ``na_values`` takes the code out while reading. Give the series its name, its units and its position:
