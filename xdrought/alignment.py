@@ -81,16 +81,20 @@ def in_order(da: xr.DataArray, dim: Hashable = "time") -> xr.DataArray:
     ValueError
         For a label that stands twice: then there is no one order.
     """
+    require_unique(da, dim)
     index = da.indexes.get(dim)
-    if index is None or (index.is_monotonic_increasing and index.is_unique):
-        return da
-    if not index.is_unique:
+    return da if index is None or index.is_monotonic_increasing else da.sortby(dim)
+
+
+def require_unique(da: xr.DataArray, dim: Hashable = "time") -> None:
+    """Refuse a label that stands twice along `dim`: nothing tells which value counts, and both would be counted."""
+    index = da.indexes.get(dim)
+    if index is not None and not index.is_unique:
         twice = index[index.duplicated()].unique()
         raise ValueError(
             f"{da.name if da.name is not None else 'the input'!r} has {_some(twice)} twice along {dim!r}; keep one "
             f"of each, da.drop_duplicates({str(dim)!r})"
         )
-    return da.sortby(dim)
 
 
 def in_label_order(one: _Labelled, dims: Iterable[Hashable]) -> _Labelled:

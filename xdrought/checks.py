@@ -89,6 +89,20 @@ def has_value(values: np.ndarray) -> bool:
     return any(np.isfinite(flat[first : first + _IN_CACHE]).any() for first in range(0, flat.size, _IN_CACHE))
 
 
+def refuse_zeros_and_ones(da: xr.DataArray, what: str, otherwise: str) -> None:
+    """Refuse numbers that are all 0 and 1, as a mask is that lost its type; dask arrays are not looked at."""
+    if da.chunks is not None or da.dtype.kind not in "fiu":
+        return
+    values = da.to_numpy().reshape(-1)
+    for piece in (values[: _IN_CACHE // 64], values):  # of a record the first days show others
+        if not ((piece == 0) | (piece == 1) | np.isnan(piece)).all():
+            return
+    if (values == 1).any():
+        raise ValueError(
+            f"{what} holds 0 and 1 alone, as a mask does; make it one, da = da.fillna(0).astype(bool), {otherwise}"
+        )
+
+
 def warn_without_values(name: str = "") -> None:
     """Say that a record is all NaN, once in the call that the user made; `name` is a text to show."""
     if _told_of_no_values.get():

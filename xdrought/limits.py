@@ -99,8 +99,7 @@ class Limits:
     is_percentile: bool = False
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
-        check_values(block, self)
-        return block
+        return _without_infinite(block) if check_values(block, self) else block
 
 
 def check(
@@ -129,14 +128,19 @@ def check(
     Returns
     -------
     xarray.DataArray
-        The same array; for dask one whose blocks are checked when they are computed.
+        The same array; for dask one whose blocks are checked when they are computed. Infinite values are missing in
+        it, and numbers of half, extended or foreign precision are float32 or float64.
 
     Raises
     ------
+    TypeError
+        For complex numbers, texts and objects.
     ValueError
         For values outside the limits of the quantity, missing codes and packed numbers that were not decoded, with
-        their count and the cure.
+        their count and the cure; for dask chunks of which nobody knows the size.
     """
+    _require_numbers(da, name)
+    da = _in_usual_precision(da)
     if not _checking.get() or da.dtype.kind not in "fiu":
         return da
     limits = limits_of(da, quantity=quantity, name=name)
@@ -145,9 +149,35 @@ def check(
     if not scale:
         limits = replace(limits, is_percentile=False)
     if da.chunks is None:
-        check_values(da.to_numpy(), limits)
-        return da
+        values = da.to_numpy()
+        return da.copy(data=_without_infinite(values)) if check_values(values, limits) else da
     return da.copy(data=da.data.map_blocks(limits, dtype=da.dtype, meta=da.data._meta))
+
+
+def _require_numbers(da: xr.DataArray, name: str | None) -> None:
+    """Refuse what only looks like numbers, and dask arrays of which nobody knows how long they are."""
+    label = repr(str(name or da.name)) if name or da.name is not None else "the input"
+    if da.dtype.kind in "cOSUT":
+        real = (
+            "take its real part, da = da.real" if da.dtype.kind == "c" else "make them numbers, da = da.astype(float)"
+        )
+        raise TypeError(f"{label} has dtype {da.dtype}; expected numbers: {real}")
+    if da.chunks is not None and any(np.isnan(size) for sizes in da.chunks for size in sizes):
+        raise ValueError(
+            f"{label} has chunks of unknown size, as a dask array has that was selected by its values; give it its "
+            f"sizes, da.data.compute_chunk_sizes(), or select with labels, da.where(...) or da.sel(...)"
+        )
+
+
+def _in_usual_precision(da: xr.DataArray) -> xr.DataArray:
+    """Half, extended and foreign precision as what compiled code takes."""
+    if da.dtype.kind == "f" and da.dtype not in (np.dtype("float32"), np.dtype("float64")):
+        return da.astype("float32" if da.dtype.itemsize <= 4 else "float64")
+    return da if da.dtype.isnative else da.astype(da.dtype.newbyteorder("="))
+
+
+def _without_infinite(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isinf(values), values.dtype.type(np.nan), values)
 
 
 def within(da: xr.DataArray) -> xr.DataArray:
@@ -235,16 +265,16 @@ def _refuse_packed(da: xr.DataArray, label: str) -> None:
         )
 
 
-def check_values(values: np.ndarray, limits: Limits) -> None:
+def check_values(values: np.ndarray, limits: Limits) -> bool:
     """The kernel: one look at minimum and maximum; all else only where these are odd.
 
-    Infinite values count as missing, as everywhere in the package.
+    Infinite values count as missing, as everywhere in the package; returns whether there are any.
     """
     if values.size == 0:
-        return
-    low, high = _extremes(values)
+        return False
+    low, high, has_infinite = _extremes(values)
     if not low <= high:  # no finite value at all
-        return
+        return has_infinite
     slack = _ROUNDING * (limits.upper - limits.lower)
     outside = low < limits.lower - slack or high > limits.upper + slack
     coded = low <= _LOWEST_CODE or high >= _FIRST_CODE
@@ -260,22 +290,27 @@ def check_values(values: np.ndarray, limits: Limits) -> None:
             f"{limits.variable!r} lies between {low:g} and {high:g}: these are quantiles (0 to 1), and percentiles go "
             f"from 0 to 100; multiply by 100, da = (100 * da).assign_attrs(units='percent')"
         )
+    return has_infinite
 
 
-def _extremes(values: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest finite value, read once in pieces that stay in the cache; (inf, -inf) without any."""
-    flat, low, high = values.ravel(order="K"), np.inf, -np.inf
+def _extremes(values: np.ndarray) -> tuple[float, float, bool]:
+    """Smallest and largest finite value, (inf, -inf) without any, and whether any is infinite.
+
+    They are read once, in pieces that stay in the cache.
+    """
+    flat, low, high, has_infinite = values.ravel(order="K"), np.inf, -np.inf, False
     for first in range(0, flat.size, _IN_CACHE):
         piece = flat[first : first + _IN_CACHE]
         least, most = float(np.fmin.reduce(piece)), float(np.fmax.reduce(piece))
         if math.isinf(least) or math.isinf(most):
+            has_infinite = True
             piece = piece[np.isfinite(piece)]
             least, most = float(piece.min(initial=np.inf)), float(piece.max(initial=-np.inf))
         if least < low:  # never for a piece without a number
             low = least
         if most > high:
             high = most
-    return low, high
+    return low, high, has_infinite
 
 
 def _codes_in(values: np.ndarray, limits: Limits) -> list[float]:

@@ -151,6 +151,7 @@ def check_reference(values: xr.DataArray, reference: Reference, time: Hashable) 
         return None
     if isinstance(reference, xr.DataArray):
         checks.require_one_chunk(reference, time, "the whole reference is needed")
+        checks.refuse_zeros_and_ones(reference, "the reference", "and give the days that it chooses, record.where(da)")
         chosen = prepare(reference, time)
         _check_same_units(values, chosen)
         return alignment.align_to(values, chosen, what="reference", skip=(time,))

@@ -163,6 +163,27 @@ def emptied(one: Labelled) -> Labelled | None:
     return one.where(False).assign_attrs(one.attrs) if one.dtype.kind == "f" else None
 
 
+def infinite(one: Labelled) -> Labelled | None:
+    """Infinite where a value is missing, as a division by zero leaves it."""
+    if isinstance(one, xr.Dataset):
+        floats = {name: infinite(da) for name, da in one.items() if da.dtype.kind == "f"}
+        return one.assign(floats) if floats else None
+    return one.copy(data=np.where(np.isnan(one), np.inf, one)) if one.dtype.kind == "f" else None
+
+
+def extended(one: Labelled) -> Labelled | None:
+    """Numbers of extended precision, which compiled code does not take."""
+    if isinstance(one, xr.Dataset):
+        floats = {name: extended(da) for name, da in one.items() if da.dtype.kind == "f"}
+        return one.assign(floats) if floats else None
+    return one.astype("longdouble", keep_attrs=True) if one.dtype.kind == "f" else None
+
+
+def mask_as_numbers(one: Labelled) -> Labelled | None:
+    """A mask that lost its type, 1 and missing, as ``da.where(da)`` leaves it."""
+    return one.where(one) if isinstance(one, xr.DataArray) and one.dtype == bool else None
+
+
 def labelled_rows_missing(one: Labelled) -> Labelled | None:
     """One row alone, which does not serve all."""
     if "site" in one.indexes and one.sizes["site"] > 1 and "event" not in one.dims:
@@ -190,11 +211,14 @@ SAME = {
     "in seconds": Transformation(in_seconds),
     "cftime": Transformation(cftime),
     "percent": Transformation(percent),
+    "infinite": Transformation(infinite),
+    "extended": Transformation(extended),
 }
 # Given to one of several inputs only: the same, or refused.
 ALONE = {
     **{name: SAME[name] for name in ("turned", "rows turned", "transposed", "chunked", "in seconds", "cftime")},
     **{name: SAME[name] for name in ("single places", "days in any order", "percent")},
+    "mask as numbers": Transformation(mask_as_numbers),
     "noon": Transformation(noon),
     "numbered sites": Transformation(numbered_sites),
     "one row": Transformation(labelled_rows_missing),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import xarray as xr
 from tests.support.helpers import unchanged
 from tests.support.towers import forced_soil, random_grid, random_sites
 from xdrought import degrade_forcing
+from xdrought.calendars import utc_days
 from xdrought.causality import causality_degree
 from xdrought.data import open_dataset
 from xdrought.events import soil_moisture_percentile
@@ -788,6 +790,17 @@ def test_hours_of_a_later_day_are_counted_at_each_place(ds):
     found = days_of(western, tp=UTC, t2m=UTC, soil_moisture=LOCAL)
     assert (found.verdict, found.numbers["hours later, tp"]) == ("passed", -8.0)
     assert days_of(western, tp=LOCAL, t2m=LOCAL, soil_moisture=UTC).numbers["hours later, tp"] == 8.0
+
+
+def test_the_cure_of_days_that_end_late_is_followed(ds):
+    """Towers of central Europe beside UTC days of ERA5: one hour of tomorrow; days from the hours anew have none."""
+    europe = ds.assign_coords(lon=("site", np.linspace(-8.0, 30.0, 8)))
+    found = days_of(europe, tp=UTC, t2m=UTC, soil_moisture=LOCAL)
+    assert (found.verdict, found.numbers["hours later, tp"]) == ("LEAK", 2.0)
+    central = ds.assign_coords(lon=("site", np.full(8, 11.0)))
+    assert "1 hour of the day after at S0" in days_of(central, tp=UTC, t2m=UTC, soil_moisture=LOCAL).computed_on
+    anew = utc_days(float(re.search(r"utc_offset=(\d+)", found.computed_on)[1]))
+    assert days_of(europe, tp=anew, t2m=anew, soil_moisture=LOCAL).verdict == "passed"
 
 
 def test_a_standard_time_that_is_given_goes_before_the_sun_s(ds):

@@ -195,20 +195,48 @@ def test_mistakes_are_refused_and_their_cure_works(kind):
         series([0.0, 31.0, 100.383], "SWC_F_MDS_1", "%"),
         series([-89.2, 56.7], "TA_F", "degC"),
         series([np.nan, np.nan], "swvl1", "m3 m-3"),
-        series([np.inf, 0.2, -np.inf], "swvl1", "m3 m-3"),
         series(np.zeros(0), "swvl1", "m3 m-3"),
         series(np.arange(-20, 20) * 5.0 + 1, "x"),  # -99 among its like
         series(np.arange(40) * 300.0 - 3.0, "x"),  # 9999 would lie among its like
         series([99.0, 99.0], "x"),  # a percentile, a count: too common to be a code
         series([99999.0, 100250.0], "sp", "Pa"),
         series([True, False], "flag"),
-        series(["a", "b"], "text"),
         series([1.0], "x", _FillValue="none"),
         series([1.0], "x", _FillValue=np.nan),
     ],
 )
 def test_what_is_possible_passes(da):
     xr.testing.assert_identical(limits.check(da), da)
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+def test_infinite_values_are_missing_ones(chunks):
+    da = series([np.inf, 0.2, -np.inf], "swvl1", "m3 m-3")
+    found = limits.check(da.chunk(chunks) if chunks else da)
+    xr.testing.assert_identical(found.compute(), series([np.nan, 0.2, np.nan], "swvl1", "m3 m-3"))
+    np.testing.assert_array_equal(da, [np.inf, 0.2, -np.inf])  # the caller's stay
+
+
+@pytest.mark.parametrize("kind", ["float16", "longdouble", ">f8", ">f4", ">i4"])
+def test_other_precisions_become_the_usual_ones(kind):
+    da = series(np.array([1, 0, 1], kind), "x")
+    found = limits.check(da)
+    assert found.dtype.isnative
+    assert found.dtype in ("float32", "float64", "int32")
+    np.testing.assert_array_equal(found, da.astype("float64"))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.array(["a", "b"]), r"'x' has dtype <U1; expected numbers: make them numbers, da = da.astype\(float\)"),
+        (np.array([1, 2], object), "'x' has dtype object; expected numbers"),
+        (np.array([1j]), "'x' has dtype complex128; expected numbers: take its real part, da = da.real"),
+    ],
+)
+def test_what_is_no_number_is_refused(values, words):
+    with pytest.raises(TypeError, match=words):
+        limits.check(series(values, "x"))
 
 
 @pytest.mark.parametrize("where", ["attrs", "encoding"])

@@ -166,7 +166,8 @@ def region_table(
     days = [last, *(last - span for span in spans)]
     if absent := [str(one) for one in days if one not in index]:
         raise KeyError(
-            f"the shares, from {index[0]} to {index[-1]}, have no {absent}; choose other steps before={before}"
+            f"the shares, from {index[0]} to {index[-1]}, have no {absent} that before={before} asks for; choose "
+            f"steps that are there, e.g. before={[f'{(last - index[0]).days}D']}"
         )
     found = share.sel({time: days}).transpose("region", time, "drought_class")
     if cumulative:

@@ -274,8 +274,10 @@ def definition_agreement(classes: xr.DataArray) -> xr.Dataset:
 
     Raises
     ------
+    TypeError
+        For something else than numbers in a DataArray.
     ValueError
-        Without a ``definition`` dimension.
+        Without a ``definition`` dimension, or for values that are no classes.
 
     Examples
     --------
@@ -291,6 +293,7 @@ def definition_agreement(classes: xr.DataArray) -> xr.Dataset:
             "the classes have no 'definition' dimension; "
             "ask drought_classes for several, e.g. definition=['tang2025', 'yuan2019']"
         )
+    classes = require_classes(classes)
     flash = classes.isin([CLASSES["flash_onset"], CLASSES["flash_condition"]])
     valid = classes != CLASSES["missing"]
     other = {"definition": "other"}
@@ -336,6 +339,35 @@ def labelled_classes(classes: xr.DataArray) -> xr.DataArray:
         flag_values=np.array(list(CLASSES.values()), dtype=np.int8),
         flag_meanings=" ".join(CLASSES),
     )
+
+
+def require_classes(classes: Any) -> xr.DataArray:
+    """Classes, or True and False; other numbers, as percentiles are, are refused, of dask inside the blocks.
+
+    Classes that were reindexed are floating point, NaN where nothing is known.
+    """
+    if not isinstance(classes, xr.DataArray) or classes.dtype.kind not in "biuf":
+        found = classes.dtype if isinstance(classes, xr.DataArray) else type(classes).__name__
+        raise TypeError(f"expected classes from drought_classes or True and False, got {found}")
+    if classes.dtype == bool:
+        return classes
+    if "flag_values" not in classes.attrs:
+        checks.refuse_zeros_and_ones(classes, "the map of classes", "or give the classes as drought_classes gave them")
+    if classes.chunks is None:
+        _look_at_classes(classes.to_numpy())
+        return classes
+    return classes.copy(data=classes.data.map_blocks(_look_at_classes, dtype=classes.dtype, meta=classes.data._meta))
+
+
+def _look_at_classes(values: np.ndarray) -> np.ndarray:
+    other = ~np.isin(values, list(CLASSES.values())) & ~np.isnan(values)
+    if other.any():
+        raise ValueError(
+            f"expected classes from drought_classes ({', '.join(map(str, CLASSES.values()))}) or True and False, found "
+            f"{values[other][0]:g}; if these are percentiles, make classes of them with "
+            f"drought_classes(da, is_percentile=True), or compare them, e.g. da < 20"
+        )
+    return values
 
 
 def labelled_summary(maps: Iterable[xr.DataArray]) -> xr.Dataset:

@@ -12,7 +12,7 @@ import xarray as xr
 from xdrought import alignment, checks, limits, units
 from xdrought.checks import public
 from xdrought.choices import Connectivity
-from xdrought.events.flash_droughts import CLASSES
+from xdrought.events.flash_droughts import CLASSES, require_classes
 from xdrought.provenance import recorded
 from xdrought.statistics import sphere
 from xdrought.statistics.sphere import unit_vectors
@@ -346,9 +346,11 @@ def drought_objects(
 
 
 def _mask_of(classes: Any, kinds: Sequence[str], dims: tuple) -> xr.DataArray:
-    if not isinstance(classes, xr.DataArray) or classes.dtype.kind not in "biuf":
-        found = classes.dtype if isinstance(classes, xr.DataArray) else type(classes).__name__
-        raise TypeError(f"expected classes from drought_classes or True and False, got {found}")
+    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    unknown = sorted(set(kinds) - set(CLASSES))
+    if unknown or not kinds:
+        raise ValueError(f"kinds={kinds} names no or unknown classes; choose among {sorted(CLASSES)}")
+    classes = require_classes(classes)
     if set(classes.dims) != set(dims):
         raise ValueError(
             f"objects live on {dims}; {classes.name!r} has {tuple(classes.dims)}: choose along the others, "
@@ -359,10 +361,6 @@ def _mask_of(classes: Any, kinds: Sequence[str], dims: tuple) -> xr.DataArray:
             raise ValueError(f"dimension {dim!r} has no coordinate; assign its values")
         if not classes.sizes[dim]:
             raise ValueError(f"dimension {dim!r} has no step; check the selection")
-    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
-    unknown = sorted(set(kinds) - set(CLASSES))
-    if unknown or not kinds:
-        raise ValueError(f"kinds={kinds} names no or unknown classes; choose among {sorted(CLASSES)}")
     classes = classes.transpose(*dims)
     return classes if classes.dtype == bool else classes.isin([CLASSES[kind] for kind in kinds])
 
@@ -419,7 +417,7 @@ def given_areas(cell_area: object, own: xr.DataArray) -> xr.DataArray:
     """Areas of the user on the labels of `own`, km2, or a refusal of what cannot be areas."""
     given = units.convert(alignment.align_to(own, cell_area, what="cell_area"), "km2")
     full = given.broadcast_like(own).transpose(*own.dims).astype(np.float64)
-    if not (full.values >= 0).all():
+    if not ((full.values >= 0) & np.isfinite(full.values)).all():
         raise ValueError("cell_area is negative or missing somewhere; fill it, 0 where nothing counts")
     return full
 

@@ -122,6 +122,7 @@ def require_daily(values: xr.DataArray, time: Hashable) -> None:
 def training_record(values: xr.DataArray, train: Train, time: Hashable) -> tuple[xr.DataArray, str]:
     """The soil moisture that may be learned from, NaN elsewhere, and words for it."""
     if isinstance(train, xr.DataArray) and train.dtype != bool:
+        checks.refuse_zeros_and_ones(train, "train", "or give a record of soil moisture")
         record, wanted = prepare(train, time), values.attrs.get("units")
         found = record.attrs.get("units")
         if wanted is not None and found is not None and wanted != found:

@@ -80,10 +80,13 @@ def _unsaid(names: list[str]) -> str:
 
 
 def _words(audit: Audit, said: dict[Hashable, str], ahead: dict[Hashable, np.ndarray]) -> str:
-    """Which driver knows how many hours of the next day, and where most."""
+    """Which driver knows how many hours of the next day, where most, and by which hour its days should be counted."""
     name = max(ahead, key=lambda one: float(np.nanmax(ahead[one])))
     place = int(np.nanargmax(ahead[name]))
+    earliest = float(np.nanmax(_offsets(audit, said[audit.target])))  # midnight comes first in the east
+    hours = f"{ahead[name][place]:g} hour{'' if ahead[name][place] == 1 else 's'}"
     return (
-        f"{ahead[name][place]:g} hours of the day after at {audit.place_names[place]} in {name} ({said[name]}, target "
-        f"{said[audit.target]}); {len(ahead)} driver(s) in all"
+        f"{hours} of the day after at {audit.place_names[place]} in {name} ({said[name]}, target "
+        f"{said[audit.target]}); {len(ahead)} driver(s) in all: make their days of hourly values anew, which end with "
+        f"the earliest day of the target, e.g. open_era5(path, utc_offset={earliest:g})"
     )

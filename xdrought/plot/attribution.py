@@ -288,7 +288,7 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
     ax = new_axes(ax, (1.6 + 0.5 * len(place), 3.4))
     for shift, kind in ((-0.2, "normal"), (0.2, "flash")):
         one = ordered.sel(type=kind)
-        ends = np.stack([one.importance - one.lower, one.upper - one.importance])
+        ends = _lengths(one.importance, one.lower, one.upper)
         ax.bar(
             place + shift,
             one.importance.values,
@@ -302,7 +302,7 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
     ax.set_ylabel(label(ordered.importance), fontsize=TEXT)
     ax.spines["top"].set_visible(False)
     twin: Any = ax.twinx()
-    ends = np.stack([ordered.ratio - ordered.ratio_lower, ordered.ratio_upper - ordered.ratio])
+    ends = _lengths(ordered.ratio, ordered.ratio_lower, ordered.ratio_upper)
     twin.errorbar(
         place, ordered.ratio, ends, fmt="o", color=RATIO, markersize=4, elinewidth=0.8, label="flash / normal"
     )
@@ -373,3 +373,8 @@ def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None 
     ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     clean(ax)
     return ax
+
+
+def _lengths(middle: xr.DataArray, lower: xr.DataArray, upper: xr.DataArray) -> np.ndarray:
+    """(2, variable) lengths of error bars; an interval of few draws may lie beside the value: it has none there."""
+    return np.stack([middle - lower, upper - middle]).clip(0)

@@ -66,7 +66,7 @@ def dressed_persistence_forecast(
     """
     levels = list(checks.require_levels(quantiles))
     options: dict[str, Any] = {"train": train, "lead": lead, "window": window, "time": time}
-    ahead, observed = single_lead(forecast, lead, time), observed.compute()
+    ahead, observed = single_lead(forecast, lead, time), limits.check(observed).compute()
     usable = training_mask(observed, train, time)
     past = observed.assign_coords({INIT: (time, observed.indexes[time] - ahead)})
     errors = (observed - damped_persistence_forecast(observed, past, **options)).where(usable).compute()

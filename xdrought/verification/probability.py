@@ -259,7 +259,7 @@ def probability_scores(
         return for_each_group(by, probability, time, lambda group: again(probability.where(group), references))
     if references:
         return with_references(probability, references, xr.DataArray.notnull, again)
-    limits.check(probability, codes_only=True)
+    probability = limits.check(probability, codes_only=True)
     both = probability.notnull() & occurred.notnull()
     said, seen = (da.astype(float).where(both).compute() for da in (probability, occurred))
     said = _check_range(said, seen)

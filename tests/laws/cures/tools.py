@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
@@ -12,6 +13,16 @@ import xdrought as xd
 from tests.laws import inputs as given
 from tests.support.cures import follow
 
+
+@dataclass(frozen=True)
+class Cure:
+    """A call that is refused or warned of in these words, and the call after the message is followed."""
+
+    words: str
+    wrong: Callable[[], Any]
+    right: Callable[[str], Any]
+
+
 soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
 
 
@@ -19,6 +30,16 @@ def value(message: str, name: str) -> Any:
     """What a message says that an argument should be, ``name=...``, the last time it says so."""
     text = re.findall(rf"\b{name}=(\"[^\"]*\"|'[^']*'|\([^)]*\)|\[[^\]]*\]|\{{[^}}]*\}}|[\w.-]+)", message)[-1]
     return eval(text.rstrip("."), {})  # noqa: S307
+
+
+def example(message: str, **names: Any) -> Any:
+    """What a message gives as an example, after ``e.g.`` to the end of its line."""
+    return eval(message.split("e.g. ")[-1].split("\n")[0].rstrip(","), names)  # noqa: S307
+
+
+def among(message: str) -> list:
+    """What a message says there is to choose from: the first list after its words."""
+    return list(eval(re.search(r"(?:one of|from|among) ([\[(].*?[\])])", message)[1], {}))  # type: ignore[index]
 
 
 def cured(message: str, da: Any, **words: str) -> Any:
@@ -76,8 +97,8 @@ def windows(ds: xr.Dataset | None = None, **options: Any) -> xd.Patches:
     return xd.patches(weather() if ds is None else ds, "soil_moisture", **options)
 
 
-def warned(ds: xr.Dataset) -> xd.OnsetModel:
-    return xd.fit_onset(ds, "soil_moisture", ["tp"], lead=given.LEAD, model="logistic", calibrate=False)
+def warned(ds: xr.Dataset, **options: Any) -> xd.OnsetModel:
+    return xd.fit_onset(ds, "soil_moisture", ["tp"], lead=given.LEAD, model="logistic", calibrate=False, **options)
 
 
 def stacked() -> xr.DataArray:

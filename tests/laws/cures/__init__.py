@@ -1,0 +1,33 @@
+"""Every cure that a message names, by room: what is refused, and the call after the message is followed."""
+
+from tests.laws.cures import (
+    attribution,
+    bulletin,
+    causality,
+    collocate,
+    data,
+    events,
+    forecast,
+    labels,
+    monitor,
+    package,
+    plot,
+    study,
+    verification,
+)
+
+CURES = [
+    *attribution.CURES,
+    *bulletin.CURES,
+    *causality.CURES,
+    *collocate.CURES,
+    *data.CURES,
+    *events.CURES,
+    *forecast.CURES,
+    *labels.CURES,
+    *monitor.CURES,
+    *package.CURES,
+    *plot.CURES,
+    *study.CURES,
+    *verification.CURES,
+]

@@ -1,0 +1,271 @@
+"""Scores: what is refused, and its messages followed literally."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import xdrought as xd
+from tests.laws import inputs as given
+from tests.laws.cures.tools import (
+    Cure,
+    among,
+    cured,
+    example,
+    in_per_cent,
+    of_members,
+    of_two_definitions,
+    one_dimension_more,
+    scored,
+    too_sure,
+    value,
+)
+from tests.support.cures import follow
+from xdrought import verification
+
+soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
+
+CURES = [
+    Cure(
+        "give the days ahead, e.g. lead=7",
+        lambda: scored(lead=None),
+        lambda m: scored(lead=value(m, "lead")),
+    ),
+    Cure("give a lead above 0, e.g. lead=7", lambda: scored(lead=0), lambda m: scored(lead=value(m, "lead"))),
+    Cure("is no time; give days, lead=7", lambda: scored(lead="soon"), lambda m: scored(lead=value(m, "lead"))),
+    Cure(
+        "give the days for which an alarm is in force, e.g. lead=7",
+        lambda: xd.alarms(given.warnings(), given.starts(), part=None, chosen_on=None, lead=0, n_boot=3),
+        lambda m: xd.alarms(
+            given.warnings(), given.starts(), part=None, chosen_on=None, lead=value(m, "lead"), n_boot=3
+        ),
+    ),
+    *(
+        Cure(
+            "or make them sites with",
+            partial(function, of_members(given.classes()), of_members(given.other_classes()), n_boot=3),
+            lambda m, function=function: function(
+                cured(m, of_members(given.classes())), cured(m, of_members(given.other_classes())), n_boot=3
+            ),
+        )
+        for function in (xd.class_scores, xd.occurrence_scores)
+    ),
+    Cure(
+        "or make them sites with",
+        lambda: scored(one_dimension_more(given.forecast(), "level")),
+        lambda m: scored(
+            cured(m, one_dimension_more(given.forecast(), "level")), cured(m, one_dimension_more(soil(), "level"))
+        ),
+    ),
+    Cure(
+        "give both the same, e.g. with .broadcast_like(",
+        lambda: xd.class_scores(given.classes().isel(site=0, drop=True), given.other_classes()),
+        lambda m: xd.class_scores(
+            follow(m, da=given.classes().isel(site=0, drop=True), observed=given.other_classes())["da"],
+            given.other_classes(),
+        ),
+    ),
+    Cure(
+        "bring it to the observation's mean and spread with matching=",
+        lambda: scored(drivers={"other": soil().drop_attrs()}),
+        lambda m: scored(drivers={"other": soil().drop_attrs()}, matching=value(m, "matching"), train=given.train()),
+    ),
+    Cure(
+        "holds events of several definitions; choose one, e.g. events.isel",
+        lambda: xd.match_events(of_two_definitions(), of_two_definitions(), lead=2),
+        lambda m: xd.match_events(
+            *(eval(m[m.index("events.isel") :].split("\n")[0], {"events": of_two_definitions()}) for _ in range(2)),
+            lead=2,
+        ),
+    ),
+    Cure(
+        "if single ones are wrong, make them missing with da = da.where((da >= 0) & (da <= 1))",
+        lambda: xd.onset_skill(too_sure(), given.begins(), part=None, n_boot=3),
+        lambda m: xd.onset_skill(
+            too_sure().assign(
+                flash_onset_probability=cured(m[m.index("if single") :], too_sure().flash_onset_probability)
+            ),
+            given.begins(),
+            part=None,
+            n_boot=3,
+        ),
+    ),
+    Cure(
+        "give part=None to score all days",
+        lambda: xd.onset_skill(given.warnings().drop_vars("part"), given.begins(), n_boot=3),
+        lambda m: xd.onset_skill(given.warnings().drop_vars("part"), given.begins(), n_boot=3, part=value(m, "part")),
+    ),
+    Cure(
+        "so their scores are NaN; give the observation before the forecast, or the training part with train=",
+        lambda: scored(observed=soil().isel(time=slice(-150, None)), references="climatology"),
+        lambda m: [
+            scored(references="climatology").rmse.notnull().all() or None,
+            scored(references="climatology", train=given.train()),
+        ],
+    ),
+    Cure(
+        "values of 'valid_time' are not",
+        lambda: xd.select_lead(given.leads().assign_coords(valid_time=given.leads().init_time), 7),
+        lambda m: xd.select_lead(
+            cured(m.replace("forecast.", "da."), given.leads().assign_coords(valid_time=given.leads().init_time)), 7
+        ),
+    ),
+    Cure(
+        "if these are per cent, da = da / 100",
+        lambda: xd.onset_skill(in_per_cent(), given.begins(), part=None, n_boot=3),
+        lambda m: xd.onset_skill(
+            in_per_cent().assign(flash_onset_probability=follow(m, da=in_per_cent().flash_onset_probability)["da"]),
+            given.begins(),
+            part=None,
+            n_boot=3,
+        ),
+    ),
+    Cure(
+        "choose one, e.g. forecast.isel(member=0)",
+        lambda: scored(of_members_and_quantiles()),
+        lambda m: scored(eval(m[m.index("forecast.isel") :].split("\n")[0], {"forecast": of_members_and_quantiles()})),
+    ),
+    Cure(
+        "give one way to choose the threshold",
+        lambda: alarmed(false_alarms=2, threshold=0.5),
+        lambda m: [alarmed(false_alarms=2), alarmed(threshold=0.5), alarmed(cost_loss=0.2)],
+    ),
+    Cure(
+        "give booleans, from onset_days",
+        lambda: xd.alarms(given.warnings(), 1.0 * given.starts(), part=None, chosen_on=None, n_boot=3),
+        lambda m: alarmed(),
+    ),
+    Cure(
+        "no day has a probability; look at what is missing in the warnings",
+        lambda: xd.alarms(given.warnings().where(False), given.starts(), part=None, chosen_on=None, n_boot=3),
+        lambda m: alarmed(),
+    ),
+    Cure(
+        "score=('beauty',); choose from",
+        lambda: xd.compare_models(given.forecast(), soil(), lead=given.LEAD, score="beauty", n_boot=3),
+        lambda m: [
+            xd.compare_models(given.forecast(), soil(), lead=given.LEAD, score=one, n_boot=3) for one in among(m)
+        ],
+    ),
+    Cure(
+        "is no table of events with",
+        lambda: xd.match_events(events().drop_vars("start_time"), events(), lead=2),
+        lambda m: xd.match_events(events(), events(), lead=2),
+    ),
+    Cure(
+        "have neither site nor cell; give the result as it came",
+        lambda: xd.match_events(events().drop_vars(["site", "cell"]), events(), lead=2),
+        lambda m: xd.match_events(events(), events(), lead=2),
+    ),
+    Cure(
+        "by='moon' is not on the observed events; choose 'season' or one of",
+        lambda: xd.match_events(events(), events(), lead=2, by="moon"),
+        lambda m: xd.match_events(events(), events(), lead=2, by="season"),
+    ),
+    Cure(
+        "the observation is a Dataset; pick a variable, ds['soil_moisture']",
+        lambda: scored(observed=weather()),
+        lambda m: scored(observed=eval(re.search(r"ds\['\w+'\]", m)[0], {"ds": weather()})),
+    ),
+    Cure(
+        "which has ['a', 'b']; choose one, forecast[name]",
+        lambda: scored(xr.Dataset({"a": given.forecast(), "b": given.forecast()})),
+        lambda m: scored(xr.Dataset({"a": given.forecast(), "b": given.forecast()})["a"]),
+    ),
+    Cure(
+        "the models have no valid time in common; check their",
+        lambda: scored({"a": given.forecast()[:, :70], "b": given.forecast()[:, 80:]}),
+        lambda m: scored({"a": given.forecast()[:, :90], "b": given.forecast()[:, 80:]}),
+    ),
+    Cure(
+        "is the name of a driver and of a model or reference; rename one",
+        lambda: scored(drivers={"persistence": soil() * 0.9}),
+        lambda m: scored(drivers={"other model": (soil() * 0.9).assign_attrs(soil().attrs)}),
+    ),
+    Cure(
+        "give 0 to 100, of soil_moisture_percentile",
+        lambda: tabled(given.percentile() * 2),
+        lambda m: tabled(xd.soil_moisture_percentile(soil())),
+    ),
+    Cure(
+        "holds no day with an outcome and a percentile; give a longer training part",
+        lambda: tabled(given.percentile(), train=slice("1990", "1991")),
+        lambda m: tabled(given.percentile(), train=slice(None)),
+    ),
+    Cure(
+        "n_bins=0; give 1 or more",
+        lambda: xd.probability_scores(given.probability(), given.occurred(), n_bins=0),
+        lambda m: xd.probability_scores(given.probability(), given.occurred(), n_bins=1),
+    ),
+    Cure(
+        "event=['flood'] is unknown; choose from",
+        lambda: xd.occurrence_scores(given.classes(), given.other_classes(), event="flood", n_boot=3),
+        lambda m: [
+            xd.occurrence_scores(given.classes(), given.other_classes(), event=one, n_boot=3) for one in among(m)
+        ],
+    ),
+    Cure(
+        "the occurrence holds other values than 0 and 1; compare first, e.g. moisture < 0.1",
+        lambda: xd.probability_scores(given.probability(), soil().isel(time=slice(0, 200))),
+        lambda m: xd.probability_scores(given.probability(), example(m, moisture=soil()[:, :200])),
+    ),
+    Cure(
+        "window=400; give 0 to 182 days on either side",
+        lambda: climate(window=400),
+        lambda m: [climate(window=0), climate(window=182)],
+    ),
+    Cure(
+        "a forecast is issued before: correct init_time, or give lead=",
+        lambda: xd.persistence_forecast(soil(), given.forecast().assign_coords(init_time=given.forecast().time)),
+        lambda m: [
+            xd.persistence_forecast(
+                soil(), given.forecast().assign_coords(init_time=given.forecast().time - np.timedelta64(7, "D"))
+            ),
+            xd.persistence_forecast(soil(), given.forecast(), lead=7),
+        ],
+    ),
+    Cure(
+        "give two results of verify",
+        lambda: verification.generalization_ability(given.training_scores().drop_vars("rmse"), given.scores()),
+        lambda m: verification.generalization_ability(given.training_scores(), given.scores()),
+    ),
+    Cure(
+        "the two results have different models or sites; choose the same of both with .sel",
+        lambda: verification.generalization_ability(given.training_scores().isel(site=[0, 1]), given.scores()),
+        lambda m: verification.generalization_ability(
+            given.training_scores().isel(site=[0, 1]), given.scores().sel(site=["S0", "S1"])
+        ),
+    ),
+    Cure(
+        "in the prediction; give what predict_onset returned",
+        lambda: xd.onset_skill(given.warnings()[["part"]], given.begins(), part=None, n_boot=3),
+        lambda m: xd.onset_skill(xd.predict_onset(weather(), given.onset_model()), given.begins(), part=None, n_boot=3),
+    ),
+    Cure(
+        "part='all' is unknown; choose one of",
+        lambda: xd.onset_skill(given.warnings(), given.begins(), part="all", n_boot=3),
+        lambda m: xd.onset_skill(given.warnings(), given.begins(), part=None, n_boot=3),
+    ),
+]
+
+
+def of_members_and_quantiles() -> xr.DataArray:
+    """Two members of three quantiles each."""
+    low = xr.DataArray([-0.01, 0.0, 0.01], {"quantile": [0.1, 0.5, 0.9]}, "quantile")
+    return (one_dimension_more(given.forecast()) + low).assign_attrs(soil().attrs).rename("soil_moisture")
+
+
+def alarmed(**options: Any) -> xr.Dataset:
+    return xd.alarms(given.warnings(), given.starts(), part=None, chosen_on=None, n_boot=3, **options)
+
+
+def tabled(percentile: xr.DataArray, train: Any = slice(None)) -> xr.DataArray:
+    return xd.percentile_table_forecast(given.occurred(), percentile, given.forecast(), train=train, lead=given.LEAD)
+
+
+def climate(**options: Any) -> xr.DataArray:
+    return xd.climatology_forecast(soil(), given.forecast(), train=given.train(), **options)
