@@ -214,4 +214,8 @@ NOT_FOLLOWED: tuple[str, ...] = (
     "crop them with .isel",
     "compare p-values of the same map",
     "so that all scores are NaN; check the labels",
+    "a desk wants one; fit it with lead=",
+    'fit it for each, or use model="hazard"',
+    "name it in drivers as well",
+    "the prediction has several leads, lead_time=",
 )
