@@ -67,7 +67,7 @@ def unranked(values: np.ndarray) -> object:
 
     rows = values.reshape(-1, values.shape[-1])
     rules, labels = Rules(lower=0.2, upper=0.3), np.empty(rows.shape, np.int8)
-    return detect_events(rows, np.arange(rows.shape[1], dtype=float), rules, False, labels, True)
+    return detect_events(rows, np.arange(rows.shape[1], dtype=float), rules, False, labels)
 
 
 def marex_extremes(part) -> Callable[[], object]:

@@ -59,11 +59,11 @@ def cpu(move: Callable[[], object], repeats: int = REPEATS) -> float:
     return statistics.median(seconds)
 
 
-def kernel(values: np.ndarray, with_severity: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def kernel(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Events and classes in one pass."""
     rows = values.reshape(-1, values.shape[-1])
     labels = np.empty(rows.shape, np.int8)
-    return detect_events(rows, np.arange(rows.shape[1], dtype=float), Rules(), True, labels, with_severity)[0], labels
+    return detect_events(rows, np.arange(rows.shape[1], dtype=float), Rules(), True, labels)[0], labels
 
 
 def events_and_classes(da: xr.DataArray) -> tuple[xr.Dataset, xr.DataArray]:

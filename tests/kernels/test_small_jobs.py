@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xdrought.kernels import compilation, events, gaps, ranks
+from xdrought.kernels import compilation, events, gaps, ranks, spells
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def _compiled(move):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("decimals", [None, 0])
-@pytest.mark.parametrize("relapse", events.RELAPSE.values())
+@pytest.mark.parametrize("relapse", spells.RELAPSE.values())
 def test_events_and_classes_do_not_depend_on_the_compiler(dtype, decimals, relapse, request):
     series = _series(dtype, seed=relapse, decimals=decimals)
     rules = events.Rules(relapse=relapse, max_gap=5, min_rate=0.5, a=44, b=12)
@@ -49,7 +49,7 @@ def test_events_and_classes_do_not_depend_on_the_compiler(dtype, decimals, relap
     def detect():
         labels = np.zeros(series.shape, np.int8)
         with np.errstate(all="ignore"):
-            found, n_valid = events.detect_events(series, np.arange(700.0), rules, True, labels, True)
+            found, n_valid = events.detect_events(series, np.arange(700.0), rules, True, labels)
         return found.tobytes(), n_valid.tobytes(), labels.tobytes(), len(found)
 
     expected = _compiled(detect)
@@ -58,12 +58,13 @@ def test_events_and_classes_do_not_depend_on_the_compiler(dtype, decimals, relap
     assert expected[-1] > 5
 
 
-def test_percentiles_as_they_are_in_either_layout(request):
-    series = _series("f8", 5) % 100
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_percentiles_as_they_are_in_either_layout(dtype, request):
+    series = _series(dtype, 5) % 100
     args = np.arange(700.0), events.Rules(), False
 
     def detect(rows):
-        return events.detect_events(rows, *args, np.empty((0, 0), np.int8), False)[0].tobytes()
+        return events.detect_events(rows, *args, np.empty((0, 0), np.int8))[0].tobytes()
 
     expected = _compiled(lambda: detect(series))
     request.getfixturevalue("by_python")
@@ -89,16 +90,16 @@ def test_ranks_and_gaps_do_not_depend_on_the_compiler(request):
     assert everything() == expected
 
 
-def test_the_scan_goes_on_where_its_table_was_full(monkeypatch):
+def test_the_series_that_are_taken_together_change_nothing(monkeypatch):
     series = _series("f4", 2)
 
     def detect():
         labels = np.zeros(series.shape, np.int8)
-        found, n_valid = events.detect_events(series, np.arange(700.0), events.Rules(), True, labels, True)
+        found, n_valid = events.detect_events(series, np.arange(700.0), events.Rules(), True, labels)
         return found.tobytes(), n_valid.tobytes(), labels.tobytes()
 
     expected = detect()
-    monkeypatch.setattr(events, "_EVENTS_AT_ONCE", 0)
+    monkeypatch.setattr(events, "_AT_ONCE", 3)
     assert detect() == expected
 
 

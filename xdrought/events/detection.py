@@ -194,7 +194,7 @@ class Detector:
 
     def events(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
         """Events (structured, indices in steps) of a block (rows, days)."""
-        scan = self._scan(rows, reference, temperature, with_severity=True)
+        scan = self._scan(rows, reference, temperature)
         return self._with_gap_days(scan, rows)
 
     def classes(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
@@ -220,7 +220,7 @@ class Detector:
         self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
         """Events, daily classes and summary of a block from one scan."""
-        scan = self._scan(rows, reference, temperature, with_labels=True, with_severity=True)
+        scan = self._scan(rows, reference, temperature, with_labels=True)
         classes = self._without_bridges(self._daily(scan), rows, scan)
         return self._with_gap_days(scan, rows), classes, self._maps(scan, classes)
 
@@ -282,9 +282,8 @@ class Detector:
         temperature: np.ndarray | None,
         *,
         with_labels: bool = False,
-        with_severity: bool = False,
     ) -> Scan:
-        """Scan a block for the events of the definition, with the class of every step and the severity if asked."""
+        """Scan a block for the events of the definition, with the class of every step if asked."""
         from xdrought.kernels import events, osman2021, yuan2023
         from xdrought.kernels.gaps import bridge_gaps
 
@@ -295,9 +294,7 @@ class Detector:
         direct = rule == "threshold" and (self.ranking is None or self.ranking.pools is None)
         if direct and self.blocks is None and not is_masked:  # the scan bridges on its way
             rules = rules._replace(max_gap=self.longest_gap)
-            found, n_valid = events.detect_events(
-                rows, self.days, rules, self.ranking is not None, labels, with_severity
-            )
+            found, n_valid = events.detect_events(rows, self.days, rules, self.ranking is not None, labels)
             return Scan(found, n_valid, n_valid < rows.shape[1], labels)
         has_gaps: np.ndarray = ~np.isfinite(rows).all(axis=1)
         if self.longest_gap and has_gaps.any():
@@ -309,14 +306,12 @@ class Detector:
         if self.blocks is not None:
             rows = block_means(rows, self.blocks)
         if direct:
-            found, n_valid = events.detect_events(
-                rows, self.days, rules, self.ranking is not None, labels, with_severity
-            )
+            found, n_valid = events.detect_events(rows, self.days, rules, self.ranking is not None, labels)
             return Scan(found, n_valid, has_gaps, labels)
         percentiles = rows if self.ranking is None else rank_rows(rows, reference, self.ranking)
         d = self.definition
         if rule == "threshold":
-            found, n_valid = events.detect_events(percentiles, self.days, rules, False, labels, with_severity)
+            found, n_valid = events.detect_events(percentiles, self.days, rules, False, labels)
         elif rule == "steady_fall":
             found, n_valid = yuan2023.detect_yuan2023(percentiles.astype(np.float64), self.step_days, rules, labels)
         else:
@@ -324,8 +319,9 @@ class Detector:
         return Scan(found, n_valid, has_gaps, labels)
 
     def _rules(self):
-        from xdrought.kernels.events import END_AT, RELAPSE, Rules
+        from xdrought.kernels.events import Rules
         from xdrought.kernels.ranks import PLOTTING_POSITIONS
+        from xdrought.kernels.spells import END_AT, RELAPSE
 
         d = self.definition
         a, b = PLOTTING_POSITIONS[d.percentile_method]

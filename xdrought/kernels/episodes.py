@@ -10,25 +10,19 @@ import numpy as np
 from numba import njit
 
 from xdrought.kernels.events import (
-    _DROP,
-    _MERGE,
     _ROUNDING,
-    AT_LOWER,
-    DRY,
     EVENT_DTYPE,
     FLASH_CONDITION,
-    MISSING,
     MISSING_CLASS,
     NO_DROUGHT,
     NORMAL_CONDITION,
-    WET,
-    _bounds_of_percentiles,
-    _code_days,
     append_event,
 )
 from xdrought.kernels.ranks import percentile_in_sorted
+from xdrought.kernels.spells import DROP, MERGE
 
 NONE = -1
+MISSING, DRY, AT_LOWER, BETWEEN, WET = 0, 1, 2, 3, 4  # what a step is by its percentile
 # What a cell remembers; steps count from the record's start, -1 stands for none.
 EPISODE_DTYPE = np.dtype(
     [
@@ -127,7 +121,7 @@ def _settle(events, n_events, row, episode, end, is_censored, days, rules):
 @njit(cache=True, nogil=True)
 def _is_over(episode, rules):
     """Whether the held spell has ended for good: it recovered, and no relapse can lengthen it."""
-    return not episode["is_open"] and (rules.relapse != _MERGE or episode["last_wet"] > episode["end"])
+    return not episode["is_open"] and (rules.relapse != MERGE or episode["last_wet"] > episode["end"])
 
 
 @njit(cache=True, nogil=True)
@@ -143,6 +137,26 @@ def _begin_spell(episode, t, p, is_dropped):
     episode["recovered"] = 0
     episode["is_open"] = True
     episode["is_dropped"] = is_dropped
+
+
+@njit(nogil=True)
+def _bounds_of_percentiles(rules):
+    """Code bounds of a row that holds percentiles."""
+    dry_to = rules.lower if rules.dry_at_lower else np.nextafter(rules.lower, -np.inf)
+    recovered_from = rules.lower if rules.recovers_at_lower else np.nextafter(rules.lower, np.inf)
+    wet_from = rules.upper if rules.wet_at_upper else np.nextafter(rules.upper, np.inf)
+    return dry_to, recovered_from, wet_from
+
+
+@njit(nogil=True)
+def _code_days(row, dry_to, recovered_from, wet_from, code):
+    missing = row.dtype.type(np.inf)
+    for t in range(row.size):
+        value = row[t]
+        level = 1 + (value > dry_to) + (value >= recovered_from) + (value >= wet_from)
+        if level == AT_LOWER and value >= recovered_from:
+            level = BETWEEN
+        code[t] = level * (value < missing)
 
 
 @njit(cache=True, nogil=True)
@@ -240,14 +254,14 @@ def advance(percentiles, missing, n_waiting, first_step, days, rules, episodes):
                         events, n_events = _settle(events, n_events, r, episode, end, False, days, rules)
             elif code == DRY:
                 relapsed = episode["previous_end"] >= 0 and episode["last_wet"] <= episode["previous_end"]
-                if relapsed and rules.relapse == _MERGE:
+                if relapsed and rules.relapse == MERGE:
                     episode["n_dry"] += 1
                     episode["dry_sum"] += p
                     episode["recovered"] = 0
                     episode["end_missing"] = episode["missing"]
                     episode["is_open"] = True
                 else:
-                    _begin_spell(episode, t, p, relapsed and rules.relapse == _DROP)
+                    _begin_spell(episode, t, p, relapsed and rules.relapse == DROP)
             elif held and episode["last_wet"] > episode["previous_end"]:  # wet again: no relapse can lengthen it
                 end = episode["end"] + rules.end_at
                 events, n_events = _settle(events, n_events, r, episode, end, False, days, rules)
@@ -305,9 +319,9 @@ def first_unsettled_step(episodes, rules):
     is_sure = always | (sure_end - counted_from + 1 >= rules.min_duration)
     of_spell = np.where(is_sure, sure_end + 1, begun)
     # Otherwise the drought that may come begins at the last wet step, unless it would be a relapse.
-    barred_to = np.where(e["is_open"], spell_end, e["previous_end"]) if rules.relapse in (_DROP, _MERGE) else NONE
+    barred_to = np.where(e["is_open"], spell_end, e["previous_end"]) if rules.relapse in (DROP, MERGE) else NONE
     may_begin = (e["last_wet"] >= 0) & (e["last_wet"] > barred_to)
     of_wet = np.where(may_begin, np.maximum(e["last_wet"], e["last_event_end"] + 1), e["last_step"] + 1)
-    is_over = ~e["is_open"] & ((rules.relapse != _MERGE) | (e["last_wet"] > e["end"]))
+    is_over = ~e["is_open"] & ((rules.relapse != MERGE) | (e["last_wet"] > e["end"]))
     unsettled = np.where(held & ((e["onset"] >= 0) | hidden) & (is_sure | ~is_over), of_spell, of_wet)
     return np.where(e["cut_from"] >= 0, e["cut_from"], unsettled)

@@ -1,7 +1,7 @@
 """Drought events and daily classes of many series: one pass over each, exact thresholds, no percentile field.
 
 Each day gets a small code (missing, dry, at the threshold, between, wet) from its *value*, because a percentile
-is monotone in the value; only the days that an event reports are ranked. The rules are those of
+is monotone in the value; only dry days and onset points are ranked. The rules are those of
 :mod:`xdrought.definitions`; the words follow Tang et al. (2025, section 3.3): onset point t_o, start t_s, end t_e.
 """
 
@@ -13,30 +13,45 @@ import numpy as np
 from numba import njit
 
 from xdrought.kernels import compilation
+from xdrought.kernels.compilation import inner
 from xdrought.kernels.gaps import bridge_row
-from xdrought.kernels.ranks import (
-    bins_for,
-    load_row,
-    percentile_of_rank,
-    rank_bins,
-    rank_days,
-    threshold_bin,
-    threshold_values,
+from xdrought.kernels.order import (
+    as_bits,
+    count_below,
+    key_around,
+    keys_between,
+    make_keys,
+    missing_key,
+    pack,
     twice_rank,
+    twice_ranks,
+)
+from xdrought.kernels.ranks import load_row, percentile_of_rank
+from xdrought.kernels.spells import (
+    CUT,
+    END,
+    FIRST_DRY,
+    ONSET,
+    PIECE,
+    START,
+    STOP_DRY,
+    Bounds,
+    find_spells,
+    known_extent,
 )
 
-MISSING, DRY, AT_LOWER, BETWEEN, WET = 0, 1, 2, 3, 4
 NO_DROUGHT, NORMAL_ONSET, NORMAL_CONDITION, FLASH_ONSET, FLASH_CONDITION = 0, 1, 2, 3, 4
 MISSING_CLASS = -1
-RELAPSE = {"event": 0, "drop": 1, "merge": 2}
-END_AT = {"before_rise": 0, "rise": 1}  # steps from the last one of a dry spell to the end of its drought
-_DROP, _MERGE = RELAPSE["drop"], RELAPSE["merge"]
 
 # Rounding of a percentile difference: no two differences of ranks lie so close to a whole rate.
 _ROUNDING = 1e-9
-# Series are copied in groups that fill a cache line when time is not the fastest axis in memory.
-_GROUP = 16
-_EVENTS_AT_ONCE = 65_536
+_AT_ONCE = 32  # series whose keys stay in the cache from one step to the next
+_LINE = 64  # days: keys are padded to whole steps of vector instructions
+# What a dry spell is: none of ours, one of which a gap hides whether it is a drought, a drought (flash or not).
+_NONE, _UNKNOWN, _DROUGHT = -2, -1, 0
+_LAST = 2**63 - 1  # behind all packed keys
+# Columns of a drought that was found, behind those of its spell: the series, what it is, twice the rank of the onset.
+_ROW, _KIND, _ONSET_RANK = 7, 8, 9
 
 
 class Rules(NamedTuple):
@@ -77,124 +92,287 @@ EVENT_DTYPE = np.dtype(
 )
 
 
-@njit(nogil=True)
-def _bounds_of_values(n, rules, row, starts, order, twice_ranks, rank_dry):
-    """Code bounds of a ranked row (dry up to, recovered from, wet from); ranks every day that may be dry if asked."""
-    home = threshold_bin(rules.lower, n, rules.a, rules.b, starts)
-    rank_days(row, starts, order, 0 if rank_dry else home, home + 1, twice_ranks)
-    below, exact, above = threshold_values(rules.lower, n, rules.a, rules.b, home, row, starts, order, twice_ranks)
-    has_exact = exact == exact
-    dry_to = exact if rules.dry_at_lower and has_exact else below
-    recovered_from = exact if rules.recovers_at_lower and has_exact else above
-    home = threshold_bin(rules.upper, n, rules.a, rules.b, starts)
-    rank_days(row, starts, order, home, home + 1, twice_ranks)
-    _, exact, wet_from = threshold_values(rules.upper, n, rules.a, rules.b, home, row, starts, order, twice_ranks)
-    if rules.wet_at_upper and exact == exact:
-        wet_from = exact
-    return dry_to, recovered_from, wet_from
+def detect_events(series, days, rules, ranked, labels):
+    """Events of many series.
 
+    Parameters
+    ----------
+    series : (rows, time) float, any strides
+        Values, or percentiles (0 to 100) when `ranked` is False. NaN and infinite values are missing.
+    days : (time,) float64
+        Day number of each step.
+    rules : Rules
+    ranked : bool
+        True: the series hold values and their percentiles are those of their own record.
+    labels : (rows, time) int8, or (0, 0)
+        Filled with the daily classes when it has rows.
 
-@njit(nogil=True)
-def _bounds_of_percentiles(rules):
-    """Code bounds of a row that holds percentiles."""
-    dry_to = rules.lower if rules.dry_at_lower else np.nextafter(rules.lower, -np.inf)
-    recovered_from = rules.lower if rules.recovers_at_lower else np.nextafter(rules.lower, np.inf)
-    wet_from = rules.upper if rules.wet_at_upper else np.nextafter(rules.upper, np.inf)
-    return dry_to, recovered_from, wet_from
+    Returns
+    -------
+    events : (events,) structured, in order of row and time
+    n_valid : (rows,) int32, number of days with a value, bridged ones not counted
 
+    Notes
+    -----
+    Gaps of at most ``rules.max_gap`` steps are bridged first, and the bridged days are part of the record. A dry spell
+    that a longer gap cuts so that nobody knows whether it was a drought is labelled missing, with its onset.
 
-@njit(nogil=True)
-def _code_days(row, dry_to, recovered_from, wet_from, code):
-    missing = row.dtype.type(np.inf)
-    for t in range(row.size):
-        value = row[t]
-        level = 1 + (value > dry_to) + (value >= recovered_from) + (value >= wet_from)
-        if level == AT_LOWER and value >= recovered_from:
-            level = BETWEEN
-        code[t] = level * (value < missing)
-
-
-@njit(nogil=True)
-def _find_spells(code, recovery, min_wet_run, relapse, end_at, spells):
-    """Dry spells as rows (onset or -1, start, end, censored, step after the last gap); returns their number.
-
-    `end_at` moves the ends that are written, and nothing else: a relapse is told by the last step of the spell itself.
+    Some series at a time go through three steps: droughts are found by counting, dry days are sorted by numpy, and the
+    droughts are described by the ranks of these days.
     """
-    n_time = code.size
-    n = 0
-    t = 0
-    piece = 0
-    wet_run = 0
-    last_wet = -1
-    previous_end = -1
-    while t < n_time:
-        while t < n_time and code[t] > DRY:
-            wet_run = wet_run + 1 if code[t] == WET else 0
-            last_wet = t if wet_run >= min_wet_run else last_wet
-            t += 1
-        if t == n_time:
-            break
-        if code[t] == MISSING:  # nothing is remembered across a gap
-            wet_run = 0
-            last_wet = -1
-            previous_end = -1
-            t += 1
-            piece = t
+    n_rows, n_time = series.shape
+    missing = missing_key(series.dtype)
+    block = _Block.create(n_time, series.dtype)
+    around = np.zeros((2, 2), np.int64) if ranked else _keys_of_percentiles(rules, series.dtype)
+    n_valid = np.empty(n_rows, np.int32)
+    find = compilation.choose_once(_find_droughts, series.size)
+    describe = compilation.choose_once(_describe, series.size)
+    pieces = []
+    for first in range(0, n_rows, _AT_ONCE):
+        part = compilation.as_one_type(series[first : first + _AT_ONCE])
+        here = slice(first, first + len(part))
+        n_found, n_dry = find(part, as_bits(part), rules, ranked, around, missing, labels[here], n_valid[here], block)
+        if n_found == 0:
             continue
-        start, onset = t, last_wet
-        wet_run = 0
-        recovered = 0
-        while t < n_time and recovered < recovery and code[t] != MISSING:
-            wet_run = wet_run + 1 if code[t] == WET else 0
-            last_wet = t if wet_run >= min_wet_run else last_wet
-            recovered = recovered + 1 if code[t] > AT_LOWER else 0
-            t += 1
-        closed = recovered == recovery
-        end = t - 1 - (recovery if closed else 0)
-        relapsed = previous_end >= 0 and onset <= previous_end
-        previous_end = end
-        end += end_at if closed else 0
-        if relapsed and relapse == _MERGE:
-            spells[n - 1, 2] = end
-            spells[n - 1, 3] = not closed
-        elif not (relapsed and relapse == _DROP):
-            spells[n, 0] = onset
-            spells[n, 1] = start
-            spells[n, 2] = end
-            spells[n, 3] = not closed
-            spells[n, 4] = piece
-            n += 1
-    return n
-
-
-@njit(nogil=True)
-def _percentile(t, row, bins, starts, order, n, rules, ranked):
-    """Percentile of day t: from its rank, or the value itself when the row holds percentiles."""
-    if ranked:
-        return percentile_of_rank(
-            twice_rank(row[t], row, order, starts[bins[t]], starts[bins[t] + 1]), n, rules.a, rules.b
+        if ranked:
+            block.packed[: len(part), :n_dry].sort(axis=1)
+        describe(
+            *(_as_floats(keys, series.dtype, ranked) for keys in (block.keys, block.dry)),
+            n_found,
+            days,
+            rules,
+            ranked,
+            labels[here],
+            block,
         )
-    return np.float64(row[t])
+        pieces.append((first, block.found[:n_found].copy(), block.numbers[:n_found].copy()))
+    return _as_events(pieces), n_valid
 
 
-@njit(nogil=True)
-def _severity(start, end, row, code, twice_ranks, n, rules, ranked):
-    """Sum over the dry days of a condition of their percentile deficit below `lower`."""
-    n_dry = 0
-    ranks = np.int64(0)
-    percentiles = 0.0
-    if ranked:
-        for t in range(start, end + 1):
-            dry = code[t] == DRY
-            n_dry += dry
-            ranks += twice_ranks[t] * dry
-        percentiles = 50.0 * (100 * ranks - 2 * rules.a * n_dry) / (100 * n + rules.b)
-    else:
-        for t in range(start, end + 1):
-            if code[t] == DRY:
-                n_dry += 1
-                percentiles += row[t]
-    return rules.lower * n_dry - percentiles
+class _Block(NamedTuple):
+    """What is known of the series at work, and room to work in."""
+
+    keys: np.ndarray  # (_AT_ONCE, padded time) values as whole numbers, see order.py
+    n: np.ndarray  # (_AT_ONCE,) int32, days with a value, bridged ones too
+    dry: np.ndarray  # (_AT_ONCE, time) keys of the dry days
+    packed: np.ndarray  # (_AT_ONCE, time) int64, the same with their places
+    n_dry: np.ndarray  # (_AT_ONCE,) int32
+    found: np.ndarray  # (droughts, 10) int32
+    numbers: np.ndarray  # (droughts, 4) float64: percentiles of onset and start, rate, severity
+    row: np.ndarray  # (padded time,) a bridged series
+    row_bits: np.ndarray
+    chosen: np.ndarray  # (padded time,) keys
+    ranks: np.ndarray  # (time,) int32
+    spells: np.ndarray
+
+    @classmethod
+    def create(cls, n_time, dtype):
+        n_padded = -(-n_time // _LINE) * _LINE
+        row = np.full(n_padded, np.inf, dtype)
+        bits = as_bits(row)
+        most = n_time // 2 + 1  # a gap may cut a spell after each day
+        return cls(
+            keys=np.full((_AT_ONCE, n_padded), bits[0]),
+            n=np.empty(_AT_ONCE, np.int32),
+            dry=np.empty((_AT_ONCE, n_time), bits.dtype),
+            packed=np.empty((_AT_ONCE, n_time), np.int64),
+            n_dry=np.empty(_AT_ONCE, np.int32),
+            found=np.empty((_AT_ONCE * most, 10), np.int32),
+            numbers=np.empty((_AT_ONCE * most, 4)),
+            row=row,
+            row_bits=bits,
+            chosen=np.empty(n_padded, bits.dtype),
+            ranks=np.empty(n_time, np.int32),
+            spells=np.empty((most, 7), np.int32),
+        )
+
+
+def _keys_of_percentiles(rules, dtype):
+    """What :func:`xdrought.kernels.order.key_around` says of `lower` and `upper` where values are percentiles."""
+    limits = np.array([rules.lower, rules.upper])
+    values = limits.astype(dtype)
+    sides = np.sign(values.astype(np.float64) - limits).astype(np.int64)
+    return np.stack([as_bits(values), sides], axis=1)
+
+
+def _as_floats(keys, dtype, ranked):
+    """Keys of values that are percentiles, back as these; of others anything, because nobody asks."""
+    if not ranked and (keys < 0).any():
+        keys = np.where(keys < 0, np.iinfo(keys.dtype).min - keys, keys)
+    return keys.view(dtype)
+
+
+def _as_events(pieces):
+    """The table of the droughts of all blocks, each with its first series."""
+    if not pieces:
+        return np.zeros(0, EVENT_DTYPE)
+    for first, found, _ in pieces:
+        found[:, _ROW] += first
+    found, numbers = (np.concatenate(parts) for parts in list(zip(*pieces, strict=True))[1:])
+    is_known = found[:, _KIND] != _UNKNOWN
+    if not is_known.all():
+        found, numbers = found[is_known], numbers[is_known]
+    events = np.zeros(len(found), EVENT_DTYPE)
+    columns = {"row": _ROW, "onset": ONSET, "start": START, "end": END, "is_flash": _KIND, "is_censored": CUT}
+    for name, column in columns.items():
+        events[name] = found[:, column]
+    for k, name in enumerate(("onset_percentile", "start_percentile", "rate", "severity")):
+        events[name] = numbers[:, k]
+    return events
+
+
+@njit(cache=True, nogil=True)
+def _find_droughts(part, bits, rules, ranked, around, missing, labels, n_valid, block):
+    """Find the droughts of some series, those of which nobody knows too, and pack their dry days.
+
+    Returns how many droughts there are, and how many dry days of one series at most.
+    """
+    row, row_bits, spells, found, chosen = block.row, block.row_bits, block.spells, block.found, block.chosen
+    all_keys, all_dry, all_packed, all_n, n_dry = block.keys, block.dry, block.packed, block.n, block.n_dry
+    n_time = part.shape[1]
+    n_found = most_dry = np.int64(0)
+    for r in range(part.shape[0]):
+        keys, dry = all_keys[r], all_dry[r]
+        n, low, high = make_keys(bits[r], missing, keys)
+        n_valid[r] = n
+        if rules.max_gap > 0 and 0 < n < n_time:
+            load_row(part[r], row[:n_time])
+            if bridge_row(row[:n_time], rules.max_gap) > 0:
+                n, low, high = make_keys(row_bits[:n_time], missing, keys)
+        all_n[r] = n
+        n_dry[r] = 0
+        if labels.shape[0]:
+            _label_days(keys, missing, labels[r])
+        if n < 2:
+            continue
+        if ranked:  # the keys around `lower` and `upper`; those of the series before are the first guesses
+            below = np.int64(0)
+            for k in range(2):
+                threshold = rules.upper if k else rules.lower
+                key, side, below = key_around(threshold, n, rules.a, rules.b, keys, low, below, high + 1, around[k, 0])
+                around[k, 0], around[k, 1] = key, side
+                low = key
+        recovered = _first_beyond(around[0, 0], around[0, 1], not rules.recovers_at_lower)
+        dry_end = min(_first_beyond(around[0, 0], around[0, 1], rules.dry_at_lower), recovered)
+        wet = _first_beyond(around[1, 0], around[1, 1], not rules.wet_at_upper)
+        bounds = Bounds(dry_end, recovered, wet, missing)
+        n_spells, dry_days = find_spells(keys, n_time, n < n_time, bounds, rules, spells, dry)
+        first, last = known_extent(keys, n_time, missing) if n < n_time else (0, n_time - 1)
+        n_before = n_found
+        for s in range(n_spells):
+            kind = _judge(spells[s], first, last, rules)
+            if kind != _NONE:
+                for column in range(_ROW):
+                    found[n_found, column] = spells[s, column]
+                found[n_found, _ROW], found[n_found, _KIND] = r, kind
+                n_found += 1
+        if ranked and n_found > n_before:
+            _rank_onsets(keys, wet, found, n_before, n_found, chosen)
+            pack(dry, dry_days, all_packed[r])
+            n_dry[r] = dry_days
+            most_dry = max(most_dry, dry_days)
+    for r in range(part.shape[0]):  # what is behind the dry days stays there
+        for k in range(n_dry[r], most_dry):
+            all_packed[r, k] = _LAST
+    return n_found, most_dry
+
+
+@inner
+def _first_beyond(key, side, with_equal):
+    """The first key above a percentile that `key` is below, at or above; one at it is beyond unless `with_equal`."""
+    return key + 1 if side < 0 or (side == 0 and with_equal) else key
+
+
+@inner
+def _label_days(keys, missing, labels):
+    """No drought on every valid day."""
+    limit = keys.dtype.type(missing)
+    for t in range(labels.size):
+        labels[t] = NO_DROUGHT if keys[t] < limit else MISSING_CLASS
+
+
+@inner
+def _judge(spell, first, last, rules):
+    """Whether a dry spell is a drought, or might have been one, had the gap beside it been seen.
+
+    A spell with an onset point may have gone on in the gap after it; one without may have begun in the gap before its
+    piece. The record's start (`first`) and end (`last`) are no gaps: what begins dry there has no onset point.
+    """
+    onset, start, end, is_cut, piece = spell[ONSET], spell[START], spell[END], spell[CUT] != 0, spell[PIECE]
+    is_long = end - (onset if rules.count_onset else start) + 1 >= rules.min_duration
+    runs_into_gap = is_cut and end < last
+    if onset >= 0:
+        return _DROUGHT if is_long else (_UNKNOWN if runs_into_gap else _NONE)
+    may_be_long = rules.count_onset or start == piece or runs_into_gap or is_long
+    return _UNKNOWN if piece > first and may_be_long else _NONE
+
+
+@inner
+def _rank_onsets(keys, wet, found, first, stop, chosen):
+    """Twice the average rank of onset points, which are wet: only days between them are looked at one by one."""
+    highest = wet
+    for k in range(first, stop):
+        if found[k, ONSET] >= 0:
+            highest = max(highest, np.int64(keys[found[k, ONSET]]))
+    n_below = count_below(wet, keys)
+    between = chosen[: keys_between(wet, highest, keys, chosen)]
+    for k in range(first, stop):
+        if found[k, ONSET] >= 0:
+            found[k, _ONSET_RANK] = 2 * n_below + twice_rank(keys[found[k, ONSET]], between)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _describe(values, dry_values, n_found, days, rules, ranked, labels, block):
+    """Percentiles, rate, severity and kind of the droughts that were found, and the classes of their days."""
+    all_found, all_numbers, ranks = block.found, block.numbers, block.ranks
+    all_n, n_dry, dry, packed = block.n, block.n_dry, block.dry, block.packed
+    row = last_end = np.int64(-1)
+    for k in range(n_found):
+        found, numbers = all_found[k], all_numbers[k]
+        r, onset, start, end = (
+            np.int64(found[_ROW]),
+            np.int64(found[ONSET]),
+            np.int64(found[START]),
+            np.int64(found[END]),
+        )
+        n = np.int64(all_n[r])
+        if r != row:
+            row, last_end = r, np.int64(-1)
+            if ranked:
+                twice_ranks(dry[r, : n_dry[r]], packed[r, : n_dry[r]], ranks)
+        if found[_KIND] == _UNKNOWN:
+            if labels.shape[0]:
+                _paint(labels[r], max(onset if onset >= 0 else start, last_end + 1), end + 1, np.int64(MISSING_CLASS))
+            continue
+        total = 0.0
+        if ranked:
+            twice = np.int64(0)  # of whole numbers, rounded once
+            for i in range(found[FIRST_DRY], found[STOP_DRY]):
+                twice += ranks[i]
+            days_dry = found[STOP_DRY] - found[FIRST_DRY]
+            total = 50.0 * (100 * twice - 2 * rules.a * days_dry) / (100 * n + rules.b)
+            p_onset = percentile_of_rank(np.int64(found[_ONSET_RANK]), n, rules.a, rules.b)
+            p_start = percentile_of_rank(np.int64(ranks[found[FIRST_DRY]]), n, rules.a, rules.b)
+        else:
+            for i in range(found[FIRST_DRY], found[STOP_DRY]):
+                total += np.float64(dry_values[r, i])
+            p_onset, p_start = np.float64(values[r, onset]), np.float64(values[r, start])
+        length = days[start] - days[onset]
+        is_flash = p_onset - p_start >= rules.min_rate * length - _ROUNDING and start - onset <= rules.max_onset
+        numbers[0], numbers[1], numbers[2] = p_onset, p_start, (p_onset - p_start) / length
+        numbers[3] = rules.lower * (found[STOP_DRY] - found[FIRST_DRY]) - total
+        found[_KIND] = is_flash
+        if labels.shape[0]:
+            kind = np.int64(FLASH_ONSET if is_flash else NORMAL_ONSET)
+            _paint(labels[r], max(onset, last_end + 1), start, kind)
+            _paint(labels[r], start, end + 1, kind + 1)  # the condition follows its onset in the codes
+        last_end = end
+
+
+@inner
+def _paint(labels, first, stop, label):
+    for t in range(first, stop):
+        labels[t] = label
 
 
 @njit(nogil=True)
@@ -206,21 +384,6 @@ def extent(row):
     while last >= 0 and not abs(row[last]) < np.inf:
         last -= 1
     return first, last
-
-
-@njit(nogil=True)
-def _nobody_knows(spell, first, last, rules):
-    """Whether a dry spell that is no event might have been one, had the gap beside it been seen.
-
-    A spell with an onset point may have gone on in the gap after it; one without may have begun in the gap before its
-    piece. The record's start (`first`) and end (`last`) are no gaps: what begins dry there has no onset point.
-    """
-    onset, start, end, is_cut, piece = spell[0], spell[1], spell[2], spell[3] != 0, spell[4]
-    runs_into_gap = is_cut and end < last
-    if onset >= 0:
-        return runs_into_gap
-    may_be_longer = rules.count_onset or start == piece or runs_into_gap
-    return piece > first and (may_be_longer or end - start + 1 >= rules.min_duration)
 
 
 @njit(nogil=True)
@@ -256,152 +419,3 @@ def append_event(events, n_events, row, onset, start, end):
         events = larger
     place_event(events[n_events], row, onset, start, end)
     return events
-
-
-@njit(nogil=True)
-def _copy_group(series, first, group):
-    """Copy some series to C order, walking memory along its own fastest axis."""
-    n_rows = min(group.shape[0], series.shape[0] - first)
-    if series.strides[1] > series.strides[0]:
-        for t in range(series.shape[1]):
-            for g in range(n_rows):
-                group[g, t] = series[first + g, t]
-    else:
-        for g in range(n_rows):
-            for t in range(series.shape[1]):
-                group[g, t] = series[first + g, t]
-
-
-class Work(NamedTuple):
-    """Arrays that the scan of a series writes to; made outside, because compiling what makes arrays takes seconds."""
-
-    group: np.ndarray  # (_GROUP, time) series in C order
-    row: np.ndarray  # (time,) the loaded series
-    bins: np.ndarray
-    order: np.ndarray
-    twice_ranks: np.ndarray
-    starts: np.ndarray
-    code: np.ndarray
-    spells: np.ndarray
-
-
-def detect_events(series, days, rules, ranked, labels, with_severity):
-    """Events of many series.
-
-    Parameters
-    ----------
-    series : (rows, time) float, any strides
-        Values, or percentiles (0 to 100) when `ranked` is False. NaN and infinite values are missing.
-    days : (time,) float64
-        Day number of each step.
-    rules : Rules
-    ranked : bool
-        True: the series hold values and their percentiles are those of their own record.
-    labels : (rows, time) int8, or (0, 0)
-        Filled with the daily classes when it has rows.
-    with_severity : bool
-        False saves the ranks of all dry days (a third of the time); the severity is NaN then.
-
-    Returns
-    -------
-    events : (events,) structured, in order of row and time
-    n_valid : (rows,) int32, number of days with a value, bridged ones not counted
-
-    Notes
-    -----
-    Gaps of at most ``rules.max_gap`` steps are bridged first, and the bridged days are part of the record. A dry spell
-    that a longer gap cuts so that nobody knows whether it was a drought is labelled missing, with its onset.
-    """
-    n_rows, n_time = series.shape
-    work = Work(
-        group=np.empty((_GROUP, n_time), series.dtype),
-        row=np.empty(n_time, series.dtype),
-        bins=np.empty(n_time, np.int32),
-        order=np.empty(n_time, np.int32),
-        twice_ranks=np.zeros(n_time, np.int32),
-        starts=np.empty(bins_for(n_time) + 2, np.int32),
-        code=np.empty(n_time, np.uint8),
-        spells=np.empty((n_time // 2 + 1, 5), np.int32),  # a gap may cut a spell after each day
-    )
-    found = np.empty(_EVENTS_AT_ONCE + len(work.spells), EVENT_DTYPE)
-    n_valid = np.empty(n_rows, np.int32)
-    pieces = []
-    first = 0
-    while first < n_rows:
-        next_row, n_events = compilation.run(
-            _scan,
-            (n_rows - first) * n_time,
-            series,
-            first,
-            days,
-            rules,
-            ranked,
-            labels,
-            with_severity,
-            work,
-            found,
-            n_valid,
-        )
-        first = int(next_row)
-        pieces.append(found[:n_events].copy())
-    return np.concatenate(pieces) if pieces else found[:0].copy(), n_valid
-
-
-@njit(cache=True, nogil=True)
-def _scan(series, first_row, days, rules, ranked, labels, with_severity, work, events, n_valid):
-    """Scan the series from `first_row` until `events` may be full; returns the next row and the number of events."""
-    n_rows, n_time = series.shape
-    row, bins, order, starts = work.row, work.bins, work.order, work.starts
-    twice_ranks, code, spells = work.twice_ranks, work.code, work.spells
-    n_events = 0
-    for r in range(first_row, n_rows):
-        if n_events + spells.shape[0] > events.size:
-            return r, n_events
-        if r % _GROUP == 0 or r == first_row:
-            _copy_group(series, r - r % _GROUP, work.group)
-        n = load_row(work.group[r % _GROUP], row)
-        n_valid[r] = n
-        if rules.max_gap > 0 and n < n_time:
-            n += bridge_row(row, rules.max_gap)
-        if labels.shape[0]:
-            init_labels(row, labels[r])
-        if n < 2:
-            continue
-        if ranked:
-            rank_bins(row, bins, starts, order)
-            dry_to, recovered_from, wet_from = _bounds_of_values(
-                n, rules, row, starts, order, twice_ranks, with_severity
-            )
-            _code_days(row, dry_to, recovered_from, wet_from, code)
-        else:
-            low, back, high = _bounds_of_percentiles(rules)
-            _code_days(row, low, back, high, code)
-        n_spells = _find_spells(code, rules.recovery, rules.min_wet_run, rules.relapse, rules.end_at, spells)
-        last_end = -1
-        first_seen, last_seen = extent(row) if labels.shape[0] else (0, n_time - 1)
-        for s in range(n_spells):
-            onset, start, end = spells[s, 0], spells[s, 1], spells[s, 2]
-            first = onset if rules.count_onset else start
-            if onset < 0 or end - first + 1 < rules.min_duration:
-                if labels.shape[0] and _nobody_knows(spells[s], first_seen, last_seen, rules):
-                    labels[r, max(onset if onset >= 0 else start, last_end + 1) : end + 1] = MISSING_CLASS
-                continue
-            p_onset = _percentile(onset, row, bins, starts, order, n, rules, ranked)
-            p_start = _percentile(start, row, bins, starts, order, n, rules, ranked)
-            length = days[start] - days[onset]
-            is_flash = p_onset - p_start >= rules.min_rate * length - _ROUNDING and start - onset <= rules.max_onset
-            if labels.shape[0]:
-                paint(labels[r], max(onset, last_end + 1), start, end, is_flash)
-            last_end = end
-            event = events[n_events]
-            place_event(event, r, onset, start, end)
-            event["onset_percentile"] = p_onset
-            event["start_percentile"] = p_start
-            event["rate"] = (p_onset - p_start) / length
-            event["severity"] = np.nan
-            if with_severity:
-                event["severity"] = _severity(start, end, row, code, twice_ranks, n, rules, ranked)
-            event["is_flash"] = is_flash
-            event["is_censored"] = spells[s, 3] != 0
-            n_events += 1
-    return n_rows, n_events

@@ -155,59 +155,6 @@ def twice_rank(value, row, order, first, end):
 
 
 @njit(nogil=True)
-def threshold_bin(threshold, n, a, b, starts):
-    """The bin around a percentile: all days of earlier bins are below it, all days of later ones above."""
-    position = int(np.floor((threshold * (100 * n + b) / 100.0 + a) / 100.0 - 1.0))
-    position = min(max(position, 0), n - 1)
-    return _bin_of(position, starts)
-
-
-@njit(nogil=True)
-def _bin_of(position, starts):
-    """The bin that holds a position in the order: the last one that starts at or before it, by halving."""
-    low, high = 0, starts.size - 1
-    while low < high:
-        middle = (low + high) // 2
-        if starts[middle] <= position:
-            low = middle + 1
-        else:
-            high = middle
-    return low - 1
-
-
-@njit(nogil=True)
-def threshold_values(threshold, n, a, b, home, row, starts, order, twice_ranks):
-    """Sample values around a percentile, given its ranked bin: (largest below, the one at it or NaN, smallest above).
-
-    -inf and +inf stand where no sample value lies on that side.
-    """
-    dtype = row.dtype.type
-    below, exact, above = dtype(-np.inf), dtype(np.nan), dtype(np.inf)
-    bound = threshold * (100 * n + b)
-    first, end = starts[home], starts[home + 1]
-    for i in range(first, end):
-        value = row[order[i]]
-        score = 50.0 * (100 * twice_ranks[order[i]] - 2 * a)
-        if score < bound:
-            below = max(below, value)
-        elif score == bound:
-            exact = value
-        else:
-            above = min(above, value)
-    if below == -np.inf and first > 0:
-        home -= 1
-        while starts[home] == starts[home + 1]:
-            home -= 1
-        for i in range(starts[home], first):
-            below = max(below, row[order[i]])
-    if above == np.inf and end < n:
-        home = _bin_of(np.int64(end), starts)
-        for i in range(end, starts[home + 1]):
-            above = min(above, row[order[i]])
-    return below, exact, above
-
-
-@njit(nogil=True)
 def percentile_in_sorted(value, pool, n, a, b):
     """Percentile of any value among the first n of a sorted pool.
 
