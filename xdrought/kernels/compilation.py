@@ -22,6 +22,17 @@ inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_
 # Steps (days of a series) that Python takes while compiled code is loaded from the disk, and while it is made.
 WORTH_LOADING, WORTH_COMPILING = 50_000, 500_000
 _steps_by_python: dict[Any, int] = {}
+_by_numpy: dict[Any, Callable] = {}
+
+
+def by_numpy(kernel: Any) -> Callable:
+    """Decorator: what numpy does at once in Python, instead of the text of a numba function with a loop."""
+
+    def keep(text: Callable) -> Any:
+        _by_numpy[kernel] = text
+        return kernel
+
+    return keep
 
 
 def run(kernel: Any, n_steps: int, *args: Any, what: str = "drought events") -> Any:
@@ -64,6 +75,8 @@ def choose(kernel: Any, n_steps: int, args: tuple, what: str) -> Callable:
 @cache
 def interpreted(kernel: Any) -> Callable:
     """The Python text of a numba function, with that of all numba functions that it calls."""
+    if kernel in _by_numpy:
+        return _by_numpy[kernel]
     plain = kernel.py_func
     known = dict(plain.__globals__)
     for name in plain.__code__.co_names:

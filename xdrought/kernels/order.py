@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xdrought.kernels.compilation import inner
+from xdrought.kernels.compilation import by_numpy, inner
 
 _SECANTS = 8  # steps by straight lines; then halving takes turns, which ends whatever the values are
 _PLACE_BITS = 24  # of a packed key: its place; the other bits hold the key, or as much of it as they can
@@ -41,6 +41,16 @@ def make_keys(bits, missing, keys):
     return np.int64(n), np.int64(low), np.int64(high)
 
 
+@by_numpy(make_keys)
+def _(bits, missing, keys):
+    magnitude = np.abs(bits & np.iinfo(bits.dtype).max)
+    valid = magnitude < missing
+    found = np.where(bits >= 0, magnitude, -magnitude)[valid]
+    keys[: bits.size] = missing
+    keys[: bits.size][valid] = found
+    return found.size, *((np.int64(found.min()), np.int64(found.max())) if found.size else (missing, -missing))
+
+
 @inner
 def count_below(key, keys):
     """Number of keys below one."""
@@ -49,6 +59,11 @@ def count_below(key, keys):
     for t in range(keys.size):
         n = np.int32(n + (keys[t] < limit))
     return n
+
+
+@by_numpy(count_below)
+def _(key, keys):
+    return np.count_nonzero(keys < key)
 
 
 @inner
@@ -71,6 +86,11 @@ def largest_between(low, high, keys):
     return np.int64(largest)
 
 
+@by_numpy(largest_between)
+def _(low, high, keys):
+    return np.int64(keys[keys < high].max())
+
+
 @inner
 def smallest_between(low, high, keys):
     """The smallest key from `low` to below `high`, where there is one."""
@@ -79,6 +99,11 @@ def smallest_between(low, high, keys):
     for t in range(keys.size):
         smallest = min(smallest, keys[t] if keys[t] >= low else high)
     return np.int64(smallest)
+
+
+@by_numpy(smallest_between)
+def _(low, high, keys):
+    return np.int64(keys[keys >= low].min())
 
 
 @inner
