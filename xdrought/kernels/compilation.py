@@ -17,7 +17,8 @@ import numpy as np
 from numba import njit
 
 # For functions that compiled ones call and nobody else: without ways in from Python, which take a sixth of the time.
-inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_WITHOUT_WAYS_IN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner: Any = njit(nogil=True, error_model="numpy", **_WITHOUT_WAYS_IN)
 
 # Steps (days of a series) that Python takes while compiled code is loaded from the disk, and while it is made.
 WORTH_LOADING, WORTH_COMPILING = 50_000, 500_000
