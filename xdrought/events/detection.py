@@ -232,7 +232,7 @@ class Detector:
         """Classes in which bridged days are missing; in place."""
         if self.longest_gap:
             for row in np.flatnonzero(scan.has_gaps):
-                classes[row, ~np.isfinite(rows[row])] = MISSING_CLASS
+                np.putmask(classes[row], ~np.isfinite(rows[row]), MISSING_CLASS)
         return classes
 
     def _with_gap_days(self, scan: Scan, rows: np.ndarray) -> np.ndarray:
@@ -269,7 +269,8 @@ class Detector:
         """Share of the steps with a class that lie in a drought condition, of each row."""
         if self.blocks is not None:  # a step counts when one of its days was seen
             classes = np.maximum.reduceat(classes, self.blocks.first, axis=1)
-        return np.isin(classes, CONDITIONS).sum(axis=1) / (classes != MISSING_CLASS).sum(axis=1)
+        in_drought = np.logical_or.reduce([classes == condition for condition in CONDITIONS])
+        return np.count_nonzero(in_drought, axis=1) / np.count_nonzero(classes != MISSING_CLASS, axis=1)
 
     def durations(self, events: np.ndarray) -> np.ndarray:
         """Days from the first day of the start step to the last day of the end step."""
