@@ -170,7 +170,7 @@ def screen_sites(
         "screening": f"at most {100 * max_invalid:g} % invalid in the {record}, at least {min_days} days",
         "interpolation": f"linear, gaps of up to {max_gap} days" if max_gap else "none",
     }
-    moisture = kept[target]
+    moisture = limits.check(kept[target])
     if max_gap:
         moisture = moisture.transpose(site, time)
         moisture = moisture.copy(data=_fill(moisture.values, max_gap))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, checks
+from xdrought import alignment, checks, limits
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.statistics import bootstrap_weights, percentile_interval
@@ -245,8 +245,8 @@ def _aligned(
     degree: xr.Dataset | xr.DataArray, score: xr.DataArray, site: Hashable
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """(variable, site) with the mean of the drivers last, and (site,), on common sites in the order of their names."""
-    rho = alignment.in_label_order(degree["rho"] if isinstance(degree, xr.Dataset) else degree, [site])
-    score = alignment.in_label_order(score, [site])
+    rho = degree["rho"] if isinstance(degree, xr.Dataset) else degree
+    rho, score = (alignment.in_label_order(limits.check(da, codes_only=True), [site]) for da in (rho, score))
     if missing := [dim for dim in ("variable", site) if dim not in rho.dims]:
         raise ValueError(f"the degree has dimensions {rho.dims}, not {missing}; take it from causality_degree")
     if "direction" in rho.dims:
