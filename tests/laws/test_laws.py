@@ -24,7 +24,7 @@ from tests.laws.transformations import ALONE, SAME, WRONG, Transformation, empti
 from tests.support.helpers import raise_if_dask_computes
 
 PACKAGE = Path(xdrought.__file__).parent
-MAY_BE_REFUSED = {"days in any order", "cftime", "percent"}
+MAY_BE_REFUSED = {"days in any order", "cftime", "percent", "infinite"}  # a probability is never infinite
 # One input alone with other labels is another question for the input whose labels the result has.
 OTHER_LABELS = {"noon", "numbered sites", "one row", "twice"}
 
