@@ -15,9 +15,15 @@ from xdrought.choices import CountBy
 __all__ = ["event_counts", "flash_frequency"]
 
 
+_IN_FULL = {"lat": "latitude", "lon": "longitude"}
+
+
 def require_lat_lon(data: xr.DataArray | xr.Dataset) -> None:
-    """Raise unless the places have coordinates."""
+    """Raise unless the places have coordinates `lat` and `lon`."""
     if missing := [name for name in ("lat", "lon") if name not in data.coords]:
+        long = {name: lat_lon for lat_lon, name in _IN_FULL.items() if lat_lon in missing and name in data.coords}
+        if len(long) == len(missing):
+            raise ValueError(f"{' and '.join(missing)} are called otherwise here; rename them, .rename({long})")
         raise ValueError(
             f"{' and '.join(missing)} not among the coordinates {sorted(map(str, data.coords))}; "
             f"rename or assign, e.g. .assign_coords(lat=('site', ...), lon=('site', ...))"
@@ -97,6 +103,11 @@ def _of_sites(counts: pd.DataFrame, columns: list[str], years: float | xr.DataAr
         if "site" not in years.coords:
             raise ValueError("years by site need a coordinate 'site' on the events and on years")
         require_lat_lon(years)
+        if set(years.dims) != {"site"}:
+            raise ValueError(
+                f"years by site are one length for each site, found {tuple(years.dims)}; those of a daily record are "
+                f"record.notnull().sum('time') / 365.2425"
+            )
         zeroes = count.drop_vars(["lat", "lon"]).reindex(site=years["site"].values, fill_value=0)
         return years.copy(data=zeroes.values)
     return count
@@ -109,7 +120,7 @@ def _of_cells(counts: pd.DataFrame, years: float | xr.DataArray | None) -> xr.Da
         if set(years.dims) != {"lat", "lon"}:
             raise ValueError(
                 f"years by site need a coordinate 'site' on the events and on years; of a grid they are on (lat, lon), "
-                f"found {tuple(years.dims)}"
+                f"found {tuple(years.dims)}; those of a daily record are record.notnull().sum('time') / 365.2425"
             )
         lat, lon = years["lat"].values, years["lon"].values
     elif lat.size * lon.size > 100 * max(len(counts), 1):

@@ -81,6 +81,16 @@ CURES = [
         ),
     ),
     Cure(
+        "are called otherwise here; rename them, .rename(",
+        lambda: plot.plot_map(soil().isel(time=0).rename(lat="latitude", lon="longitude")),
+        lambda m: plot.plot_map(cured(m, soil().isel(time=0).rename(lat="latitude", lon="longitude"))),
+    ),
+    Cure(
+        "those of a daily record are record.notnull().sum('time')",
+        lambda: xd.flash_frequency(events(), soil()),
+        lambda m: xd.flash_frequency(events(), eval(m[m.index("record.notnull") :].split("\n")[0], {"record": soil()})),
+    ),
+    Cure(
         "rename or assign, e.g. .assign_coords(lat=",
         lambda: plot.plot_map(soil().isel(time=0).drop_vars(["lat", "lon"])),
         lambda m: plot.plot_map(
