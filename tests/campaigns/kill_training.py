@@ -1,6 +1,6 @@
 """Does a training that is killed at random moments end with the weights of one that is not?
 
-    python tests/campaigns/kill_training.py [--kills 20] [--seed 0]
+    python tests/campaigns/kill_training.py [--kills 20] [--days 300] [--seed 0]
 
 A small fit with a checkpoint runs in a process of its own, which is killed (SIGKILL) after a random time and started
 again, until it was killed often enough; then it may end. Its weights and losses must be, bit for bit, those of the
@@ -26,20 +26,20 @@ from xdrought.forecast.fitting import Forecaster, fit_resattcaurec, load_forecas
 from xdrought.models.checkpoint import read
 
 
-def records() -> xr.Dataset:
+def records(n_days: int) -> xr.Dataset:
     """Rain that soil keeps 90 % of each day, at two sites."""
     rng = np.random.default_rng(0)
-    rain = rng.exponential(1.0, (2, 300)) * (rng.random((2, 300)) < 0.3)
+    rain = rng.exponential(1.0, (2, n_days)) * (rng.random((2, n_days)) < 0.3)
     soil = np.zeros_like(rain)
-    for day in range(1, 300):
+    for day in range(1, n_days):
         soil[:, day] = 0.9 * soil[:, day - 1] + rain[:, day]
     dims = ("site", "time")
-    coords = {"site": ["A", "B"], "time": pd.date_range("2001-01-01", periods=300)}
+    coords = {"site": ["A", "B"], "time": pd.date_range("2001-01-01", periods=n_days)}
     return xr.Dataset({"tp": (dims, rain), "soil_moisture": (dims, soil)}, coords)
 
 
 def fit(ds: xr.Dataset, checkpoint: Path | None) -> Forecaster:
-    """Two runs of 2 epochs of 192 batches: checkpoints within the epochs and at their ends."""
+    """Two runs of 2 epochs, of 192 batches with 300 days: checkpoints within the epochs and at their ends."""
     return fit_resattcaurec(
         ds,
         "soil_moisture",
@@ -65,22 +65,24 @@ def start(ds: xr.Dataset, folder: Path) -> int:
     return process
 
 
-def progress(path: Path) -> float:
-    """Epochs done, over all runs."""
+def progress(path: Path) -> str:
+    """Epochs done, over all runs, and batches of the epoch under way."""
     if not path.exists():
-        return 0.0
+        return "0"
     _, notes = read(path)
     going = notes["under_way"]
-    return 2 * len(notes["histories"]) + (len(going["history"]["val_loss"]) + going["step"] / 192 if going else 0)
+    epochs = 2 * len(notes["histories"]) + (len(going["history"]["val_loss"]) if going else 0)
+    return f"{epochs} and {going['step']} batches" if going else str(epochs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--days", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    ds, rng = records(), np.random.default_rng(options.seed)
+    ds, rng = records(options.days), np.random.default_rng(options.seed)
     begun = time.perf_counter()
     expected = fit(ds, None)
     duration = time.perf_counter() - begun
@@ -109,8 +111,7 @@ def main() -> None:
             if not torch.equal(found.weights[run][key], value):
                 sys.exit(f"kill_training: {key} of run {run} differs after {options.kills} kills")
     xr.testing.assert_identical(found.history, expected.history)
-    epochs = ", ".join(f"{done:.2f}" for done in halfway)
-    print(f"{options.kills} kills, with these epochs of 4 on disk: {epochs}")
+    print(f"{options.kills} kills, with these epochs of 4 on disk: {', '.join(halfway)}")
     print("the same weights and losses, bit for bit")
 
 

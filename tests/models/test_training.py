@@ -435,11 +435,13 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(sites, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by SIGKILL")
-def test_killed_three_times_it_ends_with_the_same_weights(tmp_path):
+def test_killed_at_random_it_ends_with_the_same_weights(tmp_path):
     script = ROOT / "tests" / "campaigns" / "kill_training.py"
-    done = subprocess.run([sys.executable, script, "--kills", "3"], capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, script, "--kills", "2", "--days", "180"], capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr
-    assert "3 kills" in done.stdout
+    assert "2 kills" in done.stdout
     assert "the same weights" in done.stdout
 
 

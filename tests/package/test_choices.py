@@ -97,7 +97,7 @@ def test_there_is_something_to_hold():
         (choices.VariantName, models.VARIANTS),
         (choices.Equations, importlib.import_module("xdrought.models.resattcaurec").STEPS),
         (choices.Sampler, importlib.import_module("xdrought.models.training").SAMPLERS),
-        (choices.Relapse, importlib.import_module("xdrought.kernels.events").RELAPSE),
+        (choices.Relapse, importlib.import_module("xdrought.kernels.spells").RELAPSE),
     ],
     ids=lambda value: None if isinstance(value, dict) else str(value),
 )

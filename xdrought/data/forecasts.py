@@ -206,7 +206,9 @@ def _parts(source: Any, chunks: Any) -> list[xr.Dataset]:
     try:
         return open_all(several, chunks)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{str(error).partition('; ERA5')[0]}; give the files of the forecast") from None
+        raise FileNotFoundError(
+            f"{str(error).partition('; download ERA5')[0]}; give the files of the forecast"
+        ) from None
 
 
 # --- one driver ------------------------------------------------------------------------------------------------------

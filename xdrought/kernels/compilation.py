@@ -14,16 +14,22 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
-
-# For functions that compiled ones call and nobody else: without ways in from Python, which take a sixth of the time.
-_WITHOUT_WAYS_IN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-inner: Any = njit(nogil=True, error_model="numpy", **_WITHOUT_WAYS_IN)
 
 # Steps (days of a series) that Python takes while compiled code is loaded from the disk, and while it is made.
 WORTH_LOADING, WORTH_COMPILING = 50_000, 500_000
 _steps_by_python: dict[Any, int] = {}
 _by_numpy: dict[Any, Callable] = {}
+
+
+def inner(function: Callable) -> Any:
+    """Decorator: compiled code that other compiled code calls and nobody else.
+
+    It has no ways in from Python, which take a sixth of the time of the compiler.
+    """
+    from numba import njit  # cross mapping takes its small jobs without it
+
+    without: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return njit(nogil=True, error_model="numpy", **without)(function)
 
 
 def by_numpy(kernel: Any) -> Callable:
