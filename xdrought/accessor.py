@@ -36,6 +36,7 @@ from xdrought.choices import (
     SurrogateKind,
 )
 from xdrought.definitions import Definition
+from xdrought.events.flash_droughts import Definitions
 from xdrought.statistics.multiple_tests import Fdr
 from xdrought.suggestions import did_you_mean
 
@@ -83,7 +84,7 @@ class PercentileOptions(TypedDict, total=False):
 
 
 class ClassOptions(Thresholds, total=False):
-    definition: DefinitionName | Definition | Iterable[str | Definition]
+    definition: Definitions
     is_percentile: bool
     reference: Reference
     soil_temperature: Name | None

@@ -16,6 +16,7 @@ Frozen = Literal["flag", "mask", "ignore"]
 Censored = Literal["keep", "drop"]
 Connectivity = Literal["full", "face"]
 OnsetLabel = Literal["path", "event"]
+OnsetClassifier = Literal["boosting", "logistic", "hazard"]
 CountBy = Literal["year", "month"]
 
 # causality

@@ -29,8 +29,8 @@ reproduction = pytest.importorskip("xdrought.reproduction")
 
 ROOMS = [xdrought, xdrought.bulletin, xdrought.data, xdrought.leakage, xdrought.simulation, xdrought.study]
 ROOMS += [plot, models, reproduction]
-# What takes a few words or any text beside them; the models of an onset are those of the classifiers' table.
-OPEN = {"model", "accumulation"}
+# What takes a few words or any text beside them.
+OPEN = {"accumulation"}
 
 
 def functions() -> Iterator[tuple[str, Callable]]:
@@ -92,6 +92,7 @@ def test_there_is_something_to_hold():
         (choices.CausalityMethod, methods.METHODS),
         (choices.Direction, pairs.DIRECTIONS),
         (choices.DefinitionName, DEFINITIONS),
+        (choices.OnsetClassifier, importlib.import_module("xdrought.forecast.onset.classifiers").MODELS),
         (choices.LastKnown, forecasts._KNOWN_UP_TO),
         (choices.SplitKind, SPLITS),
         (choices.VariantName, models.VARIANTS),

@@ -1,7 +1,7 @@
 """Drought events and daily classes of many series: one pass over each, exact thresholds, no percentile field.
 
-Each day gets a small code (missing, dry, at the threshold, between, wet) from its *value*, because a percentile
-is monotone in the value; only dry days and onset points are ranked. The rules are those of
+Thresholds are found as keys of the *values* (see :mod:`xdrought.kernels.order`), because a percentile is monotone in
+the value; only dry days and onset points are ranked. The rules are those of
 :mod:`xdrought.definitions`; the words follow Tang et al. (2025, section 3.3): onset point t_o, start t_s, end t_e.
 """
 
@@ -363,9 +363,7 @@ def _describe(values, dry_values, n_found, days, rules, ranked, labels, block):
         numbers[3] = rules.lower * (found[STOP_DRY] - found[FIRST_DRY]) - total
         found[_KIND] = is_flash
         if labels.shape[0]:
-            kind = np.int64(FLASH_ONSET if is_flash else NORMAL_ONSET)
-            _paint(labels[r], max(onset, last_end + 1), start, kind)
-            _paint(labels[r], start, end + 1, kind + 1)  # the condition follows its onset in the codes
+            paint(labels[r], max(onset, last_end + 1), start, end, is_flash)
         last_end = end
 
 
@@ -393,11 +391,12 @@ def init_labels(row, labels):
         labels[t] = NO_DROUGHT if abs(row[t]) < np.inf else MISSING_CLASS
 
 
-@njit(nogil=True)
+@inner
 def paint(labels, first, start, end, is_flash):
     """Label the onset ``first .. start - 1`` and the condition ``start .. end`` of one event."""
-    labels[first:start] = FLASH_ONSET if is_flash else NORMAL_ONSET
-    labels[start : end + 1] = FLASH_CONDITION if is_flash else NORMAL_CONDITION
+    kind = np.int64(FLASH_ONSET if is_flash else NORMAL_ONSET)
+    _paint(labels, first, start, kind)
+    _paint(labels, start, end + 1, kind + 1)  # the condition follows its onset in the codes
 
 
 @njit(nogil=True)

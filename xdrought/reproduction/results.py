@@ -108,7 +108,7 @@ def _screened(ds: xr.Dataset) -> tuple[xr.Dataset, pd.DataFrame]:
 T = TypeVar("T")
 FULL: VariantName = "ResAttCauRec"
 REFERENCES = ("persistence", "damped_persistence", "climatology")
-CHOICES = {
+_ONE_OF = {
     "sampler": Sampler,
     "mode": Mode,
     "directions": Direction,
@@ -196,7 +196,7 @@ class ReportSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
+        for name, known in _ONE_OF.items():
             checks.require_choice(getattr(self, name), name, get_args(known))
 
     def of_training(self, variant: str) -> dict[str, Any]:

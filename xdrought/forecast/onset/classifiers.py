@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 
+from xdrought.choices import OnsetClassifier
 from xdrought.forecast.onset.hazard import Hazard, HazardNetwork
 from xdrought.forecast.onset.predictors import OnsetTask
 from xdrought.forecast.onset.training_days import TrainingDays
@@ -226,11 +227,11 @@ class Logistic(FitsRows):
 
 Settings = Boosting | Logistic | Hazard
 Fitted = TreeEnsemble | LinearClassifier | HazardNetwork
-MODELS: dict[str, type[Settings]] = {"boosting": Boosting, "logistic": Logistic, "hazard": Hazard}
+MODELS: dict[OnsetClassifier, type[Settings]] = {"boosting": Boosting, "logistic": Logistic, "hazard": Hazard}
 FITTED: dict[str, type[Fitted]] = {"boosting": TreeEnsemble, "logistic": LinearClassifier, "hazard": HazardNetwork}
 
 
-def settings_of(model: str | Settings) -> tuple[str, Settings]:
+def settings_of(model: OnsetClassifier | Settings) -> tuple[OnsetClassifier, Settings]:
     """Name and settings of a model given by either."""
     if isinstance(model, str) and model in MODELS:
         return model, MODELS[model]()

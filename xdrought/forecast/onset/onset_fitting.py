@@ -13,7 +13,7 @@ import xarray as xr
 
 from xdrought import calendars, checks
 from xdrought.checks import public
-from xdrought.choices import DefinitionName, OnsetLabel, SplitKind
+from xdrought.choices import DefinitionName, OnsetClassifier, OnsetLabel, SplitKind
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.onsets import confirming_days, onset_label
 from xdrought.events.state import Train
@@ -39,7 +39,7 @@ def fit_onset(
     lead: Lead = 7,
     label: OnsetLabel = "path",
     definition: DefinitionName | Definition = "tang2025",
-    model: str | Settings = "boosting",
+    model: OnsetClassifier | Settings = "boosting",
     split: SplitKind | Splits = "chronological",
     fractions: Sequence[float] = (0.70, 0.15, 0.15),
     embargo: int | None = None,

@@ -14,6 +14,7 @@ import xarray as xr
 
 from xdrought import shown
 from xdrought.checks import public
+from xdrought.choices import OnsetClassifier
 from xdrought.definitions import Definition
 from xdrought.forecast.onset.classifiers import FITTED, Fitted, OfRows
 from xdrought.forecast.onset.predictors import OnsetTask
@@ -54,7 +55,7 @@ class OnsetModel:
 
     task: OnsetTask
     inputs: tuple[str, ...]
-    model: str
+    model: OnsetClassifier
     classifier: Fitted
     calibration: tuple[float, float]
     season: xr.DataArray
