@@ -15,10 +15,10 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks
+from xdrought.checks import some
 
 _Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
 GREGORIAN = {"standard", "gregorian", "proleptic_gregorian"}
-_SHOWN = 3
 
 
 def align_to(
@@ -81,20 +81,9 @@ def in_order(da: xr.DataArray, dim: Hashable = "time") -> xr.DataArray:
     ValueError
         For a label that stands twice: then there is no one order.
     """
-    require_unique(da, dim)
+    checks.require_unique(da, dim)
     index = da.indexes.get(dim)
     return da if index is None or index.is_monotonic_increasing else da.sortby(dim)
-
-
-def require_unique(da: xr.DataArray, dim: Hashable = "time") -> None:
-    """Refuse a label that stands twice along `dim`: nothing tells which value counts, and both would be counted."""
-    index = da.indexes.get(dim)
-    if index is not None and not index.is_unique:
-        twice = index[index.duplicated()].unique()
-        raise ValueError(
-            f"{da.name if da.name is not None else 'the input'!r} has {_some(twice)} twice along {dim!r}; keep one "
-            f"of each, da.drop_duplicates({str(dim)!r})"
-        )
 
 
 def in_label_order(one: _Labelled, dims: Iterable[Hashable]) -> _Labelled:
@@ -267,12 +256,12 @@ def _align_along(
         return _with_labels_of(first, second, dim)
     if not given.is_unique:
         raise ValueError(
-            f"{what} has {_some(theirs[given.duplicated()].unique())} twice along {dim!r}, so that nothing tells which "
+            f"{what} has {some(theirs[given.duplicated()].unique())} twice along {dim!r}, so that nothing tells which "
             f"value counts; keep one of each, da.drop_duplicates({str(dim)!r})"
         )
     if not wanted.is_unique:
         raise ValueError(
-            f"the record has {_some(ours[wanted.duplicated()].unique())} twice along {dim!r} and {what} once; keep one "
+            f"the record has {some(ours[wanted.duplicated()].unique())} twice along {dim!r} and {what} once; keep one "
             f"of each, record = record.drop_duplicates({str(dim)!r})"
         )
     positions = given.get_indexer(wanted)
@@ -281,7 +270,7 @@ def _align_along(
     if exact and len(given) > len(wanted):
         surplus = theirs[~given.isin(wanted)]
         raise ValueError(
-            f"{what} has {len(surplus)} label(s) along {dim!r} that the record lacks ({_some(surplus)}); keep what "
+            f"{what} has {len(surplus)} label(s) along {dim!r} that the record lacks ({some(surplus)}); keep what "
             f"both have, xarray.align(first, second, join='inner')"
         )
     return _with_labels_of(first, _take(second, dim, positions), dim)
@@ -368,7 +357,7 @@ def _tell_kinds(kinds: list[str], ours: pd.Index, theirs: pd.Index, dim: Hashabl
     }
     cure = cures.get((kinds[0], kinds[1]), f"da.assign_coords({dim}=...) with labels of the record's kind")
     return (
-        f"{what} has {kinds[1]} along {dim!r} ({_some(theirs)}) and the record {kinds[0]} ({_some(ours)}), which are "
+        f"{what} has {kinds[1]} along {dim!r} ({some(theirs)}) and the record {kinds[0]} ({some(ours)}), which are "
         f"never equal; convert them, {cure}"
     )
 
@@ -414,8 +403,8 @@ def _tell_absent(ours: pd.Index, theirs: pd.Index, absent: np.ndarray, dim: Hash
     """Which labels are not there, and what to do: for days, sites and cells alike."""
     lacking = ours[absent]
     told = (
-        f"{what} lacks {len(lacking)} of the record's {len(ours)} labels along {dim!r} ({_some(lacking)}; it has "
-        f"{len(theirs)}, {_some(theirs)})"
+        f"{what} lacks {len(lacking)} of the record's {len(ours)} labels along {dim!r} ({some(lacking)}; it has "
+        f"{len(theirs)}, {some(theirs)})"
     )
     if isinstance(ours, pd.DatetimeIndex) and isinstance(theirs, pd.DatetimeIndex):
         stamps = [set(index.strftime("%H:%M:%S")) for index in (ours, theirs)]
@@ -432,9 +421,3 @@ def _tell_absent(ours: pd.Index, theirs: pd.Index, absent: np.ndarray, dim: Hash
         f"{told}; keep what both have, xarray.align(first, second, join='inner'), or fill with missing values, "
         f"da.reindex({dim}=record[{str(dim)!r}])"
     )
-
-
-def _some(index: pd.Index) -> str:
-    """A few labels in words."""
-    shown = [str(label) for label in index[:_SHOWN]]
-    return ", ".join(shown) + (", ..." if len(index) > _SHOWN else "")

@@ -26,6 +26,7 @@ _NUMPY_DEFAULTS: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "i
 _PACKED = {"scale_factor", "add_offset"}
 _PACKING = _PACKED | {"dtype", "_FillValue", "missing_value"}
 _IN_CACHE = 2**16  # values
+_SHOWN = 3  # labels of an error
 # Of the call of a public function that the user made: whether a record without values was told of.
 _told_of_no_values: ContextVar[bool | None] = ContextVar("told_of_no_values", default=None)
 _P = ParamSpec("_P")
@@ -35,7 +36,8 @@ _T = TypeVar("_T")
 def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Decorate a public function: its errors carry its name as a note, and settings of numpy change nothing.
 
-    A `seed` is checked here for all of them, and a warning is given of data in memory that hold no value at all.
+    A `seed` is checked here for all of them, dask arrays of unknown length and labels that stand twice are refused,
+    and a warning is given of data in memory that hold no value at all.
     """
 
     @functools.wraps(function)
@@ -44,7 +46,10 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
         token = _told_of_no_values.set(False) if is_first else None
         try:
             if is_first:
-                _look_for_values([*args, *kwargs.values()])
+                given = list(_one_by_one([*args, *kwargs.values()]))
+                require_known_sizes(given)
+                _require_labels_once(given)
+                _look_for_values(given)
             if "seed" in kwargs:
                 require_integer(kwargs["seed"], "seed", 0)
             with np.errstate(**_NUMPY_DEFAULTS):
@@ -63,10 +68,49 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
     return named
 
 
-def _look_for_values(given: list[Any]) -> None:
+def require_known_sizes(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
+    """Refuse dask arrays of which nobody knows how long they are."""
+    for one in given:
+        for da in _arrays_of(one):
+            if da.chunks is not None and any(np.isnan(size) for size in da.shape):
+                label = "the input" if da.name is None else repr(str(da.name))
+                raise ValueError(
+                    f"{label} has chunks of unknown size, as a dask array has that was selected by its values; give it "
+                    f"its sizes, da.data.compute_chunk_sizes(), or select with labels, da.where(...) or da.sel(...)"
+                )
+
+
+def _require_labels_once(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
+    for one in given:
+        for dim in one.dims:
+            require_unique(one, dim)
+
+
+def require_unique(one: xr.DataArray | xr.Dataset, dim: Hashable) -> None:
+    """Refuse a label that stands twice along `dim`: nothing tells which value counts, and both would be counted."""
+    index = one.indexes.get(dim)
+    if index is not None and not index.is_unique:
+        label = repr(str(one.name)) if isinstance(one, xr.DataArray) and one.name is not None else "the input"
+        raise ValueError(
+            f"{label} has {some(index[index.duplicated()].unique())} twice along {str(dim)!r}; keep one of each, "
+            f"da.drop_duplicates({str(dim)!r})"
+        )
+
+
+def some(labels: pd.Index) -> str:
+    """A few labels in words."""
+    shown = [str(label) for label in labels[:_SHOWN]]
+    return ", ".join(shown) + (", ..." if len(labels) > _SHOWN else "")
+
+
+def _arrays_of(one: xr.DataArray | xr.Dataset) -> list[xr.DataArray]:
+    return [one] if isinstance(one, xr.DataArray) else list(one.data_vars.values())
+
+
+def _look_for_values(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
     """Warn of an array, or a Dataset, among the arguments of a call that is all NaN; lazy ones are not looked at."""
-    for one in _one_by_one(given):
-        arrays = [one] if isinstance(one, xr.DataArray) else list(one.data_vars.values())
+    for one in given:
+        arrays = _arrays_of(one)
         floats = [da for da in arrays if da.dtype.kind == "f" and da.size]
         # what a file or dask holds stays there
         if floats and all(isinstance(da.variable._data, np.ndarray) and not has_value(da.to_numpy()) for da in floats):

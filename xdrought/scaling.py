@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, checks, limits
+from xdrought import checks, limits
 from xdrought.calendars import check_mask
 from xdrought.checks import public
 
@@ -128,8 +128,6 @@ def fit_scaling(
 
 
 def _statistics(da: xr.DataArray, train: xr.DataArray | None) -> tuple[float, float]:
-    for dim in da.dims:
-        alignment.require_unique(da, dim)
     da = limits.check(da, codes_only=True)  # changes of soil moisture are below 0 too
     if train is not None and set(train.dims) <= set(da.dims) and set(train.dims) <= set(train.indexes):
         train = check_mask(train, da)

@@ -18,9 +18,19 @@ import pytest
 import xarray as xr
 
 import xdrought
+from tests.laws import inputs
 from tests.laws.compare import differences, parts
 from tests.laws.functions import EXEMPT, LAWS, Law
-from tests.laws.transformations import ALONE, SAME, WRONG, Transformation, emptied, with_coords
+from tests.laws.transformations import (
+    ALONE,
+    SAME,
+    WRONG,
+    Transformation,
+    emptied,
+    of_unknown_size,
+    third_label_twice,
+    with_coords,
+)
 from tests.support.helpers import raise_if_dask_computes
 
 PACKAGE = Path(xdrought.__file__).parent
@@ -147,6 +157,28 @@ def test_a_record_without_values_is_told_of(law):
         if len(told) != 1:
             silent.append(f"{name}: {len(told)} warnings")
     assert not silent
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+def test_what_cannot_be_told_is_refused_at_the_door(law):
+    """A label that stands twice would count twice, and nobody knows how long an array of unknown chunks is."""
+    arrays = {name: make() for name, make in law.inputs.items()}
+    for name, one in labelled(arrays).items():
+        if (unknown := of_unknown_size(one)) is not None:
+            with pytest.raises(ValueError, match="has chunks of unknown size"):
+                law.call(**arrays | {name: unknown})
+        for dim in set(one.dims) - {"configuration"}:  # which the calls of the list rename
+            if (twice := third_label_twice(one, dim)) is not None:
+                with pytest.raises(
+                    ValueError, match=rf"twice along '{dim}'(; keep one of each|, so that nothing tells)"
+                ):
+                    law.call(**arrays | {name: twice})
+
+
+def test_an_area_without_end_is_no_area():
+    areas = inputs.areas().where(inputs.areas().lat < 40, float("inf"))
+    with pytest.raises(ValueError, match="cell_area is negative or missing somewhere"):
+        xdrought.drought_objects(inputs.dry(), cell_area=areas)
 
 
 def public_functions() -> set[str]:

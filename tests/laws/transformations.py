@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import dask.array
 import numpy as np
 import xarray as xr
 
@@ -225,3 +226,30 @@ ALONE = {
     "twice": Transformation(twice),
 }
 WRONG = {f"{code:g}": Transformation(coded(code)) for code in (-9999.0, 1e20, 9.96921e36)}
+
+
+def third_label_twice(one: Labelled, dim: str) -> Labelled | None:
+    """The third label along a dimension stands twice; None where the dimension has no labels."""
+    if dim not in one.indexes or one.sizes[dim] < 3:
+        return None
+    return one.isel({dim: [0, 1, 2, 2, *range(3, one.sizes[dim])]})
+
+
+def of_unknown_size(one: Labelled) -> Labelled | None:
+    """A dask array that was selected by values along one dimension, so that its length is not known; None without."""
+    dim = next((dim for dim in ("site", "lat", "lon", "time") if dim in one.dims), None)
+    if dim is None:
+        return None
+    whole = one.drop_vars([name for name in one.coords if dim in one[name].dims])
+    if isinstance(whole, xr.DataArray):
+        return xr.DataArray(_selected(whole, dim), dims=whole.dims, coords=whole.coords, name=one.name, attrs=one.attrs)
+    first = next((name for name, da in whole.items() if dim in da.dims), None)
+    if first is None or sum(dim in da.dims for da in whole.data_vars.values()) > 1:
+        return None  # xarray itself refuses two of them in a Dataset
+    return whole.assign({first: (whole[first].dims, _selected(whole[first], dim), whole[first].attrs)})
+
+
+def _selected(da: xr.DataArray, dim: str) -> dask.array.Array:
+    """All values along a dimension, as dask selects them by a mask."""
+    at = da.get_axis_num(dim)
+    return dask.array.from_array(da.to_numpy())[(slice(None),) * at + (dask.array.ones(da.sizes[dim], dtype=bool),)]

@@ -120,7 +120,6 @@ def event_drivers(
     if target not in ds:
         raise KeyError(f"no variable {target!r} among {sorted(map(str, ds.data_vars))}; name it with target=")
     soil = ds[target]
-    alignment.require_unique(soil, time)
     roles = recognised(ds, target) if drivers is None else _given(ds, drivers)
     if "rain" not in roles.values():
         raise ValueError(f"there is no rain among the drivers {roles}; name it, e.g. drivers={{'P': 'rain', ...}}")

@@ -85,9 +85,6 @@ def join_towers(patches: xr.Dataset, towers: xr.Dataset, *, time: Hashable = "ti
             f"the towers lack the sites {name_some(absent)}; select those both have, e.g. "
             f'patches.sel(site=np.intersect1d(patches["site"], towers["site"]))'
         )
-    for ds in (patches, towers):
-        for da in ds.data_vars.values():
-            alignment.require_unique(da, time)
     ordered = towers.sel(site=patches["site"].values)
     _require_same_places(patches, ordered)
     if time in towers.dims and not len(patches.indexes[time].intersection(towers.indexes[time])):

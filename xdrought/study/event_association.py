@@ -86,8 +86,6 @@ def onset_error(
     array([1.5])
     """
     forecast, observed = limits.check(forecast, codes_only=True), limits.check(observed)
-    for da in (forecast, observed):
-        alignment.require_unique(da, time)
     unit, wanted = forecast.attrs.get("units"), observed.attrs.get("units")
     said = forecast.mean("run", keep_attrs=True) if "run" in forecast.dims else forecast
     said = said if unit is None or wanted is None or unit == wanted else units.convert(said, wanted)

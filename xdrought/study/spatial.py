@@ -75,8 +75,6 @@ def predicted_degree(
     bare = degree["rho"].reset_coords(drop=True).isel(variable=0, cell=0, drop=True)
     known = alignment.align_to(bare, known, what="known")
     drivers = drivers.map(lambda da: alignment.align_to(bare, limits.check(da), what=repr(da.name), extra_dims=True))
-    for da in drivers.values():
-        alignment.require_unique(da, time)
     is_known = known.values
     if is_known.sum() < 3:
         raise ValueError(f"{int(is_known.sum())} known sites; a regression needs at least three")

@@ -76,8 +76,6 @@ def percentile_table_forecast(
     """
     n_bins = checks.require_integer(n_bins, "n_bins")
     occurred = limits.check(occurred, codes_only=True)
-    for da in (occurred, percentile):
-        alignment.require_unique(da, time)
     low, high = float(percentile.min()), float(percentile.max())
     if low < 0 or high > 100:
         raise ValueError(f"percentiles reach {low:g} to {high:g}; give 0 to 100, of soil_moisture_percentile")

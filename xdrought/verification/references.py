@@ -71,8 +71,6 @@ def mean_variance_matching(
     for da in (driver, observed):
         checks.require_dim(da, time)
     driver, observed = limits.check(driver), limits.check(observed)
-    for da in (driver, observed):
-        alignment.require_unique(da, time)
     observed = alignment.on_days_of(driver, observed, time, what="the observation")
     days = driver.reindex({time: observed[time]})
     usable = training_mask(observed, train, time) & days.notnull() & observed.notnull()
@@ -143,7 +141,6 @@ def observed_and_issued(
     """The observation within its limits, the forecast with dates of its kind, and the days of issue, at its hour."""
     for da in (observed, forecast):
         checks.days_since_start(da, time)
-        alignment.require_unique(da, time)
     forecast = alignment.with_dates_of(observed, forecast, time, what="the forecast")
     issued = issue_times(forecast, lead, time)
     known, asked = (_minutes_of_day(index) for index in (observed.indexes[time], issued))

@@ -171,7 +171,6 @@ def _scored_days(
     if lacking:
         raise KeyError(f"no variable {lacking} in the prediction; give what predict_onset returned")
     first = prediction[FORECASTS[0]]
-    alignment.require_unique(first, time)
     began = alignment.align_to(first, occurred, what="occurred", exact=True)
     dims = [dim for dim in began.dims if dim != time] + [time]
     chosen = in_part(prediction, part)
