@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "subsection_order": [f"../examples/{group}" for group in ("events", "maps", "causes", "forecasts", "desk")],
     "within_subsection_order": "gallery_style.ReadingOrder",
     "plot_gallery": "True",
     "download_all_examples": False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-FIRST = ["events", "definitions", "frozen_soil", "map_of_events", "era5", "causality", "forecast"]
+FIRST = ["events", "definitions", "frozen_soil", "map_of_events", "causality", "forecast", "forecast_real", "desk"]
 
 
 def paper_figures(gallery_conf: dict[str, Any], fname: str | None) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 WORDS = {
     "install": ["install", "conda", "pip", "requirements"],
     "learn/own_data": ["own data", "my data", "csv"],
-    "gallery/plot_map_of_events": ["map", "frequency of flash droughts"],
-    "gallery/plot_when_and_where": ["trend", "seasonal cycle"],
+    "gallery/maps/plot_map_of_events": ["map", "frequency of flash droughts"],
+    "gallery/events/plot_when_and_where": ["trend", "seasonal cycle"],
     "guide/own_data": [
         *("missing values", "units", "netcdf", "zarr", "hourly", "gleam", "smap", "esa cci", "era5-land", "ismn"),
         *("ameriflux", "icos", "root zone", "dimension names", "time zone"),

@@ -185,7 +185,7 @@ def test_files_that_a_page_names_are_there(page: str):
 
 
 TUTORIAL = sorted((ROOT / "docs" / "tutorial").glob("*.py"))
-EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem != "demo"]  # that is `bash ci/demo`
+EXAMPLES = [path for path in sorted((ROOT / "examples").rglob("*.py")) if path.stem != "demo"]  # that is `bash ci/demo`
 
 
 @pytest.mark.parametrize("path", EXAMPLES + TUTORIAL, ids=lambda path: path.stem)
