@@ -62,7 +62,8 @@ for node in ast.parse(code).body:
     text = ast.get_source_segment(code, node)
     wall, cpu = time.perf_counter(), time.process_time()
     exec(compile(ast.Module([node], []), "README.md", "exec"), space)
-    print(f"@@{time.perf_counter() - wall:.3f}@@{time.process_time() - cpu:.3f}@@{text.splitlines()[0]}", file=sys.stderr)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    print(f"@@{wall:.3f}@@{cpu:.3f}@@{text.splitlines()[0]}", file=sys.stderr)
 """
 
 

@@ -158,7 +158,7 @@ again = tower.xdrought.predict(xdrought.load_forecaster(folder / "us_ar1.xdrough
 again.soil_moisture.identical(forecast.soil_moisture)
 
 # %%
-# :doc:`/gallery/desk/plot_desk` runs all of this every morning. :doc:`/guide/reading_a_probability` says what the numbers
-# mean, and :doc:`/studies/onset_warnings` how good such warnings were at real sites.
+# :doc:`/gallery/desk/plot_desk` runs all of this every morning. :doc:`/guide/reading_a_probability` says what the
+# numbers mean, and :doc:`/studies/onset_warnings` how good such warnings were at real sites.
 #
 # **Next:** :doc:`own_data` does the same with your files.
