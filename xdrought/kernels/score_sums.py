@@ -91,4 +91,5 @@ def bounded(name: str, value: np.ndarray) -> np.ndarray:
         return value
     if name in CORRELATIONS:
         return np.tanh(value)
-    return np.exp(value) if name in ERRORS else -np.expm1(-value)
+    with np.errstate(over="ignore"):  # the interval of a few sites may have no end
+        return np.exp(value) if name in ERRORS else -np.expm1(-value)
