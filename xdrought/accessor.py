@@ -37,7 +37,7 @@ from xdrought.choices import (
 )
 from xdrought.definitions import Definition
 from xdrought.events.flash_droughts import Definitions
-from xdrought.statistics.multiple_tests import Fdr
+from xdrought.statistics.hypothesis_tests import Fdr
 from xdrought.suggestions import did_you_mean
 
 Name = Hashable | xr.DataArray  # a variable, by its name or itself

@@ -227,7 +227,7 @@ def main() -> None:
                 f"**{statistics.median(ratios):.1f} times faster** "
                 f"(each of {n}: {', '.join(f'{ratio:.1f}' for ratio in ratios)}); "
                 f"largest difference of the numbers {max(p['apart'] for p in predictions):.1e}. Batch "
-                f"normalisation in the convolutions and the rest of `xdrought/models/inference.py` make it "
+                f"normalisation in the convolutions and the rest of `xdrought/models/batches.py` make it "
                 f"{statistics.median(p['as_trained'] / p['ours'] for p in predictions):.2f} times as fast as the "
                 f"network as it was trained.",
                 "",

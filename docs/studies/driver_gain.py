@@ -28,7 +28,7 @@ from xdrought.kernels import prediction_gain as kernel
 from xdrought.kernels.surrogates import remove_annual_cycle
 from xdrought.simulation.twin import simulate
 from xdrought.statistics.bootstrap import draw, percentile_interval
-from xdrought.statistics.multiple_tests import adjusted
+from xdrought.statistics.hypothesis_tests import adjusted
 
 ALPHA, DAYS, SITES, YEAR = 0.05, 2192, 10, 365.2425
 NINE = ["t2m", "mx2t", "cape", "tp", "sp", "r", "z500", "ws10", "stl1"]

@@ -10,7 +10,7 @@ import xarray as xr
 import xdrought
 from tests.support.helpers import follow, raise_if_dask_computes
 from xdrought.data.era5 import daily_drivers, open_era5
-from xdrought.data.era5.accumulation import refuse_totals
+from xdrought.data.era5.days import refuse_totals
 
 LAT, LON = [48.0, 47.0], [7.0, 8.0, 9.0]
 

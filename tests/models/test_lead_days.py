@@ -11,8 +11,7 @@ from xdrought.models.lead_days import LeadDaysNetwork
 from xdrought.models.losses import pinball
 from xdrought.models.resattcaurec import InOrder, RecurrentNetwork
 from xdrought.models.zoo import architecture, build_architecture
-from xdrought.windows.lead_weather import LeadWeather, leads_known, of_observations
-from xdrought.windows.tensors import ResidentCube
+from xdrought.windows.tensors import LeadWeather, ResidentCube, leads_known, of_observations
 
 
 @pytest.fixture(autouse=True)

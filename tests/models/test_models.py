@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from xdrought.models import VARIANTS, build
-from xdrought.models.batches import SharedDays, run
-from xdrought.models.inference import rearranged
+from xdrought.models.batches import SharedDays, rearranged, run
 from xdrought.models.norm import BatchNorm2d, BatchNorm3d
 from xdrought.models.resattcaurec import CBAM, CausalRecurrence, CentreMean, Dropout, FrameEncoder
 from xdrought.windows.tensors import ResidentCube

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from xdrought.statistics.count_trends import rate_trend
+from xdrought.statistics.trends import rate_trend
 
 YEARS = np.arange(1991.0, 2021.0)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from xdrought.statistics.homogeneity import NO_BREAK, drift, find_break, snht
+from xdrought.statistics.hypothesis_tests import NO_BREAK, drift, find_break, snht
 
 
 def plain_snht(row: np.ndarray, least: int) -> tuple[float, int]:

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from tests.support.helpers import unchanged
-from xdrought.statistics.coincidence import YEAR, relative_rates, shifted_rates
+from xdrought.statistics.hypothesis_tests import YEAR, relative_rates, shifted_rates
 from xdrought.study import onset_coincidence
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xdrought.statistics.count_trends import rate_trend
+from xdrought.statistics.trends import rate_trend
 from xdrought.study import frequency_trend
 
 DAYS = pd.date_range("1991-01-01", "2010-12-31")

@@ -18,7 +18,7 @@ from xdrought.checks import public
 from xdrought.choices import Direction, Engine, SurrogateKind
 from xdrought.devices import require_torch, resolve_device
 from xdrought.provenance import recorded
-from xdrought.statistics.multiple_tests import Fdr
+from xdrought.statistics.hypothesis_tests import Fdr
 
 if TYPE_CHECKING:
     from xdrought.kernels.cross_map import Settings, Skill

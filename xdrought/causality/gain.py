@@ -14,7 +14,7 @@ from xdrought.causality.pairs import Cause, warn_without_skill
 from xdrought.causality.significance import with_adjusted
 from xdrought.checks import public
 from xdrought.provenance import recorded
-from xdrought.statistics.multiple_tests import Fdr
+from xdrought.statistics.hypothesis_tests import Fdr
 
 if TYPE_CHECKING:
     from xdrought.kernels.prediction_gain import GainSettings

@@ -10,7 +10,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.checks import public
 from xdrought.provenance import recorded
-from xdrought.statistics.multiple_tests import FDR, Fdr, adjusted
+from xdrought.statistics.hypothesis_tests import FDR, Fdr, adjusted
 
 
 @public

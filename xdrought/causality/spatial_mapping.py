@@ -16,7 +16,7 @@ from xdrought.causality.significance import ADJUSTED, with_adjusted
 from xdrought.checks import public
 from xdrought.choices import Direction
 from xdrought.provenance import recorded
-from xdrought.statistics.multiple_tests import Fdr
+from xdrought.statistics.hypothesis_tests import Fdr
 
 if TYPE_CHECKING:
     from xdrought.kernels.spatial_cross_map import SpatialSettings

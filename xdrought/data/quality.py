@@ -11,7 +11,7 @@ import xarray as xr
 from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.provenance import recorded
-from xdrought.statistics.homogeneity import Break, find_break
+from xdrought.statistics.hypothesis_tests import Break, find_break
 from xdrought.statistics.sphere import km_of_chord, unit_vectors
 
 _DAYS_OF_A_MONTH = 15  # that its mean needs
@@ -89,7 +89,7 @@ def quality_report(
     -----
     Steps are looked for in monthly anomalies less the part that goes with the reference's, by the standard normal
     homogeneity test. Soil moisture remembers, so that the test's own tables would see steps everywhere: p-values are
-    of simulated series with the same memory and gaps (``xdrought.statistics.homogeneity.find_break``). A step also
+    of simulated series with the same memory and gaps (``xdrought.statistics.hypothesis_tests.find_break``). A step also
     bends a line, and a drift also has two halves: the one that explains more is named. What is found at stations with
     planted steps is measured in the documentation. A station is judged by itself alone: with many of them control the
     rate, ``false_discovery_control(report.step_p_value)``.

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from xdrought.forecast.missing_inputs import FillingRule
     from xdrought.models import Architecture
     from xdrought.splits import Splits
-    from xdrought.windows.lead_weather import LeadWeather
-    from xdrought.windows.tensors import ResidentCube
+    from xdrought.windows.tensors import LeadWeather, ResidentCube
 
 _ONE_AT_A_TIME = threading.Lock()  # blocks on a GPU wait for each other, so that its memory holds one
 

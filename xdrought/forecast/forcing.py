@@ -22,8 +22,7 @@ from xdrought.windows.selection import GRID, INIT, LEAD, MEMBER, PATCH, SITE
 if TYPE_CHECKING:
     from xdrought.scaling import Scaling
     from xdrought.windows.labelled import Patches
-    from xdrought.windows.lead_weather import LeadWeather
-    from xdrought.windows.tensors import ResidentCube
+    from xdrought.windows.tensors import LeadWeather, ResidentCube
 
 _ISSUED = ("forecast_reference_time", "issue_time")
 
@@ -242,7 +241,7 @@ class LeadSource:
         """
         import torch
 
-        from xdrought.windows.lead_weather import of_forecasts, of_observations
+        from xdrought.windows.tensors import of_forecasts, of_observations
 
         if self.kind == FORECASTS:
             assert given is not None

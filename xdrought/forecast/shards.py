@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, device
 
     from xdrought.models.batches import Batch
-    from xdrought.windows.lead_weather import LeadWeather
-    from xdrought.windows.tensors import ResidentCube
+    from xdrought.windows.tensors import LeadWeather, ResidentCube
 
 
 class Shards(Sequence["SiteShard"]):
@@ -170,7 +169,7 @@ class SiteShard:
         When `learning`, it also draws the drivers that are dropped.
         """
         from xdrought.models.batches import Batch
-        from xdrought.windows.lead_weather import leads_known
+        from xdrought.windows.tensors import leads_known
 
         cube, ahead, vectors = self.owner.cube(self.k), self.owner.ahead(self.k), self.owner.vectors
         assert cube.target is not None

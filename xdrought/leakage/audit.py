@@ -8,7 +8,7 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.devices import resolve_device
-from xdrought.leakage import data_checks, day_checks, future_checks, given_checks, split_checks, training_checks
+from xdrought.leakage import data_checks, future_checks, given_checks, split_checks, training_checks
 from xdrought.leakage.audited_data import gather
 from xdrought.leakage.given_checks import AlarmThreshold
 from xdrought.leakage.report import LeakageReport
@@ -120,7 +120,7 @@ def audit_leakage(
             data_checks.check_site_statistics(audit),
             future_checks.check_future(audit),
             future_checks.check_other_drivers(audit),
-            day_checks.check_day_boundaries(audit),
+            future_checks.check_day_boundaries(audit),
             given_checks.check_issue_times(audit, ds, forcing),
             given_checks.check_lead_weather(audit, forcing),
             given_checks.check_threshold(audit, threshold),

@@ -11,7 +11,7 @@ from xdrought import alignment, limits
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.choices import Moment
-from xdrought.statistics.coincidence import YEAR, relative_rates, shifted_rates
+from xdrought.statistics.hypothesis_tests import YEAR, relative_rates, shifted_rates
 
 
 @public

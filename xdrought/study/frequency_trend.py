@@ -13,8 +13,8 @@ from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.choices import Moment
 from xdrought.provenance import recorded
-from xdrought.statistics.count_trends import rate_trend
-from xdrought.statistics.multiple_tests import FDR, Fdr, adjusted
+from xdrought.statistics.hypothesis_tests import FDR, Fdr, adjusted
+from xdrought.statistics.trends import rate_trend
 
 _DECADE = 10.0
 

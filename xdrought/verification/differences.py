@@ -17,7 +17,7 @@ from xdrought.choices import Matching, Part
 from xdrought.kernels import score_sums as kernel
 from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap as intervals
-from xdrought.statistics.multiple_tests import FDR, Fdr, adjusted
+from xdrought.statistics.hypothesis_tests import FDR, Fdr, adjusted
 from xdrought.verification import paired_days
 from xdrought.verification.intervals import Bootstrap, Sums, collect_sums, resample
 from xdrought.verification.paired_days import REFERENCES, Forecast

@@ -22,7 +22,7 @@ from tests.laws.cures.tools import (
 )
 from xdrought import data
 from xdrought.data import era5
-from xdrought.data.era5.accumulation import check_accumulation, forecast_steps
+from xdrought.data.era5.days import check_accumulation, forecast_steps
 from xdrought.data.fluxnet import _units_of
 from xdrought.data.fluxnet_files import find_sources
 

@@ -10,7 +10,6 @@ import xarray as xr
 
 from xdrought import alignment, calendars, limits
 from xdrought.checks import public, step_text
-from xdrought.data.era5.accumulation import refuse_land
 from xdrought.data.era5.days import (
     DAY,
     HOUR,
@@ -19,6 +18,7 @@ from xdrought.data.era5.days import (
     daily_statistic,
     join_days,
     read_stamps,
+    refuse_land,
     tell_no_whole_day,
     time_name,
     total_since_midnight,

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.data.axes import find_time
-from xdrought.data.era5.accumulation import check_accumulation, forecast_steps, land_evidence
+from xdrought.data.era5.days import check_accumulation, forecast_steps, land_evidence
 from xdrought.data.era5.names import LEVELS, QUANTITY, find_inputs
 from xdrought.data.era5.pieces import join_pieces, require_one_grid
 from xdrought.data.patch_cells import standard_grid

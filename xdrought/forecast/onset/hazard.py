@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from xdrought.models.batches import Batch
     from xdrought.models.zoo import Architecture
-    from xdrought.windows.lead_weather import LeadWeather
-    from xdrought.windows.tensors import ResidentCube
+    from xdrought.windows.tensors import LeadWeather, ResidentCube
 
 VARIANTS = get_args(HazardVariant)
 LARGEST = 10.0  # standard deviations: inputs beyond are taken for this
@@ -149,7 +148,7 @@ class HazardNetwork:
         """What is known of the lead days, scaled, by the day of the window's last day in :meth:`windows`."""
         import torch
 
-        from xdrought.windows.lead_weather import of_forecasts
+        from xdrought.windows.tensors import of_forecasts
 
         if ahead is None:
             return None
