@@ -22,7 +22,7 @@ from real_sites import NETWORKS, read
 
 import xdrought
 from xdrought.plot import plot_reliability
-from xdrought.plot.warnings import plot_alarms
+from xdrought.plot.probabilities import plot_alarms
 
 TARGET, P = "soil_moisture", "flash_onset_probability"
 RAIN = {"fluxnet": "P_F", "uscrn": "P_DAILY_CALC"}

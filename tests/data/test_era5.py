@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from xdrought.data import era5
 from xdrought.data.era5 import DRIVERS, daily_drivers, open_era5, relative_humidity
-from xdrought.data.patch_cells import standard_grid, wrap_longitude
+from xdrought.data.grid_axes import standard_grid, wrap_longitude
 from xdrought.limits import set_options
 from xdrought.simulation import twin
 

@@ -14,7 +14,7 @@ from xdrought import audit_leakage, degrade_forcing, load_forecaster, select_lea
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.fitting import fit_resattcaurec, predict
 from xdrought.forecast.forcing import days_of_season, rows_of_season
-from xdrought.forecast.target_inputs import TargetInputs
+from xdrought.forecast.options import TargetInputs
 from xdrought.splits import chronological
 
 TARGET = "soil_moisture"

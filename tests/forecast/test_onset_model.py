@@ -14,9 +14,9 @@ from tests.support.towers import forced_soil
 from xdrought.events import onset_label
 from xdrought.forecast.onset import Boosting, Logistic, fit_onset, load_onset, predict_onset
 from xdrought.forecast.onset.classifiers import log_loss, settings_of, trees_of_sklearn
-from xdrought.forecast.onset.frequencies import percentile_frequency, season_frequency
 from xdrought.forecast.onset.onset_fitting import _calibration
 from xdrought.forecast.onset.predictors import WINDOWS
+from xdrought.forecast.onset.training_days import percentile_frequency, season_frequency
 from xdrought.splits import Splits, chronological
 
 TARGET, P = "soil_moisture", "flash_onset_probability"

@@ -12,7 +12,7 @@ from tests.support.forecasters import untrained
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from tests.support.towers import forced_soil, random_grid, random_sites
 from xdrought.forecast.fitting import fit_resattcaurec, predict
-from xdrought.forecast.target_inputs import known_before
+from xdrought.forecast.options import known_before
 from xdrought.models.resattcaurec import FramewiseNetwork
 
 TARGET = "soil_moisture"

@@ -24,8 +24,7 @@ import xdrought.plot as xp
 from tests.support.colours import VISION, contrast, distance
 from tests.support.helpers import unchanged  # noqa: E402
 from xdrought.plot.maps import COASTLINE, west_to_east
-from xdrought.plot.records import SHADES
-from xdrought.plot.style import LINE
+from xdrought.plot.style import LINE, SHADES
 from xdrought.verification import verify
 
 TIME = pd.date_range("2001-01-01", periods=200)

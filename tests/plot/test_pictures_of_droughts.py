@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb  # noqa: E402
 
 import xdrought as xd  # noqa: E402
 import xdrought.plot as xp  # noqa: E402
-from xdrought.plot.records import SHADES  # noqa: E402
+from xdrought.plot.style import SHADES  # noqa: E402
 
 DAYS = pd.date_range("2001-01-01", "2010-12-31")
 

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.colors import to_hex
 
 from xdrought.plot import plot_alarms, plot_reliability
-from xdrought.plot.warnings import FALSE, HIT
+from xdrought.plot.probabilities import FALSE, HIT
 from xdrought.verification import alarms, onset_skill
 
 P = "flash_onset_probability"

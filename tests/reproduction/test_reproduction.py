@@ -15,7 +15,6 @@ from xdrought.reproduction import __main__ as command
 from xdrought.reproduction import published, reproduce, run
 from xdrought.reproduction.chapters import CHAPTERS
 from xdrought.reproduction.chapters.forecasts import class_scores
-from xdrought.reproduction.contents import contents
 from xdrought.reproduction.findings import (
     CONTRADICTED,
     NOT_COMPARABLE,
@@ -31,7 +30,7 @@ from xdrought.reproduction.findings import (
 )
 from xdrought.reproduction.fits import linear, polynomial
 from xdrought.reproduction.modes import choices, settings_of
-from xdrought.reproduction.page import findings_table, write_page
+from xdrought.reproduction.page import contents, findings_table, write_page
 from xdrought.reproduction.results import QUICK, Results, SiteData, open_source
 from xdrought.simulation import simulate
 from xdrought.study.result_cache import ResultCache

@@ -12,7 +12,7 @@ import xarray as xr
 
 from tests.support.towers import forced_soil
 from xdrought.splits import SplitConfig
-from xdrought.study import compare, members
+from xdrought.study import compare, result_cache
 from xdrought.study.result_cache import ResultCache, plain
 
 SMALL = {"variant": "Rec", "epochs": 1, "widths": (4, 4), "learning_rate": 1e-2, "device": "cpu", "progress": False}
@@ -39,13 +39,13 @@ def kinds(folder) -> list[str]:
 def counted(monkeypatch) -> list[str]:
     """Names of the variants that were trained."""
     seen: list[str] = []
-    fit = members.fit_resattcaurec
+    fit = result_cache.fit_resattcaurec
 
     def spy(*args, **keywords):
         seen.append(keywords["variant"])
         return fit(*args, **keywords)
 
-    monkeypatch.setattr(members, "fit_resattcaurec", spy)
+    monkeypatch.setattr(result_cache, "fit_resattcaurec", spy)
     return seen
 
 
@@ -69,7 +69,7 @@ def test_a_configuration_that_was_stopped_in_training_goes_on_from_its_checkpoin
         raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr(members, "predict", stop)
+        during.setattr(result_cache, "predict", stop)
         with pytest.raises(KeyboardInterrupt):
             compared(soil, tmp_path, {"near": {}})
     assert {name.partition(".run")[0] for name in kinds(tmp_path)} == {"near.checkpoint"}

@@ -13,7 +13,7 @@ from xdrought.forecast.fitting import fit_resattcaurec, predict
 from xdrought.splits import PARTS, chronological
 from xdrought.study import paired_differences, spatial, spatial_folds, spatial_validation
 from xdrought.study.comparison import score_members
-from xdrought.study.members import Member
+from xdrought.study.result_cache import Member
 from xdrought.windows.labelled import patches
 
 SMALL = {"epochs": 1, "widths": (4, 4), "learning_rate": 1e-2, "device": "cpu"}

@@ -14,7 +14,7 @@ from tests.support.towers import forced_soil
 from xdrought.definitions import get_definition
 from xdrought.events import CLASSES, drought_classes
 from xdrought.plot import plot_sweep
-from xdrought.study import members, sweep
+from xdrought.study import result_cache, sweep
 from xdrought.verification import class_scores
 
 matplotlib.use("Agg")
@@ -89,13 +89,13 @@ def test_class_scores_are_those_of_each_runs_path(soil, leads, folder):
 
 
 def test_thresholds_are_swept_with_networks_that_are_trained_once(soil, monkeypatch):
-    trained, fit = [], members.fit_resattcaurec
+    trained, fit = [], result_cache.fit_resattcaurec
 
     def spy(*args, **keywords):
         trained.append(1)
         return fit(*args, **keywords)
 
-    monkeypatch.setattr(members, "fit_resattcaurec", spy)
+    monkeypatch.setattr(result_cache, "fit_resattcaurec", spy)
     found = sweep(soil, "soil_moisture", over={"lower": [10, 20, 30]}, runs=1, **SMALL)
     assert len(trained) == 1
     assert found.lower.values.tolist() == [10, 20, 30]

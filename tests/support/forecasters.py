@@ -14,8 +14,7 @@ from xdrought.forecast.driver_inputs import (
 )
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.missing_inputs import fit_usual_year
-from xdrought.forecast.options import MissingInputs, checked_missing
-from xdrought.forecast.target_inputs import checked_target_inputs
+from xdrought.forecast.options import MissingInputs, checked_missing, checked_target_inputs
 from xdrought.models.zoo import VARIANTS, architecture, build_architecture
 from xdrought.scaling import fit_scaling
 from xdrought.splits import chronological

@@ -10,13 +10,15 @@ import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.checks import public
-from xdrought.data.axes import LATITUDES, LONGITUDES, find_axis
-from xdrought.data.patch_cells import (
+from xdrought.data.grid_axes import (
     LAT_ATTRS,
+    LATITUDES,
     LON_ATTRS,
+    LONGITUDES,
     Axis,
     Cells,
     exact_labels,
+    find_axis,
     grid_labels,
     latitude_axis,
     longitude_axis,

@@ -13,7 +13,7 @@ from xdrought import calendars
 from xdrought.data.era5.fields import at_level, level_dim
 from xdrought.data.era5.names import ALIASES
 from xdrought.data.forecast_days import STEP
-from xdrought.data.patch_cells import standard_grid
+from xdrought.data.grid_axes import standard_grid
 
 INIT, LEAD, MEMBER = "init_time", "lead_time", "member"
 _INITS = (INIT, "forecast_reference_time", "initial_time", "hdate", "time")

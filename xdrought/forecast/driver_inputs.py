@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks, limits, units
-from xdrought.forecast.target_inputs import (
+from xdrought.forecast.options import (
     NO_TARGET_INPUTS,
     TargetInputs,
     history_name,

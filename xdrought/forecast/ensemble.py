@@ -236,8 +236,8 @@ def train_members(
     """
     import torch
 
+    from xdrought.models.checkpoint import take_over
     from xdrought.models.training import Training
-    from xdrought.models.transfer import take_over
     from xdrought.models.zoo import build_architecture, unfilled
 
     settings = {} if checkpoint is None else _settings(spec, config, runs, seed, start) | shards.sums()

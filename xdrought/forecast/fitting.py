@@ -21,12 +21,18 @@ from xdrought.forecast.ensemble import join_processes, lock_of, train_members
 from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.forecaster import Forecaster, load_forecaster
 from xdrought.forecast.missing_inputs import fit_usual_year, resolve_filling
-from xdrought.forecast.options import LOSSES, LeadDays, MissingInputs, TrainingOptions, checked_missing
+from xdrought.forecast.options import (
+    LOSSES,
+    LeadDays,
+    MissingInputs,
+    TrainingOptions,
+    checked_missing,
+    checked_target_inputs,
+)
 from xdrought.forecast.prediction import predict
 from xdrought.forecast.progress import history_of
 from xdrought.forecast.shards import Shards
 from xdrought.forecast.starting import digest_of_start, require_same_variables, warn_of_known_test_days
-from xdrought.forecast.target_inputs import checked_target_inputs
 from xdrought.scaling import fit_scaling
 from xdrought.splits import SplitConfig, Splits, resolve_splits
 from xdrought.windows.dimension_names import dimension_names, time_name

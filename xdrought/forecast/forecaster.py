@@ -16,8 +16,16 @@ from xdrought.devices import require_torch
 from xdrought.forecast import forecaster_file
 from xdrought.forecast.forecaster_file import labelled_dataset, plain_attrs, plain_dataset
 from xdrought.forecast.missing_inputs import COEFFICIENT, N_COEFFICIENTS
-from xdrought.forecast.options import NONE, WORDS, LeadDays, MissingInputs
-from xdrought.forecast.target_inputs import NO_TARGET_INPUTS, TargetInputs, checked_target_inputs, history_name
+from xdrought.forecast.options import (
+    NO_TARGET_INPUTS,
+    NONE,
+    WORDS,
+    LeadDays,
+    MissingInputs,
+    TargetInputs,
+    checked_target_inputs,
+    history_name,
+)
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
 
@@ -59,7 +67,7 @@ class Forecaster:
         `train_loss` and `val_loss` on (run, epoch), of scaled values, and the `best_epoch` of each run.
     settings : mapping
         Epochs, batch size, learning rate, seed, and how many windows each part had.
-    target_inputs : xdrought.forecast.target_inputs.TargetInputs
+    target_inputs : xdrought.forecast.options.TargetInputs
         What the network knows of the target's own past, nothing by default.
     steps : mapping
         Degrees of `lat` and `lon` from one cell of a patch to the next, where they are known.

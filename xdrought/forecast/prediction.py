@@ -26,8 +26,7 @@ from xdrought.forecast.conformal import corrected
 from xdrought.forecast.forcing import Forcing, GivenWeather, blocks_of, resolve
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.missing_inputs import labelled_n_filled, resolve_filling
-from xdrought.forecast.options import WORDS
-from xdrought.forecast.target_inputs import known_on
+from xdrought.forecast.options import WORDS, known_on
 from xdrought.provenance import recorded
 from xdrought.splits import PART_ATTRS, Splits
 from xdrought.windows.dimension_names import known_names, time_name

@@ -8,8 +8,7 @@ import numpy as np
 
 from xdrought import checks, files
 from xdrought.forecast.forecaster import Forecaster
-from xdrought.forecast.options import MissingInputs
-from xdrought.forecast.target_inputs import TargetInputs
+from xdrought.forecast.options import MissingInputs, TargetInputs
 from xdrought.splits import Splits
 from xdrought.windows.labelled import Patches
 

@@ -1,6 +1,7 @@
 """Numbers for many windows: each day's maps are encoded once and shared by the windows that hold the day.
 
-Forecasts are made by a rearranged network, which gives the same numbers to rounding in fewer passes over memory."""
+Forecasts are made by a rearranged network, which gives the same numbers to rounding in fewer passes over memory.
+"""
 
 from __future__ import annotations
 

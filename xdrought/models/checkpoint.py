@@ -1,4 +1,4 @@
-"""Trainings as safetensors with JSON notes; nothing in a file is ever executed."""
+"""Trainings as safetensors with JSON notes, never executed; and the start from the weights of another training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from xdrought.models.own import OwnNetwork
 from xdrought.models.training import History, Training
 
 FORMAT, VERSION = "xdrought.checkpoint", 2
@@ -105,3 +106,34 @@ def restored_history(tensors: Mapping[str, Tensor], notes: Mapping[str, Any], ke
 def _of(key: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose name starts with the key, without it."""
     return {name.removeprefix(f"{key}."): value for name, value in tensors.items() if name.startswith(f"{key}.")}
+
+
+@torch.no_grad()
+def take_over(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Give the parts of a network (its children) the weights of another one, and name the parts that do not fit.
+
+    A part is taken over whole or not at all: its tensors must have the same names and shapes in both.
+
+    Raises
+    ------
+    ValueError
+        When no part fits.
+    """
+    if isinstance(network, OwnNetwork):
+        network, weights = network.own, {name.removeprefix("own."): tensor for name, tensor in weights.items()}
+    own = network.state_dict()
+    parts = list(dict.fromkeys(name.partition(".")[0] for name in own))
+    new = [part for part in parts if _shapes(own, part) != _shapes(weights, part)]
+    if len(new) == len(parts):
+        raise ValueError(
+            f"start_from has the parts {sorted({name.partition('.')[0] for name in weights})}, none of which has the "
+            f"shapes of this network's {parts}; use the same drivers, widths and variant, or begin without start_from"
+        )
+    for name, tensor in own.items():
+        if name.partition(".")[0] not in new:
+            tensor.copy_(weights[name])
+    return new
+
+
+def _shapes(tensors: Mapping[str, Tensor], part: str) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items() if name.partition(".")[0] == part}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,6 @@ from xdrought.models.losses import Loss, loss_function, total_loss
 from xdrought.models.norm import all_sum, rank, world
 from xdrought.models.own import OwnNetwork, global_seed
 from xdrought.models.resattcaurec import Dropout, FramewiseNetwork
-from xdrought.models.transfer import frozen_modules
 
 Sampler = Callable[[Tensor, Tensor, int, torch.Generator], Tensor]
 
@@ -353,3 +352,28 @@ def _least() -> int:
 def _seed_of(*key: object) -> int:
     """A seed that depends on nothing but the key."""
     return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=7).digest(), "big")
+
+
+def frozen_modules(network: nn.Module, names: Iterable[str]) -> list[nn.Module]:
+    """The modules of these names, whose parameters are no longer trained from here on.
+
+    Raises
+    ------
+    ValueError
+        For a name that is no part of the network, or when nothing is left to train.
+    """
+    network = network.own if isinstance(network, OwnNetwork) else network
+    modules = dict(network.named_modules())
+    there = [name for name, module in modules.items() if name and any(True for _ in module.parameters())]
+    found = []
+    for name in names:
+        if name not in there:
+            parts = [part for part in there if "." not in part]
+            raise ValueError(
+                f"freeze names {name!r}, which is no part of the network; choose from {parts}, or one of "
+                f"their parts, e.g. {there[-1]!r}"
+            )
+        found.append(modules[name].requires_grad_(False))
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ValueError(f"freeze={list(names)} leaves nothing to train; leave a part out, e.g. {there[-1]!r}")
+    return found

@@ -19,13 +19,11 @@ from xdrought.plot.lags import plot_lags
 from xdrought.plot.maps import plot_map
 from xdrought.plot.objects import animate_objects, plot_objects
 from xdrought.plot.one_event import plot_event
-from xdrought.plot.probabilities import plot_economic_value, plot_reliability
-from xdrought.plot.records import plot_agreement, plot_record
+from xdrought.plot.probabilities import plot_alarms, plot_economic_value, plot_reliability
+from xdrought.plot.records import plot_agreement, plot_event_counts, plot_record
 from xdrought.plot.scores import plot_forecast, plot_scores
-from xdrought.plot.seasons import plot_event_counts
 from xdrought.plot.skill import plot_class_scores, plot_performance, plot_skill_map
 from xdrought.plot.trends import plot_coincidence, plot_event_association, plot_onset_trend, plot_synchrony
-from xdrought.plot.warnings import plot_alarms
 
 __all__ = [
     "animate_objects",

@@ -11,11 +11,11 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.plot.experiments import wrapped
-from xdrought.plot.records import SHADES
 from xdrought.plot.style import (
     FORECAST,
     LOWER,
     REFERENCE,
+    SHADES,
     SMALL,
     TEXT,
     UPPER,

@@ -23,7 +23,7 @@ from xdrought.plot.style import (
     new_axes,
     squeezed,
 )
-from xdrought.verification.swept import sweep_interval
+from xdrought.verification.intervals import sweep_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

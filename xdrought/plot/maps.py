@@ -12,12 +12,12 @@ import xarray as xr
 from xdrought.checks import public
 from xdrought.choices import Resolution
 from xdrought.events.counts import flash_frequency, require_lat_lon
-from xdrought.plot.map_classes import class_palette
 from xdrought.plot.style import (
     LINE,
     SMALL,
     TEXT,
     WIDE,
+    class_palette,
     inches_below,
     label,
     legend_below,

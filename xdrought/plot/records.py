@@ -1,4 +1,4 @@
-"""How far several definitions of drought agree."""
+"""The droughts of a record: shaded over the series, by year and season, and how far several definitions agree."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from xdrought.plot.style import (
     FORECAST,
     LINE,
     LOWER,
+    PHASES,
+    SHADES,
     SMALL,
     TEXT,
     UPPER,
@@ -34,16 +36,7 @@ from xdrought.verification.paired_days import ensemble_mean
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Told apart from each other and from white with full vision and with each of the three kinds of colour blindness; the
-# onsets stand out from white by 3 to 1. Purple for a flash onset and pink for its condition as in the paper's Figure 2.
-SHADES = {
-    "normal onset": "#b98324",
-    "normal condition": "#f4e3a9",
-    "flash onset": "#8f5fbd",
-    "flash condition": "#f0b0d0",
-}
 MOMENTS = ("onset_time", "start_time", "end_time")
-PHASES = {1: "normal onset", 2: "normal condition", 3: "flash onset", 4: "flash condition"}  # drought_classes
 
 
 class Span(NamedTuple):
@@ -289,3 +282,79 @@ def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None
     frameless(ax)
     ax.set_title(title[:1].upper() + title[1:], fontsize=TEXT, loc="left")
     return ax
+
+
+MONTHS = ["J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D"]
+COUNT_COLORS = {"flash_count": SHADES["flash onset"], "normal_count": SHADES["normal onset"]}
+NAMES = {"flash_count": "flash droughts", "normal_count": "normal droughts"}
+
+
+@public
+@squeezed
+def plot_event_counts(counts: xr.Dataset, *, legend: bool = True, ax: Axes | None = None) -> Axes:
+    """Draw how many droughts set in each year, or in each month of the year, flash ones below the normal ones.
+
+    Parameters
+    ----------
+    counts : xarray.Dataset
+        From :func:`xdrought.event_counts`, by year or by month.
+    legend : bool
+        Whether to name the two kinds, with how many there are of each.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        For anything else than counts.
+    ModuleNotFoundError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xdrought.plot import plot_event_counts
+    >>> counts = {"flash_count": ("year", [2, 0, 1]), "normal_count": ("year", [1, 1, 3])}
+    >>> ax = plot_event_counts(xr.Dataset(counts, {"year": [2001, 2002, 2003]}))
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['flash droughts (3)', 'normal droughts (5)']
+    """
+    if not set(COUNT_COLORS) <= set(counts.data_vars) or counts["flash_count"].dims not in (("year",), ("month",)):
+        raise ValueError(
+            f"flash_count and normal_count on year or month are needed, found {sorted(map(str, counts.data_vars))} on "
+            f"{tuple(counts.sizes)}; take them from event_counts"
+        )
+    from matplotlib.ticker import MaxNLocator
+
+    (by,) = counts["flash_count"].dims
+    at = counts[by].values
+    ax = new_axes(ax, (4.5, 2.6))
+    below, handles = np.zeros(at.size), []
+    for name, color in COUNT_COLORS.items():
+        number = counts[name].values
+        text = f"{NAMES[name]} ({number.sum()})"
+        handles.append(ax.bar(at, number, 0.8, bottom=below, color=color, linewidth=0, label=text))
+        below = below + number
+    _ticks(ax, str(by), at)
+    ax.set_ylabel("Droughts", fontsize=TEXT)
+    ax.set_xlabel(f"{str(by).capitalize()} of the onset", fontsize=TEXT)
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    clean(ax)
+    if legend:
+        legend_below(ax, handles, below=30)
+    return ax
+
+
+def _ticks(ax: Axes, by: str, at: np.ndarray) -> None:
+    """Letters for the months; round years, as many as there is room for."""
+    if by == "month":
+        ax.set_xticks(at, [MONTHS[month - 1] for month in at], fontsize=SMALL)
+        return
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set_xlim(at[0] - 0.6, at[-1] + 0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True))

@@ -1,10 +1,10 @@
-"""The style of all pictures: colors, sizes, labels, dates and legends, and the checks that they share."""
+"""The style of all pictures: colors of drought classes and others, sizes, labels, dates, legends, and shared checks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,17 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 # hues after Okabe and Ito
 LINE, UPPER, LOWER, FORECAST, REFERENCE = "#1a1a1a", "#D55E00", "#007a5a", "#0072B2", "#777777"
+# Told apart from each other and from white with full vision and with each of the three kinds of colour blindness; the
+# onsets stand out from white by 3 to 1. Purple for a flash onset and pink for its condition as in the paper's Figure 2.
+SHADES = {
+    "normal onset": "#b98324",
+    "normal condition": "#f4e3a9",
+    "flash onset": "#8f5fbd",
+    "flash condition": "#f0b0d0",
+}
+PHASES = {1: "normal onset", 2: "normal condition", 3: "flash onset", 4: "flash condition"}  # drought_classes
+NO_DROUGHT, MISSING = "#ffffff", "#c9c9c9"
+OTHERS = ["#009E73", "#56B4E9", "#E69F00", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#332288"]
 TEXT, SMALL = 8, 7  # points
 WIDE = 4.5  # inches, more than one column
 UNITS = {
@@ -199,3 +210,38 @@ def by_model(scores: xr.Dataset | Mapping[str, xr.Dataset], needed: str, made_by
             f"e.g. {{'net': ..., 'persistence': ...}}"
         )
     return found
+
+
+class Palette(NamedTuple):
+    """Classes as numbers 0, 1, 2 ... of a color map, and the legend of those that occur."""
+
+    numbers: xr.DataArray
+    colors: dict[str, Any]
+    handles: list[Any]
+
+
+def class_palette(data: xr.DataArray) -> Palette:
+    """The palette of data with ``flag_values`` and ``flag_meanings``; days without a class are grey."""
+    try:
+        from matplotlib.colors import ListedColormap
+        from matplotlib.patches import Patch
+    except ModuleNotFoundError as error:
+        raise missing_package("matplotlib") from error
+    names = str(data.attrs["flag_meanings"]).split()
+    values = np.atleast_1d(data.attrs.get("flag_values", np.arange(len(names))))
+    of_droughts = {phase.replace(" ", "_"): SHADES[phase] for phase in PHASES.values()}
+    known = {**of_droughts, "no_drought": NO_DROUGHT, "missing": MISSING}
+    others = iter(OTHERS * (1 + len(names) // len(OTHERS)))
+    colors = [known[name] if name in known else next(others) for name in names]
+    if "missing" not in names:
+        names, colors = [*names, "missing"], [*colors, MISSING]
+    numbers = np.full(data.shape, float(names.index("missing")))
+    for number, value in enumerate(values):
+        numbers[data.values == value] = number
+    handles = [
+        Patch(facecolor=color, edgecolor="#777777", linewidth=0.4, label=name)
+        for number, (name, color) in enumerate(zip(names, colors, strict=True))
+        if (numbers == number).any()
+    ]
+    style = {"cmap": ListedColormap(colors), "vmin": -0.5, "vmax": len(colors) - 0.5}
+    return Palette(data.copy(data=numbers), style, handles)

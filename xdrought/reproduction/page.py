@@ -1,4 +1,4 @@
-"""One HTML file of chapters: findings first, then tables and pictures, everything inside the file."""
+"""One HTML file of chapters: findings first, then tables and pictures, and where each part of the paper is shown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from xdrought.reproduction.findings import CONTRADICTED, SUPPORTED, Chapter, Figure, Table
+from xdrought.reproduction.published import SHOWN, Shown
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -45,7 +46,7 @@ def write_page(
     left_out : mapping of str to str
         Chapters that could not be had, and why.
     of_paper : pandas.DataFrame
-        From :func:`xdrought.reproduction.contents.contents`.
+        From :func:`xdrought.reproduction.page.contents`.
     facts : mapping
         Settings and versions, at the end.
 
@@ -152,3 +153,46 @@ def _figure(figure: Figure) -> str:
     return (
         f'<figure><img alt="{caption}" src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'
     )
+
+
+def contents(
+    chapters: Sequence[Chapter], left_out: Mapping[str, str], *, shown: Mapping[str, Shown] = SHOWN
+) -> pd.DataFrame:
+    """One row for each thing that the paper or its supplement shows.
+
+    Parameters
+    ----------
+    chapters : sequence of Chapter
+        What was written.
+    left_out : mapping of str to str
+        Chapters that were not, and why.
+    shown : mapping of str to Shown
+        What the paper shows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `in the paper`, `what`, `here`: a chapter's title, or "not here: " and the reason.
+
+    Raises
+    ------
+    RuntimeError
+        When something is neither there nor named with a reason.
+    """
+    there = {name: chapter.title for chapter in reversed(chapters) for name in chapter.shown}
+    why = {name: reason for chapter in chapters for name, reason in chapter.lacking.items()}
+    rows, silent = [], []
+    for name, item in shown.items():
+        if name in there:
+            here = there[name]
+        elif name in why or item.chapter in left_out:
+            here = f"not here: {why.get(name) or left_out[item.chapter]}"
+        else:
+            silent.append(name)
+            continue
+        rows.append({"in the paper": name.replace("Number ", "number: "), "what": item.what, "here": here})
+    if silent:
+        raise RuntimeError(
+            f"the report is silent about {silent}; a chapter names what it shows by `of`, or why it does not by `lack`"
+        )
+    return pd.DataFrame(rows)

@@ -26,8 +26,7 @@ from xdrought.reproduction.findings import Setting
 from xdrought.simulation import twin as simulated
 from xdrought.splits import SplitConfig, Splits, chronological
 from xdrought.study.comparison import score_members
-from xdrought.study.members import Member
-from xdrought.study.result_cache import ResultCache
+from xdrought.study.result_cache import Member, ResultCache
 from xdrought.verification import persistence_forecast
 from xdrought.windows import patches
 

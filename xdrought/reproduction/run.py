@@ -14,10 +14,9 @@ import xarray as xr
 from xdrought import files
 from xdrought.choices import Mode
 from xdrought.reproduction.chapters import CHAPTERS
-from xdrought.reproduction.contents import contents
 from xdrought.reproduction.findings import RULE, Chapter, LeftOut
 from xdrought.reproduction.modes import settings_of
-from xdrought.reproduction.page import findings_table, write_page
+from xdrought.reproduction.page import contents, findings_table, write_page
 from xdrought.reproduction.results import QUICK, ReportSettings, Results, SiteData, open_source
 from xdrought.study.result_cache import ResultCache, logger
 

@@ -16,8 +16,8 @@ from xdrought.checks import public
 from xdrought.choices import CausalityKind, SpatialDraws, VariantName
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.study.comparison import SCORES, score_members
-from xdrought.study.members import Member, open_cache, trained
-from xdrought.verification.run_scores import summarise_runs
+from xdrought.study.result_cache import Member, open_cache, trained
+from xdrought.verification.scores import summarise_runs
 from xdrought.windows.labelled import patches
 
 PENALTIES = 10.0 ** np.arange(-3, 4)  # of the ridge regression, times the number of sites

@@ -18,7 +18,7 @@ from xdrought.definitions import Definition, get_definition
 from xdrought.events import CLASSES, drought_classes
 from xdrought.splits import Splits, resolve_splits
 from xdrought.study.comparison import score_members
-from xdrought.study.members import Member, open_cache, trained
+from xdrought.study.result_cache import Member, open_cache, trained
 from xdrought.verification import class_scores, climatology_forecast, damped_persistence_forecast, persistence_forecast
 from xdrought.windows.labelled import Patches, patches
 

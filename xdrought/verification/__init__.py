@@ -4,7 +4,7 @@ from xdrought.verification.alarms import alarms
 from xdrought.verification.differences import compare_models
 from xdrought.verification.distributions import dressed_persistence_forecast
 from xdrought.verification.event_matching import match_events
-from xdrought.verification.lead_times import select_lead
+from xdrought.verification.groups import select_lead
 from xdrought.verification.percentile_table import percentile_table_forecast
 from xdrought.verification.probability import occurrence_scores, probability_scores
 from xdrought.verification.references import (

@@ -13,7 +13,7 @@ from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap as kernel
-from xdrought.verification.beside import By, for_each_group, with_references
+from xdrought.verification.groups import By, for_each_group, with_references
 from xdrought.verification.intervals import Bootstrap, in_words, resample
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 from xdrought import alignment
 from xdrought.checks import public
 from xdrought.provenance import recorded
-from xdrought.verification.beside import SEASONS, side_by_side
+from xdrought.verification.groups import SEASONS, side_by_side
 
 _ERRORS = {
     "start_error": ("forecast start minus observed start", "d"),

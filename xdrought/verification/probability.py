@@ -11,8 +11,8 @@ import xarray as xr
 from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.provenance import recorded
-from xdrought.verification.beside import By, for_each_group, with_references
 from xdrought.verification.contingency import MISSING, class_values, pooled_intervals, same_days
+from xdrought.verification.groups import By, for_each_group, with_references
 from xdrought.verification.intervals import Bootstrap
 
 ROUNDING = 1e-6  # by which a probability may miss 0 and 1

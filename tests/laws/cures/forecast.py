@@ -27,9 +27,8 @@ from tests.laws.cures.tools import (
 from xdrought import splits
 from xdrought.forecast.fitting import _levels_of_normal
 from xdrought.forecast.forcing import checked_future, forecasts_of, kind_of
-from xdrought.forecast.options import checked_missing
+from xdrought.forecast.options import checked_missing, checked_target_inputs
 from xdrought.forecast.starting import warn_of_known_test_days
-from xdrought.forecast.target_inputs import checked_target_inputs
 
 soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
 

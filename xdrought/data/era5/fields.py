@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.data.axes import find_time
 from xdrought.data.era5.days import check_accumulation, forecast_steps, land_evidence
 from xdrought.data.era5.names import LEVELS, QUANTITY, find_inputs
 from xdrought.data.era5.pieces import join_pieces, require_one_grid
-from xdrought.data.patch_cells import standard_grid
+from xdrought.data.grid_axes import find_time, standard_grid
 from xdrought.limits import check
 from xdrought.units import convert, converts
 

@@ -19,10 +19,16 @@ from xdrought.events.onsets import confirming_days, onset_label
 from xdrought.events.state import Train
 from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.onset.classifiers import Fitted, Settings, log_loss, settings_of
-from xdrought.forecast.onset.frequencies import BINS, DAYS_OF_YEAR, percentile_frequency, season_frequency
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import OnsetTask, in_units_of, names_mean_ahead, onset_inputs
-from xdrought.forecast.onset.training_days import FOLDS, TrainingDays
+from xdrought.forecast.onset.training_days import (
+    BINS,
+    DAYS_OF_YEAR,
+    FOLDS,
+    TrainingDays,
+    percentile_frequency,
+    season_frequency,
+)
 from xdrought.forecast.options import OBSERVED
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.windows.selection import LEAD, MEMBER, Lead, are_several, check_leads

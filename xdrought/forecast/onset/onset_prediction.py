@@ -12,10 +12,10 @@ from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.events.state import Train
 from xdrought.forecast.forcing import Forcing
-from xdrought.forecast.onset.frequencies import percentile_bin, season_on_days
 from xdrought.forecast.onset.hazard import HazardNetwork, by_lead_day, within_leads
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import in_units_of, onset_inputs, stacked_rows
+from xdrought.forecast.onset.training_days import percentile_bin, season_on_days
 from xdrought.provenance import recorded
 from xdrought.splits import Splits, require_numpy_dates
 from xdrought.windows.selection import LEAD, MEMBER

@@ -20,10 +20,9 @@ from xdrought.reproduction.findings import (
     judge,
     with_interval,
 )
-from xdrought.reproduction.pictures.scores import violins
+from xdrought.reproduction.pictures.forecasts import violins
 from xdrought.reproduction.results import FULL, Results
-from xdrought.study.ablation import ablation, factorial_effects
-from xdrought.study.comparison import paired_differences
+from xdrought.study.comparison import ablation, factorial_effects, paired_differences
 from xdrought.study.placebo import gain_shares, placebo
 from xdrought.study.spatial import KINDS, spatial_validation
 

@@ -8,8 +8,7 @@ import xarray as xr
 
 from xdrought.reproduction import published
 from xdrought.reproduction.findings import Chapter, Claim, with_interval
-from xdrought.reproduction.pictures.forecasts import with_droughts
-from xdrought.reproduction.pictures.scores import by_percentile
+from xdrought.reproduction.pictures.forecasts import by_percentile, with_droughts
 from xdrought.reproduction.results import FULL, Results
 from xdrought.statistics.bootstrap import bootstrap_weights, percentile_interval
 

@@ -9,13 +9,12 @@ import xarray as xr
 
 from xdrought.leakage import audit_leakage
 from xdrought.reproduction import published
-from xdrought.reproduction.anatomy import layers
 from xdrought.reproduction.findings import Chapter, Claim, Difference, Setting, median_interval, with_interval
-from xdrought.reproduction.pictures.network import diagram
-from xdrought.reproduction.pictures.scores import loss_curves, violins
+from xdrought.reproduction.pictures.forecasts import loss_curves, violins
+from xdrought.reproduction.pictures.network import diagram, layers
 from xdrought.reproduction.results import FULL, REFERENCES, Results
 from xdrought.study.comparison import paired_differences
-from xdrought.verification.run_scores import summarise_runs
+from xdrought.verification.scores import summarise_runs
 
 SCORES = ("nse", "rmse", "kge")
 

@@ -9,11 +9,12 @@ import numpy as np
 import xarray as xr
 
 from xdrought.plot.experiments import wrapped
-from xdrought.plot.records import SHADES, Span, percentile_lines, shade
+from xdrought.plot.records import Span, percentile_lines, shade
 from xdrought.plot.style import (
     FORECAST,
     LINE,
     REFERENCE,
+    SHADES,
     SMALL,
     TEXT,
     UNITS,
