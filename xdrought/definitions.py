@@ -13,7 +13,7 @@ from typing import Any, get_args
 from xdrought import checks, shown
 from xdrought.checks import public
 from xdrought.choices import EndAt, PercentileMethod, Pool, Relapse, Rule, Step
-from xdrought.shown import Settings
+from xdrought.shown import ShownAsCall
 from xdrought.suggestions import did_you_mean
 
 RELAPSES = get_args(Relapse)
@@ -22,7 +22,7 @@ RULES = get_args(Rule)
 
 
 @dataclass(frozen=True, repr=False)
-class Definition(Settings):
+class Definition(ShownAsCall):
     """What makes a flash drought.
 
     Parameters

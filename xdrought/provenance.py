@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import files, shown
-from xdrought.shown import Settings
+from xdrought.shown import ShownAsCall
 from xdrought.version import __version__
 
 CONVENTIONS = "CF-1.11"
@@ -203,7 +203,7 @@ def _in_words(value: Any) -> str:
         return f"<{value.name}>" if value.name is not None else "<array>"
     if value is None or isinstance(value, str | int | float | bool | slice | np.generic):
         text = repr(value)
-    elif isinstance(value, Settings):
+    elif isinstance(value, ShownAsCall):
         text = shown.in_one_line(value)
     elif dataclasses.is_dataclass(value):
         text = repr(value)

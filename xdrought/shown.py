@@ -47,7 +47,7 @@ def in_one_line(settings: Any) -> str:
     return f"{type(settings).__name__}({', '.join(given)})"
 
 
-class Settings:
+class ShownAsCall:
     """A frozen dataclass, decorated with ``repr=False``, that is shown as the call that makes it, on short lines."""
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ import xarray as xr
 from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.choices import Part, SplitKind
-from xdrought.shown import Settings
+from xdrought.shown import ShownAsCall
 from xdrought.statistics.sphere import chord_of_km, unit_vectors
 from xdrought.windows.labelled import Patches
 
@@ -235,7 +235,7 @@ SPLITS = {"chronological": chronological, "spatial_monte_carlo": spatial_monte_c
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SplitConfig(Settings):
+class SplitConfig(ShownAsCall):
     """How to split data whose windows are not made yet: what :func:`xdrought.fit_resattcaurec` takes as `split`.
 
     Parameters

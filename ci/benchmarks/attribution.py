@@ -31,7 +31,7 @@ from xdrought.attribution.shap_reference import _as_column, shap_gradients
 from xdrought.models import build
 from xdrought.models.expected_gradients import (
     Draws,
-    Inputs,
+    NetworkInputs,
     balanced_draws,
     bytes_per_point,
     expected_gradients,
@@ -101,7 +101,7 @@ WORLDS = (
 )
 
 
-def trained(n_sites: int = 6, epochs: int = 6) -> tuple[torch.nn.Module, Inputs, Inputs]:
+def trained(n_sites: int = 6, epochs: int = 6) -> tuple[torch.nn.Module, NetworkInputs, NetworkInputs]:
     """A network trained on the twin, windows of its test part, and background of its training part."""
     ds = simulate(n_sites, 1096, size=4, seed=3)
     forecaster = xdrought.fit_resattcaurec(
@@ -126,7 +126,7 @@ def independent_draws(rng: np.random.Generator, n: int, n_background: int, n_dra
     return Draws(torch.from_numpy(background), torch.from_numpy(position))
 
 
-def same_draws(network: torch.nn.Module, inputs: Inputs, background: Inputs) -> tuple[float, float]:
+def same_draws(network: torch.nn.Module, inputs: NetworkInputs, background: NetworkInputs) -> tuple[float, float]:
     """Largest difference from shap on its own draws, and the largest attribution."""
     explainer = GradientExplainer(_as_column(network), [background.x, background.causality])
     theirs = explainer.shap_values([inputs.x, inputs.causality], nsamples=100, rseed=1)
@@ -142,7 +142,7 @@ def same_draws(network: torch.nn.Module, inputs: Inputs, background: Inputs) -> 
     return float(max(gaps)), float(max(np.abs(his).max() for his in theirs))
 
 
-def ways(network: torch.nn.Module, inputs: Inputs, background: Inputs, n_draws: int) -> dict:
+def ways(network: torch.nn.Module, inputs: NetworkInputs, background: NetworkInputs, n_draws: int) -> dict:
     """What is compared, as functions of a seed."""
     keys, n = np.arange(len(inputs)), len(background)
     at_once = max(1, LIMIT // bytes_per_point(network, background))
@@ -203,7 +203,7 @@ def published_ways(n_draws: int = 100) -> dict[str, Callable[[int], object]]:
     """Both ways to explain one window at the published size, as functions of a seed."""
     torch.manual_seed(0)
     network = frozen(build("ResAttCauRec"))
-    window, background = (Inputs(torch.randn(n, 15, 12, 10, 10), torch.rand(n, 96)) for n in (1, N_BACKGROUND))
+    window, background = (NetworkInputs(torch.randn(n, 15, 12, 10, 10), torch.rand(n, 96)) for n in (1, N_BACKGROUND))
     at_once = max(1, LIMIT // bytes_per_point(network, background))
 
     def own(seed: int) -> object:
@@ -298,7 +298,7 @@ def peak_memory(limit: int) -> dict[str, float]:
     """MiB that explaining two windows at the published size adds to the process."""
     torch.set_num_threads(1)
     network = frozen(build("ResAttCauRec"))
-    window, background = (Inputs(torch.randn(n, 15, 12, 10, 10), torch.rand(n, 96)) for n in (2, N_BACKGROUND))
+    window, background = (NetworkInputs(torch.randn(n, 15, 12, 10, 10), torch.rand(n, 96)) for n in (2, N_BACKGROUND))
     point = bytes_per_point(network, background)
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = _status("VmRSS")

@@ -37,7 +37,7 @@ from xdrought.kernels.cross_map import Settings, cross_map
 from xdrought.models import build, cross_mapping
 from xdrought.models.batches import Batch, SharedDays, run
 from xdrought.models.checkpoint import read, restore, state_of, to_bytes
-from xdrought.models.expected_gradients import Inputs, balanced_draws, expected_gradients, frozen
+from xdrought.models.expected_gradients import NetworkInputs, balanced_draws, expected_gradients, frozen
 from xdrought.models.norm import BatchNorm2d
 from xdrought.models.training import Training, TrainingConfig
 
@@ -364,13 +364,15 @@ def gradients(at: Place) -> Iterator[Figure]:
 def attributions(at: Place) -> Iterator[Figure]:
     """Expected gradients"""
     batch, found = at.batch("cpu", 8), []
-    windows = Inputs(batch.frames[batch.position], batch.causality)
+    windows = NetworkInputs(batch.frames[batch.position], batch.causality)
     draws = balanced_draws(range(4), 4, at.sizes.points // 4, 0)
     for device in (at.device, torch.device("cpu")):
         network = frozen(at.network().to(device))
-        here = Inputs(windows.x.to(device), windows.causality.to(device))
+        here = NetworkInputs(windows.x.to(device), windows.causality.to(device))
 
-        def explain(network: nn.Module = network, here: Inputs = here, device: torch.device = device) -> torch.Tensor:
+        def explain(
+            network: nn.Module = network, here: NetworkInputs = here, device: torch.device = device
+        ) -> torch.Tensor:
             return expected_gradients(network, here[:4], here[4:], draws.to(device)).x
 
         if not found:

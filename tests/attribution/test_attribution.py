@@ -17,7 +17,7 @@ from tests.support.towers import forced_soil, random_grid, random_sites
 from xdrought.attribution import explained_windows as attribution_inputs
 from xdrought.attribution.expected_gradients import attributions
 from xdrought.forecast.fitting import fit_resattcaurec, predict
-from xdrought.models.expected_gradients import Inputs, balanced_draws, expected_gradients, frozen
+from xdrought.models.expected_gradients import NetworkInputs, balanced_draws, expected_gradients, frozen
 from xdrought.windows.labelled import patches
 
 TARGET = "soil_moisture"
@@ -73,7 +73,7 @@ def test_each_window_has_its_own_numbers_at_its_valid_time(sites, causal, some):
             )
             for w in windows
         ]
-        return Inputs(x, torch.from_numpy(np.stack(vectors)).float())
+        return NetworkInputs(x, torch.from_numpy(np.stack(vectors)).float())
 
     k = next(k for k in range(len(p)) if p[k].site == "S2" and p[k].valid_time == sites.time[41])
     network = frozen(causal.network())
@@ -249,7 +249,7 @@ def test_shap_takes_a_network_that_ignores_causality(sites, causal, some):
 
     network = frozen(build("ResAttRec", n_features=2, n_causal=16, size=2, window=5, widths=(4, 4)))
     generator = torch.Generator().manual_seed(0)
-    given = Inputs(torch.randn(5, 5, 2, 2, 2, generator=generator), torch.randn(5, 16, generator=generator))
+    given = NetworkInputs(torch.randn(5, 5, 2, 2, 2, generator=generator), torch.randn(5, 16, generator=generator))
     found = shap_gradients(network, given[slice(0, 2)], given[slice(2, 5)], np.arange(2), (1, 3, 4), 5, 0, 50)
     assert found.x.shape == (2, 2)
     assert (found.causality == 0).all()

@@ -14,7 +14,7 @@ from tests.support.forecasters import untrained
 from tests.support.helpers import unchanged
 from tests.support.towers import random_sites
 from xdrought.attribution import attributions, deletion_curve, sanity, weight_randomisation
-from xdrought.models.expected_gradients import Inputs
+from xdrought.models.expected_gradients import NetworkInputs
 
 FEW = {"n_background": 6, "n_draws": 24, "device": "cpu", "progress": False}
 
@@ -124,7 +124,7 @@ def test_deleted_features_are_the_mean_over_backgrounds():
     background = torch.zeros(2, 2, 2, 1, 1)
     background[1] = 0.5  # in the mean 0.25, so each deleted weight moves the output by 0.75 of itself
     order = np.array([[3, 2, 1, 0], [0, 1, 2, 3]])
-    found = sanity._changes(Weighted(), Inputs(x), Inputs(background), order, np.arange(5))
+    found = sanity._changes(Weighted(), NetworkInputs(x), NetworkInputs(background), order, np.arange(5))
     np.testing.assert_allclose(found, 0.75 * np.array([[0, 0], [1000, 1], [900, 11], [910, 89], [911, 911]]), rtol=1e-6)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from xdrought.models import build
 from xdrought.models.expected_gradients import (
     Draws,
-    Inputs,
+    NetworkInputs,
     balanced_draws,
     bytes_per_point,
     expected_gradients,
@@ -35,10 +35,10 @@ def small(variant: str = "ResAttCauRec", seed: int = 0) -> nn.Module:
         return network
 
 
-def random_inputs(n: int, seed: int, causal: bool = True, size: int = 4) -> Inputs:
+def random_inputs(n: int, seed: int, causal: bool = True, size: int = 4) -> NetworkInputs:
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, 5, 3, size, size, generator=generator)
-    return Inputs(x, torch.randn(n, 6, generator=generator) if causal else None)
+    return NetworkInputs(x, torch.randn(n, 6, generator=generator) if causal else None)
 
 
 class Linear(nn.Module):
@@ -77,8 +77,8 @@ def test_a_product_from_zero_is_shared_equally(known_ends):
     x[0, 0, :, 0, 0] = torch.tensor([4.0, 5.0, 6.0])
     position = (torch.arange(200) + 0.5) / 200
     draws = Draws(torch.zeros(1, 200, dtype=torch.int64), position[None])
-    zero = Inputs(torch.zeros_like(x))
-    found = expected_gradients(Product(), Inputs(x), zero, draws, known_ends=known_ends).x.ravel()
+    zero = NetworkInputs(torch.zeros_like(x))
+    found = expected_gradients(Product(), NetworkInputs(x), zero, draws, known_ends=known_ends).x.ravel()
     np.testing.assert_allclose(found, [10, 10, 0], atol=1e-4)
 
 
@@ -225,7 +225,9 @@ def test_what_a_network_ignores_gets_nothing():
     found = expected_gradients(network, inputs, background, balanced_draws(range(2), 4, 8, 0))
     assert (found.causality == 0).all()
     assert (found.x != 0).any()
-    without = expected_gradients(network, Inputs(inputs.x), Inputs(background.x), balanced_draws(range(2), 4, 8, 0))
+    without = expected_gradients(
+        network, NetworkInputs(inputs.x), NetworkInputs(background.x), balanced_draws(range(2), 4, 8, 0)
+    )
     assert without.causality is None
     torch.testing.assert_close(without.x, found.x)
 

@@ -195,7 +195,7 @@ def test_neighbours_are_alike_and_far_cells_less():
 
 def test_latent_fields_have_unit_variance_and_their_memory():
     n = 60
-    cells = air.Cells(*(np.zeros(n), 40.0 * np.arange(n), np.zeros(n), np.zeros(n), np.ones(n)))
+    cells = air.CellPlaces(*(np.zeros(n), 40.0 * np.arange(n), np.zeros(n), np.zeros(n), np.ones(n)))
     values = air.Fields((0, 0), 4000).at(cells)["warm"]
     assert values.var() == pytest.approx(1, abs=0.06)
     assert np.mean(values[1:] * values[:-1]) == pytest.approx(np.exp(-1 / 4.5), abs=0.05)

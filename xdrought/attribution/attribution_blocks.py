@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xdrought.models import Architecture
-    from xdrought.models.expected_gradients import Attributions, Inputs
+    from xdrought.models.expected_gradients import Attributions, NetworkInputs
     from xdrought.windows.tensors import ResidentCube
 
 REDUCIBLE = ("window", *PATCH, "cell")
@@ -147,7 +147,7 @@ class Job:
 
     architecture: Architecture
     weights: tuple[Mapping[str, Tensor], ...]
-    background: Inputs  # on the CPU
+    background: NetworkInputs  # on the CPU
     lead: int
     reduce: tuple[str, ...]
     n_drivers: int  # those with a causality degree
@@ -198,7 +198,7 @@ def explain(
     import torch
 
     from xdrought.devices import resolve_device
-    from xdrought.models.expected_gradients import Inputs, bytes_per_point, frozen, outputs
+    from xdrought.models.expected_gradients import NetworkInputs, bytes_per_point, frozen, outputs
     from xdrought.models.zoo import network_of
 
     device = resolve_device(job.device)
@@ -212,7 +212,7 @@ def explain(
         for first in range(0, len(chosen), step):
             index = torch.from_numpy(chosen[first : first + step])
             known = None if degrees is None else degrees[cube.cell[index]]
-            windows = _on(Inputs(cube.gather(index), known), device)
+            windows = _on(NetworkInputs(cube.gather(index), known), device)
             result = _attribute(network, windows, background, keys[first : first + step], job, at_once)
             for name, array in _rows(result, base, job).items():
                 found[name].append(array)
@@ -342,16 +342,16 @@ def _asked(mask: np.ndarray | None, own: np.ndarray, inside: tuple[slice, ...], 
     return pad_to(np.broadcast_to(mask, shape), own.shape, inside, False)
 
 
-def _on(inputs: Inputs, device: Any) -> Inputs:
+def _on(inputs: NetworkInputs, device: Any) -> NetworkInputs:
     from xdrought.devices import copied_to
-    from xdrought.models.expected_gradients import Inputs
+    from xdrought.models.expected_gradients import NetworkInputs
 
     degrees = None if inputs.causality is None else copied_to(inputs.causality, device)
-    return Inputs(copied_to(inputs.x, device), degrees)
+    return NetworkInputs(copied_to(inputs.x, device), degrees)
 
 
 def _attribute(
-    network: Any, windows: Inputs, background: Inputs, keys: np.ndarray, job: Job, at_once: int
+    network: Any, windows: NetworkInputs, background: NetworkInputs, keys: np.ndarray, job: Job, at_once: int
 ) -> Attributions:
     """One group of windows by the chosen method."""
     from xdrought.models.expected_gradients import balanced_draws, expected_gradients

@@ -18,7 +18,7 @@ from xdrought.windows.selection import GRID, SITE, corner
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xdrought.models.expected_gradients import Inputs
+    from xdrought.models.expected_gradients import NetworkInputs
     from xdrought.windows.tensors import ResidentCube
 
 _TRIES = 20  # for each background that is wanted: a window that is tried may be incomplete
@@ -54,15 +54,15 @@ class Explained:
             return None
         return torch.from_numpy(np.asarray(self.degrees).reshape(-1, self.degrees.shape[-1]))
 
-    def sample(self, index: np.ndarray, device: Any) -> Inputs:
+    def sample(self, index: np.ndarray, device: Any) -> NetworkInputs:
         """The network's inputs of the windows at positions `index`, on the device."""
         import torch
 
-        from xdrought.models.expected_gradients import Inputs
+        from xdrought.models.expected_gradients import NetworkInputs
 
         position = torch.from_numpy(index)
         degrees = None if self.vectors is None else self.vectors[self.cube.cell[position]].to(device)
-        return Inputs(self.cube.gather(position).to(device), degrees)
+        return NetworkInputs(self.cube.gather(position).to(device), degrees)
 
 
 def windows_of(ds: xr.Dataset, forecaster: Forecaster, causality: xr.Dataset | None, time: Hashable) -> Explained:
@@ -151,11 +151,11 @@ def asked_days(windows: Patches, where: xr.DataArray | None) -> tuple[Any | None
     return mask.data, days
 
 
-def background_of(usual: Explained, forecaster: Forecaster, n: int, seed: int) -> Inputs:
+def background_of(usual: Explained, forecaster: Forecaster, n: int, seed: int) -> NetworkInputs:
     """The background on the CPU; of lazy data the windows that are tried are read now, a few at a time."""
     import torch
 
-    from xdrought.models.expected_gradients import Inputs
+    from xdrought.models.expected_gradients import NetworkInputs
 
     if not usual.is_lazy:
         return usual.sample(background_windows(usual.windows, forecaster, n, seed), "cpu")
@@ -170,11 +170,11 @@ def background_of(usual: Explained, forecaster: Forecaster, n: int, seed: int) -
     cell, start, values = zip(*sorted(found[:n], key=lambda each: each[:2]), strict=True)
     x = torch.from_numpy(np.stack(values))
     if usual.degrees is None:
-        return Inputs(x)
+        return NetworkInputs(x)
     degrees = np.asarray(usual.degrees.reshape(-1, usual.degrees.shape[-1])[list(cell)])
     if not np.isfinite(degrees).all():
         raise ValueError(forecast_inputs.without_degree("a place of the background"))
-    return Inputs(x, torch.from_numpy(degrees))
+    return NetworkInputs(x, torch.from_numpy(degrees))
 
 
 def background_windows(windows: Patches, forecaster: Forecaster, n: int, seed: int) -> np.ndarray:

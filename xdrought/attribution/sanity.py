@@ -21,7 +21,7 @@ from xdrought.statistics import bootstrap_weights, percentile_interval
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from xdrought.models.expected_gradients import Inputs
+    from xdrought.models.expected_gradients import NetworkInputs
 
 __all__ = ["deletion_curve", "weight_randomisation"]
 
@@ -171,12 +171,12 @@ def _orders(importance: np.ndarray, n_random: int, rng: np.random.Generator) -> 
 
 
 def _changes(
-    network: nn.Module, windows: Inputs, background: Inputs, order: np.ndarray, counts: np.ndarray
+    network: nn.Module, windows: NetworkInputs, background: NetworkInputs, order: np.ndarray, counts: np.ndarray
 ) -> np.ndarray:
     """(counts, sample) absolute change of the output when the first features of the order come from the background."""
     import torch
 
-    from xdrought.models.expected_gradients import Inputs, outputs
+    from xdrought.models.expected_gradients import NetworkInputs, outputs
 
     rank = torch.from_numpy(order).to(windows.x.device).reshape(len(order), *windows.x.shape[1:3], 1, 1)
     whole = outputs(network, windows, 1024)
@@ -185,7 +185,7 @@ def _changes(
         total = torch.zeros_like(whole)
         for k in range(len(background)):
             x = torch.where(rank < count, background.x[k : k + 1], windows.x)
-            total += outputs(network, Inputs(x, windows.causality), 1024)
+            total += outputs(network, NetworkInputs(x, windows.causality), 1024)
         found.append((total / len(background) - whole).abs().double().cpu().numpy())
     return np.stack(found)
 

@@ -11,13 +11,13 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import nn
 
-    from xdrought.models.expected_gradients import Attributions, Inputs
+    from xdrought.models.expected_gradients import Attributions, NetworkInputs
 
 
 def shap_gradients(
     network: nn.Module,
-    windows: Inputs,
-    background: Inputs,
+    windows: NetworkInputs,
+    background: NetworkInputs,
     keys: np.ndarray,
     axes: tuple[int, ...],
     n_draws: int,
@@ -73,11 +73,11 @@ def _as_column(network: nn.Module) -> nn.Module:
     return Column()
 
 
-def _listed(inputs: Inputs, causal: bool) -> list[Any]:
+def _listed(inputs: NetworkInputs, causal: bool) -> list[Any]:
     return [inputs.x, inputs.causality] if causal else [inputs.x]
 
 
-def _uses_causality(network: nn.Module, background: Inputs) -> bool:
+def _uses_causality(network: nn.Module, background: NetworkInputs) -> bool:
     """Whether causality reaches the output: shap refuses an input that does not."""
     import torch
 

@@ -16,7 +16,7 @@ from xdrought.data.grid_axes import (
     LON_ATTRS,
     LONGITUDES,
     Axis,
-    Cells,
+    PatchCells,
     exact_labels,
     find_axis,
     grid_labels,
@@ -225,7 +225,7 @@ def collocate(
             )
         checks.warn(f"left out: {text}")
         places = places.isel(site=whole)
-        down, across = (Cells(cells.position[whole], cells.inside[whole]) for cells in (down, across))
+        down, across = (PatchCells(cells.position[whole], cells.inside[whole]) for cells in (down, across))
     patches = _take(grid, down, across, time, lat, lon, size)
     labels = {
         "cell_lat": _labels(grid, lat, down, _PATCH[0], LAT_ATTRS),
@@ -261,7 +261,7 @@ def _axes(grid: xr.Dataset, lat: Hashable, lon: Hashable, wrap: bool | str) -> t
 
 
 def _take(
-    grid: xr.Dataset, down: Cells, across: Cells, time: Hashable, lat: Hashable, lon: Hashable, size: int
+    grid: xr.Dataset, down: PatchCells, across: PatchCells, time: Hashable, lat: Hashable, lon: Hashable, size: int
 ) -> xr.Dataset:
     """Variables on (site, time, patch_lat, patch_lon); NaN outside the grid."""
     fields = [name for name, da in grid.data_vars.items() if {lat, lon} <= set(da.dims)]
@@ -274,7 +274,7 @@ def _take(
     return taken.transpose("site", time, ..., *_PATCH, missing_dims="ignore")
 
 
-def _labels(grid: xr.Dataset, dim: Hashable, cells: Cells, along: str, attrs: dict[str, str]) -> xr.Variable:
+def _labels(grid: xr.Dataset, dim: Hashable, cells: PatchCells, along: str, attrs: dict[str, str]) -> xr.Variable:
     labels = exact_labels(grid.indexes[dim].to_numpy())
     labels = wrap_longitude(labels) if along == _PATCH[1] else labels
     return xr.Variable(("site", along), np.where(cells.inside, labels[cells.position], np.nan), attrs)

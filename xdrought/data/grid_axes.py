@@ -223,7 +223,7 @@ class Axis(NamedTuple):
         return len(self.order)
 
 
-class Cells(NamedTuple):
+class PatchCells(NamedTuple):
     """Cells of every site along one axis, (site, size)."""
 
     position: np.ndarray  # in the input; any valid one where not inside
@@ -290,7 +290,7 @@ def _snap(position: np.ndarray) -> np.ndarray:
     return np.where(np.abs(position - half) < _ON_CELL, half, position)
 
 
-def patch_cells(axis: Axis, place: np.ndarray, size: int) -> Cells:
+def patch_cells(axis: Axis, place: np.ndarray, size: int) -> PatchCells:
     """The `size` cells around each place along one axis.
 
     Even: the place is between cells size/2-1 and size/2, or on the former. Odd: the middle cell is the
@@ -299,6 +299,6 @@ def patch_cells(axis: Axis, place: np.ndarray, size: int) -> Cells:
     middle = np.floor(place) if size % 2 == 0 else np.ceil(place - 0.5)
     steps = middle.astype(np.int64)[:, None] - (size - 1) // 2 + np.arange(size)
     if axis.wraps:
-        return Cells(axis.order[steps % axis.size], np.ones(steps.shape, dtype=bool))
+        return PatchCells(axis.order[steps % axis.size], np.ones(steps.shape, dtype=bool))
     inside = (steps >= 0) & (steps < axis.size)
-    return Cells(axis.order[np.clip(steps, 0, axis.size - 1)], inside)
+    return PatchCells(axis.order[np.clip(steps, 0, axis.size - 1)], inside)

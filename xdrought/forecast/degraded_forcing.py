@@ -20,7 +20,7 @@ RAIN = (0.75, 0.68, 0.60, 0.50, 0.41, 0.33, 0.26, 0.20, 0.15, 0.10, 0.08, 0.06, 
 OTHERS = (0.97, 0.95, 0.92, 0.87, 0.80, 0.70, 0.60, 0.50, 0.40, 0.35, 0.30, 0.25, 0.20, 0.18)
 _TRIES = 20  # draws of another day, where that of the first is missing
 
-Skill = float | Sequence[float] | Mapping[Hashable, float | Sequence[float]] | None
+LeadSkill = float | Sequence[float] | Mapping[Hashable, float | Sequence[float]] | None
 
 
 @public
@@ -30,7 +30,7 @@ def degrade_forcing(
     drivers: Sequence[Hashable],
     *,
     lead: int = 7,
-    skill: Skill = None,
+    skill: LeadSkill = None,
     members: int | None = None,
     season: int = 10,
     seed: int = 0,
@@ -127,7 +127,7 @@ def degrade_forcing(
     return out.assign_attrs(emulated=f"the truth with the probability that skill gives, else another year; seed {seed}")
 
 
-def _probabilities(da: xr.DataArray, skill: Skill, lead: int) -> np.ndarray:
+def _probabilities(da: xr.DataArray, skill: LeadSkill, lead: int) -> np.ndarray:
     """(lead,) probability that a driver's lead day is the truth."""
     if isinstance(skill, Mapping):
         if da.name not in skill:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.choices import Keep, Loss, MissingPolicy, Schedule
-from xdrought.shown import Settings
+from xdrought.shown import ShownAsCall
 
 __all__ = ["MissingInputs", "TrainingOptions"]
 
@@ -23,7 +23,7 @@ LOSSES = get_args(Loss)
 
 
 @dataclass(frozen=True, repr=False)
-class TrainingOptions(Settings):
+class TrainingOptions(ShownAsCall):
     """What :func:`xdrought.fit_resattcaurec` takes as `training`, beside its everyday keywords.
 
     Parameters
@@ -129,7 +129,7 @@ NONE: Literal["none"] = "none"
 
 
 @dataclass(frozen=True, repr=False)
-class MissingInputs(Settings):
+class MissingInputs(ShownAsCall):
     """What :func:`xdrought.fit_resattcaurec` takes as `missing`, where the name of a policy is not enough.
 
     Parameters

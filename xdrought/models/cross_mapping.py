@@ -11,7 +11,7 @@ TIE = 1e-9  # distances this close (relative) are one distance
 PAIRS = 2**24  # pairs of days at once: bounds the memory, not the result
 
 
-class Skill(NamedTuple):
+class TensorSkill(NamedTuple):
     """Correlation of estimate and truth (k,), NaN where undefined; days estimated, and those of them with ties."""
 
     rho: Tensor
@@ -19,7 +19,7 @@ class Skill(NamedTuple):
     tied: int
 
 
-def cross_map(vectors: Tensor, days: Tensor, targets: Tensor, radius: int) -> Skill:
+def cross_map(vectors: Tensor, days: Tensor, targets: Tensor, radius: int) -> TensorSkill:
     """Skill of estimating targets from the E + 1 nearest other delay vectors.
 
     Parameters
@@ -33,7 +33,7 @@ def cross_map(vectors: Tensor, days: Tensor, targets: Tensor, radius: int) -> Sk
 
     Returns
     -------
-    Skill
+    TensorSkill
 
     Notes
     -----
@@ -50,7 +50,7 @@ def cross_map(vectors: Tensor, days: Tensor, targets: Tensor, radius: int) -> Sk
             estimate[:, rows[mapped]] = truth @ weights[mapped].T
             tied += int((shared & mapped).sum())
     known = torch.isfinite(estimate[0])
-    return Skill(_correlation(estimate[:, known], truth[:, known]), int(known.sum()), tied)
+    return TensorSkill(_correlation(estimate[:, known], truth[:, known]), int(known.sum()), tied)
 
 
 def _weights(vectors: Tensor, days: Tensor, rows: Tensor, radius: int, k: int) -> tuple[Tensor, Tensor, Tensor]:

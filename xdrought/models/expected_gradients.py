@@ -14,7 +14,7 @@ _ROUNDING = 1e-6  # (0.1 % of a path's sum) squared
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class NetworkInputs:
     """Inputs of a network: x (N, window, n_features, size, size), and causality (N, n_causal) or None."""
 
     x: Tensor
@@ -23,8 +23,8 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: Tensor | slice) -> Inputs:
-        return Inputs(self.x[index], None if self.causality is None else self.causality[index])
+    def __getitem__(self, index: Tensor | slice) -> NetworkInputs:
+        return NetworkInputs(self.x[index], None if self.causality is None else self.causality[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,8 @@ def frozen(network: nn.Module) -> nn.Module:
 
 def expected_gradients(
     network: nn.Module,
-    inputs: Inputs,
-    background: Inputs,
+    inputs: NetworkInputs,
+    background: NetworkInputs,
     draws: Draws,
     *,
     reduce: Sequence[int] = (),
@@ -146,13 +146,13 @@ def expected_gradients(
 
 
 @torch.no_grad()
-def outputs(network: nn.Module, inputs: Inputs, at_once: int | None = None) -> Tensor:
+def outputs(network: nn.Module, inputs: NetworkInputs, at_once: int | None = None) -> Tensor:
     """The network's numbers, (N,), some windows at a time."""
     parts = torch.arange(len(inputs), device=inputs.x.device).split(at_once or max(1, len(inputs)))
     return torch.cat([network(part.x, part.causality) for part in (inputs[index] for index in parts)])
 
 
-def bytes_per_point(network: nn.Module, inputs: Inputs) -> int:
+def bytes_per_point(network: nn.Module, inputs: NetworkInputs) -> int:
     """Memory that one point on a path needs: what the backward pass keeps, and the point with its copies."""
     kept: dict[int, int] = {}
     own = {p.untyped_storage().data_ptr() for p in network.parameters()}
@@ -174,7 +174,7 @@ def bytes_per_point(network: nn.Module, inputs: Inputs) -> int:
 class _Totals:
     """Running sums over the draws of each window: contributions, and their products with the path's miss."""
 
-    def __init__(self, inputs: Inputs, reduce: Sequence[int]):
+    def __init__(self, inputs: NetworkInputs, reduce: Sequence[int]):
         n, *shape = inputs.x.shape
         kept = [size for k, size in enumerate(shape, start=1) if k not in reduce]
         self.reduce = tuple(reduce)
@@ -225,7 +225,7 @@ def _pairs(n_windows: int, n_draws: int, at_once: int | None, device: torch.devi
         yield pair // n_draws, pair % n_draws
 
 
-def _contributions(network: nn.Module, inputs: Inputs, start: Inputs, position: Tensor) -> list[Tensor]:
+def _contributions(network: nn.Module, inputs: NetworkInputs, start: NetworkInputs, position: Tensor) -> list[Tensor]:
     """``(x - background) * gradient`` at one point of each path; zero for an input that the network ignores."""
     pairs = [(inputs.x, start.x)]
     if inputs.causality is not None and start.causality is not None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 MOMENTS = ("onset_time", "start_time", "end_time")
 
 
-class Span(NamedTuple):
+class ShadedSpan(NamedTuple):
     """One shaded stretch of time."""
 
     start: np.datetime64
@@ -56,7 +56,7 @@ def percentile_lines(ax: Axes, values: np.ndarray) -> list[Any]:
     ]
 
 
-def shade(ax: Axes, spans: Sequence[Span]) -> list[Any]:
+def shade(ax: Axes, spans: Sequence[ShadedSpan]) -> list[Any]:
     """Shade the spans; the legend handle of each phase that occurs."""
     first: dict[str, Any] = {}
     for span in spans:
@@ -96,13 +96,13 @@ def place_name(record: xr.DataArray) -> str:
     return "the record"
 
 
-def event_spans(moments: Sequence[np.datetime64], is_flash: bool) -> list[Span]:
+def event_spans(moments: Sequence[np.datetime64], is_flash: bool) -> list[ShadedSpan]:
     onset, start, end = moments
     kind = "flash" if is_flash else "normal"
-    return [Span(onset, start, f"{kind} onset"), Span(start, end, f"{kind} condition")]
+    return [ShadedSpan(onset, start, f"{kind} onset"), ShadedSpan(start, end, f"{kind} condition")]
 
 
-def record_spans(events: xr.Dataset) -> Iterator[Span]:
+def record_spans(events: xr.Dataset) -> Iterator[ShadedSpan]:
     """Onset and condition of each event in time order; a relapse's onset begins after the event before."""
     columns = [to_datetime64(events[name].values) for name in MOMENTS]
     previous = None
@@ -114,13 +114,13 @@ def record_spans(events: xr.Dataset) -> Iterator[Span]:
         previous = end
 
 
-def class_spans(dates: np.ndarray, classes: np.ndarray) -> Iterator[Span]:
+def class_spans(dates: np.ndarray, classes: np.ndarray) -> Iterator[ShadedSpan]:
     """Runs of equal class; an onset reaches to the start of its condition."""
     edges = np.flatnonzero(np.diff(classes)) + 1
     for first, stop in zip(np.r_[0, edges], np.r_[edges, classes.size], strict=True):
         if (phase := PHASES.get(int(classes[first]))) is not None:
             last = min(stop, classes.size - 1) if phase.endswith("onset") else stop - 1
-            yield Span(dates[first], dates[last], phase)
+            yield ShadedSpan(dates[first], dates[last], phase)
 
 
 @public
@@ -179,7 +179,7 @@ def plot_record(
     if events is not None and classes is not None:
         raise ValueError("both events and classes were given; give one, they shade the same days")
     dates, values = one_series(soil_moisture, time)
-    spans: list[Span] = []
+    spans: list[ShadedSpan] = []
     if events is not None:
         here = events_here(events, soil_moisture)
         require_one_definition(here)

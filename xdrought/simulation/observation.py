@@ -12,7 +12,7 @@ import xarray as xr
 
 from xdrought.simulation import soil as land
 from xdrought.simulation.soil import Planted, Soil
-from xdrought.simulation.world import DRIVERS, STEP, Columns, Place, Record
+from xdrought.simulation.world import DRIVERS, STEP, Place, SimulatedRecord, SoilColumns
 
 DRIVER_ATTRS = {
     "d2m": ("dewpoint temperature at 2 m", "K"),
@@ -52,8 +52,8 @@ _SOIL_TEMPERATURE_ATTRS = {"long_name": "soil temperature", "units": "degC"}
 
 def site_dataset(
     cubes: Mapping[str, np.ndarray],
-    record: Record,
-    columns: Columns,
+    record: SimulatedRecord,
+    columns: SoilColumns,
     places: Sequence[Place],
     days: pd.DatetimeIndex,
     size: int,
@@ -77,7 +77,9 @@ def site_dataset(
     return _with_record(ds, record, columns, ("site",))
 
 
-def grid_rows(record: Record, columns: Columns, lat: np.ndarray, lon: np.ndarray, days: pd.DatetimeIndex) -> xr.Dataset:
+def grid_rows(
+    record: SimulatedRecord, columns: SoilColumns, lat: np.ndarray, lon: np.ndarray, days: pd.DatetimeIndex
+) -> xr.Dataset:
     """Label what happened in some rows of a grid."""
     return _with_record(xr.Dataset(coords=_grid_coords(lat, lon, days)), record, columns, ("lat", "lon"))
 
@@ -106,7 +108,7 @@ def _grid_coords(lat: np.ndarray, lon: np.ndarray, days: pd.DatetimeIndex) -> di
     }
 
 
-def _with_record(ds: xr.Dataset, record: Record, columns: Columns, space: tuple[str, ...]) -> xr.Dataset:
+def _with_record(ds: xr.Dataset, record: SimulatedRecord, columns: SoilColumns, space: tuple[str, ...]) -> xr.Dataset:
     """Add what happened in the columns, and why, on the dimensions `space`."""
     shape = tuple(ds.sizes[dim] for dim in space)
     over_time = (*space, "time") if space == ("site",) else ("time", *space)
@@ -140,7 +142,7 @@ def _with_record(ds: xr.Dataset, record: Record, columns: Columns, space: tuple[
     return ds.assign(data).assign_coords({**index, **named})
 
 
-def columns_of(ds: xr.Dataset, space: tuple[str, ...]) -> tuple[Columns, np.ndarray]:
+def columns_of(ds: xr.Dataset, space: tuple[str, ...]) -> tuple[SoilColumns, np.ndarray]:
     """The columns behind a labelled world and their state before its first day, (2, n)."""
 
     def flat(da: xr.DataArray) -> np.ndarray:
@@ -150,7 +152,7 @@ def columns_of(ds: xr.Dataset, space: tuple[str, ...]) -> tuple[Columns, np.ndar
     coefficient = {name: flat(ds["truth_coefficient"].sel(variable=name)) for name in land.PATHS}
     lag = {name: flat(ds["truth_lag"].sel(variable=name).fillna(0)).astype(int) for name in land.PATHS}
     start = np.stack([properties.pop(name) for name in _START])
-    return Columns(Soil(**properties), Planted(coefficient, lag), flat(ds["lat"])), start
+    return SoilColumns(Soil(**properties), Planted(coefficient, lag), flat(ds["lat"])), start
 
 
 def space_of(ds: xr.Dataset) -> tuple[str, ...]:

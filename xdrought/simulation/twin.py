@@ -30,8 +30,8 @@ from xdrought.simulation.world import (
     DRIVERS,
     N_PLANTED,
     STEP,
-    Columns,
     Place,
+    SoilColumns,
     make_cells,
     make_drivers,
     rain_ratio,
@@ -184,7 +184,7 @@ def simulate(
     ratio = np.concatenate([rain_ratio((seed, k), len(days), 1, noise) for k in range(n_sites)], axis=1)
     error = np.concatenate([sensor_error((seed, k), len(days), 1, noise) for k in range(n_sites)], axis=1)
     planted = Planted.draw(np.stack([place.planted for place in places], axis=1))
-    columns = Columns(
+    columns = SoilColumns(
         Soil.draw(np.stack([place.soil for place in places], axis=1)),
         planted.replace(strengths or {}, lags or {}),
         np.array([place.lat for place in places]),
@@ -261,7 +261,7 @@ def simulate_grid(
         # One random stream a row, so that the draws do not depend on the blocks.
         ratio = [rain_ratio((seed, _GRID, row), len(days), n_lon, noise) for row in rows]
         error = [sensor_error((seed, _GRID, row), len(days), n_lon, noise) for row in rows]
-        columns = Columns(Soil.draw(soil_from[:, part]), planted.spread(len(rows) * n_lon), cells.lat[part])
+        columns = SoilColumns(Soil.draw(soil_from[:, part]), planted.spread(len(rows) * n_lon), cells.lat[part])
         near = {name: weather[name] for name in PATHS}
         record = simulate_columns(columns, near, np.concatenate(ratio, 1), np.concatenate(error, 1), days, spinup_days)
         parts.append(grid_rows(record, columns, lat[rows.start : rows.stop], lon, days[spinup_days:]))

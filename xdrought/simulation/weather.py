@@ -55,7 +55,7 @@ class Climate:
 
 
 @dataclass(frozen=True)
-class Cells:
+class CellPlaces:
     """Places at which the weather is evaluated, one number a cell."""
 
     lat: np.ndarray
@@ -64,8 +64,8 @@ class Cells:
     elevation: np.ndarray  # m
     rain_factor: np.ndarray
 
-    def part(self, where: slice) -> Cells:
-        return Cells(*(getattr(self, name)[where] for name in self.__dataclass_fields__))
+    def part(self, where: slice) -> CellPlaces:
+        return CellPlaces(*(getattr(self, name)[where] for name in self.__dataclass_fields__))
 
 
 def draw_climate(rng: np.random.Generator) -> Climate:
@@ -94,7 +94,7 @@ class Fields:
     def __init__(self, stream: tuple[int, ...], n_days: int) -> None:
         self._modes = {name: _modes(stream, latent, n_days) for name, latent in LATENTS.items()}
 
-    def at(self, cells: Cells) -> dict[str, np.ndarray]:
+    def at(self, cells: CellPlaces) -> dict[str, np.ndarray]:
         """Every latent field at the cells, float32 (time, cell)."""
         return {name: _evaluate(*modes, cells) for name, modes in self._modes.items()}
 
@@ -109,7 +109,7 @@ def _modes(stream: tuple[int, ...], latent: Latent, n_days: int) -> tuple[np.nda
     return lfilter([scale], [1.0, -memory], shocks, axis=0), waves
 
 
-def _evaluate(amplitudes: np.ndarray, waves: np.ndarray, cells: Cells) -> np.ndarray:
+def _evaluate(amplitudes: np.ndarray, waves: np.ndarray, cells: CellPlaces) -> np.ndarray:
     phase = waves @ np.stack([cells.east, cells.north])
     basis = np.concatenate([np.cos(phase), np.sin(phase)]) / np.sqrt(N_MODES)
     return (amplitudes @ basis).astype("float32")
@@ -147,7 +147,7 @@ def vapour_pressure(kelvin: np.ndarray) -> np.ndarray:
 
 
 def make_weather(
-    climate: Climate, cells: Cells, latent: Mapping[str, np.ndarray], days: pd.DatetimeIndex
+    climate: Climate, cells: CellPlaces, latent: Mapping[str, np.ndarray], days: pd.DatetimeIndex
 ) -> dict[str, np.ndarray]:
     """The nine drivers that do not need a soil, float64 (time, cell), in ECMWF names and units."""
     season = summer(days, cells.lat)
@@ -181,7 +181,9 @@ def make_weather(
     }
 
 
-def _rain(climate: Climate, cells: Cells, rain_index: np.ndarray, season: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rain(
+    climate: Climate, cells: CellPlaces, rain_index: np.ndarray, season: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Rain in mm and which days are wet: the latent index above a threshold that moves with the season."""
     chance = np.clip(climate.wet_fraction * (1.0 + 0.45 * climate.rain_season * season), 0.04, 0.9)
     is_wet = rain_index > -ndtri(chance)
@@ -191,7 +193,7 @@ def _rain(climate: Climate, cells: Cells, rain_index: np.ndarray, season: np.nda
 
 
 def _temperature_anomaly(
-    cells: Cells, latent: Mapping[str, np.ndarray], rain_index: np.ndarray, season: np.ndarray
+    cells: CellPlaces, latent: Mapping[str, np.ndarray], rain_index: np.ndarray, season: np.ndarray
 ) -> np.ndarray:
     """Cloudy weather is cool in summer and mild in winter; dry regimes heat the summer."""
     size = (2.2 + 0.045 * np.abs(cells.lat)) * (1.0 - 0.2 * season)

@@ -56,7 +56,7 @@ class Place:
         """
         return _axis(self.lat, size)[::-1], _axis(self.lon, size)
 
-    def cells(self, seed: int, index: int, lat: np.ndarray, lon: np.ndarray) -> air.Cells:
+    def cells(self, seed: int, index: int, lat: np.ndarray, lon: np.ndarray) -> air.CellPlaces:
         return make_cells((seed, index), lat, lon, (self.lat, self.lon), self.elevation)
 
 
@@ -71,13 +71,13 @@ def make_cells(
     lon: np.ndarray,
     origin: tuple[float, float],
     elevation: float,
-) -> air.Cells:
+) -> air.CellPlaces:
     """The cells of a latitude-longitude grid, row by row, with terrain."""
     north, east = np.meshgrid(lat - origin[0], (lon - origin[1]) * np.cos(np.deg2rad(origin[0])), indexing="ij")
     north, east = north.ravel(), east.ravel()
     terrain = air.static_field((*stream, _TERRAIN), east, north, 0.6)
     wetter = air.static_field((*stream, _WETTER), east, north, 1.0)
-    return air.Cells(
+    return air.CellPlaces(
         lat=np.repeat(lat, len(lon)),
         east=east,
         north=north,
@@ -88,7 +88,7 @@ def make_cells(
 
 def make_drivers(
     climate: air.Climate,
-    cells: air.Cells,
+    cells: air.CellPlaces,
     latent: air.Fields,
     days: pd.DatetimeIndex,
     wanted: Sequence[str],
@@ -102,7 +102,7 @@ def make_drivers(
     return {name: weather[name].astype("float32") for name in wanted}
 
 
-def soil_fields(stream: tuple[int, ...], cells: air.Cells) -> np.ndarray:
+def soil_fields(stream: tuple[int, ...], cells: air.CellPlaces) -> np.ndarray:
     """Uniform numbers (N_SOIL, cell) for soils that vary over some 50 km, and from cell to cell."""
     rough = np.random.default_rng([*stream, _SOIL_FIELD, N_SOIL + 1]).standard_normal((len(cells.lat), N_SOIL)).T
     smooth = [air.static_field((*stream, _SOIL_FIELD, 1 + k), cells.east, cells.north, 0.5) for k in range(N_SOIL)]
@@ -125,7 +125,7 @@ def sensor_error(stream: tuple[int, ...], n_days: int, n: int, noise: float) -> 
 
 
 @dataclass(frozen=True)
-class Columns:
+class SoilColumns:
     """The soils of n towers or cells and their planted causes."""
 
     soil: Soil
@@ -158,7 +158,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Record:
+class SimulatedRecord:
     """What happened at n columns, (time, n), and by experiment why."""
 
     observed: np.ndarray  # m3 m-3
@@ -169,13 +169,13 @@ class Record:
 
 
 def simulate_columns(
-    columns: Columns,
+    columns: SoilColumns,
     drivers: Mapping[str, np.ndarray],
     ratio: np.ndarray,
     error: np.ndarray,
     days: pd.DatetimeIndex,
     spinup: int,
-) -> Record:
+) -> SimulatedRecord:
     """Spin the soils up, then run the record from the state they are in: so it can be run again without."""
     ratio = ratio.astype("float32")
     begin = {name: values[:spinup] for name, values in drivers.items()}
@@ -195,4 +195,4 @@ def simulate_columns(
         days.day_of_year.to_numpy(),
     )
     observed = columns.observed(columns.reading(water, forcing), error[spinup:])
-    return Record(observed, water, forcing["soil_temperature"], ratio, strength)
+    return SimulatedRecord(observed, water, forcing["soil_temperature"], ratio, strength)

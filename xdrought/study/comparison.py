@@ -19,7 +19,7 @@ from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.choices import Part
 from xdrought.statistics import percentile_interval
-from xdrought.statistics.bootstrap import bootstrap_medians
+from xdrought.statistics.bootstrap import bootstrap_medians, two_sided
 from xdrought.study.result_cache import Member, open_cache, trained
 from xdrought.verification.differences import HIGHER_IS_BETTER
 from xdrought.verification.scores import summarise_runs, verify
@@ -192,29 +192,32 @@ def paired_differences(
     table, models = usable_table(scores, score)
     if baseline not in models:
         raise ValueError(f"no model {baseline!r}; choose one of {models}")
-    difference = table - table[models.index(baseline)]
-    samples = bootstrap_medians(difference, n_boot, seed)
-    rows = []
-    for k, model in enumerate(models):
-        if model == baseline:
-            continue
-        by_site = difference[k].mean(axis=0)
-        low, high = percentile_interval(samples[k], confidence)
-        rows.append(
-            {
-                "model": model,
-                "median": np.median(table[k].mean(axis=0)) if by_site.size else np.nan,
-                "difference": np.median(by_site) if by_site.size else np.nan,
-                "lower": low,
-                "upper": high,
-                "better_sites": int((by_site > 0).sum() if HIGHER_IS_BETTER[score] else (by_site < 0).sum()),
-                "sites": by_site.size,
-                "p_value": two_sided(samples[k]),
-            }
-        )
-    frame = pd.DataFrame(rows).set_index("model")
-    adjusted = false_discovery_control(xr.DataArray(frame["p_value"].to_numpy(), dims="model"))
-    return frame.assign(p_value_adjusted=adjusted.values)
+    others = [k for k, model in enumerate(models) if model != baseline]
+    difference = table[others] - table[models.index(baseline)]
+    by_site = table[others].mean(axis=1)
+    medians = np.median(by_site, axis=1) if by_site.size else np.full(len(others), np.nan)
+    columns = _with_intervals(difference, "difference", HIGHER_IS_BETTER[score], n_boot, confidence, seed)
+    return pd.DataFrame({"median": medians, **columns}, index=pd.Index([models[k] for k in others], name="model"))
+
+
+def _with_intervals(
+    table: np.ndarray, name: str, higher_is_better: bool, n_boot: int, confidence: float, seed: int
+) -> dict[str, Any]:
+    """Median over sites of the runs' mean of differences (row, run, site), interval, better sites and p-values."""
+    samples = bootstrap_medians(table, n_boot, seed)
+    by_site = table.mean(axis=1)
+    lower, upper = percentile_interval(samples, confidence)
+    p_values = two_sided(samples, np.zeros(len(samples)))
+    adjusted = false_discovery_control(xr.DataArray(p_values, dims="row"))
+    return {
+        name: np.median(by_site, axis=1) if by_site.size else np.full(len(by_site), np.nan),
+        "lower": lower,
+        "upper": upper,
+        "better_sites": (by_site > 0).sum(axis=1) if higher_is_better else (by_site < 0).sum(axis=1),
+        "sites": np.full(len(by_site), by_site.shape[1]),
+        "p_value": p_values,
+        "p_value_adjusted": adjusted.values,
+    }
 
 
 def usable_table(scores: xr.Dataset, score: str) -> tuple[np.ndarray, list[str]]:
@@ -223,14 +226,6 @@ def usable_table(scores: xr.Dataset, score: str) -> tuple[np.ndarray, list[str]]
         raise ValueError(f"no score {score!r}; choose one of {[str(s) for s in SCORES if s in scores]}")
     table = alignment.in_label_order(scores[score], ["site"]).transpose("model", "run", "site").values
     return table[..., np.isfinite(table).all(axis=(0, 1))], scores["model"].values.tolist()
-
-
-def two_sided(samples: np.ndarray) -> float:
-    if not np.isfinite(samples).all():
-        return float("nan")
-    n = samples.size
-    below, above = (int((samples <= 0).sum()), int((samples >= 0).sum()))
-    return min(1.0, 2 * (1 + min(below, above)) / (1 + n))
 
 
 PIECES = {"residual": "Res", "attention": "Att", "causality": "Cau"}
@@ -332,20 +327,7 @@ def factorial_effects(
     names = contrasts["effect"].values.tolist()
     labelled = xr.dot(contrasts / (len(FACTORIAL) / 2), table, dim="model")
     effects = labelled.where(abs(labelled) >= 1e-12, 0.0).transpose("effect", "run", "site").values  # no rounding
-    samples = bootstrap_medians(effects, n_boot, seed)
-    by_site = effects.mean(axis=1)
-    bounds = percentile_interval(samples, confidence)
-    p_values = [two_sided(row) for row in samples]
-    adjusted = false_discovery_control(xr.DataArray(p_values, dims="effect"))
-    columns = {
-        "effect": np.median(by_site, axis=1),
-        "lower": bounds[0],
-        "upper": bounds[1],
-        "better_sites": (by_site > 0).sum(axis=1),
-        "sites": np.full(len(names), by_site.shape[1]),
-        "p_value": p_values,
-        "p_value_adjusted": adjusted.values,
-    }
+    columns = _with_intervals(effects, "effect", True, n_boot, confidence, seed)
     return pd.DataFrame(columns, index=pd.Index(names, name="piece"))
 
 

@@ -36,7 +36,7 @@ class Stamps:
 
 
 @dataclass(frozen=True)
-class Days:
+class DailyValues:
     """Daily values without a gap, the days among them that have hours enough, and all days that have any."""
 
     values: xr.DataArray
@@ -96,7 +96,7 @@ def read_stamps(da: xr.DataArray) -> Stamps:
     return Stamps(index, step)
 
 
-def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: float | None) -> Days | None:
+def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: float | None) -> DailyValues | None:
     """Mean, maximum or sum of each whole day, (time, ...) on a gapless daily axis.
 
     Parameters
@@ -134,7 +134,7 @@ def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: 
     whole = _on_stamps(da, stamps.index, expected)
     made = _reduce(whole, statistic, n, need)
     every = pd.date_range(first, last, freq="D").as_unit(stamps.index.unit)
-    return Days(made.assign_coords(time=every), pd.DatetimeIndex(days[usable]), pd.DatetimeIndex(days))
+    return DailyValues(made.assign_coords(time=every), pd.DatetimeIndex(days[usable]), pd.DatetimeIndex(days))
 
 
 def tell_no_whole_day(da: xr.DataArray, *, ends: bool, min_hours: float | None) -> str:
@@ -177,7 +177,7 @@ def _refuse_coarser_days(
     )
 
 
-def total_since_midnight(da: xr.DataArray) -> Days | None:
+def total_since_midnight(da: xr.DataArray) -> DailyValues | None:
     """Daily totals of a field accumulated from 00 UTC on: the value at 00 UTC is that of the day before."""
     index = read_stamps(da).index
     at_midnight = np.flatnonzero(index == index.normalize())
@@ -198,13 +198,13 @@ def amounts_of_steps(da: xr.DataArray) -> xr.DataArray:
     return made.rename(da.name).assign_attrs(da.attrs)
 
 
-def on_every_day(da: xr.DataArray, days: pd.DatetimeIndex, seen: pd.DatetimeIndex) -> Days:
+def on_every_day(da: xr.DataArray, days: pd.DatetimeIndex, seen: pd.DatetimeIndex) -> DailyValues:
     """Daily values on every day from the first to the last."""
     every = pd.date_range(days[0], days[-1], freq="D").as_unit(days.unit)
-    return Days(_on_stamps(da.assign_coords(time=days), days, every), days, seen)
+    return DailyValues(_on_stamps(da.assign_coords(time=days), days, every), days, seen)
 
 
-def join_days(parts: Sequence[Days], name: object) -> xr.DataArray:
+def join_days(parts: Sequence[DailyValues], name: object) -> xr.DataArray:
     """One gapless daily record of parts that were made of different steps, with counts of what is missing."""
     if len(parts) == 1:
         values, usable, seen = parts[0].values, parts[0].usable, parts[0].seen

@@ -13,7 +13,7 @@ from xdrought.checks import public, step_text
 from xdrought.data.era5.days import (
     DAY,
     HOUR,
-    Days,
+    DailyValues,
     amounts_of_steps,
     daily_statistic,
     join_days,
@@ -23,7 +23,7 @@ from xdrought.data.era5.days import (
     time_name,
     total_since_midnight,
 )
-from xdrought.data.era5.fields import Settings
+from xdrought.data.era5.fields import ReaderSettings
 from xdrought.data.era5.names import KNOWN, LAYER_BOUNDS, choose_inputs
 from xdrought.data.era5.pieces import overlap
 from xdrought.units import convert, converts
@@ -35,7 +35,7 @@ _AMOUNTS = {"m": 1.0, "kg m-2": 1e-3}
 _OF_MEANS = "made of daily means: "
 
 
-def make_driver(name: str, inputs: Mapping[str, Sequence[xr.DataArray]], settings: Settings) -> xr.DataArray:
+def make_driver(name: str, inputs: Mapping[str, Sequence[xr.DataArray]], settings: ReaderSettings) -> xr.DataArray:
     """One driver on (time, lat, lon), one value a day; its inputs, fields of one step each, must be there."""
     choice = choose_inputs(name, inputs)
     assert choice is not None
@@ -60,7 +60,7 @@ def _day_boundary(da: xr.DataArray) -> str | None:
     return calendars.utc_days(da.attrs.get("utc_offset", 0.0))
 
 
-def _tell_no_day(da: xr.DataArray, ends: bool, min_hours: float | None, settings: Settings) -> str:
+def _tell_no_day(da: xr.DataArray, ends: bool, min_hours: float | None, settings: ReaderSettings) -> str:
     if ends and settings.accumulation == "since_midnight":
         return (
             f"{da.name!r} has no value at 00 UTC, where a total since midnight is that of the day before; "
@@ -100,8 +100,8 @@ def _match(name: str, sources: Sequence[Sequence[xr.DataArray]]) -> list[tuple[x
 
 
 def _make_days(
-    name: str, choice: tuple[str, ...], sources: tuple[xr.DataArray, ...], settings: Settings
-) -> tuple[Days | None, str | None]:
+    name: str, choice: tuple[str, ...], sources: tuple[xr.DataArray, ...], settings: ReaderSettings
+) -> tuple[DailyValues | None, str | None]:
     """The days that fields of one step make, and a remark."""
     if KNOWN[name].statistic == "sum":
         return _daily_water(sources[0], settings), None
@@ -127,7 +127,7 @@ def _field(name: str, choice: tuple[str, ...], sources: tuple[xr.DataArray, ...]
     return (u**2 + v**2) ** 0.5, remark
 
 
-def _daily_maximum(da: xr.DataArray, source: str, settings: Settings) -> tuple[Days | None, str]:
+def _daily_maximum(da: xr.DataArray, source: str, settings: ReaderSettings) -> tuple[DailyValues | None, str]:
     kelvin = convert(da, "K")
     if source == "mx2t":
         _require_steps(da, settings.accumulation)
@@ -143,7 +143,7 @@ def _daily_maximum(da: xr.DataArray, source: str, settings: Settings) -> tuple[D
     return daily, f"maximum of {stamps.per_day} instantaneous values of t2m a day, at most the true one"
 
 
-def _daily_water(da: xr.DataArray, settings: Settings) -> Days | None:
+def _daily_water(da: xr.DataArray, settings: ReaderSettings) -> DailyValues | None:
     """Metres of water a day of amounts or rates."""
     water, is_rate = _water(da)
     accumulation = settings.accumulation

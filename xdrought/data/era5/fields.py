@@ -23,7 +23,7 @@ _GREGORIAN = ("standard", "gregorian", "proleptic_gregorian")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReaderSettings:
     """How fields are read and days are made."""
 
     accumulation: str | None = None
@@ -35,7 +35,7 @@ class Settings:
 
 
 def gather_inputs(
-    parts: Sequence[xr.Dataset], wanted: set[str], settings: Settings
+    parts: Sequence[xr.Dataset], wanted: set[str], settings: ReaderSettings
 ) -> tuple[dict[str, list[xr.DataArray]], list[str]]:
     """Short name to fields on (time, lat, lon), one for each step of time, and what there is in words."""
     pieces: dict[str, list[xr.DataArray]] = {}
@@ -54,7 +54,11 @@ def gather_inputs(
 
 
 def _gather_part(
-    part: xr.Dataset, wanted: set[str], settings: Settings, pieces: dict[str, list[xr.DataArray]], there: list[str]
+    part: xr.Dataset,
+    wanted: set[str],
+    settings: ReaderSettings,
+    pieces: dict[str, list[xr.DataArray]],
+    there: list[str],
 ) -> None:
     """Add the fields of one Dataset to `pieces`, and what it holds in words to `there`."""
     names = find_inputs(part, wanted)
@@ -71,7 +75,7 @@ def _gather_part(
             pieces.setdefault(short, []).append(field)
 
 
-def _field(da: xr.DataArray, short: str, part: xr.Dataset, settings: Settings) -> xr.DataArray | None:
+def _field(da: xr.DataArray, short: str, part: xr.Dataset, settings: ReaderSettings) -> xr.DataArray | None:
     """The variable on (time, lat, lon), its name in the file kept; None when its level is not there."""
     attrs: dict[str, Any] = {**da.attrs, "original_name": str(da.name)}
     if short in ("tp", "e"):

@@ -12,7 +12,7 @@ import xarray as xr
 from xdrought.checks import public
 from xdrought.choices import Era5Accumulation
 from xdrought.data.era5.drivers import make_driver
-from xdrought.data.era5.fields import Settings, gather_inputs, shared_attrs
+from xdrought.data.era5.fields import ReaderSettings, gather_inputs, shared_attrs
 from xdrought.data.era5.names import DRIVERS, KNOWN, inputs_of, require_inputs
 from xdrought.data.era5.opening import open_all
 
@@ -80,7 +80,7 @@ def open_era5(
     >>> era5.open_era5(stores, drivers=["t2m", "tp"]).tp.shape
     (5, 2, 3)
     """
-    settings = Settings(accumulation, min_hours, utc_offset, time, lat, lon)
+    settings = ReaderSettings(accumulation, min_hours, utc_offset, time, lat, lon)
     return _make(open_all(paths, chunks), drivers, settings)
 
 
@@ -184,10 +184,10 @@ def daily_drivers(
     (array([0.001, 0.   ]), array([-0.25,  0.  ]))
     """
     parts = [ds] if isinstance(ds, xr.Dataset) else list(ds)
-    return _make(parts, drivers, Settings(accumulation, min_hours, utc_offset, time, lat, lon))
+    return _make(parts, drivers, ReaderSettings(accumulation, min_hours, utc_offset, time, lat, lon))
 
 
-def _make(parts: Sequence[xr.Dataset], drivers: Sequence[str] | None, settings: Settings) -> xr.Dataset:
+def _make(parts: Sequence[xr.Dataset], drivers: Sequence[str] | None, settings: ReaderSettings) -> xr.Dataset:
     names = _check_settings(drivers, settings)
     for part in parts:
         if not isinstance(part, xr.Dataset):
@@ -211,7 +211,7 @@ def _make(parts: Sequence[xr.Dataset], drivers: Sequence[str] | None, settings: 
     ).drop_encoding()
 
 
-def _check_settings(drivers: Sequence[str] | None, settings: Settings) -> tuple[str, ...]:
+def _check_settings(drivers: Sequence[str] | None, settings: ReaderSettings) -> tuple[str, ...]:
     names = tuple(DRIVERS) if drivers is None else (drivers,) if isinstance(drivers, str) else tuple(drivers)
     unknown = [name for name in names if name not in KNOWN]
     if unknown or not names or len(set(names)) < len(names):

@@ -225,13 +225,13 @@ class Logistic(FitsRows):
         return LinearClassifier(mean, std, fitted.coef_[0].copy(), float(fitted.intercept_[0]))
 
 
-Settings = Boosting | Logistic | Hazard
+Classifier = Boosting | Logistic | Hazard
 Fitted = TreeEnsemble | LinearClassifier | HazardNetwork
-MODELS: dict[OnsetClassifier, type[Settings]] = {"boosting": Boosting, "logistic": Logistic, "hazard": Hazard}
+MODELS: dict[OnsetClassifier, type[Classifier]] = {"boosting": Boosting, "logistic": Logistic, "hazard": Hazard}
 FITTED: dict[str, type[Fitted]] = {"boosting": TreeEnsemble, "logistic": LinearClassifier, "hazard": HazardNetwork}
 
 
-def settings_of(model: OnsetClassifier | Settings) -> tuple[OnsetClassifier, Settings]:
+def settings_of(model: OnsetClassifier | Classifier) -> tuple[OnsetClassifier, Classifier]:
     """Name and settings of a model given by either."""
     if isinstance(model, str) and model in MODELS:
         return model, MODELS[model]()

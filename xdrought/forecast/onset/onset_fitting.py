@@ -18,7 +18,7 @@ from xdrought.definitions import Definition, get_definition
 from xdrought.events.onsets import confirming_days, onset_label
 from xdrought.events.state import Train
 from xdrought.forecast.forcing import Forcing
-from xdrought.forecast.onset.classifiers import Fitted, Settings, log_loss, settings_of
+from xdrought.forecast.onset.classifiers import Classifier, Fitted, log_loss, settings_of
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import OnsetTask, in_units_of, names_mean_ahead, onset_inputs
 from xdrought.forecast.onset.training_days import (
@@ -45,7 +45,7 @@ def fit_onset(
     lead: Lead = 7,
     label: OnsetLabel = "path",
     definition: DefinitionName | Definition = "tang2025",
-    model: OnsetClassifier | Settings = "boosting",
+    model: OnsetClassifier | Classifier = "boosting",
     split: SplitKind | Splits = "chronological",
     fractions: Sequence[float] = (0.70, 0.15, 0.15),
     embargo: int | None = None,
@@ -185,7 +185,7 @@ def _task(
     label: OnsetLabel,
     definition: Definition,
     time: Hashable,
-    settings: Settings,
+    settings: Classifier,
 ) -> OnsetTask:
     """What is asked for, with the units of the training."""
     for role, names in (("drivers", drivers), ("future", future)):
@@ -311,7 +311,7 @@ def _require_both_classes(counts: dict[str, int], target: Hashable, calibrate: b
 
 
 def _margins_not_learned(
-    days: TrainingDays, classifier: Fitted, settings: Settings, task: OnsetTask, seed: int
+    days: TrainingDays, classifier: Fitted, settings: Classifier, task: OnsetTask, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log odds and outcomes of days from which the classifier that gives them has not learned, in rows."""
     learned, validated = settings.learnable(days, "train"), settings.learnable(days, "val")

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought.plot.experiments import wrapped
-from xdrought.plot.records import Span, percentile_lines, shade
+from xdrought.plot.records import ShadedSpan, percentile_lines, shade
 from xdrought.plot.style import (
     FORECAST,
     LINE,
@@ -72,12 +72,12 @@ def with_and_without_recovery(record: xr.DataArray, whole: xr.Dataset, pieces: x
     return figure
 
 
-def _conditions(events: xr.Dataset) -> Iterator[Span]:
+def _conditions(events: xr.Dataset) -> Iterator[ShadedSpan]:
     """The condition of each drought; what lies between two of them stays white."""
     for k in range(events.sizes["event"]):
         start, end = (to_datetime64(events[name].values)[k] for name in ("start_time", "end_time"))
         kind = "flash" if bool(events.is_flash.values[k]) else "normal"
-        yield Span(start, end + np.timedelta64(1, "D"), f"{kind} condition")
+        yield ShadedSpan(start, end + np.timedelta64(1, "D"), f"{kind} condition")
 
 
 def by_driver(values: xr.DataArray, name: str, *, ax: Axes | None = None) -> Axes:
