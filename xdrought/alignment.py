@@ -86,26 +86,26 @@ def in_order(da: xr.DataArray, dim: Hashable = "time") -> xr.DataArray:
     return da if index is None or index.is_monotonic_increasing else da.sortby(dim)
 
 
-def in_label_order(one: _Labelled, dims: Iterable[Hashable]) -> _Labelled:
+def in_label_order(labelled: _Labelled, dims: Iterable[Hashable]) -> _Labelled:
     """Sorted along those of `dims` that have labels of one kind, so that draws by position are draws by label."""
     for dim in dims:
-        index = one.indexes.get(dim)
+        index = labelled.indexes.get(dim)
         if index is None or not index.is_unique or index.is_monotonic_increasing:
             continue
         try:
-            one = one.sortby(dim)
+            labelled = labelled.sortby(dim)
         except TypeError:  # labels of several kinds have no order
             continue
-    return one
+    return labelled
 
 
-def in_order_of(one: _Labelled, given: xr.DataArray | xr.Dataset, dims: Iterable[Hashable]) -> _Labelled:
+def in_order_of(labelled: _Labelled, given: xr.DataArray | xr.Dataset, dims: Iterable[Hashable]) -> _Labelled:
     """Back in the order in which the labels of `dims` were given."""
     for dim in dims:
-        index = one.indexes.get(dim)
+        index = labelled.indexes.get(dim)
         if index is not None and index.is_unique and dim in given.indexes and not index.equals(given.indexes[dim]):
-            one = one.isel({dim: index.get_indexer(given.indexes[dim])})
-    return one
+            labelled = labelled.isel({dim: index.get_indexer(given.indexes[dim])})
+    return labelled
 
 
 def dataset_of(found: Mapping[Any, Any], coords: Mapping[Any, Any] | None = None) -> xr.Dataset:

@@ -70,8 +70,8 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 def require_known_sizes(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
     """Refuse dask arrays of which nobody knows how long they are."""
-    for one in given:
-        for da in _arrays_of(one):
+    for item in given:
+        for da in _arrays_of(item):
             if da.chunks is not None and any(np.isnan(size) for size in da.shape):
                 label = "the input" if da.name is None else repr(str(da.name))
                 raise ValueError(
@@ -81,16 +81,16 @@ def require_known_sizes(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
 
 
 def _require_labels_once(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
-    for one in given:
-        for dim in one.dims:
-            require_unique(one, dim)
+    for item in given:
+        for dim in item.dims:
+            require_unique(item, dim)
 
 
-def require_unique(one: xr.DataArray | xr.Dataset, dim: Hashable) -> None:
+def require_unique(labelled: xr.DataArray | xr.Dataset, dim: Hashable) -> None:
     """Refuse a label that stands twice along `dim`: nothing tells which value counts, and both would be counted."""
-    index = one.indexes.get(dim)
+    index = labelled.indexes.get(dim)
     if index is not None and not index.is_unique:
-        label = repr(str(one.name)) if isinstance(one, xr.DataArray) and one.name is not None else "the input"
+        label = repr(str(labelled.name)) if isinstance(labelled, xr.DataArray) and labelled.name is not None else "the input"
         raise ValueError(
             f"{label} has {some(index[index.duplicated()].unique())} twice along {str(dim)!r}; keep one of each, "
             f"da.drop_duplicates({str(dim)!r})"
@@ -103,14 +103,14 @@ def some(labels: pd.Index) -> str:
     return ", ".join(shown) + (", ..." if len(labels) > _SHOWN else "")
 
 
-def _arrays_of(one: xr.DataArray | xr.Dataset) -> list[xr.DataArray]:
-    return [one] if isinstance(one, xr.DataArray) else list(one.data_vars.values())
+def _arrays_of(labelled: xr.DataArray | xr.Dataset) -> list[xr.DataArray]:
+    return [labelled] if isinstance(labelled, xr.DataArray) else list(labelled.data_vars.values())
 
 
 def _look_for_values(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
     """Warn of an array, or a Dataset, among the arguments of a call that is all NaN; lazy ones are not looked at."""
-    for one in given:
-        arrays = _arrays_of(one)
+    for item in given:
+        arrays = _arrays_of(item)
         floats = [da for da in arrays if da.dtype.kind == "f" and da.size]
         # what a file or dask holds stays there
         if floats and all(isinstance(da.variable._data, np.ndarray) and not has_value(da.to_numpy()) for da in floats):
@@ -119,11 +119,11 @@ def _look_for_values(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
 
 def _one_by_one(given: Iterable[Any]) -> Iterator[xr.DataArray | xr.Dataset]:
     """The arrays and Datasets among arguments, and in their lists and dicts."""
-    for one in given:
-        if isinstance(one, xr.DataArray | xr.Dataset):
-            yield one
-        elif isinstance(one, list | tuple | dict):
-            inside = one.values() if isinstance(one, Mapping) else one
+    for item in given:
+        if isinstance(item, xr.DataArray | xr.Dataset):
+            yield item
+        elif isinstance(item, list | tuple | dict):
+            inside = item.values() if isinstance(item, Mapping) else item
             yield from (each for each in inside if isinstance(each, xr.DataArray | xr.Dataset))
 
 
@@ -165,25 +165,25 @@ def _about_keywords(function: Callable, error: Exception) -> str | None:
     if not isinstance(error, TypeError) or found is None or found[1] != function.__name__:
         return None
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    known = [name for name, one in inspect.signature(function).parameters.items() if one.kind in kinds]
+    known = [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]
     return suggestions.unexpected_keyword(function, found[2], known)
 
 
 def _without_packing(result: Any) -> Any:
     """Results without the packing of the files that their numbers came from, which would ruin the next file."""
     if isinstance(result, xr.DataArray | xr.Dataset):
-        if not any(_PACKED & set(one.encoding) for one in _variables_of(result)):
+        if not any(_PACKED & set(variable.encoding) for variable in _variables_of(result)):
             return result
         result = result.copy(deep=False)
-        for one in _variables_of(result):
-            if _PACKED & set(one.encoding):
-                one.encoding = {name: value for name, value in one.encoding.items() if name not in _PACKING}
+        for variable in _variables_of(result):
+            if _PACKED & set(variable.encoding):
+                variable.encoding = {name: value for name, value in variable.encoding.items() if name not in _PACKING}
     if type(result) is tuple:
         return tuple(map(_without_packing, result))
     if isinstance(result, tuple) and hasattr(result, "_fields"):  # a named tuple
         return type(result)(*map(_without_packing, result))
     if type(result) is dict:
-        return {name: _without_packing(one) for name, one in result.items()}
+        return {name: _without_packing(variable) for name, variable in result.items()}
     return result
 
 
@@ -191,7 +191,7 @@ def _variables_of(result: xr.DataArray | xr.Dataset) -> list[xr.Variable]:
     coords = [coord.variable for coord in result.coords.values()]
     if isinstance(result, xr.DataArray):
         return [result.variable, *coords]
-    return [*(one.variable for one in result.data_vars.values()), *coords]
+    return [*(da.variable for da in result.data_vars.values()), *coords]
 
 
 def _public_name(function: Callable) -> str:

@@ -60,11 +60,11 @@ def resolve_device(name: str | device) -> device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(name)
-        torch.empty(0, device=found)
+        result = torch.device(name)
+        torch.empty(0, device=result)
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f'device={name!r} is not usable here ({reason}); use device="cpu", or "auto" for a GPU where there is one'
         ) from error
-    return found
+    return result

@@ -129,12 +129,12 @@ def digest(*things: Any, size: int = 8) -> str:
     -------
     str
     """
-    found = blake2b(digest_size=size)
+    result = blake2b(digest_size=size)
     for thing in things:
         for piece in _pieces(thing):
-            found.update(len(piece).to_bytes(8, "little"))
-            found.update(piece)
-    return found.hexdigest()
+            result.update(len(piece).to_bytes(8, "little"))
+            result.update(piece)
+    return result.hexdigest()
 
 
 def _pieces(thing: Any) -> Iterator[bytes | memoryview]:

@@ -313,16 +313,16 @@ def _codes_in(values: np.ndarray, limits: Limits) -> list[float]:
     """Missing codes in an array: declared ones, those outside the limits, and those that stand alone."""
     finite = _finite(values)
     low, high = float(finite.min()), float(finite.max())
-    found: list[float] = []
+    result: list[float] = []
     if max(-low, high) >= _FILL:
-        found += [float(one) for one in np.unique(finite[np.abs(finite) >= _FILL])]
+        result += [float(one) for one in np.unique(finite[np.abs(finite) >= _FILL])]
     for code in (*limits.codes, *_CODES[(low <= _CODES) & (high >= _CODES)]):
         stored = _as_stored(float(code), values.dtype)
-        if stored is None or stored in found or not (finite == stored).any():
+        if stored is None or stored in result or not (finite == stored).any():
             continue
         if code in limits.codes or not limits.lower <= stored <= limits.upper or _stands_alone(finite, stored):
-            found.append(stored)
-    return found
+            result.append(stored)
+    return result
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

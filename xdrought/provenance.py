@@ -151,8 +151,8 @@ def without_packing(ds: xr.Dataset) -> xr.Dataset:
 def without_record(result: _T) -> _T:
     """A result without the attributes that :func:`recorded` gives it, to compare what was computed in two ways."""
     out = cast(Any, result).copy(deep=False)
-    for one in (out, *(_variables(out) if isinstance(out, xr.Dataset) else ())):
-        one.attrs = {name: value for name, value in one.attrs.items() if name not in ATTRIBUTES}
+    for labelled in (out, *(_variables(out) if isinstance(out, xr.Dataset) else ())):
+        labelled.attrs = {name: value for name, value in labelled.attrs.items() if name not in ATTRIBUTES}
     return out
 
 
@@ -208,7 +208,7 @@ def _in_words(value: Any) -> str:
     elif dataclasses.is_dataclass(value):
         text = repr(value)
     elif isinstance(value, Mapping):
-        text = "{" + ", ".join(f"{key!r}: {_in_words(one)}" for key, one in value.items()) + "}"
+        text = "{" + ", ".join(f"{key!r}: {_in_words(item)}" for key, item in value.items()) + "}"
     elif isinstance(value, list | tuple):
         text = "[" + ", ".join(map(_in_words, value)) + "]"
     else:
@@ -241,7 +241,7 @@ def _describe_coordinates(out: Labelled) -> None:
 
 
 def _grid_mapping(source: Labelled) -> str | None:
-    return next((found for one in _variables(source) if (found := _mapping_of(one)) is not None), None)
+    return next((found for variable in _variables(source) if (found := _mapping_of(variable)) is not None), None)
 
 
 def _mapping_of(variable: xr.DataArray) -> str | None:

@@ -311,8 +311,8 @@ def recognise(da: xr.DataArray, unit: str, role: str | None) -> tuple[Quantity, 
         return BY_NAME[role], bounds
     told = (da.name, da.attrs.get("GRIB_shortName"), da.attrs.get("original_name"))
     names = tuple(name for name in told if isinstance(name, str))
-    if found := _by_name(names, str(da.attrs.get("standard_name", "")), unit):
-        return found
+    if result := _by_name(names, str(da.attrs.get("standard_name", "")), unit):
+        return result
     if _TEMPERATURE.search(common_spelling(unit)) and (bounds := bounds_in("temperature", unit)) is not None:
         return BY_NAME["temperature"], bounds
     return None

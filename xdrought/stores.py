@@ -118,7 +118,7 @@ def _dims_in_order(ds: xr.Dataset) -> list[Hashable]:
 
 
 def _lazy(ds: xr.Dataset) -> list[Hashable]:
-    return [name for name, one in ds.variables.items() if one.chunks is not None]
+    return [name for name, variable in ds.variables.items() if variable.chunks is not None]
 
 
 def _rows_written(path: Path, ds: xr.Dataset, n_regions: int, overwrite: bool) -> int | None:
@@ -150,23 +150,24 @@ def _same_labels(begun: xr.Dataset, ds: xr.Dataset) -> bool:
     """Whether a store was begun with a result of these names, dtypes, chunks, attributes and labels."""
     if set(begun.variables) != set(ds.variables) or not _same_attributes(begun, ds):
         return False
-    for name, one in ds.variables.items():
+    for name, variable in ds.variables.items():
         stored = begun.variables[name]
-        if stored.dims != one.dims or stored.shape != one.shape or not _same_attributes(stored, one):
+        if stored.dims != variable.dims or stored.shape != variable.shape or not _same_attributes(stored, variable):
             return False
         if name in _lazy(ds):
-            same = stored.dtype == one.dtype or stored.dtype.kind == one.dtype.kind in "mM"  # in another resolution
-            if not same or dict(stored.chunksizes) != dict(one.chunksizes):
+            # dates and spans may be stored in another resolution
+            same = stored.dtype == variable.dtype or stored.dtype.kind == variable.dtype.kind in "mM"
+            if not same or dict(stored.chunksizes) != dict(variable.chunksizes):
                 return False
-        elif not stored.equals(one):
+        elif not stored.equals(variable):
             return False
     return True
 
 
-def _same_attributes(stored: xr.Dataset | xr.Variable, one: xr.Dataset | xr.Variable) -> bool:
+def _same_attributes(stored: xr.Dataset | xr.Variable, new: xr.Dataset | xr.Variable) -> bool:
     """Whether the attributes are those that were written, with numbers and lists as a store gives them back."""
-    mapping = {name: value for name, value in one.encoding.items() if name == "grid_mapping"}  # an attribute in files
-    return xr.Variable((), 0, stored.attrs).identical(xr.Variable((), 0, one.attrs | mapping))
+    mapping = {name: value for name, value in new.encoding.items() if name == "grid_mapping"}  # an attribute in files
+    return xr.Variable((), 0, stored.attrs).identical(xr.Variable((), 0, new.attrs | mapping))
 
 
 def _begin(path: Path, ds: xr.Dataset, n_regions: int) -> None:
@@ -194,7 +195,7 @@ def _write_row(path: Path, ds: xr.Dataset, region: dict[Hashable, slice], first:
     """Compute and write one row; lazy variables that the rows do not cut are written whole with the first."""
     lazy = ds.reset_coords()[_lazy(ds)]
     lazy = lazy.drop_vars(set(lazy.variables) - set(_lazy(ds)))
-    cut = [name for name, one in lazy.data_vars.items() if set(region) & set(one.dims)]
+    cut = [name for name, variable in lazy.data_vars.items() if set(region) & set(variable.dims)]
     whole = lazy.drop_vars(cut) if first else lazy[[]]
     everywhere: dict[Hashable, slice] = dict.fromkeys(whole.dims, slice(None))
     where: Any

@@ -173,13 +173,13 @@ class Job:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """What there is for each window."""
-        found: dict[str, tuple[int, ...]] = {"prediction": (), "completeness_error": ()}
+        result: dict[str, tuple[int, ...]] = {"prediction": (), "completeness_error": ()}
         inside = self.background.x.shape[1:]
-        found[ATTRIBUTION] = tuple(n for axis, n in enumerate(inside, start=1) if axis not in self.axes)
+        result[ATTRIBUTION] = tuple(n for axis, n in enumerate(inside, start=1) if axis not in self.axes)
         if self.background.causality is not None:
             n_cells = self.background.causality.shape[1] // (2 * self.n_drivers)
-            found[CAUSALITY] = (2, self.n_drivers, *(() if "cell" in self.reduce else (n_cells,)))
-        return found
+            result[CAUSALITY] = (2, self.n_drivers, *(() if "cell" in self.reduce else (n_cells,)))
+        return result
 
 
 def explain(
@@ -261,12 +261,12 @@ def lazy_explanations(cube: Any, degrees: Any | None, mask: Any | None, days: np
         dtype="float32",
         meta=np.empty((0,) * (3 + len(places)), "float32"),
     )
-    found, first = {}, 0
+    result, first = {}, 0
     for name, shape in job.shapes.items():
         n = math.prod(shape)
-        found[name] = packed[..., first : first + n].reshape(*packed.shape[:-1], *shape)
+        result[name] = packed[..., first : first + n].reshape(*packed.shape[:-1], *shape)
         first += n
-    return found
+    return result
 
 
 def explain_chunk(

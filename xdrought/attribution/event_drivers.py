@@ -113,8 +113,8 @@ def event_drivers(
     >>> from xdrought.data import open_dataset
     >>> tower = open_dataset("us-ar1")
     >>> events = xdrought.flash_drought_events(tower.soil_moisture)
-    >>> found = xdrought.event_drivers(events, tower)
-    >>> found.contribution.dims, "rain" in found.role.values
+    >>> result = xdrought.event_drivers(events, tower)
+    >>> result.contribution.dims, "rain" in result.role.values
     (('event', 'driver'), True)
     """
     if target not in ds:
@@ -194,15 +194,15 @@ def _acting_contributions(
 
 def recognised(ds: xr.Dataset, target: str) -> dict[str, str]:
     """The drivers of a Dataset by their names and units, and what each is."""
-    found = {}
+    result = {}
     for name, da in ds.data_vars.items():
         if name == target or da.dtype.kind not in "fiu":
             continue
         known = quantities.recognise(da, str(da.attrs.get("units", "")), None)
         role = _OF_QUANTITY.get(known[0].name) if known is not None else None
         if role is not None and _is_meant(str(name), role):
-            found[str(name)] = role
-    return found
+            result[str(name)] = role
+    return result
 
 
 def _is_meant(name: str, role: str) -> bool:

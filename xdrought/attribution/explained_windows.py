@@ -234,9 +234,9 @@ def as_bytes(limit: str | int) -> int:
     from dask.utils import parse_bytes
 
     try:
-        found = int(parse_bytes(limit))
+        result = int(parse_bytes(limit))
     except (ValueError, TypeError) as error:
         raise ValueError(f'memory_limit={limit!r} is no size; give bytes, or words as "256 MiB"') from error
-    if found < 1:
+    if result < 1:
         raise ValueError(f"memory_limit={limit!r}; it is at least 1 byte")
-    return found
+    return result

@@ -293,8 +293,8 @@ def weight_randomisation(
     >>> forecaster = fit_resattcaurec(
     ...     ds, "soil_moisture", variant="Rec", widths=(4, 4), epochs=2, device="cpu", progress=False
     ... )
-    >>> found = weight_randomisation(ds, forecaster, n_windows=10, n_draws=50, progress=False)
-    >>> found.layer.values.tolist()
+    >>> result = weight_randomisation(ds, forecaster, n_windows=10, n_draws=50, progress=False)
+    >>> result.layer.values.tolist()
     ['none, other draws', 'head.1', 'head.0', 'recurrence.cells.1', 'recurrence.cells.0']
     """
     checks.require_integers(n_windows=n_windows, randomisations=randomisations)

@@ -71,8 +71,8 @@ def drought_categories(percentile: xr.DataArray, *, thresholds: Sequence[float] 
         worse = sum((values <= level).astype(np.int8) for level in levels)
         return np.where(np.isnan(values), np.int8(CATEGORIES["missing"]), worse).astype(np.int8)
 
-    found = xr.apply_ufunc(sort_in, checked.astype("float64"), dask="parallelized", output_dtypes=[np.int8])
-    return found.rename("drought_category").assign_attrs(
+    result = xr.apply_ufunc(sort_in, checked.astype("float64"), dask="parallelized", output_dtypes=[np.int8])
+    return result.rename("drought_category").assign_attrs(
         long_name="drought category",
         flag_values=np.array(list(CATEGORIES.values()), np.int8),
         flag_meanings=" ".join(CATEGORIES),
@@ -131,9 +131,9 @@ def index_percentile(index: xr.DataArray, *, dry: Dry = "low") -> xr.DataArray:
             raise ValueError(f"{far:g} is no standard deviate; use da.where(abs(da) <= {_LARGEST:g})")
         return 100 * ndtr(values if dry == "low" else -values)
 
-    found = xr.apply_ufunc(normal, index.astype("float64"), dask="parallelized", output_dtypes=[np.float64])
+    result = xr.apply_ufunc(normal, index.astype("float64"), dask="parallelized", output_dtypes=[np.float64])
     name = index.attrs.get("long_name") or index.name or "standardised index"
-    return found.rename(f"{index.name or 'index'}_percentile").assign_attrs(
+    return result.rename(f"{index.name or 'index'}_percentile").assign_attrs(
         long_name=f"percentile of {name}", units="percent", dry=dry
     )
 

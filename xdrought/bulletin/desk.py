@@ -256,23 +256,23 @@ def _came_true(probability: xr.DataArray, skill: xr.Dataset) -> dict[str, xr.Dat
 
 def _past(alarms: xr.Dataset | None, skill: xr.Dataset | None) -> dict[str, xr.DataArray]:
     """Single numbers of the past, with their intervals."""
-    found: dict[str, xr.DataArray] = {}
+    result: dict[str, xr.DataArray] = {}
     for name, text in _OF_ALARMS.items() if alarms is not None else ():
-        found |= _with_ends(alarms, name, text)  # type: ignore[arg-type]
+        result |= _with_ends(alarms, name, text)  # type: ignore[arg-type]
     if skill is not None:
         own = skill.sel(forecast="flash_onset_probability", drop=True)
-        found |= _with_ends(own, "brier_skill", "past Brier skill against the season")
-    return found
+        result |= _with_ends(own, "brier_skill", "past Brier skill against the season")
+    return result
 
 
 def _with_ends(scores: xr.Dataset, name: str, text: str) -> dict[str, xr.DataArray]:
     """A score and the ends of its interval, each a number of its own, so that tables have one row a place."""
-    found = {f"past_{name}": scores[name].assign_attrs(long_name=text)}
+    result = {f"past_{name}": scores[name].assign_attrs(long_name=text)}
     if f"{name}_interval" in scores:
         for end in ("lower", "upper"):
             value = scores[f"{name}_interval"].sel(bound=end, drop=True)
-            found[f"past_{name}_{end}"] = value.assign_attrs(long_name=f"{text}, {end} end of the interval")
-    return found
+            result[f"past_{name}_{end}"] = value.assign_attrs(long_name=f"{text}, {end} end of the interval")
+    return result
 
 
 def _alarm(probability: xr.DataArray, threshold: float) -> dict[str, Any]:

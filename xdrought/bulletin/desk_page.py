@@ -113,18 +113,18 @@ def _words(day: xr.DataArray) -> str:
 def _sentences(report: xr.Dataset) -> list[str]:
     """What the numbers are of, how many alarms there are, and what they were worth."""
     probability = report["flash_onset_probability"]
-    found = []
+    result = []
     if "valid_until" in report.coords:
-        found.append(f"P(onset) is the probability that a flash drought begins by {_words(report['valid_until'])}.")
+        result.append(f"P(onset) is the probability that a flash drought begins by {_words(report['valid_until'])}.")
     if "is_alarm" in report:
         n, known = int(report["is_alarm"].sum()), int(probability.notnull().sum())
-        found.append(f"Alarms, from {float(report['threshold']):.2f} on: {n} of {known} places.")
+        result.append(f"Alarms, from {float(report['threshold']):.2f} on: {n} of {known} places.")
     for name, text in _PAST.items():
         if name in report:
             ends = [float(report[f"{name}_{end}"]) for end in ("lower", "upper") if f"{name}_{end}" in report]
             interval = f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else ""
-            found.append(f"{text}: {float(report[name]):.2f}{interval}.")
-    return found
+            result.append(f"{text}: {float(report[name]):.2f}{interval}.")
+    return result
 
 
 def _figure(caption: str, figure: Figure | SubFigure) -> str:

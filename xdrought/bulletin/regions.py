@@ -162,9 +162,9 @@ def region_table(
         raise ValueError(f"shares have the dimension(s) {sorted(map(str, further))}; choose along them first")
     index = share.indexes[time]
     last = index[-1] if day is None else share[time].sel({time: day}).values[()]
-    spans = [pd.Timedelta(days=one) if isinstance(one, int | float) else pd.Timedelta(one) for one in before]  # type: ignore[arg-type]
+    spans = [pd.Timedelta(days=ago) if isinstance(ago, int | float) else pd.Timedelta(ago) for ago in before]  # type: ignore[arg-type]
     days = [last, *(last - span for span in spans)]
-    if absent := [str(one) for one in days if one not in index]:
+    if absent := [str(day) for day in days if day not in index]:
         raise KeyError(
             f"the shares, from {index[0]} to {index[-1]}, have no {absent} that before={before} asks for; choose "
             f"steps that are there, e.g. before={[f'{(last - index[0]).days}D']}"
@@ -245,7 +245,7 @@ def _weights(
         return weights.transpose("region", ...)
     labels = alignment.align_to(own, mask, what="regions").broadcast_like(own)
     found = pd.unique(pd.Series(labels.values.ravel()).dropna())
-    kinds = sorted(one for one in found if not (isinstance(one, str) and not one))
+    kinds = sorted(label for label in found if not (isinstance(label, str) and not label))
     if not kinds:
         raise ValueError("no cell lies in a region; check that mask and classes cover the same places")
     index = xr.DataArray(kinds, {"region": kinds}, "region")
@@ -266,7 +266,7 @@ def _rasterised(regions: Any, own: xr.DataArray, cells: str, names: str | None, 
                 f"regions are {type(regions).__name__}; give a mask as DataArray, regionmask.Regions or a GeoDataFrame"
             )
         labels = regions.index if names is None else regions[names]
-        regions = regionmask.Regions(list(regions.geometry), names=[str(one) for one in labels])
+        regions = regionmask.Regions(list(regions.geometry), names=[str(label) for label in labels])
     if lat not in own.coords or lon not in own.coords:
         raise ValueError(f"the classes have no coordinates {lat!r} and {lon!r}; polygons need them")
     if own.ndim == 2 and cells == "fraction":

@@ -67,8 +67,8 @@ def return_period(
     --------
     >>> import numpy as np, xarray as xr
     >>> worst = xr.DataArray(np.arange(1, 40), {"year": np.arange(1981, 2020)}, "year")
-    >>> found = return_period(worst).sel(year=2019)
-    >>> int(found["rank"]), float(found.return_period), round(float(found.return_period_lower), 1)
+    >>> result = return_period(worst).sel(year=2019)
+    >>> int(result["rank"]), float(result.return_period), round(float(result.return_period_lower), 1)
     (1, 40.0, 11.1)
     """
     from scipy.stats import beta, betabinom

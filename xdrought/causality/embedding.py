@@ -88,7 +88,7 @@ def choose_embedding(
     compiled = worth_compiling(
         Settings(), da.size // da.sizes[time] * len(taus) * max_dim, da.sizes[time], any_dim=True
     )
-    found = xr.apply_ufunc(
+    result = xr.apply_ufunc(
         _tables,
         da,
         kwargs={"max_dim": max_dim, "taus": taus, "lead": lead, "radius": radius, "compiled": compiled},
@@ -108,10 +108,10 @@ def choose_embedding(
     }
     variables = {
         name: one.rename(name).assign_attrs(long_name=labels[name], units="1")
-        for name, one in zip(labels, found, strict=True)
+        for name, one in zip(labels, result, strict=True)
     }
-    found = alignment.dataset_of(variables, {"tau": taus, "embedding_dim": np.arange(1, max_dim + 1)})
-    return found.assign_attrs(lead=lead, exclusion_radius=exclusion_radius, source="doi:10.1038/344734a0")
+    result = alignment.dataset_of(variables, {"tau": taus, "embedding_dim": np.arange(1, max_dim + 1)})
+    return result.assign_attrs(lead=lead, exclusion_radius=exclusion_radius, source="doi:10.1038/344734a0")
 
 
 def _tables(

@@ -70,7 +70,7 @@ def _require_growing(index: pd.Index, what: str, dim: str) -> None:
 
 def fields_of(parts: Sequence[xr.Dataset], needed: set[str], units: Mapping[str, str]) -> dict[str, list[xr.DataArray]]:
     """Short name to its pieces."""
-    found: dict[str, list[xr.DataArray]] = {}
+    result: dict[str, list[xr.DataArray]] = {}
     for part in parts:
         for name, da in part.data_vars.items():
             short = _SHORT.get(str(name))
@@ -88,8 +88,8 @@ def fields_of(parts: Sequence[xr.Dataset], needed: set[str], units: Mapping[str,
                 da = da.isel({level: 0}, drop=True) if level in da.dims else da.drop_vars(level)
             if "units" not in da.attrs and str(name) in units:
                 da = da.assign_attrs(units=units[str(name)])
-            found.setdefault(short, []).append(da.rename(name))
-    return found
+            result.setdefault(short, []).append(da.rename(name))
+    return result
 
 
 def joined_pieces(pieces: list[xr.DataArray], short: str) -> xr.DataArray:

@@ -40,25 +40,25 @@ def find_axis(
         if given not in obj.dims:
             raise ValueError(f"no dimension {str(given)!r} for {keyword}=; it has {tuple(map(str, obj.dims))}")
         return given
-    found: list[Hashable] = [name for name in names if name in obj.dims] or cf_dimensions(obj, kind)
-    if len(found) != 1:
+    result: list[Hashable] = [name for name in names if name in obj.dims] or cf_dimensions(obj, kind)
+    if len(result) != 1:
         raise ValueError(
             f"expected one dimension called {' or '.join(names)}, or with the CF attributes of {kind}, found "
-            f"{[str(name) for name in found] or 'none'} among {tuple(map(str, obj.dims))}; name it with "
+            f"{[str(name) for name in result] or 'none'} among {tuple(map(str, obj.dims))}; name it with "
             f"{keyword}=... (a regular latitude-longitude grid is needed: regrid another one)"
         )
-    return found[0]
+    return result[0]
 
 
 def find_time(da: xr.DataArray) -> Hashable:
     """The dimension of time, by its CF attributes."""
-    found = cf_dimensions(da, "time")
-    if len(found) != 1:
+    result = cf_dimensions(da, "time")
+    if len(result) != 1:
         raise ValueError(
             f"{da.name!r} has no time coordinate ('valid_time' or 'time'); it has the dimensions {da.dims}. "
             f"Name another one with time=..."
         )
-    return found[0]
+    return result[0]
 
 
 def cf_dimensions(obj: xr.Dataset | xr.DataArray, kind: str) -> list[Hashable]:

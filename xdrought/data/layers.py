@@ -154,8 +154,8 @@ def _units(da: xr.DataArray) -> dict[str, Any]:
 
 def _day_of(parts: Sequence[xr.DataArray]) -> dict[str, Any]:
     """When the days of all layers begin, if they say the same."""
-    said = {part.attrs.get(calendars.DAY_BOUNDARY) for part in parts}
-    return {calendars.DAY_BOUNDARY: said.pop()} if len(said) == 1 and None not in said else {}
+    boundaries = {part.attrs.get(calendars.DAY_BOUNDARY) for part in parts}
+    return {calendars.DAY_BOUNDARY: boundaries.pop()} if len(boundaries) == 1 and None not in boundaries else {}
 
 
 def _in_units_of(da: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
@@ -165,17 +165,17 @@ def _in_units_of(da: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
 
 def _known_layers(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
     """Tops and bottoms of the soil moistures that know them."""
-    found = {
+    result = {
         str(name): (float(da.attrs["depth_from"]), float(da.attrs["depth_to"]))
         for name, da in ds.data_vars.items()
         if {"depth_from", "depth_to"} <= set(da.attrs) and _is_moisture(da)
     }
-    if not found:
+    if not result:
         raise ValueError(
             f"no soil moisture among {sorted(map(str, ds.data_vars))} knows its depth; give the depths in metres, e.g. "
             f'layers={{"soil_moisture": 0.05}}'
         )
-    return found
+    return result
 
 
 def _is_moisture(da: xr.DataArray) -> bool:

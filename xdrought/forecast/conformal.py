@@ -39,27 +39,25 @@ def corrections(forecast: xr.DataArray, observed: xr.DataArray, time: Hashable) 
     several = LEAD in forecast.dims
     valid = forecast[VALID] if several else forecast[time].reset_coords(drop=True)
     days = pd.Index(np.unique(valid.values), name=time)
-    seen = (
-        observed.reset_coords(drop=True).reindex({time: days}).sel({time: valid.reset_coords(drop=True).rename("at")})
-    )
+    obs = observed.reset_coords(drop=True).reindex({time: days}).sel({time: valid.reset_coords(drop=True).rename("at")})
     part = forecast["part"] == PARTS.index("val") + 1
     over = [INIT, MEMBER] if several else [time, MEMBER]
     errors = (
-        (seen.drop_vars([time], errors="ignore") - forecast).where(part.drop_vars("part", errors="ignore")).compute()
+        (obs.drop_vars([time], errors="ignore") - forecast).where(part.drop_vars("part", errors="ignore")).compute()
     )
     over = [dim for dim in over if dim in errors.dims]
     places = [dim for dim in errors.dims if dim not in (*over, LEAD, QUANTILE)]
     by_place, of_all = (_shifts(errors, dims) for dims in (over, [*over, *places]))
     n_days = errors.notnull().all(QUANTILE).sum(over)
-    found = xr.Dataset({"by_place": by_place.where(n_days >= FEWEST), "of_all": of_all}).drop_vars(
+    result = xr.Dataset({"by_place": by_place.where(n_days >= FEWEST), "of_all": of_all}).drop_vars(
         [VALID, "part"], errors="ignore"
     )
     if several:
-        lead_days = (found[LEAD] / np.timedelta64(1, "D")).astype(int).values
-        found = found.drop_vars(LEAD).rename({LEAD: LEAD_DAY}).assign_coords({LEAD_DAY: lead_days})
+        lead_days = (result[LEAD] / np.timedelta64(1, "D")).astype(int).values
+        result = result.drop_vars(LEAD).rename({LEAD: LEAD_DAY}).assign_coords({LEAD_DAY: lead_days})
     kept = {*places, LEAD_DAY, QUANTILE}
-    found = found.drop_vars([name for name in found.coords if name not in kept])
-    return found.transpose(*places, ..., QUANTILE).astype("float64").drop_attrs()
+    result = result.drop_vars([name for name in result.coords if name not in kept])
+    return result.transpose(*places, ..., QUANTILE).astype("float64").drop_attrs()
 
 
 def _shifts(errors: xr.DataArray, dims: list[Hashable]) -> xr.DataArray:

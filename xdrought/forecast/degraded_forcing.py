@@ -181,11 +181,11 @@ def _other_days(
 ) -> np.ndarray:
     """For each day of the record another one of the same season in another year, -1 where none is found."""
     n_years = int(years[-1] - years[0]) + 1
-    found = np.full(day.shape, -1)
+    result = np.full(day.shape, -1)
     for _ in range(_TRIES):
         apart = rng.integers(1, n_years + 1, day.shape) * rng.choice([-1, 1], day.shape)
         drawn = day + np.rint(apart * 365.2425).astype(int) + rng.integers(-season, season + 1, day.shape)
         inside = (drawn >= 0) & (drawn < there.size)
-        good = inside & there[np.where(inside, drawn, 0)] & (found < 0)
-        found = np.where(good, drawn, found)
-    return found
+        good = inside & there[np.where(inside, drawn, 0)] & (result < 0)
+        result = np.where(good, drawn, result)
+    return result

@@ -112,13 +112,13 @@ def fit_usual_year(scaled: Patches, days: xr.DataArray) -> xr.DataArray:
     data, time = scaled.data, scaled.time
     days = days.reset_coords(drop=True)
     basis = year_basis(data.indexes[time]).astype("float64")
-    found = xr.concat(
+    result = xr.concat(
         [_coefficients(data[name], days, basis, time) for name in scaled.drivers],
         pd.Index(scaled.drivers, name="variable"),
     )
-    places = [dim for dim in _places(scaled) if dim in found.dims]
-    found = found.fillna(found.mean(places)).fillna(0.0).astype("float32")
-    return found.transpose(*_layout(scaled)).rename("usual_year")
+    places = [dim for dim in _places(scaled) if dim in result.dims]
+    result = result.fillna(result.mean(places)).fillna(0.0).astype("float32")
+    return result.transpose(*_layout(scaled)).rename("usual_year")
 
 
 def _coefficients(da: xr.DataArray, days: xr.DataArray, basis: np.ndarray, time: Hashable) -> xr.DataArray:

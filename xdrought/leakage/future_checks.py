@@ -242,20 +242,20 @@ def check_day_boundaries(audit: Audit) -> Finding:
     """
     looked_at = f"attribute {DAY_BOUNDARY!r} of drivers and target, in hours from UTC at every place"
     names = [audit.target, *(name for name in audit.forecaster.drivers if _changes(audit, name))]
-    said = {name: str(audit.central[name].attrs.get(DAY_BOUNDARY, "")) for name in names}
-    silent = [str(name) for name in names if not said[name]]
+    boundaries = {name: str(audit.central[name].attrs.get(DAY_BOUNDARY, "")) for name in names}
+    silent = [str(name) for name in names if not boundaries[name]]
     if len(silent) == len(names):
         return Finding(CHECK, ABSENT, looked_at, "no variable says by which time its days are counted")
-    if not said[audit.target]:
+    if not boundaries[audit.target]:
         return Finding(CHECK, UNKNOWN, looked_at, _unsaid([str(audit.target)]))
     try:
-        later = {name: _hours_later(audit, said[name]) for name in names[1:] if said[name]}
+        later = {name: _hours_later(audit, boundaries[name]) for name in names[1:] if boundaries[name]}
     except ValueError as error:
         return Finding(CHECK, UNKNOWN, looked_at, str(error))
     numbers = {f"hours later, {name}": float(np.nanmax(hours)) for name, hours in later.items() if _known(hours).any()}
     ahead = {name: hours for name, hours in later.items() if (_known(hours) & (np.nan_to_num(hours) > 0)).any()}
     if ahead:
-        return Finding(CHECK, LEAK, looked_at, _words(audit, said, ahead), numbers)
+        return Finding(CHECK, LEAK, looked_at, _words(audit, boundaries, ahead), numbers)
     if silent:
         return Finding(CHECK, UNKNOWN, looked_at, _unsaid(silent), numbers)
     if lost := [str(name) for name, hours in later.items() if not _known(hours).all()]:
@@ -301,14 +301,14 @@ def _unsaid(names: list[str]) -> str:
     return f"{shown(names)} without {DAY_BOUNDARY!r}, e.g. {utc_days()!r}, {utc_days(10)!r} or {LOCAL_DAYS!r}"
 
 
-def _words(audit: Audit, said: dict[Hashable, str], ahead: dict[Hashable, np.ndarray]) -> str:
+def _words(audit: Audit, boundaries: dict[Hashable, str], ahead: dict[Hashable, np.ndarray]) -> str:
     """Which driver knows how many hours of the next day, where most, and by which hour its days should be counted."""
-    name = max(ahead, key=lambda one: float(np.nanmax(ahead[one])))
+    name = max(ahead, key=lambda driver: float(np.nanmax(ahead[driver])))
     place = int(np.nanargmax(ahead[name]))
-    earliest = float(np.nanmax(_offsets(audit, said[audit.target])))  # midnight comes first in the east
+    earliest = float(np.nanmax(_offsets(audit, boundaries[audit.target])))  # midnight comes first in the east
     hours = f"{ahead[name][place]:g} hour{'' if ahead[name][place] == 1 else 's'}"
     return (
-        f"{hours} of the day after at {audit.place_names[place]} in {name} ({said[name]}, target "
-        f"{said[audit.target]}); {len(ahead)} driver(s) in all: make their days of hourly values anew, which end with "
-        f"the earliest day of the target, e.g. open_era5(path, utc_offset={earliest:g})"
+        f"{hours} of the day after at {audit.place_names[place]} in {name} ({boundaries[name]}, target "
+        f"{boundaries[audit.target]}); {len(ahead)} driver(s) in all: make their days of hourly values anew, which end "
+        f"with the earliest day of the target, e.g. open_era5(path, utc_offset={earliest:g})"
     )

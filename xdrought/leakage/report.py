@@ -73,10 +73,10 @@ class LeakageReport:
 
     def __getitem__(self, check: str) -> Finding:
         """The finding of a check by its name."""
-        found = {finding.check: finding for finding in self.findings}
-        if check not in found:
-            raise KeyError(f"LeakageReport: no check {check!r}; there are {list(found)}")
-        return found[check]
+        result = {finding.check: finding for finding in self.findings}
+        if check not in result:
+            raise KeyError(f"LeakageReport: no check {check!r}; there are {list(result)}")
+        return result[check]
 
     def to_dataframe(self) -> pd.DataFrame:
         """The findings as a table by `check`; `numbers` is text."""

@@ -113,7 +113,7 @@ def _on_a_line(values: np.ndarray) -> np.ndarray:
 def _lines_across(line: np.ndarray, audit: Audit, before: str, after: str) -> list[int]:
     """Places where a line holds the last day of one part and the first of another."""
     end, start = audit.bounds(before)[1], audit.bounds(after)[0]
-    found = []
+    result = []
     for place in np.flatnonzero(end < start):
         a, b = np.searchsorted(audit.days, [end[place], start[place]])
         first, last = a, b
@@ -124,8 +124,8 @@ def _lines_across(line: np.ndarray, audit: Audit, before: str, after: str) -> li
         while line[place, last + 1]:
             last += 1
         if last - first + 3 >= ON_A_LINE:  # with both ends
-            found.append(int(place))
-    return found
+            result.append(int(place))
+    return result
 
 
 def check_repeated_days(audit: Audit) -> Finding:

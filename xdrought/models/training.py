@@ -365,7 +365,7 @@ def frozen_modules(network: nn.Module, names: Iterable[str]) -> list[nn.Module]:
     network = network.own if isinstance(network, OwnNetwork) else network
     modules = dict(network.named_modules())
     there = [name for name, module in modules.items() if name and any(True for _ in module.parameters())]
-    found = []
+    result = []
     for name in names:
         if name not in there:
             parts = [part for part in there if "." not in part]
@@ -373,7 +373,7 @@ def frozen_modules(network: nn.Module, names: Iterable[str]) -> list[nn.Module]:
                 f"freeze names {name!r}, which is no part of the network; choose from {parts}, or one of "
                 f"their parts, e.g. {there[-1]!r}"
             )
-        found.append(modules[name].requires_grad_(False))
+        result.append(modules[name].requires_grad_(False))
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise ValueError(f"freeze={list(names)} leaves nothing to train; leave a part out, e.g. {there[-1]!r}")
-    return found
+    return result

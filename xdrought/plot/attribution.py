@@ -70,12 +70,12 @@ def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, (3.6, 2.9))
     change = curves.change.mean("run", keep_attrs=True) if "run" in curves.change.dims else curves.change
     for name, color in ORDERS.items():
-        one = change.sel(order=name)
-        ax.plot(100 * one.deleted, one, marker="o", markersize=3, linewidth=1.4, color=color, label=name)
+        curve = change.sel(order=name)
+        ax.plot(100 * curve.deleted, curve, marker="o", markersize=3, linewidth=1.4, color=color, label=name)
         at, above = NAMED_AT[name], name == "largest first"
         ax.annotate(
             name,
-            (100 * at, float(np.interp(at, one.deleted, one))),
+            (100 * at, float(np.interp(at, curve.deleted, curve))),
             xytext=(-4, 4) if above else (4, -4),
             textcoords="offset points",
             fontsize=SMALL,
@@ -118,8 +118,8 @@ def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None)
     >>> import xarray as xr
     >>> from xdrought.plot import plot_weight_randomisation
     >>> values = (("layer", "randomisation"), [[0.9], [0.1]])
-    >>> found = xr.Dataset({"similarity": values, "signed_similarity": values}, {"layer": ["none", "head"]})
-    >>> [text.get_text() for text in plot_weight_randomisation(found).get_xticklabels()]
+    >>> result = xr.Dataset({"similarity": values, "signed_similarity": values}, {"layer": ["none", "head"]})
+    >>> [text.get_text() for text in plot_weight_randomisation(result).get_xticklabels()]
     ['none', 'head']
     """
     if not {"similarity", "signed_similarity"} <= set(similarity.variables):
@@ -287,16 +287,16 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
     place = np.arange(ordered.sizes["variable"])
     ax = new_axes(ax, (1.6 + 0.5 * len(place), 3.4))
     for shift, kind in ((-0.2, "normal"), (0.2, "flash")):
-        one = ordered.sel(type=kind)
-        ends = _lengths(one.importance, one.lower, one.upper)
+        of_kind = ordered.sel(type=kind)
+        ends = _lengths(of_kind.importance, of_kind.lower, of_kind.upper)
         ax.bar(
             place + shift,
-            one.importance.values,
+            of_kind.importance.values,
             0.38,
             yerr=ends,
             color=SHADES[f"{kind} onset"],
             error_kw={"elinewidth": 0.8, "capsize": 2},
-            label=f"{kind} onset ({int(one.event_count)} events)",
+            label=f"{kind} onset ({int(of_kind.event_count)} events)",
         )
     ax.set_xticks(place, [literal(name) for name in ordered["variable"].values], rotation=40, ha="right")
     ax.set_ylabel(label(ordered.importance), fontsize=TEXT)
@@ -355,17 +355,17 @@ def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None 
     ax = new_axes(ax, (5.2, 3.4))
     best = np.argsort(ranks.mean_rank.mean("bin").to_numpy())[:top]
     for k, variable in enumerate(best):
-        one = ranks.isel(variable=variable)
+        of_driver = ranks.isel(variable=variable)
         ax.errorbar(
-            one.rate.values,
-            one.mean_rank.values,
-            1.96 * one.standard_error.fillna(0).values,
+            of_driver.rate.values,
+            of_driver.mean_rank.values,
+            1.96 * of_driver.standard_error.fillna(0).values,
             color=COLORS[k % len(COLORS)],
             marker="osD^vP"[k % 6],
             markersize=4,
             linewidth=1.2,
             elinewidth=0.7,
-            label=literal(one["variable"].item()),
+            label=literal(of_driver["variable"].item()),
         )
     ax.invert_yaxis()
     ax.set_xlabel(label(ranks.rate), fontsize=TEXT)

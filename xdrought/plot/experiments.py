@@ -69,15 +69,15 @@ def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *,
     names = [str(name) for name in relation["variable"].values]
     if variable not in names:
         raise ValueError(f"no driver {variable!r}; choose one of {names}")
-    one = relation.isel(variable=names.index(variable))
+    of_driver = relation.isel(variable=names.index(variable))
     ax = new_axes(ax, (3.3, 2.7))
-    draw_points(ax, one.degree.values, one.score.values)
-    draw_curve(ax, one)
-    _cut_far_below(ax, one.degree.values, one.score.values)
-    numbers = f"ρ = {float(one.spearman):.2f} [{float(one.lower):.2f}, {float(one.upper):.2f}]"
-    adjusted = "" if variable == names[-1] else f", adjusted {p_text(float(one.p_value_adjusted))}"
-    name_panel(ax, literal(variable), f"{numbers}\n{p_text(float(one.p_value))}{adjusted}")
-    ax.set_xlabel(label(one.degree), fontsize=TEXT)
+    draw_points(ax, of_driver.degree.values, of_driver.score.values)
+    draw_curve(ax, of_driver)
+    _cut_far_below(ax, of_driver.degree.values, of_driver.score.values)
+    numbers = f"ρ = {float(of_driver.spearman):.2f} [{float(of_driver.lower):.2f}, {float(of_driver.upper):.2f}]"
+    adjusted = "" if variable == names[-1] else f", adjusted {p_text(float(of_driver.p_value_adjusted))}"
+    name_panel(ax, literal(variable), f"{numbers}\n{p_text(float(of_driver.p_value))}{adjusted}")
+    ax.set_xlabel(label(of_driver.degree), fontsize=TEXT)
     ax.set_ylabel(score_label(relation), fontsize=TEXT)
     clean(ax)
     return ax
@@ -291,8 +291,8 @@ def plot_sweep(
     known_reference = scores["is_reference"].values if "is_reference" in scores else [False] * scores.sizes["model"]
     handles, k = [], 0
     for model, is_reference in zip(scores["model"].values.tolist(), known_reference, strict=True):
-        one = band.sel(model=model)
-        middle, low, high = one["middle"].values, one["lower"].values, one["upper"].values
+        of_model = band.sel(model=model)
+        middle, low, high = of_model["middle"].values, of_model["lower"].values, of_model["upper"].values
         if not np.isfinite(middle).any():
             continue
         marker, color = REFERENCES.get(model, ("s", LINE)) if is_reference else ("o", COLORS[k % len(COLORS)])

@@ -70,8 +70,8 @@ def plot_reliability(
     >>> import numpy as np, xarray as xr
     >>> from xdrought import probability_scores
     >>> from xdrought.plot import plot_reliability
-    >>> said = xr.DataArray(np.tile([0.1, 0.9], 50), dims="time")
-    >>> ax = plot_reliability(probability_scores(said, said > 0.5))
+    >>> fcst = xr.DataArray(np.tile([0.1, 0.9], 50), dims="time")
+    >>> ax = plot_reliability(probability_scores(fcst, fcst > 0.5))
     >>> ax.get_xlabel()
     'Forecast probability'
     """
@@ -81,14 +81,14 @@ def plot_reliability(
     counts = ax.inset_axes((0, 1.04, 1, 0.2))
     _guides(ax, rate)
     handles = []
-    for k, (name, one) in enumerate(models.items()):
+    for k, (name, of_model) in enumerate(models.items()):
         color = COLORS[k % len(COLORS)]
-        there = one["n_in_bin"].values > 0
-        skill = float(one["brier_skill_pooled"]) if "brier_skill_pooled" in one else np.nan
+        there = of_model["n_in_bin"].values > 0
+        skill = float(of_model["brier_skill_pooled"]) if "brier_skill_pooled" in of_model else np.nan
         text = literal(name) + (f", Brier skill {skill:.2f}" if np.isfinite(skill) else "")
         handles += ax.plot(
-            one["mean_probability"].values[there],
-            one["observed_frequency"].values[there],
+            of_model["mean_probability"].values[there],
+            of_model["observed_frequency"].values[there],
             marker=MARKERS[k % len(MARKERS)],
             color=color,
             linewidth=1.2,
@@ -96,7 +96,7 @@ def plot_reliability(
             label=text,
             clip_on=False,
         )
-        _days(counts, one, k, len(models), color)
+        _days(counts, of_model, k, len(models), color)
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.set_xlabel("Forecast probability", fontsize=TEXT)
     ax.set_ylabel("Observed frequency", fontsize=TEXT)
@@ -190,8 +190,8 @@ def plot_economic_value(
     >>> import numpy as np, xarray as xr
     >>> from xdrought import probability_scores
     >>> from xdrought.plot import plot_economic_value
-    >>> said = xr.DataArray(np.tile([0.1, 0.9], 50), dims="time")
-    >>> ax = plot_economic_value({"net": probability_scores(said, said > 0.5)})
+    >>> fcst = xr.DataArray(np.tile([0.1, 0.9], 50), dims="time")
+    >>> ax = plot_economic_value({"net": probability_scores(fcst, fcst > 0.5)})
     >>> [line.get_label() for line in ax.lines][0]
     'net'
     """
@@ -199,8 +199,8 @@ def plot_economic_value(
     rate = base_rate(next(iter(models.values())))
     ax = new_axes(ax, (3.5, 2.8))
     handles = []
-    for k, (name, one) in enumerate(models.items()):
-        value = one["economic_value"]
+    for k, (name, of_model) in enumerate(models.items()):
+        value = of_model["economic_value"]
         handles += ax.plot(
             value["cost_loss_ratio"], value, color=COLORS[k % len(COLORS)], linewidth=1.2, label=literal(name)
         )
@@ -275,8 +275,8 @@ def plot_alarms(
     >>> p = xr.DataArray(np.full((1, 40), 0.1), {"site": ["A"], "time": days}, ("site", "time"))
     >>> p[0, 20:24] = 0.7
     >>> prediction = p.to_dataset(name="flash_onset_probability").assign_attrs(lead=7)
-    >>> found = alarms(prediction, p > 1, threshold=0.5, part=None, chosen_on=None, n_boot=0)
-    >>> plot_alarms(prediction, found).get_ylabel()
+    >>> result = alarms(prediction, p > 1, threshold=0.5, part=None, chosen_on=None, n_boot=0)
+    >>> plot_alarms(prediction, result).get_ylabel()
     'P(onset within 7 days)'
     """
     variable = alarms.attrs.get("variable", "flash_onset_probability")

@@ -125,20 +125,20 @@ def plot_forecast(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> from xdrought.plot import plot_forecast
     >>> time = pd.date_range("2001-01-01", periods=60)
-    >>> seen = xr.DataArray(np.sin(np.arange(60) / 9), {"time": time}, name="soil_moisture")
-    >>> ax = plot_forecast(0.9 * seen[10:], seen, lead=7)
+    >>> obs = xr.DataArray(np.sin(np.arange(60) / 9), {"time": time}, name="soil_moisture")
+    >>> ax = plot_forecast(0.9 * obs[10:], obs, lead=7)
     >>> [line.get_label() for line in ax.lines][0]
     'observed'
     """
     one_series(observed, time)
-    seen = observed.squeeze([dim for dim in observed.dims if dim != time], drop=True)
+    obs = observed.squeeze([dim for dim in observed.dims if dim != time], drop=True)
     predicted = in_units_of(_pick(forecast, observed.name), observed)
     predicted = predicted.squeeze([dim for dim in predicted.dims if dim not in (time, "run")], drop=True)
     days = f"{single_lead(predicted, lead, time) / pd.Timedelta(days=1):g}-day"
-    held = persistence_forecast(seen, predicted, lead=lead, time=time)
-    scores = _scores(predicted, seen, lead, time) if scores is None else scores
+    held = persistence_forecast(obs, predicted, lead=lead, time=time)
+    scores = _scores(predicted, obs, lead, time) if scores is None else scores
     ax = new_axes(ax, (7.1, 2.6))
-    dates, values = one_series(seen.reindex({time: predicted[time]}), time)
+    dates, values = one_series(obs.reindex({time: predicted[time]}), time)
     (line,) = ax.plot(dates, values, color=LINE, linewidth=1.1, label="observed")  # type: ignore[arg-type]
     first = str(scores["model"].values[0])
     handles = [line, forecast_line(ax, predicted, time, _with_nse(f"{days} forecast", scores, first))]

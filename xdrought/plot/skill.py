@@ -57,9 +57,9 @@ def plot_class_scores(
     >>> import xarray as xr
     >>> from xdrought import class_scores
     >>> from xdrought.plot import plot_class_scores
-    >>> seen = xr.DataArray([0, 0, 0, 1], dims="time")
-    >>> found = class_scores(xr.DataArray([0, 0, 1, 1], dims="time"), seen, classes={"wet": 0, "dry": 1})
-    >>> ax = plot_class_scores({"net": found})
+    >>> obs = xr.DataArray([0, 0, 0, 1], dims="time")
+    >>> result = class_scores(xr.DataArray([0, 0, 1, 1], dims="time"), obs, classes={"wet": 0, "dry": 1})
+    >>> ax = plot_class_scores({"net": result})
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['Precision', 'Recall', 'F1', 'Share of days']
     """
@@ -69,7 +69,7 @@ def plot_class_scores(
     for name in names[1:]:
         if not np.allclose(first["share"], models[name]["share"].reindex(class_name=first["class_name"])):
             raise ValueError(f"{names[0]!r} and {name!r} have other classes or days; score them on the same")
-    classes = [str(one) for one in first["class_name"].values]
+    classes = list(map(str, first["class_name"].values))
     rows = [(name, metric) for name in names for metric in METRICS]
     values = np.array([models[name][metric].reindex(class_name=classes).values for name, metric in rows])
     width = 1.6 + 0.78 * (len(classes) + 1)
@@ -79,7 +79,7 @@ def plot_class_scores(
     _shares(ax, first, len(rows))
     for k in range(len(names) + 1):
         ax.axhline(len(METRICS) * k - 0.5, color=LINE, linewidth=0.6)
-    heads = [literal(one.replace("_", "\n", 1)) for one in classes]
+    heads = [literal(class_name.replace("_", "\n", 1)) for class_name in classes]
     ax.set_xticks(range(len(classes) + 1), [*(head[:1].upper() + head[1:] for head in heads), "Accuracy"])
     ax.set_yticks([*range(len(rows)), len(rows) + LAST], [METRICS[metric] for _, metric in rows] + ["Share of days"])
     ax.tick_params(labelsize=SMALL, length=0, labeltop=True, labelbottom=False)
@@ -126,8 +126,8 @@ def _accuracies(ax: Axes, models: dict[str, xr.Dataset], column: int, cmap: str)
     import matplotlib as mpl
 
     height = len(METRICS)
-    for k, one in enumerate(models.values()):
-        value = float(one["accuracy"])
+    for k, scores in enumerate(models.values()):
+        value = float(scores["accuracy"])
         patch = mpl.patches.Rectangle(
             (column - 0.5, height * k - 0.5), 1, height, facecolor=mpl.colormaps[cmap](value), edgecolor="none"
         )
@@ -193,8 +193,8 @@ def plot_performance(
     >>> from xdrought import occurrence_scores
     >>> from xdrought.plot import plot_performance
     >>> flags = {"flag_values": [0, 1], "flag_meanings": "no_drought flash_condition"}
-    >>> seen = xr.DataArray([0, 0, 1, 1], dims="time", attrs=flags)
-    >>> ax = plot_performance(occurrence_scores(seen.copy(data=[0, 1, 1, 1]), seen, event="flash_condition"))
+    >>> obs = xr.DataArray([0, 0, 1, 1], dims="time", attrs=flags)
+    >>> ax = plot_performance(occurrence_scores(obs.copy(data=[0, 1, 1, 1]), obs, event="flash_condition"))
     >>> ax.lines[-1].get_xydata().round(2).tolist()
     [[0.67, 1.0]]
     """
@@ -202,15 +202,17 @@ def plot_performance(
     ax = new_axes(ax, (3.6, 3.7))
     _isolines(ax)
     handles = []
-    for k, (name, one) in enumerate(models.items()):
+    for k, (name, of_model) in enumerate(models.items()):
         color = COLORS[k % len(COLORS)]
         marker = MARKERS[k % len(MARKERS)]
-        if sites and one["pod"].size > 1:
-            ax.plot(1 - one["far"], one["pod"], marker, color=color, markersize=2.5, alpha=0.5, linestyle="none")
-        pooled = {part: float(one[f"{part}_pooled"]) for part in ("pod", "far", "csi")}
-        if "pod_pooled_interval" in one:
-            across = 1 - one["far_pooled_interval"].values, [pooled["pod"]] * 2
-            upright = [1 - pooled["far"]] * 2, one["pod_pooled_interval"].values
+        if sites and of_model["pod"].size > 1:
+            ax.plot(
+                1 - of_model["far"], of_model["pod"], marker, color=color, markersize=2.5, alpha=0.5, linestyle="none"
+            )
+        pooled = {part: float(of_model[f"{part}_pooled"]) for part in ("pod", "far", "csi")}
+        if "pod_pooled_interval" in of_model:
+            across = 1 - of_model["far_pooled_interval"].values, [pooled["pod"]] * 2
+            upright = [1 - pooled["far"]] * 2, of_model["pod_pooled_interval"].values
             for line in (across, upright):
                 ax.plot(*line, color=color, linewidth=1.4, zorder=3)
         handles += ax.plot(

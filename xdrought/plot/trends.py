@@ -268,8 +268,8 @@ def plot_event_association(association: xr.Dataset, *, within: bool = True, ax: 
     name = "spearman" if within else "pooled_spearman"
     middle, low, high = (float(association[name + end]) for end in ("", "_lower", "_upper"))
     numbers = f"ρ = {middle:.2f} [{low:.2f}, {high:.2f}]"
-    said = f"within sites\n{numbers}, {p_text(float(association.p_value))}" if within else f"all events\n{numbers}"
-    ax.set_title(said, fontsize=SMALL, loc="left")
+    title = f"within sites\n{numbers}, {p_text(float(association.p_value))}" if within else f"all events\n{numbers}"
+    ax.set_title(title, fontsize=SMALL, loc="left")
     ax.set_xlabel(wrapped(label(x), 44), fontsize=TEXT)
     ax.set_ylabel(wrapped(label(y)), fontsize=TEXT)
     clean(ax)

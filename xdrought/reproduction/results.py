@@ -332,8 +332,8 @@ class Results:
     def degree(self) -> xr.Dataset:
         """The causality degree of the training part in the directions asked for."""
         drivers = self.source.ds[list(self.source.drivers)]
-        found = causality_degree(drivers, self.observed, train=self.training_days, direction=self.settings.directions)
-        return found[["rho", "p_value"]].compute()
+        result = causality_degree(drivers, self.observed, train=self.training_days, direction=self.settings.directions)
+        return result[["rho", "p_value"]].compute()
 
     def forecast(self, variant: str = FULL, equations: str | None = None) -> xr.DataArray:
         """Forecasts (run, site, time) of the whole record at their valid time."""
@@ -416,10 +416,10 @@ class Results:
             count = count if "run" in count.dims else count.expand_dims(run=self.settings.runs)
             tables.append(count.drop_vars(list(set(count.coords) - {"site"})))
         same: dict[str, Any] = {"coords": "minimal", "compat": "override"}
-        found = xr.concat(tables, pd.Index(list(classes), name="model"), **same)
+        result = xr.concat(tables, pd.Index(list(classes), name="model"), **same)
         labels = {"observed_class": list(number), "forecast_class": list(number)}
-        found = found.assign_coords(labels).astype("float64")
-        return found.transpose("model", "run", "site", "observed_class", "forecast_class")
+        result = result.assign_coords(labels).astype("float64")
+        return result.transpose("model", "run", "site", "observed_class", "forecast_class")
 
     def experiment(self, name: str) -> dict[str, Any]:
         """Keywords that the experiments share: a folder for their forecasts, and how to train."""

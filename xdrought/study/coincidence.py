@@ -78,8 +78,8 @@ def onset_coincidence(
     >>> record = xr.DataArray(np.ones((2, days.size)), {"site": ["A", "B"], "time": days}, ("site", "time"))
     >>> start = pd.to_datetime(["2001-07-01", "2003-07-01", "2001-07-09", "2005-07-01"])
     >>> events = xr.Dataset({"start_time": ("event", start)}, {"site": ("event", list("AABB"))})
-    >>> found = onset_coincidence(events, record)
-    >>> float(found.rate.sel(site="A", other="B")), round(float(found.expected.sel(site="A", other="B")), 2)
+    >>> result = onset_coincidence(events, record)
+    >>> float(result.rate.sel(site="A", other="B")), round(float(result.expected.sel(site="A", other="B")), 2)
     (0.5, 0.3)
     """
     if missing := [name for name in ("site", moment) if name not in events.variables]:

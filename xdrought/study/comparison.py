@@ -90,9 +90,9 @@ def compare(
     >>> from xdrought.study import compare, paired_differences
     >>> ds = open_dataset("us-ar1")
     >>> small = {"size": 1, "widths": (4, 4), "epochs": 1, "learning_rate": 1e-2}
-    >>> found = compare(ds, "soil_moisture", ["TA_F", "P_F"], runs=2, progress=False,
+    >>> result = compare(ds, "soil_moisture", ["TA_F", "P_F"], runs=2, progress=False,
     ...                 configurations={"Rec": {"variant": "Rec"}, "CauRec": {"variant": "CauRec"}}, **small)
-    >>> found.model.values.tolist()
+    >>> result.model.values.tolist()
     ['Rec', 'CauRec', 'persistence', 'damped_persistence', 'climatology']
     """
     if not configurations:
@@ -136,13 +136,13 @@ def _by_run(scores: xr.Dataset, names: list[str], runs: int, part: str) -> xr.Da
     references = scores["reference"].values.tolist()
     members = [[_member(name, run) for run in range(runs)] for name in names] + [[name] * runs for name in references]
     at = xr.DataArray(members, {"_model": [*names, *references], "run": np.arange(runs)})
-    found = scores[list(SCORES)].sel(model=at).drop_vars("model").rename({"_model": "model"})
+    result = scores[list(SCORES)].sel(model=at).drop_vars("model").rename({"_model": "model"})
     is_reference = ("model", [False] * len(names) + [True] * len(references))
     pooled = scores[[f"{name}_summary" for name in SCORES]].sel(summary="pooled", drop=True).sel(model=at)
     pooled = pooled.drop_vars("model").rename({"_model": "model"})
-    found = found.merge(summarise_runs({name: pooled[f"{name}_summary"] for name in SCORES}, confidence=0.95))
-    found.attrs = {"part": part}  # intervals over sites come later, of differences
-    return found.assign(is_reference=is_reference, n_days=scores["n_days"])
+    result = result.merge(summarise_runs({name: pooled[f"{name}_summary"] for name in SCORES}, confidence=0.95))
+    result.attrs = {"part": part}  # intervals over sites come later, of differences
+    return result.assign(is_reference=is_reference, n_days=scores["n_days"])
 
 
 @public

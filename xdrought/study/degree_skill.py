@@ -129,8 +129,8 @@ def skill_by_degree(
     >>> import numpy as np, xarray as xr
     >>> sites = {"site": [f"S{k}" for k in range(9)]}
     >>> rho = xr.DataArray([np.arange(9.0), np.arange(9.0) % 3], {"variable": ["tp", "t2m"], **sites})
-    >>> found = skill_by_degree(rho, xr.DataArray(np.arange(9.0) ** 2, sites))
-    >>> found.spearman.round(2).values
+    >>> result = skill_by_degree(rho, xr.DataArray(np.arange(9.0) ** 2, sites))
+    >>> result.spearman.round(2).values
     array([1.  , 0.32, 0.97])
     """
     how = Resampling(confidence, n_boot, seed).checked()
@@ -207,8 +207,8 @@ def coupling_strength(
     >>> rng, sites = np.random.default_rng(0), {"site": [f"S{k}" for k in range(30)]}
     >>> nse = xr.DataArray(rng.random(30), sites)
     >>> rho = nse * xr.DataArray([2.0, 0.5, 0.1], {"variable": ["tp", "t2m", "sp"]}) + rng.random((30, 3)) * 0.3
-    >>> found = coupling_strength(skill_by_degree(rho, nse), xr.DataArray([9.0, 3, 1], {"variable": rho["variable"]}))
-    >>> float(found.rank_correlation)
+    >>> result = coupling_strength(skill_by_degree(rho, nse), xr.DataArray([9.0, 3, 1], {"variable": rho["variable"]}))
+    >>> float(result.rank_correlation)
     1.0
     """
     relation = alignment.in_label_order(relation, [dim for dim in relation.degree.dims if dim != "variable"])
@@ -221,20 +221,20 @@ def coupling_strength(
             f"relation and importance share the drivers {drivers}; a rank correlation needs three, "
             f"give both of the same network"
         )
-    one, weight = (
+    by_driver, weight = (
         relation.reset_coords(drop=True).sel(variable=drivers),
         mean.reset_coords(drop=True).sel(variable=drivers),
     )
-    strength = abs(one.spearman).to_numpy()
+    strength = abs(by_driver.spearman).to_numpy()
     observed = _rank_correlation(weight.to_numpy(), strength[None])[0]
-    drawn = _rank_correlation(weight.to_numpy(), abs(_shuffled_spearman(one, permutations, seed)))
+    drawn = _rank_correlation(weight.to_numpy(), abs(_shuffled_spearman(by_driver, permutations, seed)))
     p_value = (1 + np.sum(drawn >= observed - 1e-12)) / (1 + permutations)
     return xr.Dataset(
         {
             "importance": weight.assign_attrs(importance.attrs).rename("importance"),
-            "p_value": one.p_value,
-            "spearman": one.spearman,
-            "coupling": (-np.log10(one.p_value)).assign_attrs(long_name="coupling, minus log10 of the p-value"),
+            "p_value": by_driver.p_value,
+            "spearman": by_driver.spearman,
+            "coupling": (-np.log10(by_driver.p_value)).assign_attrs(long_name="coupling, minus log10 of the p-value"),
             "rank_correlation": ((), observed, {"long_name": "rank correlation of importance and coupling"}),
             "rank_p_value": ((), p_value, {"long_name": "one-sided p-value, scores permuted among sites"}),
         }

@@ -78,19 +78,19 @@ def onset_error(
     --------
     >>> import pandas as pd, xarray as xr
     >>> days = pd.date_range("2001-01-01", periods=3)
-    >>> seen = xr.DataArray([[5.0, 4.0, 1.0]], {"site": ["A"], "time": days}, ("site", "time"))
+    >>> obs = xr.DataArray([[5.0, 4.0, 1.0]], {"site": ["A"], "time": days}, ("site", "time"))
     >>> events = xr.Dataset(
     ...     {"onset_time": ("event", days[:1]), "start_time": ("event", days[2:])}, {"site": ("event", ["A"])}
     ... )
-    >>> onset_error(seen + [1.0, 2.0, 9.0], seen, events).values
+    >>> onset_error(obs + [1.0, 2.0, 9.0], obs, events).values
     array([1.5])
     """
     forecast, observed = limits.check(forecast, codes_only=True), limits.check(observed)
     unit, wanted = forecast.attrs.get("units"), observed.attrs.get("units")
-    said = forecast.mean("run", keep_attrs=True) if "run" in forecast.dims else forecast
-    said = said if unit is None or wanted is None or unit == wanted else units.convert(said, wanted)
-    seen = alignment.on_days_of(said, observed, time, what="the observation")
-    error = (said - seen).compute()
+    fcst = forecast.mean("run", keep_attrs=True) if "run" in forecast.dims else forecast
+    fcst = fcst if unit is None or wanted is None or unit == wanted else units.convert(fcst, wanted)
+    obs = alignment.on_days_of(fcst, observed, time, what="the observation")
+    error = (fcst - obs).compute()
     attrs = {"long_name": "forecast less observation in the onset", **({"units": wanted} if wanted else {})}
     return mean_over_onsets(error, events, time).rename("onset_error").assign_attrs(attrs)
 
@@ -162,8 +162,8 @@ def event_association(
     >>> years = np.array(["2001-06", "2002-06", "2003-06"] * 2, "datetime64[ns]")
     >>> events = xr.Dataset({"onset_time": ("event", years)}, {"site": ("event", list("AAABBB"))})
     >>> x, y = (xr.DataArray(v, dims="event") for v in ([1.0, 2, 3, 11, 12, 13], [3.0, 2, 1, 9, 8, 7]))
-    >>> found = event_association(x, y, events)
-    >>> round(float(found.spearman), 2), round(float(found.pooled_spearman), 2)
+    >>> result = event_association(x, y, events)
+    >>> round(float(result.spearman), 2), round(float(result.pooled_spearman), 2)
     (-1.0, 0.54)
     """
     how = Resampling(confidence, n_boot, seed).checked()
@@ -209,7 +209,7 @@ def _numbers(a: np.ndarray, b: np.ndarray, site: np.ndarray, year: np.ndarray, h
             "p_value": np.nan
         }
     rank_a, rank_b = kernel.ranks(a), kernel.ranks(b)
-    found: dict[str, float] = dict(
+    result: dict[str, float] = dict(
         zip(
             ("spearman", "spearman_lower", "spearman_upper", "p_value"),
             kernel.association_within(rank_a, rank_b, site, year, how.confidence),
@@ -222,8 +222,8 @@ def _numbers(a: np.ndarray, b: np.ndarray, site: np.ndarray, year: np.ndarray, h
     for name, sums, measure in zip(names[1:], (raw, pooled), (kernel.slope, kernel.correlation), strict=True):
         low, high = how.interval(measure(sums, weights))
         middle = float(measure(sums, np.ones(len(sums))))
-        found |= {name: middle, f"{name}_lower": float(low), f"{name}_upper": float(high)}
-    return found
+        result |= {name: middle, f"{name}_lower": float(low), f"{name}_upper": float(high)}
+    return result
 
 
 @public
@@ -285,10 +285,10 @@ def site_synchrony(
     >>> import xarray as xr
     >>> events = xr.Dataset(coords={"site": ("event", list("AAABBBC"))})
     >>> x, y = (xr.DataArray(v, dims="event") for v in ([1.0, 2, 3, 1, 2, 3, 1], [1.0, 2, 3, 3, 1, 2, 9]))
-    >>> found = site_synchrony(x, y, events, min_events=3)
-    >>> found.spearman.values
+    >>> result = site_synchrony(x, y, events, min_events=3)
+    >>> result.spearman.values
     array([ 1. , -0.5,  nan])
-    >>> float(found.share)
+    >>> float(result.share)
     0.5
     """
     how = Resampling(confidence, n_boot, seed).checked()

@@ -90,8 +90,8 @@ def causality_controls(
     >>> soil = rain.rolling(time=9, min_periods=1).mean().rename("soil_moisture")
     >>> train = xr.ones_like(soil, dtype=bool)
     >>> degree = causality_degree(rain.to_dataset(), soil, train=train)
-    >>> found = causality_controls(degree, rain.to_dataset(), soil, train=train, controls=["shuffled"])
-    >>> bool((found["shuffled"].rho.values == degree.rho.values[::-1]).all())
+    >>> result = causality_controls(degree, rain.to_dataset(), soil, train=train, controls=["shuffled"])
+    >>> bool((result["shuffled"].rho.values == degree.rho.values[::-1]).all())
     True
     """
     unknown = [name for name in controls if name not in CONTROLS]
@@ -266,8 +266,8 @@ def _surrogate(
     """The degree of drivers whose phases were drawn anew: same spectrum, no relation."""
     randomised = drivers.map(_phase_randomised, seed=seed, time=time)
     with set_options(check_limits=False):  # negative rain is no error here
-        found = causality_degree(randomised, target, train=train, time=time)[["rho", "p_value"]].compute()
-    return found.transpose("site", "variable", "cell").sel(variable=true["variable"])
+        result = causality_degree(randomised, target, train=train, time=time)[["rho", "p_value"]].compute()
+    return result.transpose("site", "variable", "cell").sel(variable=true["variable"])
 
 
 def _phase_randomised(da: xr.DataArray, *, seed: int, time: Hashable) -> xr.DataArray:
@@ -339,8 +339,8 @@ def gain_shares(
     >>> zeros = rng.random((3, 20))
     >>> nse = np.stack([zeros + 0.4, zeros, zeros + 0.3])
     >>> coords = {"model": ["causality", "zeros", "identity"], "site": range(20)}
-    >>> found = gain_shares(xr.Dataset({"nse": (("model", "run", "site"), nse)}, coords))
-    >>> found.share.round(2).tolist()
+    >>> result = gain_shares(xr.Dataset({"nse": (("model", "run", "site"), nse)}, coords))
+    >>> result.share.round(2).tolist()
     [1.0, 0.75]
     """
     table, models = usable_table(scores, score)

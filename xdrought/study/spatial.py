@@ -66,8 +66,8 @@ def predicted_degree(
     >>> degree = xr.Dataset({"rho": rho, "p_value": rho}, coords).assign_coords(
     ...     lat=("site", np.full(8, 47.0)), lon=("site", np.full(8, 11.0))
     ... )
-    >>> found = predicted_degree(degree, t2m.to_dataset(name="t2m"), known=degree.site != 4)
-    >>> bool(abs(found.rho.sel(site=4).item() - degree.rho.sel(site=4).item()) < 0.01)
+    >>> result = predicted_degree(degree, t2m.to_dataset(name="t2m"), known=degree.site != 4)
+    >>> bool(abs(result.rho.sel(site=4).item() - degree.rho.sel(site=4).item()) < 0.01)
     True
     """
     if not {"lat", "lon"} <= set(degree.coords):
@@ -367,14 +367,14 @@ def spatial_folds(
             n = int(days.start.notnull().sum())
             raise ValueError(f"{folds} folds of {n} sites leave one empty; use fewer folds or smaller clusters")
     groups.append(left[site].values)
-    found = []
+    result = []
     for k in range(folds):
         held = {"test": groups[k], "val": groups[(k + 1) % folds]}
         held["train"] = np.concatenate([g for j, g in enumerate(groups) if j not in (k, (k + 1) % folds)])
         parts = [days.where(days[site].isin(held[part])) for part in PARTS]
         ranges = xr.concat(parts, xr.Variable("part", list(PARTS)))
-        found.append(Splits(ranges, (1 - 2 / folds, 1 / folds, 1 / folds), 0, time))
-    return found
+        result.append(Splits(ranges, (1 - 2 / folds, 1 / folds, 1 / folds), 0, time))
+    return result
 
 
 def _told(kind: str, own: xr.Dataset, drivers: xr.Dataset, known_at: xr.DataArray, time: Hashable) -> xr.Dataset:

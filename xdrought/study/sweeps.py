@@ -98,8 +98,8 @@ def sweep(
     >>> from xdrought import open_dataset
     >>> from xdrought.study import sweep
     >>> small = {"variant": "Rec", "size": 1, "widths": (4, 4), "epochs": 1, "runs": 1, "progress": False}
-    >>> found = sweep(open_dataset("us-ar1"), "soil_moisture", ["TA_F", "P_F"], over={"lead": [1, 7]}, **small)
-    >>> dict(found.nse.sizes)
+    >>> result = sweep(open_dataset("us-ar1"), "soil_moisture", ["TA_F", "P_F"], over={"lead": [1, 7]}, **small)
+    >>> dict(result.nse.sizes)
     {'lead': 2, 'model': 4, 'run': 1, 'site': 1}
     """
     name, values = _one_setting(over, settings)
@@ -168,7 +168,7 @@ def _scored(
     there = [path.notnull() for of_value in (*references, *forecasts) for path in of_value.values()]
     shared = reduce(and_, (_of_all_runs(one).reindex_like(observed, fill_value=False) for one in there))
     shared = shared & observed.notnull() & splits.mask(part, observed[time])
-    found = []
+    result = []
     for of_value, beside, rules in zip(members, references, definitions, strict=True):
         chosen = {
             label: dataclasses.replace(one, forecast=one.forecast.where(shared)) for label, one in of_value.items()
@@ -176,8 +176,8 @@ def _scored(
         scores = score_members(chosen, observed, part=part, time=time)
         paths = {label: one.forecast.reindex({time: observed[time]}) for label, one in of_value.items()}
         classes = _class_tables({**paths, **beside}, observed, rules, shared)
-        found.append(scores.merge(classes.sel(model=scores["model"]), combine_attrs="override"))
-    return found
+        result.append(scores.merge(classes.sel(model=scores["model"]), combine_attrs="override"))
+    return result
 
 
 def _of_all_runs(there: xr.DataArray) -> xr.DataArray:
@@ -200,14 +200,14 @@ def _class_tables(
     paths: Mapping[str, xr.DataArray], observed: xr.DataArray, rules: Definition, shared: xr.DataArray
 ) -> xr.Dataset:
     """Scores of the daily classes of every path (model, run, class_name); percentiles are among the observed record."""
-    seen = drought_classes(observed, definition=rules)
-    counted = seen.where(shared, CLASSES["missing"]).assign_attrs(seen.attrs)
+    obs = drought_classes(observed, definition=rules)
+    counted = obs.where(shared, CLASSES["missing"]).assign_attrs(obs.attrs)
     runs = max(path.sizes.get("run", 1) for path in paths.values())
     tables = []
     for path in paths.values():
         path = path if "run" in path.dims else path.expand_dims("run")
-        said = drought_classes(path.assign_attrs(observed.attrs), definition=rules, reference=observed)
-        one = [class_scores(said.isel(run=k, drop=True), counted)[CLASS_SCORES] for k in range(said.sizes["run"])]
-        one = one * runs if len(one) < runs else one  # references are the same in every run
-        tables.append(xr.concat(one, xr.Variable("run", np.arange(runs))))
+        fcst = drought_classes(path.assign_attrs(observed.attrs), definition=rules, reference=observed)
+        by_run = [class_scores(fcst.isel(run=k, drop=True), counted)[CLASS_SCORES] for k in range(fcst.sizes["run"])]
+        by_run = by_run * runs if len(by_run) < runs else by_run  # references are the same in every run
+        tables.append(xr.concat(by_run, xr.Variable("run", np.arange(runs))))
     return xr.concat(tables, xr.Variable("model", list(paths)))

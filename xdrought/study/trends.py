@@ -93,8 +93,8 @@ def onset_trend(
     >>> years = pd.to_datetime([f"{year}-06-01" for year in (2001, 2002, 2003, 2002, 2003, 2004)])
     >>> events = xr.Dataset({"onset_time": ("event", years)}, {"site": ("event", list("AAABBB"))})
     >>> rate = xr.DataArray([1.0, 1.0, 1.0, 5.0, 5.0, 5.0], dims="event")
-    >>> found = onset_trend(rate, events)
-    >>> float(found.slope), round(float(found.naive_slope), 2)
+    >>> result = onset_trend(rate, events)
+    >>> float(result.slope), round(float(result.naive_slope), 2)
     (0.0, 1.09)
     """
     how = Resampling(confidence, n_boot, seed).checked()
@@ -286,8 +286,8 @@ def frequency_trend(
     >>> record = xr.DataArray(np.full((1, days.size), 0.2), {"site": ["A"], "time": days}, ("site", "time"))
     >>> onsets = pd.to_datetime([f"{year}-06-01" for year in (2002, 2005, 2006, 2007, 2007, 2008, 2008)])
     >>> events = xr.Dataset({"onset_time": ("event", onsets)}, {"site": ("event", ["A"] * 7)})
-    >>> found = frequency_trend(events, record)
-    >>> int(found.event_count[0]), bool(found.trend[0] > 0), round(float(found.p_value[0]), 3)
+    >>> result = frequency_trend(events, record)
+    >>> int(result.event_count[0]), bool(result.trend[0] > 0), round(float(result.p_value[0]), 3)
     (7, True, 0.058)
     """
     if not isinstance(record, xr.DataArray):

@@ -122,8 +122,8 @@ def alarms(
     >>> p[0, [5, 20, 22]] = 0.6
     >>> starts = p.copy(data=np.arange(30)[None] == 24)
     >>> ds, all_days = p.to_dataset(name="flash_onset_probability"), {"part": None, "chosen_on": None}
-    >>> found = alarms(ds, starts, threshold=0.5, lead=7, n_boot=0, **all_days)
-    >>> found.days_of_warning.values, found.false_alarms.values
+    >>> result = alarms(ds, starts, threshold=0.5, lead=7, n_boot=0, **all_days)
+    >>> result.days_of_warning.values, result.false_alarms.values
     (array([4]), array([1, 0]))
     """
     prediction = of_one_lead(prediction)

@@ -166,10 +166,10 @@ def class_scores(
     >>> from xdrought import class_scores
     >>> observed = xr.DataArray([0, 0, 0, 1], dims="time")
     >>> forecast = xr.DataArray([0, 0, 1, 1], dims="time")
-    >>> found = class_scores(forecast, observed, classes={"wet": 0, "dry": 1})
-    >>> found.precision.values, found.recall.values
+    >>> result = class_scores(forecast, observed, classes={"wet": 0, "dry": 1})
+    >>> result.precision.values, result.recall.values
     (array([1. , 0.5]), array([0.66666667, 1.        ]))
-    >>> found.accuracy.item(), found.majority_accuracy.item()
+    >>> result.accuracy.item(), result.majority_accuracy.item()
     (0.75, 0.75)
     """
     names = class_values(observed, "give classes={'no_drought': 0, ...}") if classes is None else dict(classes)
@@ -185,16 +185,16 @@ def class_scores(
     values = np.array(list(names.values()))
     if references:
         return with_references(forecast, references, lambda da: da.isin(values), again)
-    found = _tables(_count(observed.values, forecast.values, values), list(names))
+    result = _tables(_count(observed.values, forecast.values, values), list(names))
     if not n_boot:
-        return found
+        return result
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     pairs = xr.concat([(observed == one) & (forecast == other) for one in values for other in values], "_cell")
     bounds, what = pooled_intervals(pairs.transpose(..., "_cell"), _shares, bootstrap, site, time)
     for name, interval in bounds.items():
         dims = ("bound",) if name == "accuracy" else ("class_name", "bound")
-        found[f"{name}_interval"] = (dims, interval[0] if name == "accuracy" else interval, found[name].attrs)
-    return found.assign_coords(bound=["lower", "upper"]).assign_attrs(interval=what)
+        result[f"{name}_interval"] = (dims, interval[0] if name == "accuracy" else interval, result[name].attrs)
+    return result.assign_coords(bound=["lower", "upper"]).assign_attrs(interval=what)
 
 
 def class_values(classes: xr.DataArray, cure: str) -> dict[str, int]:
@@ -217,30 +217,30 @@ def _shares(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Precision, recall and F1 (class, ...), accuracy (1, ...), of counts (..., observed * forecast class)."""
     size = round(counts.shape[-1] ** 0.5)
     confusion = np.moveaxis(counts.reshape(*counts.shape[:-1], size, size), (-2, -1), (0, 1))
-    right, seen, said = np.einsum("kk...->k...", confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    right, obs, fcst = np.einsum("kk...->k...", confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            "precision": right / said,
-            "recall": right / seen,
-            "f1": 2 * right / (said + seen),
-            "accuracy": (right.sum(axis=0) / seen.sum(axis=0))[None],
+            "precision": right / fcst,
+            "recall": right / obs,
+            "f1": 2 * right / (fcst + obs),
+            "accuracy": (right.sum(axis=0) / obs.sum(axis=0))[None],
         }
 
 
 def _tables(confusion: np.ndarray, names: list[str]) -> xr.Dataset:
-    seen, said, n = confusion.sum(axis=1), confusion.sum(axis=0), confusion.sum()
+    obs, fcst, n = confusion.sum(axis=1), confusion.sum(axis=0), confusion.sum()
     shares = _shares(confusion.ravel())
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = {
             "precision": (shares["precision"], "share of forecast days of a class that were right"),
             "recall": (shares["recall"], "share of observed days of a class that were forecast"),
             "f1": (shares["f1"], "F1, harmonic mean of precision and recall"),
-            "share": (seen / n, "share of observed days"),
-            "forecast_share": (said / n, "share of forecast days"),
+            "share": (obs / n, "share of observed days"),
+            "forecast_share": (fcst / n, "share of forecast days"),
         }
         scalars = {
             "accuracy": (shares["accuracy"][0], "share of days in the right class"),
-            "majority_accuracy": (seen.max() / n, "accuracy of always forecasting the commonest observed class"),
+            "majority_accuracy": (obs.max() / n, "accuracy of always forecasting the commonest observed class"),
             "n_days": (n, "days compared"),
         }
     variables: dict[str, tuple] = {

@@ -95,10 +95,10 @@ def compare_models(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> from xdrought import compare_models
     >>> rng, days = np.random.default_rng(0), pd.date_range("2001-01-01", periods=1000)
-    >>> seen = xr.DataArray(30 + np.cumsum(rng.standard_normal(1000)), {"time": days})
-    >>> both = {"sharp": seen[700:] + rng.standard_normal(300), "blunt": seen[700:] + 3 * rng.standard_normal(300)}
-    >>> found = compare_models(both, seen, score="rmse", baseline="blunt", lead=7, n_boot=200)
-    >>> row = found.set_index(["summary", "model"]).loc[("pooled", "sharp")]
+    >>> obs = xr.DataArray(30 + np.cumsum(rng.standard_normal(1000)), {"time": days})
+    >>> both = {"sharp": obs[700:] + rng.standard_normal(300), "blunt": obs[700:] + 3 * rng.standard_normal(300)}
+    >>> result = compare_models(both, obs, score="rmse", baseline="blunt", lead=7, n_boot=200)
+    >>> row = result.set_index(["summary", "model"]).loc[("pooled", "sharp")]
     >>> bool(row.upper < 0), int(row.better_sites), int(row.sites)
     (True, 1, 1)
     """

@@ -59,9 +59,9 @@ def dressed_persistence_forecast(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> from xdrought import dressed_persistence_forecast
     >>> days = pd.date_range("2001-01-01", periods=900)
-    >>> seen = xr.DataArray(np.random.default_rng(0).standard_normal(900), {"time": days}, dims="time")
-    >>> found = dressed_persistence_forecast(seen, seen[800:], quantiles=[0.1, 0.9], train=slice(None, "2002"), lead=3)
-    >>> found.dims, found.std("time").max().item() < 0.5
+    >>> obs = xr.DataArray(np.random.default_rng(0).standard_normal(900), {"time": days}, dims="time")
+    >>> result = dressed_persistence_forecast(obs, obs[800:], quantiles=[0.1, 0.9], train=slice(None, "2002"), lead=3)
+    >>> result.dims, result.std("time").max().item() < 0.5
     (('time', 'quantile'), True)
     """
     levels = list(checks.require_levels(quantiles))
@@ -148,12 +148,12 @@ def _of_model(
     levels = list(checks.require_levels(da[QUANTILE].values)) if dim == QUANTILE else _LEVELS.tolist()
     options: dict[str, Any] = {"train": period, "lead": lead, "window": window, "time": time}
     dressed = dressed_persistence_forecast(truth, first, quantiles=levels, **options)
-    seen = truth.reindex({time: first[time]})
+    obs = truth.reindex({time: first[time]})
     there = values.notnull()  # a place may have fewer members than others, but has all quantiles
-    known = (there.all(dim) if dim == QUANTILE else there.any(dim)) & seen.notnull() & dressed.notnull().all(QUANTILE)
-    seen = seen.where(known)
-    own = crps_of_quantiles(values, seen, levels) if dim == QUANTILE else _crps_of_members(values, seen)
-    crps = {"crps": own, "crps_reference": crps_of_quantiles(dressed, seen, levels)}
+    known = (there.all(dim) if dim == QUANTILE else there.any(dim)) & obs.notnull() & dressed.notnull().all(QUANTILE)
+    obs = obs.where(known)
+    own = crps_of_quantiles(values, obs, levels) if dim == QUANTILE else _crps_of_members(values, obs)
+    crps = {"crps": own, "crps_reference": crps_of_quantiles(dressed, obs, levels)}
     units = {"units": str(truth.attrs.get("units", ""))}
     texts = {"crps": "continuous ranked probability score", "crps_reference": f"the same of {DRESSED}"}
     out: dict[str, Any] = {}
@@ -170,9 +170,9 @@ def _of_model(
         "crps_skill_interval": ("bound", _interval_of_median(skill, bootstrap), attrs),
     }
     if dim == QUANTILE:
-        out |= _coverage(values, seen, levels) | _pit(values, seen, levels)
-    found = xr.Dataset(out, {"summary": ["median", "pooled"], "bound": ["lower", "upper"]})
-    return found.drop_vars([n for n in found.coords if n not in found.dims]).expand_dims(distribution=[name])
+        out |= _coverage(values, obs, levels) | _pit(values, obs, levels)
+    result = xr.Dataset(out, {"summary": ["median", "pooled"], "bound": ["lower", "upper"]})
+    return result.drop_vars([n for n in result.coords if n not in result.dims]).expand_dims(distribution=[name])
 
 
 def crps_of_quantiles(forecast: xr.DataArray, observed: xr.DataArray, levels: list[float]) -> xr.DataArray:
@@ -204,7 +204,7 @@ def _interval_of_median(skill: xr.DataArray, bootstrap: Bootstrap) -> np.ndarray
     return percentile_bounds(medians, bootstrap.confidence, values.size)[0]
 
 
-def _coverage(values: xr.DataArray, seen: xr.DataArray, levels: list[float]) -> dict[str, Any]:
+def _coverage(values: xr.DataArray, obs: xr.DataArray, levels: list[float]) -> dict[str, Any]:
     """Share of days inside each central interval, by site and over all days."""
     pairs = [(a, b) for a, b in zip(levels, levels[::-1], strict=True) if a < b and abs(a + b - 1) < 1e-9]
     if not pairs:
@@ -212,18 +212,18 @@ def _coverage(values: xr.DataArray, seen: xr.DataArray, levels: list[float]) -> 
     inside = []
     for low, high in pairs:
         bounds = [values.isel({QUANTILE: levels.index(level)}, drop=True) for level in (low, high)]
-        inside.append(((seen >= bounds[0]) & (seen <= bounds[1])).where(seen.notnull()))
+        inside.append(((obs >= bounds[0]) & (obs <= bounds[1])).where(obs.notnull()))
     nominal = [round(high - low, 9) for low, high in pairs]
     each = xr.concat(inside, "interval_level").assign_coords(interval_level=nominal)
     attrs = {"long_name": "share of observations inside the central interval", "units": "1"}
-    site, time = seen.dims
+    site, time = obs.dims
     pooled = each.mean([site, time])
     return {"coverage": each.mean([time]).assign_attrs(attrs), "coverage_pooled": pooled.assign_attrs(attrs)}
 
 
-def _pit(values: xr.DataArray, seen: xr.DataArray, levels: list[float]) -> dict[str, Any]:
+def _pit(values: xr.DataArray, obs: xr.DataArray, levels: list[float]) -> dict[str, Any]:
     """Share of all observations between neighbouring quantiles over the share that should be there; 1 is right."""
-    rank = (seen > values).sum(QUANTILE).where(seen.notnull()).to_numpy()
+    rank = (obs > values).sum(QUANTILE).where(obs.notnull()).to_numpy()
     counts = np.bincount(rank[np.isfinite(rank)].astype(int), minlength=len(levels) + 1)
     edges = np.array([0.0, *levels, 1.0])
     share = counts / max(1, counts.sum()) / np.diff(edges)

@@ -100,8 +100,8 @@ def match_events(
     ...     columns = {"onset_time": days - np.timedelta64(5, "D"), "start_time": days, "duration": [20] * len(days)}
     ...     data = {name: ("event", values) for name, values in columns.items()}
     ...     return xr.Dataset(data, {"site": ("event", ["AT-Neu"] * len(days))})
-    >>> found = match_events(table("2001-05-03", "2001-09-01"), table("2001-05-01"), lead=7)
-    >>> int(found.hits[0]), int(found.false_alarms[0]), found.start_error.values, found.detection_lead.values
+    >>> result = match_events(table("2001-05-03", "2001-09-01"), table("2001-05-01"), lead=7)
+    >>> int(result.hits[0]), int(result.false_alarms[0]), result.start_error.values, result.detection_lead.values
     (1, 1, array([2.]), array([5.]))
     """
     if not tolerance >= 0:
@@ -112,15 +112,16 @@ def match_events(
         _group_labels(observed, by, required=True)
     tables = {"": forecast, **(references or {})}
     names = _Names.create(observed, list(tables.values()), years)
-    found = [
+    result = [
         _matched(events, observed, names, tolerance, lead, _length(years, names), by) for events in tables.values()
     ]
     if references:
         counted = [
-            table[[name for name in table if table[name].dims != ("match",)]].reset_coords(drop=True) for table in found
+            table[[name for name in table if table[name].dims != ("match",)]].reset_coords(drop=True)
+            for table in result
         ]
-        found[0] = found[0].assign(side_by_side(counted[1:], list(references)))
-    return found[0].assign_attrs({"tolerance": float(tolerance), "matched_by": "start_time"})
+        result[0] = result[0].assign(side_by_side(counted[1:], list(references)))
+    return result[0].assign_attrs({"tolerance": float(tolerance), "matched_by": "start_time"})
 
 
 def _matched(
@@ -331,22 +332,22 @@ def _count(
 
 def _scores(dims: Any, suffix: str, counts: dict, length: Any) -> dict[str, tuple]:
     """Counts, and the rates that can be known from them, as variables."""
-    found = {}
+    result = {}
     for name, number in counts.items():
-        found[f"{name}{suffix}"] = (dims, number, {"long_name": _COUNTS[name], "units": "1"})
+        result[f"{name}{suffix}"] = (dims, number, {"long_name": _COUNTS[name], "units": "1"})
     for name, (text, unit) in _RATES.items():
         known = {"false_alarms_per_year": length is not None, "pod_in_time": "hits_in_time" in counts}
         if known.get(name, True):
-            found[f"{name}{suffix}"] = (dims, _rate(name, counts, length), {"long_name": text, "units": unit})
-    return found
+            result[f"{name}{suffix}"] = (dims, _rate(name, counts, length), {"long_name": text, "units": unit})
+    return result
 
 
 def _groups(by: str, forecast: xr.Dataset, observed: xr.Dataset) -> tuple[list[Any], np.ndarray, np.ndarray]:
     """The groups of the observed events, and the number of each event's; -1 is none."""
-    seen, said = _group_labels(observed, by, required=True), _group_labels(forecast, by)
-    there = set(seen[~pd.isna(seen)].tolist())
+    obs, fcst = _group_labels(observed, by, required=True), _group_labels(forecast, by)
+    there = set(obs[~pd.isna(obs)].tolist())
     groups = list(SEASONS) if by == "season" and there <= set(SEASONS) else sorted(there)
-    numbers = [pd.Index(groups).get_indexer(pd.Index(labels)) for labels in (said, seen)]
+    numbers = [pd.Index(groups).get_indexer(pd.Index(labels)) for labels in (fcst, obs)]
     return groups, numbers[0], numbers[1]
 
 

@@ -69,25 +69,25 @@ def select_lead(
     at = np.flatnonzero(np.isclose(found, wanted))
     if not at.size:
         raise ValueError(f"lead={wanted} is none of the forecast's leads {found.tolist()} (days)")
-    one = forecast.isel({LEAD: int(at[0])})
-    issued: Any = one.indexes[INIT]
+    of_lead = forecast.isel({LEAD: int(at[0])})
+    issued: Any = of_lead.indexes[INIT]
     valid = issued + pd.Timedelta(days=wanted)
-    _require_valid_times(one, valid, wanted)
-    one = one.drop_vars(VALID, errors="ignore").rename({INIT: time}).assign_coords({time: valid.rename(time)})
-    return one.assign_coords({INIT: (time, issued.rename(time), {"long_name": "last day of the inputs"})})
+    _require_valid_times(of_lead, valid, wanted)
+    of_lead = of_lead.drop_vars(VALID, errors="ignore").rename({INIT: time}).assign_coords({time: valid.rename(time)})
+    return of_lead.assign_coords({INIT: (time, issued.rename(time), {"long_name": "last day of the inputs"})})
 
 
-def _require_valid_times(one: xr.Dataset | xr.DataArray, valid: Any, lead: float) -> None:
+def _require_valid_times(of_lead: xr.Dataset | xr.DataArray, valid: Any, lead: float) -> None:
     """Raise when a forecast of one lead says other valid times than those that its days of issue give."""
-    if VALID not in one.coords or one[VALID].dims != (INIT,):
+    if VALID not in of_lead.coords or of_lead[VALID].dims != (INIT,):
         return
-    said = one[VALID].to_numpy()
-    other = np.flatnonzero((said != np.asarray(valid, said.dtype)) & pd.notna(said))
+    stored = of_lead[VALID].to_numpy()
+    other = np.flatnonzero((stored != np.asarray(valid, stored.dtype)) & pd.notna(stored))
     if other.size:
         raise ValueError(
-            f"{other.size} of {said.size} values of 'valid_time' are not {INIT} + {LEAD}: issued on "
-            f"{one.indexes[INIT][other[0]]} for {lead:g} day(s) ahead, valid on {pd.Index(said)[other[0]]}; correct "
-            f"the days of issue or the leads, or drop it, forecast.drop_vars('valid_time')"
+            f"{other.size} of {stored.size} values of 'valid_time' are not {INIT} + {LEAD}: issued on "
+            f"{of_lead.indexes[INIT][other[0]]} for {lead:g} day(s) ahead, valid on {pd.Index(stored)[other[0]]}; "
+            f"correct the days of issue or the leads, or drop it, forecast.drop_vars('valid_time')"
         )
 
 
@@ -149,9 +149,9 @@ def with_references(
     shared = known(forecast)
     for reference in aligned.values():
         shared = shared & known(reference)
-    found = score(forecast.where(shared))
+    result = score(forecast.where(shared))
     tables = [score(reference.where(shared)) for reference in aligned.values()]
-    return found.assign(side_by_side(tables, list(aligned)))
+    return result.assign(side_by_side(tables, list(aligned)))
 
 
 def side_by_side(tables: list[xr.Dataset], names: list[str]) -> dict[Hashable, xr.DataArray]:
@@ -180,7 +180,7 @@ def for_each_group(by: By, like: xr.DataArray, time: Hashable, score: Score) -> 
     there = values[~pd.isna(values)]
     if not there.size:
         raise ValueError(f"by={labels.name!r} has no label at all; give groups of days or places")
-    groups = [one for one in SEASONS if one in there] if labels.name == "season" else np.unique(there).tolist()
+    groups = [season for season in SEASONS if season in there] if labels.name == "season" else np.unique(there).tolist()
     index = pd.Index(groups, name=labels.name)
     tables = [score(labels == group).drop_vars(str(labels.name), errors="ignore") for group in groups]
     return xr.concat(tables, index, combine_attrs="override", coords="minimal", compat="override")

@@ -218,15 +218,15 @@ def score_tables(sums: Sums, observed: xr.DataArray, bootstrap: Bootstrap) -> xr
     references = sums.names[sums.n_models :]
     coords = {"model": sums.names, "reference": references, "summary": list(SUMMARIES), "bound": ["lower", "upper"]}
     places = {name: coord for name, coord in observed.coords.items() if set(coord.dims) <= {site}}
-    found = alignment.dataset_of(variables, {**places, **coords})
-    return found.assign_attrs(interval=in_words(sums.blocks, bootstrap))
+    result = alignment.dataset_of(variables, {**places, **coords})
+    return result.assign_attrs(interval=in_words(sums.blocks, bootstrap))
 
 
 def _scores(sums: np.ndarray, centre: float, reference_at: list[int]) -> dict[str, np.ndarray]:
     """Scores (model, ...) of sums (model, ..., 13); skill is (reference * model, ...), references slowest."""
-    found = kernel.scores(sums, centre)
-    found["skill"] = np.concatenate([kernel.skill(found["mse"], found["mse"][at]) for at in reference_at])
-    return found
+    result = kernel.scores(sums, centre)
+    result["skill"] = np.concatenate([kernel.skill(result["mse"], result["mse"][at]) for at in reference_at])
+    return result
 
 
 def _unbounded(plain: intervals.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -251,10 +251,10 @@ def _summary_intervals(name: str, drawn: Resampled | None, summary: np.ndarray, 
 
 def _site_intervals(name: str, drawn: Resampled | None, of_site: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
     """Intervals (row, site, 2) of each site."""
-    found = np.full((*of_site.shape, 2), np.nan)
+    result = np.full((*of_site.shape, 2), np.nan)
     for k, statistics in (drawn.by_site if drawn else {}).items():
-        found[:, k] = _bounds(name, statistics[name], bootstrap.confidence)
-    return found
+        result[:, k] = _bounds(name, statistics[name], bootstrap.confidence)
+    return result
 
 
 def _units(name: str, observed: xr.DataArray) -> str:
@@ -307,8 +307,8 @@ def sweep_interval(
     >>> from xdrought.study import sweep_interval
     >>> coords = {"lead": [1, 7], "model": ["network"], "run": [0, 1], "site": list("ABC")}
     >>> nse = xr.DataArray(np.random.default_rng(0).random((2, 1, 2, 3)), coords)
-    >>> found = sweep_interval(xr.Dataset({"nse": nse}))
-    >>> bool((found.lower <= found.middle).all())
+    >>> result = sweep_interval(xr.Dataset({"nse": nse}))
+    >>> bool((result.lower <= result.middle).all())
     True
     """
     if score not in scores:

@@ -112,7 +112,7 @@ def days_of_part(forecast: Any, part: str | None, time: Hashable) -> tuple[Any, 
         return forecast, ALL_DAYS
     if isinstance(forecast, Mapping) and not isinstance(forecast, xr.Dataset):
         cut = {name: days_of_part(model, part, time) for name, model in forecast.items()}
-        scored = {said for _, said in cut.values()}
+        scored = {fcst for _, fcst in cut.values()}
         return {name: model for name, (model, _) in cut.items()}, scored.pop() if len(scored) == 1 else part
     coords: Any = forecast.coords if isinstance(forecast, xr.DataArray | xr.Dataset) else {}
     meanings = str(coords["part"].attrs.get("flag_meanings", "")).split() if "part" in coords else []

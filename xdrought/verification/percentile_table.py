@@ -84,17 +84,17 @@ def percentile_table_forecast(
     percentile, forecast, issued = observed_and_issued(percentile, forecast, lead, time)
     ahead = single_lead(forecast, lead, time)
     before = _on_days(percentile, occurred.indexes[time] - ahead, occurred, time)
-    at, seen = _bins(before, n_bins), occurred.astype(float)
+    at, happened = _bins(before, n_bins), occurred.astype(float)
     there = np.asarray((usable & before.notnull()).transpose(*occurred.dims))
-    numbers, values = at.transpose(*occurred.dims).to_numpy()[there], seen.to_numpy()[there]
+    numbers, values = at.transpose(*occurred.dims).to_numpy()[there], happened.to_numpy()[there]
     if not values.size:
         raise ValueError(f"train={train!r} holds no day with an outcome and a percentile; give a longer training part")
     days = np.bincount(numbers, minlength=n_bins)
     table = np.where(days > 0, np.bincount(numbers, values, n_bins) / np.maximum(days, 1), values.mean())
     today = _on_days(percentile, issued, forecast, time)
-    found = today.copy(data=table[_bins(today, n_bins).to_numpy()]).where(today.notnull())
+    result = today.copy(data=table[_bins(today, n_bins).to_numpy()]).where(today.notnull())
     attrs = {"long_name": "share of training days by the percentile at issue", "units": "1"}
-    return found.rename("percentile_table").assign_attrs(attrs)
+    return result.rename("percentile_table").assign_attrs(attrs)
 
 
 def _on_days(percentile: xr.DataArray, days: pd.Index, like: xr.DataArray, time: Hashable) -> xr.DataArray:

@@ -97,9 +97,9 @@ def occurrence_scores(
     >>> import xarray as xr
     >>> from xdrought import occurrence_scores
     >>> flags = {"flag_values": [0, 1], "flag_meanings": "no_drought flash_condition"}
-    >>> seen = xr.DataArray([0, 0, 1, 1], dims="time", attrs=flags)
-    >>> found = occurrence_scores(seen.copy(data=[0, 1, 1, 1]), seen, event="flash_condition")
-    >>> found.pod.item(), round(found.far.item(), 3)
+    >>> obs = xr.DataArray([0, 0, 1, 1], dims="time", attrs=flags)
+    >>> result = occurrence_scores(obs.copy(data=[0, 1, 1, 1]), obs, event="flash_condition")
+    >>> result.pod.item(), round(result.far.item(), 3)
     (1.0, 0.333)
     """
     chosen = [event] if isinstance(event, str) else list(event)
@@ -113,12 +113,12 @@ def occurrence_scores(
         return for_each_group(by, observed, time, lambda group: again(forecast.where(group), references))
     if references:
         return with_references(forecast, references, lambda da: _occurs(da, chosen, observed).notnull(), again)
-    said, seen = (_occurs(da, chosen, observed) for da in (forecast, observed))
+    fcst, obs = (_occurs(da, chosen, observed) for da in (forecast, observed))
     from scores.categorical import BinaryContingencyManager
 
-    table = BinaryContingencyManager(said, seen)
+    table = BinaryContingencyManager(fcst, obs)
     kept = [site] if site in observed.dims else []
-    days = (said.notnull() & seen.notnull()).sum([d for d in observed.dims if d not in kept])
+    days = (fcst.notnull() & obs.notnull()).sum([d for d in observed.dims if d not in kept])
     found = {"n_days": days.assign_attrs(long_name="days compared", units="1")}
     with np.errstate(divide="ignore", invalid="ignore"):
         for suffix, part in (("", table.transform(preserve_dims=kept)), ("_pooled", table.transform())):
@@ -128,7 +128,7 @@ def occurrence_scores(
     if not n_boot:
         return scores
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
-    pairs = [(said == one) & (seen == other) for one in (1, 0) for other in (1, 0)]
+    pairs = [(fcst == one) & (obs == other) for one in (1, 0) for other in (1, 0)]
     cells = xr.concat(pairs, "_cell").transpose(..., "_cell")
     bounds, what = pooled_intervals(cells, _binary_scores, bootstrap, site, time)
     for name, interval in bounds.items():
@@ -239,9 +239,9 @@ def probability_scores(
     --------
     >>> import xarray as xr
     >>> from xdrought import probability_scores
-    >>> said = xr.DataArray([0.9, 0.8, 0.1, 0.0], dims="time")
-    >>> found = probability_scores(said, xr.DataArray([True, True, False, False], dims="time"))
-    >>> round(found.brier.item(), 3), round(found.brier_skill.item(), 3)
+    >>> fcst = xr.DataArray([0.9, 0.8, 0.1, 0.0], dims="time")
+    >>> result = probability_scores(fcst, xr.DataArray([True, True, False, False], dims="time"))
+    >>> round(result.brier.item(), 3), round(result.brier_skill.item(), 3)
     (0.015, 0.94)
     """
     if n_bins < 1:
@@ -261,73 +261,73 @@ def probability_scores(
         return with_references(probability, references, xr.DataArray.notnull, again)
     probability = limits.check(probability, codes_only=True)
     both = probability.notnull() & occurred.notnull()
-    said, seen = (da.astype(float).where(both).compute() for da in (probability, occurred))
-    said = _check_range(said, seen)
+    fcst, obs = (da.astype(float).where(both).compute() for da in (probability, occurred))
+    fcst = _check_range(fcst, obs)
     if not bool(both.any()) and bool(probability.notnull().any()) and bool(occurred.notnull().any()):
         checks.warn("no day has both a probability and an occurrence, so that all scores are NaN; check the labels")
-    kept = [site] if site in said.dims else []
-    normal = seen.mean([d for d in seen.dims if d not in kept]) if climatology is None else climatology
+    kept = [site] if site in fcst.dims else []
+    normal = obs.mean([d for d in obs.dims if d not in kept]) if climatology is None else climatology
     if climatology is not None:
-        normal = _check_climatology(climatology, said)
-    found = _brier(said, seen, normal, kept) | _roc(said, seen, kept) | _reliability(said, seen, n_bins)
-    return alignment.dataset_of(found | _economic_value(said, seen, ratios))
+        normal = _check_climatology(climatology, fcst)
+    found = _brier(fcst, obs, normal, kept) | _roc(fcst, obs, kept) | _reliability(fcst, obs, n_bins)
+    return alignment.dataset_of(found | _economic_value(fcst, obs, ratios))
 
 
-def _check_range(said: xr.DataArray, seen: xr.DataArray) -> xr.DataArray:
+def _check_range(fcst: xr.DataArray, obs: xr.DataArray) -> xr.DataArray:
     """The probabilities, without what rounding put beyond 0 and 1."""
-    low, high = float(said.min()), float(said.max())
+    low, high = float(fcst.min()), float(fcst.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise ValueError(f"probabilities reach {low:g} to {high:g}; give 0 to 1")
-    if not bool((seen.isnull() | (seen == 0) | (seen == 1)).all()):
+    if not bool((obs.isnull() | (obs == 0) | (obs == 1)).all()):
         raise ValueError("the occurrence holds other values than 0 and 1; compare first, e.g. moisture < 0.1")
-    return said.clip(0, 1)
+    return fcst.clip(0, 1)
 
 
-def _check_climatology(climatology: float | xr.DataArray, said: xr.DataArray) -> float | xr.DataArray:
+def _check_climatology(climatology: float | xr.DataArray, fcst: xr.DataArray) -> float | xr.DataArray:
     """The probability of the climatology on the labels of the forecast, between 0 and 1."""
     normal = climatology
     if isinstance(climatology, xr.DataArray):
-        normal = alignment.align_to(said, climatology, what="climatology").compute()
+        normal = alignment.align_to(fcst, climatology, what="climatology").compute()
     values = np.asarray(normal, dtype=float)
     if np.nanmin(values, initial=0) < 0 or np.nanmax(values, initial=0) > 1:
         raise ValueError(f"climatology reaches {np.nanmin(values):g} to {np.nanmax(values):g}; a probability is 0 to 1")
     return normal
 
 
-def _brier(said: xr.DataArray, seen: xr.DataArray, normal: Any, kept: list[Hashable]) -> dict[str, xr.DataArray]:
+def _brier(fcst: xr.DataArray, obs: xr.DataArray, normal: Any, kept: list[Hashable]) -> dict[str, xr.DataArray]:
     from scores.probability import brier_score
 
-    reference = (xr.zeros_like(said) + normal).where(said.notnull())
-    found = {}
+    reference = (xr.zeros_like(fcst) + normal).where(fcst.notnull())
+    result = {}
     for suffix, dims in (("", kept), ("_pooled", [])):
-        score, normal_score = (brier_score(p, seen, preserve_dims=dims or None) for p in (said, reference))
-        days = said.notnull().sum([d for d in said.dims if d not in dims])
+        score, normal_score = (brier_score(p, obs, preserve_dims=dims or None) for p in (fcst, reference))
+        days = fcst.notnull().sum([d for d in fcst.dims if d not in dims])
         skill = (1 - score / normal_score).where(normal_score > 0)
-        found[f"brier{suffix}"] = score.assign_attrs(long_name="Brier score", units="1")
-        found[f"brier_climatology{suffix}"] = normal_score.assign_attrs(
+        result[f"brier{suffix}"] = score.assign_attrs(long_name="Brier score", units="1")
+        result[f"brier_climatology{suffix}"] = normal_score.assign_attrs(
             long_name="Brier score of climatology", units="1"
         )
-        found[f"brier_skill{suffix}"] = skill.assign_attrs(long_name="Brier skill against climatology", units="1")
-        found[f"n_days{suffix}"] = days.assign_attrs(long_name="days scored", units="1")
-    return found
+        result[f"brier_skill{suffix}"] = skill.assign_attrs(long_name="Brier skill against climatology", units="1")
+        result[f"n_days{suffix}"] = days.assign_attrs(long_name="days scored", units="1")
+    return result
 
 
-def _roc(said: xr.DataArray, seen: xr.DataArray, kept: list[Hashable]) -> dict[str, xr.DataArray]:
+def _roc(fcst: xr.DataArray, obs: xr.DataArray, kept: list[Hashable]) -> dict[str, xr.DataArray]:
     from scores.probability import roc_auc, roc_curve_data
 
     area = {"long_name": "area under the ROC curve", "units": "1"}
-    found = {"roc_area": roc_auc(said, seen, preserve_dims=kept or None).assign_attrs(area)}
-    found["roc_area_pooled"] = roc_auc(said, seen).assign_attrs(area)
+    result = {"roc_area": roc_auc(fcst, obs, preserve_dims=kept or None).assign_attrs(area)}
+    result["roc_area_pooled"] = roc_auc(fcst, obs).assign_attrs(area)
     with np.errstate(divide="ignore", invalid="ignore"):
-        curve = roc_curve_data(said, seen, thresholds=np.linspace(0, 1, 101).round(2))
+        curve = roc_curve_data(fcst, obs, thresholds=np.linspace(0, 1, 101).round(2))
     for name, column, text in (("pod", "POD", "detection"), ("pofd", "POFD", "false detection")):
-        found[f"roc_{name}"] = curve[column].assign_attrs(long_name=f"probability of {text}", units="1")
-    return found
+        result[f"roc_{name}"] = curve[column].assign_attrs(long_name=f"probability of {text}", units="1")
+    return result
 
 
-def _reliability(said: xr.DataArray, seen: xr.DataArray, n_bins: int) -> dict[str, xr.DataArray]:
-    there = said.notnull().values
-    p, happened = said.values[there], seen.values[there]
+def _reliability(fcst: xr.DataArray, obs: xr.DataArray, n_bins: int) -> dict[str, xr.DataArray]:
+    there = fcst.notnull().values
+    p, happened = fcst.values[there], obs.values[there]
     bins = np.minimum((p * n_bins).astype(int), n_bins - 1)
     count, total, hits = (np.bincount(bins, weights=w, minlength=n_bins) for w in (None, p, happened))
     coords = {"probability_bin": (np.arange(n_bins) + 0.5) / n_bins}
@@ -351,16 +351,16 @@ def base_rate(scores: xr.Dataset) -> float:
     return float((scores["observed_frequency"].fillna(0) * count).sum() / count.sum())
 
 
-def _economic_value(said: xr.DataArray, seen: xr.DataArray, ratios: np.ndarray) -> dict[str, xr.DataArray]:
+def _economic_value(fcst: xr.DataArray, obs: xr.DataArray, ratios: np.ndarray) -> dict[str, xr.DataArray]:
     """Of the best threshold for each ratio; NaN when it never or always happened."""
     from scores.probability import relative_economic_value
 
     attrs = {"long_name": "relative economic value of the best threshold", "units": "1"}
-    rate = float(seen.mean())
+    rate = float(obs.mean())
     if not 0 < rate < 1:
         empty = np.full(ratios.size, np.nan)
         return {"economic_value": xr.DataArray(empty, {"cost_loss_ratio": ratios}, attrs=attrs)}
     thresholds = np.linspace(0, 1, 101)
-    value = relative_economic_value(said, seen, cost_loss_ratios=ratios, probability_thresholds=thresholds)
+    value = relative_economic_value(fcst, obs, cost_loss_ratios=ratios, probability_thresholds=thresholds)
     # never to act is a choice too, and worth 0
     return {"economic_value": value.max("probability_threshold").clip(min=0).assign_attrs(attrs)}

@@ -63,9 +63,9 @@ def mean_variance_matching(
     >>> import pandas as pd, xarray as xr
     >>> from xdrought.verification import mean_variance_matching
     >>> days = pd.date_range("2001-01-01", periods=4)
-    >>> seen = xr.DataArray([10.0, 30.0, 10.0, 30.0], {"time": days}, attrs={"units": "percent"})
+    >>> obs = xr.DataArray([10.0, 30.0, 10.0, 30.0], {"time": days}, attrs={"units": "percent"})
     >>> era5 = xr.DataArray([0.2, 0.3, 0.2, 0.4], {"time": days}, attrs={"units": "m3 m-3"})
-    >>> mean_variance_matching(era5, seen, train=slice(None, "2001-01-02")).values.round(6)
+    >>> mean_variance_matching(era5, obs, train=slice(None, "2001-01-02")).values.round(6)
     array([10., 30., 10., 50.])
     """
     for da in (driver, observed):
@@ -121,8 +121,8 @@ def persistence_forecast(
     >>> import pandas as pd, xarray as xr
     >>> from xdrought import persistence_forecast
     >>> days = pd.date_range("2001-01-01", periods=5)
-    >>> seen = xr.DataArray([10.0, 11, 12, 13, 14], {"time": days})
-    >>> persistence_forecast(seen, seen[2:], lead=2).values
+    >>> obs = xr.DataArray([10.0, 11, 12, 13, 14], {"time": days})
+    >>> persistence_forecast(obs, obs[2:], lead=2).values
     array([10., 11., 12.])
     """
     observed, forecast, issued = observed_and_issued(observed, forecast, lead, time)
@@ -239,9 +239,9 @@ def climatology_forecast(
     >>> import pandas as pd, xarray as xr
     >>> from xdrought import climatology_forecast
     >>> days = pd.date_range("2001-06-01", "2003-06-30")
-    >>> seen = xr.DataArray(days.year.astype(float), {"time": days}, dims="time")
-    >>> found = climatology_forecast(seen, seen.sel(time="2003-06"), train=slice(None, "2002-12-31"), window=0)
-    >>> found.values[:3]
+    >>> obs = xr.DataArray(days.year.astype(float), {"time": days}, dims="time")
+    >>> result = climatology_forecast(obs, obs.sel(time="2003-06"), train=slice(None, "2002-12-31"), window=0)
+    >>> result.values[:3]
     array([2001.5, 2001.5, 2001.5])
     """
     observed, forecast = limits.check(observed), alignment.with_dates_of(observed, forecast, time, what="the forecast")
@@ -314,8 +314,8 @@ def damped_persistence_forecast(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> from xdrought import damped_persistence_forecast
     >>> days = pd.date_range("2001-01-01", periods=800)
-    >>> seen = xr.DataArray(np.tile([1.0, -1.0], 400), {"time": days}, dims="time")  # turns over each day
-    >>> damped_persistence_forecast(seen, seen[797:], train=slice(None, "2002"), lead=1).values.round(1)
+    >>> obs = xr.DataArray(np.tile([1.0, -1.0], 400), {"time": days}, dims="time")  # turns over each day
+    >>> damped_persistence_forecast(obs, obs[797:], train=slice(None, "2002"), lead=1).values.round(1)
     array([-1.,  1., -1.])
     """
     observed, forecast, issued = observed_and_issued(observed, forecast, lead, time)

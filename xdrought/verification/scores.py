@@ -144,8 +144,8 @@ def verify(
     >>> import numpy as np, pandas as pd, xarray as xr
     >>> from xdrought import verify
     >>> days = pd.date_range("2001-01-01", periods=1000)
-    >>> seen = xr.DataArray(30 + np.cumsum(np.random.default_rng(0).standard_normal(1000)), {"time": days})
-    >>> scores = verify(0.9 * seen[700:] + 3, seen, lead=7, n_boot=100)
+    >>> obs = xr.DataArray(30 + np.cumsum(np.random.default_rng(0).standard_normal(1000)), {"time": days})
+    >>> scores = verify(0.9 * obs[700:] + 3, obs, lead=7, n_boot=100)
     >>> scores["model"].values.tolist()
     ['forecast', 'persistence', 'damped_persistence', 'climatology']
     >>> scores.attrs["interval"]
@@ -164,16 +164,16 @@ def verify(
     tested, scored = paired_days.days_of_part(forecast, part, time)
     points = as_points(tested)
     models, beside, truth = paired_days.prepare(points, observed, **compared, **days)
-    found = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
+    result = score_tables(collect_sums(models, beside, truth, bootstrap), truth, bootstrap)
     by_run = pooled_by_run(points, observed, models, beside, truth, run)
-    by_run = {name: scores.assign_attrs(units=found[name].attrs["units"]) for name, scores in by_run.items()}
+    by_run = {name: scores.assign_attrs(units=result[name].attrs["units"]) for name, scores in by_run.items()}
     first = next(iter(paired_days.collect_models(points, observed).values()))
-    found = alignment.in_order_of(found, first, [site])
+    result = alignment.in_order_of(result, first, [site])
     settings = {"n_boot": n_boot, "confidence": confidence, "seed": seed, "climatology_window": window, "part": scored}
     spread = distribution_scores(tested, observed, bootstrap, **days)
     if spread:
-        found = found.assign(spread.reindex({site: found[site]}).variables)
-    return found.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)
+        result = result.assign(spread.reindex({site: result[site]}).variables)
+    return result.assign(summarise_runs(by_run, confidence).variables).assign_attrs(settings)
 
 
 @public

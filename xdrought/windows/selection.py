@@ -33,9 +33,9 @@ def whole_windows(day_ok: np.ndarray, window: int) -> np.ndarray:
 def missing_in_windows(n_missing: np.ndarray, window: int) -> np.ndarray:
     """(..., start) int32 sums over `window` days of `n_missing` (..., time), how many drivers each day lacks."""
     sums = np.cumsum(n_missing, axis=-1, dtype="int32")
-    found = sums[..., window - 1 :].copy()
-    found[..., 1:] -= sums[..., :-window]
-    return found
+    result = sums[..., window - 1 :].copy()
+    result[..., 1:] -= sums[..., :-window]
+    return result
 
 
 def window_starts(

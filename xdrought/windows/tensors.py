@@ -257,8 +257,8 @@ class LeadWeather:
         return self.rows[cell if len(self.rows) > 1 else cell * 0, day]
 
     def _at(self, cell: Tensor, row: Tensor) -> Tensor:
-        found = self.values[cell, row.clamp(min=0)]
-        return found.masked_fill((row < 0)[:, None, None], float("nan"))
+        result = self.values[cell, row.clamp(min=0)]
+        return result.masked_fill((row < 0)[:, None, None], float("nan"))
 
 
 def leads_known(ahead: Tensor) -> Tensor:

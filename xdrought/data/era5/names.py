@@ -97,18 +97,18 @@ def inputs_of(drivers: tuple[str, ...]) -> set[str]:
 
 def find_inputs(ds: xr.Dataset, wanted: set[str]) -> dict[str, Hashable]:
     """Short name to the name in `ds`, for the wanted quantities that are there."""
-    found: dict[str, Hashable] = {}
+    result: dict[str, Hashable] = {}
     for name in ds.data_vars:
         short = _SHORT.get(str(name))
         if short not in wanted:
             continue
-        if short in found:
+        if short in result:
             raise ValueError(
-                f"{str(found[short])!r} and {str(name)!r} are both {short!r}; "
+                f"{str(result[short])!r} and {str(name)!r} are both {short!r}; "
                 f"keep one, e.g. ds.drop_vars({str(name)!r})"
             )
-        found[short] = name
-    return found
+        result[short] = name
+    return result
 
 
 def choose_inputs(name: str, have: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -27,7 +27,7 @@ def open_all(paths: str | PathLike | Iterable[str | PathLike], chunks: Any) -> l
 
 def _expand(paths: str | PathLike | Iterable[str | PathLike]) -> list[str]:
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    found = [one for path in given for one in _of_path(fspath(path))]
+    found = [file for path in given for file in _of_path(fspath(path))]
     if not found:
         raise FileNotFoundError(f"no path was given; download ERA5 from {HOME}")
     return list(dict.fromkeys(found))
@@ -50,10 +50,12 @@ def _of_path(path: str) -> list[str]:
         if not matches:
             what = "fits no file" if glob.has_magic(path) else "does not exist"
             raise FileNotFoundError(f"{path} {what}; download ERA5 from {HOME}")
-        return [one for match in matches for one in _of_path(match)]
+        return [store for match in matches for store in _of_path(match)]
     if here.is_file() or _is_zarr(here):
         return [path]
-    inside = sorted(str(one) for one in here.iterdir() if one.suffix.lower() in _SUFFIXES and one.name[0] != ".")
+    inside = sorted(
+        str(entry) for entry in here.iterdir() if entry.suffix.lower() in _SUFFIXES and entry.name[0] != "."
+    )
     if not inside:
         raise FileNotFoundError(
             f"no file or store in {path} ends with {', '.join(_SUFFIXES)}; download ERA5 from {HOME}"

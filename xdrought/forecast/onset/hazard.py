@@ -109,15 +109,15 @@ class HazardNetwork:
 
         if not chosen.any():
             return np.empty((0, 1 if ahead is None else ahead.shape[2], self.lead))
-        where, found = resolve_device(self.device), []
+        where, result = resolve_device(self.device), []
         with gpu_lock(where):
             windows, weather = self.windows(days, chosen, where), self.weather(ahead, where)
             for weights in self.weights:
                 network = network_of(self.architecture, self._tensors(weights), where)
-                found.append(run(network, windows, None, ahead=weather).numpy().astype(np.float64))
-        if len(found) == 1:
-            return found[0]
-        hazard = np.mean([1 / (1 + np.exp(-one)) for one in found], axis=0)
+                result.append(run(network, windows, None, ahead=weather).numpy().astype(np.float64))
+        if len(result) == 1:
+            return result[0]
+        hazard = np.mean([1 / (1 + np.exp(-one)) for one in result], axis=0)
         return np.log(hazard) - np.log1p(-hazard)
 
     def margins_of(self, days: TrainingDays, chosen: np.ndarray) -> np.ndarray:
@@ -167,12 +167,12 @@ class HazardNetwork:
 
         from xdrought.models.zoo import unfilled
 
-        found, first = {}, 0
+        result, first = {}, 0
         for name, like in unfilled(self.architecture).state_dict().items():
             part = weights[first : first + like.numel()]
-            found[name] = torch.from_numpy(part.copy()).view(like.shape).to(like.dtype)
+            result[name] = torch.from_numpy(part.copy()).view(like.shape).to(like.dtype)
             first += like.numel()
-        return found
+        return result
 
     def to_dataset(self) -> xr.Dataset:
         single = {name: getattr(self, name) for name in ("variant", "window", "lead", "epochs", "device")}

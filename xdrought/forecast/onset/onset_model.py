@@ -224,7 +224,7 @@ def _from_parts(labels: dict[str, Any], groups: dict[str, xr.Dataset]) -> OnsetM
 
 def _digest(labels: str, groups: dict[str, xr.Dataset]) -> str:
     """SHA-256 of the labels and of every variable's name, dimensions and values."""
-    found = hashlib.sha256(labels.encode())
+    result = hashlib.sha256(labels.encode())
     for group in sorted(groups):
         for name in sorted(map(str, groups[group].variables)):
             variable = groups[group].variables[name]
@@ -233,6 +233,6 @@ def _digest(labels: str, groups: dict[str, xr.Dataset]) -> str:
                 values = values.astype("datetime64[us]")
             values = values.astype("int64") if values.dtype.kind in "Mmb" else values
             is_text = values.dtype.kind in "OUST"
-            found.update(repr((group, name, variable.dims, values.shape)).encode())
-            found.update(repr(values.tolist()).encode() if is_text else np.ascontiguousarray(values).tobytes())
-    return found.hexdigest()
+            result.update(repr((group, name, variable.dims, values.shape)).encode())
+            result.update(repr(values.tolist()).encode() if is_text else np.ascontiguousarray(values).tobytes())
+    return result.hexdigest()

@@ -158,12 +158,12 @@ def _of_future(
             f"forcing={forcing!r}, but the weather of the lead days is needed for {list(task.future)}; give a Dataset "
             f'of forecasts on (init_time, lead_time), or "observed" to learn what a perfect forecast is worth'
         )
-    found = {f"{name}_ahead_{k}": day for k, day in enumerate(days, start=1)}
+    result = {f"{name}_ahead_{k}": day for k, day in enumerate(days, start=1)}
     total = days[0]
     for k, day in enumerate(days[1:], start=2):
         total = total + day
-        found[f"{name}_mean_ahead_{k}"] = total / k
-    return found
+        result[f"{name}_mean_ahead_{k}"] = total / k
+    return result
 
 
 def _of_forecasts(

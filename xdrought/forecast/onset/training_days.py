@@ -63,11 +63,11 @@ class TrainingDays:
 
     def counts(self) -> dict[str, int]:
         """Days of each part, and how many of them stand before an onset."""
-        found = {}
+        result = {}
         for part, chosen in self.parts.items():
-            found[f"{part}_days"] = int(chosen.sum())
-            found[f"{part}_positive"] = int(self.begins[chosen].sum())
-        return found
+            result[f"{part}_days"] = int(chosen.sum())
+            result[f"{part}_positive"] = int(self.begins[chosen].sum())
+        return result
 
 
 WINDOW = 30  # days on either side of the day of the year

@@ -33,7 +33,7 @@ def acceleration(m: Results) -> Chapter:
 
 
 def _trends(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter: Chapter) -> None:
-    for values, name, said, value in (
+    for values, name, sentence, value in (
         (rate, "intensification rate", f"+{published.RATE_TREND} in {published.YEARS} years", published.RATE_TREND),
         (complexity, "complexity", "rises, significant", None),
     ):
@@ -48,7 +48,7 @@ def _trends(rate: xr.DataArray, complexity: xr.DataArray, m: Results, chapter: C
         chapter.find(
             "4.5, Fig. 7a",
             f"{name} of onsets has risen, within sites",
-            said,
+            sentence,
             f"{with_interval(float(trend.slope) * published.YEARS, low, high, sign=True)} in {published.YEARS} years, "
             f"p {float(trend.p_value):.2f}; all events in one regression "
             f"{float(trend.naive_slope) * published.YEARS:+.2f}, p {float(trend.naive_p_value):.2f}",

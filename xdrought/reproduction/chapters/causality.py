@@ -25,13 +25,13 @@ def causes(m: Results) -> Chapter:
     )
     gained = m.cache.dataset("driver_gain", {"seed": m.settings.seed}, lambda _: _gain(m))
     adjusted = false_discovery_control(found.surrogate_p_value)
-    said = {
+    answers = {
         "related, raw p < 0.05": found.p_value < ALPHA,
         "related, surrogate p < 0.05": found.surrogate_p_value < ALPHA,
         "related, adjusted": adjusted < ALPHA,
         "drives, given the others, adjusted": gained.p_value_adjusted.transpose(*found.rho.dims) < ALPHA,
     }
-    columns = {"skill, median of sites": found.rho.median("site"), **{k: v.sum("site") for k, v in said.items()}}
+    columns = {"skill, median of sites": found.rho.median("site"), **{k: v.sum("site") for k, v in answers.items()}}
     truth = _truth(m, found)
     if truth is not None:
         columns["planted"] = (truth > 0).sum("site")
@@ -46,7 +46,11 @@ def causes(m: Results) -> Chapter:
         "predicts the change of soil moisture better on days not used for fitting.",
         of=["Number embedding"],
     )
-    raw, tested, n = int(said["related, raw p < 0.05"].sum()), int(said["related, adjusted"].sum()), found.rho.size
+    raw, tested, n = (
+        int(answers["related, raw p < 0.05"].sum()),
+        int(answers["related, adjusted"].sum()),
+        found.rho.size,
+    )
     chapter.find(
         "3.3",
         "pairs of site and driver that are related, by the raw p-value and by surrogates",
@@ -57,7 +61,7 @@ def causes(m: Results) -> Chapter:
         of=["Number significance"],
     )
     if truth is not None:
-        _beside_truth(truth > 0, said, m, chapter)
+        _beside_truth(truth > 0, answers, m, chapter)
     _convergence(m, found, chapter)
     degree = m.forecaster(FULL).causality
     assert degree is not None
@@ -72,7 +76,7 @@ def causes(m: Results) -> Chapter:
     return chapter
 
 
-def _beside_truth(planted: xr.DataArray, said: dict[str, xr.DataArray], m: Results, chapter: Chapter) -> None:
+def _beside_truth(planted: xr.DataArray, answers: dict[str, xr.DataArray], m: Results, chapter: Chapter) -> None:
     """How often each test names a planted cause, and one that is none."""
     causes, others = int(planted.sum()), int((~planted).sum())
     rows = {
@@ -80,7 +84,7 @@ def _beside_truth(planted: xr.DataArray, said: dict[str, xr.DataArray], m: Resul
             f"of {causes} planted causes": int((found & planted).sum()),
             f"of {others} drivers that cause nothing": int((found & ~planted).sum()),
         }
-        for name, found in said.items()
+        for name, found in answers.items()
     }
     chapter.tabulate(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("test"),
@@ -154,5 +158,5 @@ def _map(m: Results) -> xr.Dataset:
 def _gain(m: Results) -> xr.Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the drivers are the paper's, responses and all
-        found = driver_gain(central_drivers(m), m.observed.where(m.training_days), seed=m.settings.seed)
-    return found[["gain", "p_value", "p_value_adjusted", "redundancy", "n_days"]]
+        result = driver_gain(central_drivers(m), m.observed.where(m.training_days), seed=m.settings.seed)
+    return result[["gain", "p_value", "p_value_adjusted", "redundancy", "n_days"]]

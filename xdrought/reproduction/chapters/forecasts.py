@@ -26,11 +26,11 @@ def forecasts(m: Results) -> Chapter:
     chosen = list(dict.fromkeys([*ordered[:2], *ordered[-2:]]))
     observed = m.classes.where(m.part("test"), -1)
     names = (FULL, "Rec")
-    said = {name: m.forecast(name).isel(run=run, drop=True) for name in names}
-    classes = {name: m.classes_of(da) for name, da in said.items()}
+    fcst = {name: m.forecast(name).isel(run=run, drop=True) for name in names}
+    classes = {name: m.classes_of(da) for name, da in fcst.items()}
     for site, panel in zip(chosen, "abcd", strict=False):
         nse = {name: float(scores.sel(model=name, site=site)) for name in names}
-        here = {name: da.where(m.part("test")).sel(site=site) for name, da in said.items()}
+        here = {name: da.where(m.part("test")).sel(site=site) for name, da in fcst.items()}
         days = {"observed": observed.sel(site=site), **{name: da.sel(site=site) for name, da in classes.items()}}
         chapter.show(
             with_droughts(m.observed.sel(site=site), here, days, nse),
@@ -96,17 +96,17 @@ def class_scores(counts: xr.DataArray) -> xr.Dataset:
     hits = xr.concat(
         [counts.sel(observed_class=c, forecast_class=c, drop=True) for c in published.CLASSES], "class_name"
     ).assign_coords(class_name=list(published.CLASSES))
-    seen = counts.sum("forecast_class").rename(observed_class="class_name")
-    said = counts.sum("observed_class").rename(forecast_class="class_name")
-    total = seen.sum("class_name")
+    obs = counts.sum("forecast_class").rename(observed_class="class_name")
+    fcst = counts.sum("observed_class").rename(forecast_class="class_name")
+    total = obs.sum("class_name")
     return xr.Dataset(
         {
-            "precision": hits / said.where(said > 0),
-            "recall": hits / seen.where(seen > 0),
-            "f1": 2 * hits / (seen + said).where(seen + said > 0),
-            "share": seen / total.where(total > 0),
+            "precision": hits / fcst.where(fcst > 0),
+            "recall": hits / obs.where(obs > 0),
+            "f1": 2 * hits / (obs + fcst).where(obs + fcst > 0),
+            "share": obs / total.where(total > 0),
             "accuracy": hits.sum("class_name") / total.where(total > 0),
-            "majority": seen.max("class_name") / total.where(total > 0),
+            "majority": obs.max("class_name") / total.where(total > 0),
         }
     )
 

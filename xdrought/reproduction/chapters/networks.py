@@ -220,14 +220,14 @@ def _headline(m: Results, train: xr.Dataset, test: xr.Dataset, chapter: Chapter)
             of=["Number generalization"],
         )
     more = over_runs(ability.sel(model=FULL) - ability.sel(model="ResAttRec"))
-    said = published.GENERALIZATION[FULL] - published.GENERALIZATION["ResAttRec"]
+    of_paper = published.GENERALIZATION[FULL] - published.GENERALIZATION["ResAttRec"]
     chapter.find(
         "4.1, Fig. 3f",
         f"causality adds to the generalization ability ({FULL} less ResAttRec)",
-        f"{said:+.2f}",
+        f"{of_paper:+.2f}",
         with_interval(*more, sign=True),
         interval=more[1:],
-        claim=Claim(value=said),
+        claim=Claim(value=of_paper),
         setting=setting,
     )
 
@@ -236,9 +236,9 @@ NAMES = {"train": "training", "test": "test"}
 
 
 def _of(scores: xr.Dataset, score: str, model: str) -> tuple[float, float, float]:
-    one = scores.sel(model=model)
-    low, high = one[f"{score}_run_interval"].values
-    return float(one[f"{score}_run_mean"]), float(low), float(high)
+    of_model = scores.sel(model=model)
+    low, high = of_model[f"{score}_run_interval"].values
+    return float(of_model[f"{score}_run_mean"]), float(low), float(high)
 
 
 def _said(value: float | None) -> str:
@@ -276,11 +276,11 @@ def ladder_table(scores: xr.Dataset) -> pd.DataFrame:
     rows = {}
     pairs = paired_differences(scores, "persistence")
     for model in scores["model"].values.tolist():
-        one = scores.sel(model=model).mean("run")
+        of_model = scores.sel(model=model).mean("run")
         rows[model] = {
-            "NSE": with_interval(*median_interval(one.nse.values)),
-            "KGE": f"{float(one.kge.median()):.2f}",
-            "RMSE": f"{float(one.rmse.median()):.3g}",
+            "NSE": with_interval(*median_interval(of_model.nse.values)),
+            "KGE": f"{float(of_model.kge.median()):.2f}",
+            "RMSE": f"{float(of_model.rmse.median()):.3g}",
             "NSE less persistence": str(Difference.of(pairs, model)) if model in pairs.index else "",
             "adjusted p": f"{Difference.of(pairs, model).adjusted_p:.3f}" if model in pairs.index else "",
         }
@@ -289,11 +289,11 @@ def ladder_table(scores: xr.Dataset) -> pd.DataFrame:
 
 def by_site(test: xr.Dataset) -> pd.DataFrame:
     """Scores of the whole network at each site."""
-    one = test[list(SCORES)].sel(model=FULL, drop=True).mean("run").reset_coords(drop=True).to_dataframe()
-    one = one.rename(columns=str.upper)
-    one["NSE of persistence"] = test.nse.sel(model="persistence", drop=True).mean("run").to_series()
-    one["test days"] = test.n_days.to_series().astype(int)
-    return one.sort_values("NSE", ascending=False, na_position="last")
+    table = test[list(SCORES)].sel(model=FULL, drop=True).mean("run").reset_coords(drop=True).to_dataframe()
+    table = table.rename(columns=str.upper)
+    table["NSE of persistence"] = test.nse.sel(model="persistence", drop=True).mean("run").to_series()
+    table["test days"] = test.n_days.to_series().astype(int)
+    return table.sort_values("NSE", ascending=False, na_position="last")
 
 
 def leakage(m: Results) -> Chapter:
@@ -309,12 +309,12 @@ def leakage(m: Results) -> Chapter:
         "Not of the network: the percentiles that turn soil moisture into classes are of the whole record, as in the "
         "paper, so the thresholds of Table 1 know the test part."
     )
-    said = f"{len(found.leaks)} leaks, {len(found.unknown)} undecided, of {len(found.findings)} checks"
+    summary = f"{len(found.leaks)} leaks, {len(found.unknown)} undecided, of {len(found.findings)} checks"
     chapter.find(
         "3.4",
         "statistics of the network that are computed on the test part",
         "scaling is of the training part; the rest is not examined",
-        said,
+        summary,
         claim=None,
         setting=m.setting(),
     )

@@ -134,7 +134,7 @@ def _leads(found: xr.Dataset, m: Results, chapter: Chapter) -> None:
     leads, usual = found["lead"].values.tolist(), m.settings.lead
     if usual not in leads:
         return
-    for lead, said in (
+    for lead, sentence in (
         (min(leads), f"F1 {published.LEAD_GAIN[0]} to {published.LEAD_GAIN[1]} higher"),
         (max(leads), f"F1 up to {published.LEAD_LOSS} lower"),
     ):
@@ -144,7 +144,7 @@ def _leads(found: xr.Dataset, m: Results, chapter: Chapter) -> None:
         chapter.find(
             "4.2, Table S5",
             f"a lead of {lead} day{'s' * (lead > 1)} less one of {usual} (NSE of a site)",
-            f"{'better' if lead < usual else 'worse'}: {said}",
+            f"{'better' if lead < usual else 'worse'}: {sentence}",
             f"{gain}; {_f1_change(found, 'lead', lead, usual)}",
             interval=gain.interval,
             claim=Claim(above=lead < usual),

@@ -47,8 +47,8 @@ def loss_curves(history: xr.Dataset) -> Any:
     losses = (("train_loss", FORECAST, "a  training"), ("val_loss", UPPER, "b  validation"))
     for ax, (name, colour, text) in zip(panels, losses, strict=True):
         found = summarise_runs({"loss": history[name].transpose("run", "epoch")}, 0.95)
-        for one in history[name].transpose("run", "epoch").values:
-            ax.plot(epochs, one, color=colour, lw=0.5, alpha=0.35)
+        for of_run in history[name].transpose("run", "epoch").values:
+            ax.plot(epochs, of_run, color=colour, lw=0.5, alpha=0.35)
         low, high = found.loss_run_interval.transpose("bound", "epoch").values
         shown = ax.get_ylim()  # of the runs: an interval of two runs reaches far
         ax.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
@@ -201,12 +201,14 @@ def with_droughts(
     (line,) = ax.plot(to_datetime64(seen["time"].values), seen.values, color=LINE, lw=1.0, label="observed")
     handles = [line, *percentile_lines(ax, record.values)]
     for (name, da), look in zip(forecasts.items(), LOOKS, strict=False):
-        one = da.sel(time=part)
-        handles += ax.plot(to_datetime64(one["time"].values), one.values, **look, label=f"{name}, NSE {nse[name]:.2f}")
+        of_part = da.sel(time=part)
+        handles += ax.plot(
+            to_datetime64(of_part["time"].values), of_part.values, **look, label=f"{name}, NSE {nse[name]:.2f}"
+        )
     phases = dict.fromkeys(SHADES)
     for row, (name, da) in enumerate(classes.items()):
-        one = da.sel(time=part)
-        spans = list(class_spans(to_datetime64(one["time"].values), one.values))
+        of_part = da.sel(time=part)
+        spans = list(class_spans(to_datetime64(of_part["time"].values), of_part.values))
         if name == "observed":
             for patch in shade(ax, spans):
                 phases[patch.get_label()] = patch

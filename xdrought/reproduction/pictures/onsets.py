@@ -191,11 +191,20 @@ def rank_curves(
         x = 10**band.x if logarithm else band.x
         ax.fill_between(x, band.lower, band.upper, color=colour, alpha=0.12, lw=0)
         ax.plot(x, band.y, color=colour, lw=1.4)
-        one = dots.sel(variable=name)
-        ax.plot(one.rate, one.mean_rank, marker, color=colour, ms=5, mec="white", mew=0.3, label=literal(name))
+        dots_of_driver = dots.sel(variable=name)
+        ax.plot(
+            dots_of_driver.rate,
+            dots_of_driver.mean_rank,
+            marker,
+            color=colour,
+            ms=5,
+            mec="white",
+            mew=0.3,
+            label=literal(name),
+        )
         inner = slice(len(band.y) // 10, -(len(band.y) // 10))
-        top.append(min(band.y[inner].min(), float(one.mean_rank.min())))
-        bottom.append(max(band.y[inner].max(), float(one.mean_rank.max())))
+        top.append(min(band.y[inner].min(), float(dots_of_driver.mean_rank.min())))
+        bottom.append(max(band.y[inner].max(), float(dots_of_driver.mean_rank.max())))
     if logarithm:
         from matplotlib.ticker import NullFormatter, ScalarFormatter
 
@@ -218,13 +227,21 @@ def ranks_by_year(ranks: xr.DataArray, count: xr.DataArray, *, ax: Axes | None =
     ax = new_axes(ax, (5.4, 3.2))
     order = np.argsort(ranks.mean("year").values)
     for k, j in enumerate(order):
-        one = ranks.isel(variable=int(j))
+        of_driver = ranks.isel(variable=int(j))
         colour = COLORS[k] if k < len(COLORS) else "#b8b8b8"
-        name = literal(one["variable"].item())
-        ax.plot(one["year"], one, color=colour, lw=1.3 if k < len(COLORS) else 0.8, marker="o", ms=3.5, zorder=10 - k)
+        name = literal(of_driver["variable"].item())
+        ax.plot(
+            of_driver["year"],
+            of_driver,
+            color=colour,
+            lw=1.3 if k < len(COLORS) else 0.8,
+            marker="o",
+            ms=3.5,
+            zorder=10 - k,
+        )
         ax.annotate(
             name,
-            (float(one["year"][-1]), float(one[-1])),
+            (float(of_driver["year"][-1]), float(of_driver[-1])),
             (6, 0),
             textcoords="offset points",
             fontsize=SMALL,
@@ -279,8 +296,8 @@ def panels(draw: Sequence[Any], *, columns: int = 3, width: float = 2.5, height:
     figure, grid = plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False
     )
-    for ax, one in zip(grid.flat, draw, strict=False):
-        one(ax)
+    for ax, draw_panel in zip(grid.flat, draw, strict=False):
+        draw_panel(ax)
     for ax in grid.flat[len(draw) :]:
         ax.axis("off")
     return figure
