@@ -21,7 +21,7 @@ import pandas as pd
 import xarray as xr
 
 import xdrought
-from xdrought.attribution.event_drivers import DRIVER_CLASSES, classify
+from xdrought.attribution.onset_drivers import DRIVER_CLASSES, classify
 from xdrought.simulation import respond, simulate
 from xdrought.simulation.observation import nearest_mean
 from xdrought.simulation.soil import annual_cycle

@@ -13,7 +13,7 @@ some seconds: the way matters here, not the skill.
 
 import matplotlib.pyplot as plt
 
-from xdrought.attribution.driver_importance import (
+from xdrought.attribution.importance import (
     driver_importance,
     drought_complexity,
     event_importance,

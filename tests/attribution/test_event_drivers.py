@@ -9,7 +9,7 @@ import xarray as xr
 
 import xdrought
 from tests.support.helpers import unchanged
-from xdrought.attribution.event_drivers import DRIVER_CLASSES, classify, recognised
+from xdrought.attribution.onset_drivers import DRIVER_CLASSES, classify, recognised
 
 DAYS = pd.date_range("2001-01-01", periods=1500)
 

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.stats import bootstrap, rankdata
 
 from tests.support.helpers import unchanged
-from xdrought.attribution.driver_importance import (
+from xdrought.attribution.importance import (
     driver_importance,
     drought_complexity,
     event_importance,

@@ -385,7 +385,7 @@ EXEMPT = {
     "xdrought.attribution.sanity": "draws windows by position to judge a network as a whole",
     "xdrought.study.comparison.ablation": "trains networks; compare and verify are held by their parts",
     "xdrought.study.comparison.compare": "trains networks; its scores are those of verify",
-    "xdrought.study.placebo.placebo": "trains networks; causality_controls has a law",
+    "xdrought.study.controls.placebo": "trains networks; causality_controls has a law",
     "xdrought.study.spatial.spatial_validation": "trains networks; spatial_folds and predicted_degree have laws",
     "xdrought.study.sweeps": "trains networks; its scores are those of verify",
 }

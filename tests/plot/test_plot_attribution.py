@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.dates import date2num  # noqa: E402
 
 from tests.support.helpers import unchanged  # noqa: E402
-from xdrought.attribution.driver_importance import driver_importance, importance_by_rate
+from xdrought.attribution.importance import driver_importance, importance_by_rate
 from xdrought.plot.attribution import plot_attributions, plot_driver_importance, plot_importance_by_rate
 
 DAYS = pd.date_range("2001-06-01", periods=5)

@@ -11,7 +11,7 @@ from tests.support.towers import forced_soil
 from xdrought.causality import causality_degree
 from xdrought.forecast.fitting import fit_resattcaurec, predict
 from xdrought.study import causality_controls, compare, gain_shares, paired_differences, placebo
-from xdrought.study.placebo import CONTROLS
+from xdrought.study.controls import CONTROLS
 from xdrought.verification.scores import verify
 
 SMALL = {"epochs": 1, "widths": (4, 4), "learning_rate": 1e-2, "device": "cpu", "progress": False}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.helpers import unchanged
 from xdrought.kernels.alarms import scan_alarms
-from xdrought.verification.alarms import THRESHOLDS, alarms
+from xdrought.verification.alarm_scores import THRESHOLDS, alarms
 from xdrought.verification.warning_scores import FORECASTS, onset_skill
 
 P = FORECASTS[0]

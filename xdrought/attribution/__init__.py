@@ -1,13 +1,13 @@
 """Why a forecast says what it says: expected gradients on labels, and what they say of onsets."""
 
-from xdrought.attribution.driver_importance import (
+from xdrought.attribution.expected_gradients import attributions
+from xdrought.attribution.importance import (
     driver_importance,
     drought_complexity,
     event_importance,
     importance_by_rate,
 )
-from xdrought.attribution.event_drivers import event_drivers
-from xdrought.attribution.expected_gradients import attributions
+from xdrought.attribution.onset_drivers import event_drivers
 from xdrought.attribution.sanity import deletion_curve, weight_randomisation
 
 __all__ = [

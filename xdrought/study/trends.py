@@ -16,8 +16,8 @@ from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap_weights, trends
 from xdrought.statistics.hypothesis_tests import FDR, Fdr, adjusted
 from xdrought.statistics.trends import rate_trend
+from xdrought.study.association import place_of_events, require_fit
 from xdrought.study.degree_skill import Resampling
-from xdrought.study.event_association import place_of_events, require_fit
 
 METHODS = get_args(TrendMethod)
 

@@ -1,6 +1,6 @@
 """Scores of forecasts, never alone: values, classes, occurrences and events, beside their references."""
 
-from xdrought.verification.alarms import alarms
+from xdrought.verification.alarm_scores import alarms
 from xdrought.verification.differences import compare_models
 from xdrought.verification.distributions import dressed_persistence_forecast
 from xdrought.verification.event_matching import match_events

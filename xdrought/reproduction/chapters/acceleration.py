@@ -13,7 +13,7 @@ from xdrought.reproduction import fits, published
 from xdrought.reproduction.findings import Chapter, Claim, LeftOut, with_interval
 from xdrought.reproduction.pictures.onsets import error_by_complexity, error_by_group
 from xdrought.reproduction.results import Results
-from xdrought.study.event_association import event_association, onset_error, site_synchrony
+from xdrought.study.association import event_association, onset_error, site_synchrony
 from xdrought.study.trends import onset_trend
 
 FEW_EVENTS, GROUPS = 20, 4

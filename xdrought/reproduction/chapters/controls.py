@@ -23,7 +23,7 @@ from xdrought.reproduction.findings import (
 from xdrought.reproduction.pictures.forecasts import violins
 from xdrought.reproduction.results import FULL, Results
 from xdrought.study.comparison import ablation, factorial_effects, paired_differences
-from xdrought.study.placebo import gain_shares, placebo
+from xdrought.study.controls import gain_shares, placebo
 from xdrought.study.spatial import KINDS, spatial_validation
 
 FEW_SITES = 6

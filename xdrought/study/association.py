@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, limits, units
-from xdrought.attribution.driver_importance import mean_over_onsets
+from xdrought.attribution.importance import mean_over_onsets
 from xdrought.checks import public
 from xdrought.statistics import bootstrap_weights
 from xdrought.statistics import correlation as kernel
