@@ -13,9 +13,8 @@ from xdrought.plot.attribution import (
     plot_importance_by_rate,
     plot_weight_randomisation,
 )
-from xdrought.plot.causality import plot_causality, plot_convergence, plot_dominant_cause
+from xdrought.plot.causality import plot_causality, plot_dominant_cause
 from xdrought.plot.experiments import plot_coupling, plot_skill_by_degree, plot_sweep
-from xdrought.plot.lags import plot_lags
 from xdrought.plot.maps import plot_map
 from xdrought.plot.objects import animate_objects, plot_objects
 from xdrought.plot.one_event import plot_event
@@ -23,6 +22,7 @@ from xdrought.plot.probabilities import plot_alarms, plot_economic_value, plot_r
 from xdrought.plot.records import plot_agreement, plot_event_counts, plot_record
 from xdrought.plot.scores import plot_forecast, plot_scores
 from xdrought.plot.skill import plot_class_scores, plot_performance, plot_skill_map
+from xdrought.plot.skill_curves import plot_convergence, plot_lags
 from xdrought.plot.trends import plot_coincidence, plot_event_association, plot_onset_trend, plot_synchrony
 
 __all__ = [

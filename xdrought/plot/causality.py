@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,11 +14,8 @@ from xdrought.plot.records import frameless
 from xdrought.plot.style import (
     FORECAST,
     LINE,
-    LOWER,
-    REFERENCE,
     SMALL,
     TEXT,
-    UPPER,
     WIDE,
     clean,
     legend_below,
@@ -31,134 +27,6 @@ from xdrought.plot.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-CURVES = [FORECAST, UPPER, LOWER, "#7b3fa0", REFERENCE, "#b5892b"]
-
-
-@public
-@squeezed
-def plot_convergence(
-    result: xr.Dataset,
-    *,
-    null: xr.Dataset | None = None,
-    legend: bool = True,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw how cross-map skill grows with the library, with the interval over random libraries.
-
-    Skill that rises and levels off is what coupled dynamics show; a flat curve is a mere correlation. With shared
-    weather neither tells a cause: that is asked by :func:`xdrought.driver_gain`.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        From :func:`xdrought.ccm` or :func:`xdrought.gccm` with several library sizes: `rho`, `rho_lower`,
-        `rho_upper` on library_size and, if there are, `direction` and `variable`; up to six curves.
-    null : xarray.Dataset, optional
-        From :func:`xdrought.convergence_null`: what causes without a relation give, as a grey band.
-    legend : bool
-        Whether to name the curves, with the gain from the smallest to the largest library and its interval.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ValueError
-        Without several library sizes, with other dimensions or too many curves.
-    ModuleNotFoundError
-        Without matplotlib.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> from xdrought.plot import plot_convergence
-    >>> sizes = {"library_size": [50, 100, 200]}
-    >>> rho = xr.DataArray([0.2, 0.5, 0.6], sizes)
-    >>> ax = plot_convergence(xr.Dataset({"rho": rho, "rho_lower": rho - 0.1, "rho_upper": rho + 0.1}))
-    >>> ax.get_xlabel()
-    'Library size (days)'
-    """
-    needed = ["rho", "rho_lower", "rho_upper"]
-    if any(name not in result or "library_size" not in result[name].dims for name in needed):
-        raise ValueError(
-            f"{needed} on library_size are needed, found {sorted(map(str, result.data_vars))} on "
-            f"{tuple(result.sizes)}; call ccm with library_size=[...]"
-        )
-    curves, others = curves_along(result, "library_size")
-    ax = new_axes(ax, (4.0, 2.8))
-    handles = [_curve(ax, curves.isel(_curve=i), others, i) for i in range(curves.sizes["_curve"])]
-    if null is not None:
-        handles.append(_null_band(ax, null))
-    ax.axhline(0, color=LINE, linewidth=0.5, zorder=0)
-    sizes = result["library_size"]
-    unit = str(sizes.attrs.get("units", "days"))
-    ax.set_xlabel(f"{'Side of the library' if unit == 'cells' else 'Library size'} ({unit})", fontsize=TEXT)
-    ax.set_ylabel("Cross-map skill ρ", fontsize=TEXT)
-    ax.set_xlim(left=0)
-    clean(ax)
-    named = [handle for handle in handles if not str(handle.get_label()).startswith("_")]  # matplotlib's for no name
-    if legend and named:
-        legend_below(ax, named, below=30)
-    return ax
-
-
-def _null_band(ax: Axes, null: xr.Dataset) -> Any:
-    """The band of causes without a relation, and its median as a dashed line."""
-    if not {"rho", "rho_lower", "rho_upper"} <= set(null.data_vars) or null["rho"].dims != ("library_size",):
-        raise ValueError(
-            f"null needs rho, rho_lower and rho_upper on library_size, found {sorted(map(str, null.data_vars))} on "
-            f"{tuple(null.sizes)}; take it from convergence_null"
-        )
-    null = null.sortby("library_size")
-    size = null["library_size"].values
-    ax.plot(size, null["rho"], color=REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0.6)
-    what = "season and memory alone" if null.attrs.get("surrogate_kind") == "seasonal" else "no relation"
-    text = f"{what} ({100 * null.attrs['confidence']:g} %)" if "confidence" in null.attrs else what
-    return ax.fill_between(
-        size, null["rho_lower"], null["rho_upper"], color="#dcdcdc", linewidth=0, zorder=0.5, label=text
-    )
-
-
-def _curve(ax: Axes, curve: xr.Dataset, others: Sequence[Any], number: int) -> Any:
-    """One line with its band, named by what sets it apart and by its gain."""
-    curve = curve.sortby("library_size")
-    size = curve["library_size"].values
-    color = CURVES[number]
-    ax.fill_between(size, curve["rho_lower"], curve["rho_upper"], color=color, alpha=0.18, linewidth=0)
-    text = curve_name(curve, others)
-    if "convergence" in curve and np.isfinite(curve["convergence"]):
-        gain = [float(curve[name]) for name in ("convergence", "convergence_lower", "convergence_upper")]
-        text += f"{': ' if text else ''}gain {gain[0]:.2f} ({gain[1]:.2f} to {gain[2]:.2f})"
-    (line,) = ax.plot(size, curve["rho"], "o-", color=color, linewidth=1.3, markersize=3, label=text or None)
-    return line
-
-
-def curves_along(result: xr.Dataset, along: str) -> tuple[xr.Dataset, list[Hashable]]:
-    """The curves of rho along a dimension, on a new dimension ``_curve``, and the dimensions that set them apart."""
-    others = [dim for dim in result["rho"].dims if dim != along]
-    if not set(others) <= {"direction", "variable"}:
-        raise ValueError(
-            f"rho must be on ({along}[, direction][, variable]), found {result['rho'].dims}; "
-            f"choose along the others with .isel(...)"
-        )
-    curves = result.stack(_curve=others, create_index=False) if others else result.expand_dims("_curve")
-    if curves.sizes["_curve"] > len(CURVES):
-        raise ValueError(
-            f"{curves.sizes['_curve']} curves cannot be told apart; choose {len(CURVES)} or fewer variables"
-        )
-    return curves, others
-
-
-def curve_name(curve: xr.Dataset | xr.DataArray, others: Sequence[Any]) -> str:
-    """What sets one curve apart: its cause, be it alone or one of several, and its direction."""
-    alone = ["cause"] if "cause" in curve.coords and curve["cause"].ndim == 0 and "cause" not in others else []
-    names = [*alone, *sorted(others, key=lambda dim: dim == "direction")]
-    return ", ".join(literal(curve[name].item()) for name in names)
-
 
 TESTS = {  # the most honest p-value of a relation that is there is the one that counts
     "surrogate_p_value_adjusted": "surrogates, adjusted for many tests",
