@@ -90,7 +90,11 @@ def require_unique(labelled: xr.DataArray | xr.Dataset, dim: Hashable) -> None:
     """Refuse a label that stands twice along `dim`: nothing tells which value counts, and both would be counted."""
     index = labelled.indexes.get(dim)
     if index is not None and not index.is_unique:
-        label = repr(str(labelled.name)) if isinstance(labelled, xr.DataArray) and labelled.name is not None else "the input"
+        label = (
+            repr(str(labelled.name))
+            if isinstance(labelled, xr.DataArray) and labelled.name is not None
+            else "the input"
+        )
         raise ValueError(
             f"{label} has {some(index[index.duplicated()].unique())} twice along {str(dim)!r}; keep one of each, "
             f"da.drop_duplicates({str(dim)!r})"
