@@ -25,7 +25,7 @@ from xdrought.reproduction.results import QUICK
 
 matplotlib.use("Agg")
 DOCS = Path(__file__).parents[2] / "docs"
-TOWERS = dataclasses.replace(QUICK, runs=5)  # one cell instead of maps: cheap enough for more
+TOWERS = dataclasses.replace(QUICK, runs=3)  # one cell instead of maps: cheap enough for one more
 
 
 def main() -> None:
