@@ -33,6 +33,10 @@ def _keys(values, n_padded):
     return keys, found
 
 
+def _room(keys):
+    return np.empty(keys.size // 64, np.uint64), np.empty(keys.size, keys.dtype)
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_keys_are_ordered_as_their_values(dtype):
     values = np.array([-np.inf, -1e30, -2.5, -1e-40, -0.0, 0.0, 1e-40, 2.5, 1e30, np.inf, np.nan, -np.nan], dtype)
@@ -47,12 +51,12 @@ def test_keys_are_ordered_as_their_values(dtype):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_the_key_at_a_position_is_that_of_the_sorted_values(dtype, kind):
     key_at = compilation.interpreted(order.key_at)
-    for n in (1, 2, 7, 120):
-        keys, (_, low, high) = _keys(_values(kind, dtype, n, n), 128)
+    for n in (1, 2, 7, 120, 500):
+        keys, (_, low, high) = _keys(_values(kind, dtype, n, n), 512)
         in_order = np.sort(keys[:n])
         for position in {0, n // 5, n // 2, n - 1}:
             for guess in (0, int(in_order[n // 3])):
-                key, n_below, n_to = key_at(position, keys, low, 0, high + 1, n, guess)
+                key, n_below, n_to = key_at(position, keys, low, 0, high + 1, n, guess, *_room(keys))
                 assert key == in_order[position]
                 assert (n_below, n_to) == ((keys < key).sum(), (keys <= key).sum())
 
@@ -60,9 +64,9 @@ def test_the_key_at_a_position_is_that_of_the_sorted_values(dtype, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_ranks_from_sorted_packed_keys(dtype, kind):
-    keys, _ = _keys(_values(kind, dtype, 90, 3), 90)
-    packed, ranks = np.empty(90, np.int64), np.empty(90, np.int32)
-    compilation.interpreted(order.pack)(keys, 90, packed)
+    keys, (_, low, high) = _keys(_values(kind, dtype, 90, 3), 90)
+    packed, ranks = np.empty(90, np.uint32), np.empty(90, np.int32)
+    compilation.interpreted(order.pack)(keys, low, high + 1, packed)
     packed.sort()
     compilation.interpreted(order.twice_ranks)(keys, packed, ranks)
     expected = [(keys < key).sum() + (keys <= key).sum() + 1 for key in keys]
@@ -72,16 +76,17 @@ def test_ranks_from_sorted_packed_keys(dtype, kind):
 
 def test_keys_between_two_are_those_of_a_mask():
     keys, _ = _keys(_values("ties", "f4", 100, 1), 128)
-    first, last = np.sort(keys[:100])[[30, 60]]
-    chosen = np.empty(128, keys.dtype)
-    n = compilation.interpreted(order.keys_between)(first, last, keys, chosen)
-    assert chosen[:n].tolist() == keys[(keys >= first) & (keys <= last)].tolist()
+    first, stop = np.sort(keys[:100])[[30, 60]]
+    days, chosen = _room(keys)
+    compilation.interpreted(order.mark_between)(first, stop, keys, days)
+    n = compilation.interpreted(order.choose_keys)(days, keys, chosen)
+    assert chosen[:n].tolist() == keys[(keys >= first) & (keys < stop)].tolist()
 
 
 def test_the_key_at_a_percentile_beside_it_and_before_it():
     key_around = compilation.interpreted(order.key_around)
     keys, (_, low, high) = _keys(np.arange(5, dtype="f4"), 64)  # percentiles 0, 25, 50, 75 and 100
     for threshold, expected in ((50.0, (keys[2], 0, 2)), (49.0, (keys[1], -1, 1)), (100.0, (keys[4], 0, 4))):
-        assert key_around(threshold, 5, 100, -100, keys, low, 0, high + 1, 0) == expected
+        assert key_around(threshold, 5, 100, -100, keys, low, 0, high + 1, 0, *_room(keys)) == expected
     keys, (_, low, high) = _keys(np.array([1, 1, 1, 2, 3], "f4"), 64)  # the equal ones are the 25th percentile
-    assert key_around(20.0, 5, 100, -100, keys, low, 0, high + 1, 0) == (keys[0], 1, 0)
+    assert key_around(20.0, 5, 100, -100, keys, low, 0, high + 1, 0, *_room(keys)) == (keys[0], 1, 0)

@@ -152,7 +152,15 @@ class Scan(NamedTuple):
     events: np.ndarray  # structured, in order of row and time
     n_valid: np.ndarray  # (rows,) steps with a value
     has_gaps: np.ndarray  # (rows,) whether any day has none
-    labels: np.ndarray  # (rows, steps) int8, or without rows when not asked for
+    classes: np.ndarray  # (rows, days) int8, or without rows when not asked for
+
+
+_ROWS_AT_ONCE = 512  # series whose classes are looked at while they are in the cache
+
+
+def _pieces(n_rows: int) -> list[slice]:
+    """Slices of some rows at a time, one at least."""
+    return [slice(first, first + _ROWS_AT_ONCE) for first in range(0, max(n_rows, 1), _ROWS_AT_ONCE)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,62 +202,66 @@ class Detector:
 
     def events(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
         """Events (structured, indices in steps) of a block (rows, days)."""
-        scan = self._scan(rows, reference, temperature)
-        return self._with_gap_days(scan, rows)
+        return self._scan(rows, reference, temperature).events
 
     def classes(self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None) -> np.ndarray:
         """Daily classes (rows, days) int8 of a block; bridged days are missing."""
-        scan = self._scan(rows, reference, temperature, with_labels=True)
-        return self._without_bridges(self._daily(scan), rows, scan)
+        return self._scan(rows, reference, temperature, with_classes=True).classes
 
     def filled_classes(
         self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
     ) -> np.ndarray:
         """The same; bridged days have the class of their line."""
-        return self._daily(self._scan(rows, reference, temperature, with_labels=True))
+        return self._scan(rows, reference, temperature, with_classes=True, fill_gaps=True).classes
 
     def summary(
         self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
     ) -> tuple[np.ndarray, ...]:
         """Per row: events, flash events, their share, mean duration, mean rate, share of days in drought."""
-        is_whole = not self.mask_frozen and bool(np.isfinite(rows).all())
-        scan = self._scan(rows, reference, temperature, with_labels=not is_whole)
-        return self._maps(scan, None if is_whole else self._without_bridges(self._daily(scan), rows, scan))
+        parts = [
+            self._maps(
+                self._scan(
+                    rows[some],
+                    None if reference is None else reference[some],
+                    None if temperature is None else temperature[some],
+                    with_classes=True,
+                )
+            )
+            for some in _pieces(rows.shape[0])
+        ]
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
     def everything(
         self, rows: np.ndarray, reference: np.ndarray | None, temperature: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
         """Events, daily classes and summary of a block from one scan."""
-        scan = self._scan(rows, reference, temperature, with_labels=True)
-        classes = self._without_bridges(self._daily(scan), rows, scan)
-        return self._with_gap_days(scan, rows), classes, self._maps(scan, classes)
+        scan = self._scan(rows, reference, temperature, with_classes=True)
+        return scan.events, scan.classes, self._maps(scan)
 
-    def _daily(self, scan: Scan) -> np.ndarray:
-        """Classes of days from those of steps."""
-        return scan.labels if self.blocks is None else np.repeat(scan.labels, self.blocks.length, axis=1)
-
-    def _without_bridges(self, classes: np.ndarray, rows: np.ndarray, scan: Scan) -> np.ndarray:
-        """Classes in which bridged days are missing; in place."""
-        if self.longest_gap:
-            for row in np.flatnonzero(scan.has_gaps):
+    def _as_daily(self, labels: np.ndarray, rows: np.ndarray, has_gaps: np.ndarray, fill_gaps: bool) -> np.ndarray:
+        """Classes of days from those of steps; bridged days are missing unless they are to be filled."""
+        if not labels.shape[0]:
+            return labels
+        classes = labels if self.blocks is None else np.repeat(labels, self.blocks.length, axis=1)
+        if self.longest_gap and not fill_gaps:
+            for row in np.flatnonzero(has_gaps):
                 np.putmask(classes[row], ~np.isfinite(rows[row]), MISSING_CLASS)
         return classes
 
-    def _with_gap_days(self, scan: Scan, rows: np.ndarray) -> np.ndarray:
+    def _with_gap_days(self, events: np.ndarray, rows: np.ndarray, has_gaps: np.ndarray) -> np.ndarray:
         """Events with the number of their days, from the onset point to the end, that have no value of their own."""
         from xdrought.kernels.gaps import count_missing
 
-        events = scan.events
-        if not (self.longest_gap and scan.has_gaps.any()):
+        if not (self.longest_gap and has_gaps.any()):
             return events
-        where = np.flatnonzero(scan.has_gaps[events["row"]])
+        where = np.flatnonzero(has_gaps[events["row"]])
         chosen = events[where]
         stop = self.first_days[chosen["end"]] + self.days_in_step[chosen["end"]]
         missing = count_missing(rows, chosen["row"], self.first_days[chosen["onset"]], stop)
         events["gap_days"][where] = missing * (self.step_days if self.blocks is None else 1)
         return events
 
-    def _maps(self, scan: Scan, classes: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    def _maps(self, scan: Scan) -> tuple[np.ndarray, ...]:
         """The summary of a scan; rows without all their days take the share of days in drought from their classes."""
         events, n_rows = scan.events, scan.n_valid.size
         count = np.bincount(events["row"], minlength=n_rows)
@@ -259,8 +271,8 @@ class Detector:
         rate = np.bincount(events["row"], weights=events["rate"], minlength=n_rows)
         with np.errstate(invalid="ignore", divide="ignore"):
             fraction = steps / scan.n_valid
-            if classes is not None and scan.has_gaps.any():
-                fraction[scan.has_gaps] = self._drought_fraction(classes[scan.has_gaps])
+            if scan.has_gaps.any():
+                fraction[scan.has_gaps] = self._drought_fraction(scan.classes[scan.has_gaps])
             years = scan.n_valid * float(np.mean(self.step_lengths)) / calendars.DAYS_IN_YEAR
             maps = (count, flash, flash / years, flash / count, days / count, rate / count, fraction)
         return tuple(np.where(scan.n_valid > 0, values, np.nan) for values in maps)
@@ -282,22 +294,26 @@ class Detector:
         reference: np.ndarray | None,
         temperature: np.ndarray | None,
         *,
-        with_labels: bool = False,
+        with_classes: bool = False,
+        fill_gaps: bool = False,
     ) -> Scan:
-        """Scan a block for the events of the definition, with the class of every step if asked."""
+        """Scan a block for the events of the definition, with the class of every day if asked."""
         from xdrought.kernels import events, osman2021, yuan2023
         from xdrought.kernels.gaps import bridge_gaps
 
-        labels = np.empty((rows.shape[0], self.days.size) if with_labels else (0, 0), np.int8)
+        labels = np.empty((rows.shape[0], self.days.size) if with_classes else (0, 0), np.int8)
         rules = self._rules()
         rule = self.definition.rule
         is_masked = self.mask_frozen and temperature is not None
         direct = rule == "threshold" and (self.ranking is None or self.ranking.pools is None)
         if direct and self.blocks is None and not is_masked:  # the scan bridges on its way
             rules = rules._replace(max_gap=self.longest_gap)
-            found, n_valid = events.detect_events(rows, self.days, rules, self.ranking is not None, labels)
+            found, n_valid = events.detect_events(
+                rows, self.days, rules, self.ranking is not None, labels, fill_gaps=fill_gaps
+            )
+            found["gap_days"] *= int(self.step_days)
             return Scan(found, n_valid, n_valid < rows.shape[1], labels)
-        has_gaps: np.ndarray = ~np.isfinite(rows).all(axis=1)
+        seen, has_gaps = rows, ~np.isfinite(rows).all(axis=1)
         if self.longest_gap and has_gaps.any():
             rows = bridge_gaps(rows, self.longest_gap)
         if is_masked and temperature is not None:
@@ -306,18 +322,17 @@ class Detector:
             rows = np.where(frozen, rows.dtype.type(np.nan), rows)
         if self.blocks is not None:
             rows = block_means(rows, self.blocks)
-        if direct:
-            found, n_valid = events.detect_events(rows, self.days, rules, self.ranking is not None, labels)
-            return Scan(found, n_valid, has_gaps, labels)
-        percentiles = rows if self.ranking is None else rank_rows(rows, reference, self.ranking)
+        percentiles = rows if direct or self.ranking is None else rank_rows(rows, reference, self.ranking)
         d = self.definition
         if rule == "threshold":
-            found, n_valid = events.detect_events(percentiles, self.days, rules, False, labels)
+            ranked = direct and self.ranking is not None
+            found, n_valid = events.detect_events(percentiles, self.days, rules, ranked, labels)
         elif rule == "steady_fall":
             found, n_valid = yuan2023.detect_yuan2023(percentiles.astype(np.float64), self.step_days, rules, labels)
         else:
             found, n_valid = osman2021.detect_osman2021(rows, percentiles, d.short_mean, d.long_mean, rules, labels)
-        return Scan(found, n_valid, has_gaps, labels)
+        classes = self._as_daily(labels, seen, has_gaps, fill_gaps)
+        return Scan(self._with_gap_days(found, seen, has_gaps), n_valid, has_gaps, classes)
 
     def _rules(self):
         from xdrought.kernels.events import Rules

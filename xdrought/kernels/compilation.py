@@ -19,6 +19,7 @@ import numpy as np
 WORTH_LOADING, WORTH_COMPILING = 50_000, 500_000
 _steps_by_python: dict[Any, int] = {}
 _by_numpy: dict[Any, Callable] = {}
+_compiled_kinds: set[tuple] = set()
 
 
 def inner(function: Callable) -> Any:
@@ -65,8 +66,12 @@ def choose_once(kernel: Any, n_steps: int, what: str = "drought events") -> Call
 
 def choose(kernel: Any, n_steps: int, args: tuple, what: str) -> Callable:
     """The compiled function or the Python one, see :func:`run`."""
-    wanted = tuple(kernel.typeof_pyval(arg) for arg in args)
+    kinds = kernel, _kind(args)
+    if kinds in _compiled_kinds:
+        return kernel
+    wanted = tuple(kernel.typeof_pyval(arg) for arg in args)  # takes half a millisecond of many arrays
     if wanted in kernel.overloads:
+        _compiled_kinds.add(kinds)
         return kernel
     taken = _steps_by_python.get(kernel, 0) + n_steps
     if taken > WORTH_LOADING:
@@ -77,6 +82,13 @@ def choose(kernel: Any, n_steps: int, args: tuple, what: str) -> Callable:
             return kernel
     _steps_by_python[kernel] = taken
     return np.errstate(all="ignore")(interpreted(kernel))
+
+
+def _kind(value: Any) -> Any:
+    """Values of one kind have one type for numba."""
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.ndim, value.flags.num
+    return (type(value), *map(_kind, value)) if isinstance(value, tuple) else type(value)
 
 
 @cache

@@ -9,15 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.events import (
-    _ROUNDING,
-    EVENT_DTYPE,
-    FLASH_CONDITION,
-    MISSING_CLASS,
-    NO_DROUGHT,
-    NORMAL_CONDITION,
-    append_event,
-)
+from xdrought.kernels.events import _ROUNDING, EVENT_DTYPE, append_event
+from xdrought.kernels.labels import FLASH_CONDITION, MISSING_CLASS, NO_DROUGHT, NORMAL_CONDITION
 from xdrought.kernels.ranks import percentile_in_sorted
 from xdrought.kernels.spells import DROP, MERGE
 

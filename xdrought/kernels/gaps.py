@@ -6,6 +6,19 @@ import numpy as np
 from numba import njit
 
 from xdrought.kernels import compilation
+from xdrought.kernels.bits import clear_days, next_day
+from xdrought.kernels.compilation import inner
+from xdrought.kernels.order import key_of, magnitude_bits
+
+
+@njit(nogil=True)
+def _draw_line(row):
+    """Write a straight line between the first and the last value."""
+    first = np.float64(row[0])
+    n_steps = row.size - 1
+    slope = (np.float64(row[n_steps]) - first) / n_steps
+    for k in range(1, n_steps):
+        row[k] = slope * k + first
 
 
 @njit(nogil=True)
@@ -33,12 +46,35 @@ def bridge_row(row, longest):
             t += 1
         n_gap = t - before - 1
         if before >= 0 and t < row.size and n_gap <= longest:
-            first = np.float64(row[before])
-            slope = (np.float64(row[t]) - first) / (n_gap + 1)
-            for k in range(1, n_gap + 1):
-                row[before + k] = slope * k + first
+            _draw_line(row[before : t + 1])
             n_bridged += n_gap
     return n_bridged
+
+
+@inner
+def bridge_keys(values, is_known, longest, keys, gaps, line, line_bits):
+    """The same for keys of a series, whose days with a value are marked; returns the number and range of new keys.
+
+    Takes the marks of bridged days off `gaps`. `line` (time,) is room to work in, `line_bits` the same memory.
+    """
+    n, magnitude = np.int64(0), magnitude_bits(keys)
+    begin = next_day(is_known, 0)
+    low = high = np.int64(keys[begin])
+    first = next_day(gaps, begin)
+    while first < values.size:
+        stop = next_day(is_known, first)
+        if stop < values.size and stop - first <= longest:
+            n_gap = stop - first
+            line[0], line[n_gap + 1] = values[first - 1], values[stop]
+            _draw_line(line[: n_gap + 2])
+            for k in range(n_gap):
+                key = key_of(line_bits[k + 1], magnitude)
+                keys[first + k] = key
+                low, high = min(low, np.int64(key)), max(high, np.int64(key))
+            clear_days(gaps, first, stop)
+            n += n_gap
+        first = next_day(gaps, stop)
+    return n, low, high
 
 
 def bridge_gaps(series, longest):

@@ -114,7 +114,7 @@ def rank_days(row, starts, order, first_bin, end_bin, twice_ranks):
 @njit(nogil=True)
 def _rank_big_bin(row, first, members, twice_ranks):
     """The same for a bin of many days (ties, outliers), by sorting it."""
-    _sort_days(row, members)
+    sort_days(row, members)
     i = 0
     while i < members.size:
         k = i + 1
@@ -126,7 +126,7 @@ def _rank_big_bin(row, first, members, twice_ranks):
 
 
 @njit(nogil=True)
-def _sort_days(row, days):
+def sort_days(row, days):
     """Sort days in place by their value: Shell's sort, because numpy's argsort takes numba seconds to compile."""
     gap = 1
     while gap < days.size // 3:

@@ -1,4 +1,4 @@
-"""Dry spells of a series of keys (see :mod:`xdrought.kernels.order`), found by leaps over days that are not dry."""
+"""Dry spells of a series, found among marked days (see :mod:`xdrought.kernels.bits`), whatever their length."""
 
 from __future__ import annotations
 
@@ -6,103 +6,90 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xdrought.kernels.bits import WORD, count_days, keep_runs, last_day, marks_below, next_day
 from xdrought.kernels.compilation import inner
-from xdrought.kernels.order import count_below
 
 RELAPSE = {"event": 0, "drop": 1, "merge": 2}
 END_AT = {"before_rise": 0, "rise": 1}  # steps from the last one of a dry spell to the end of its drought
 DROP, MERGE = RELAPSE["drop"], RELAPSE["merge"]
 ONSET, START, END, CUT, PIECE, FIRST_DRY, STOP_DRY = range(7)  # columns of a spell
-_LEAP = 32  # days
 
 
 class Bounds(NamedTuple):
-    """The first key that is not dry, the first that counts as recovered, the first wet one, and that of no value."""
+    """The first key that is not dry, the first that counts as recovered, and the first wet one."""
 
     dry_end: int
     recovered: int
     wet: int
-    missing: int
+
+
+class Days(NamedTuple):
+    """Days of a series by what they are, as bits: (words,) uint64 each."""
+
+    gaps: np.ndarray  # without a value, and what is behind the record
+    dry: np.ndarray
+    recovers: np.ndarray  # from which a recovery lasts long enough
+    wet: np.ndarray  # from which it is wet long enough
+    other: np.ndarray  # room to work in
+
+    @classmethod
+    def create(cls, n_words):
+        return cls(*(np.zeros(n_words, np.uint64) for _ in cls._fields))
 
 
 @inner
-def find_spells(keys, n_time, has_gaps, bounds, rules, spells, dry):
-    """Dry spells as rows of `spells`, and the keys of all dry days in their order; returns the numbers of both.
+def mark_days(keys, bounds, rules, days):
+    """Mark what the days are, those of gaps being marked already."""
+    for k in range(days.dry.size):
+        first = WORD * k
+        days.dry[k] = marks_below(keys, first, bounds.dry_end)
+        days.recovers[k] = ~(marks_below(keys, first, bounds.recovered) | days.gaps[k])
+        days.wet[k] = ~(marks_below(keys, first, bounds.wet) | days.gaps[k])
+    keep_runs(days.recovers, rules.recovery)
+    keep_runs(days.wet, rules.min_wet_run)
+
+
+@inner
+def find_spells(days, n_time, rules, spells):
+    """Dry spells as rows of `spells`; returns their number.
 
     A spell has its onset point (or -1), its start, its end, whether a gap or the record's end cuts it, the step after
     the gap before, and its part of the dry days. ``rules.end_at`` moves the ends that are written, and nothing else: a
     relapse is told by the last step of the spell itself.
     """
-    as_key = keys.dtype.type
-    dry_end, recovered_from = as_key(bounds.dry_end), as_key(bounds.recovered)
-    none = np.int64(-1)  # plain numbers would be types of their own, and compiled once more
-    n = n_dry = piece = np.int64(0)
-    while piece < n_time:  # days between two gaps: nothing is remembered across one
-        stop = _next_gap(keys, piece, n_time, bounds.missing) if has_gaps else n_time
-        last_wet = previous_end = none
-        seen = piece
-        t = _next_dry(keys, piece, stop, dry_end)
-        while t < stop:
-            start, first_dry, recovered = t, n_dry, 0
-            last_wet = _last_wet(keys, start, seen, piece, last_wet, bounds.wet, rules.min_wet_run)
-            seen = start
-            while t < stop and recovered < rules.recovery:
-                key = keys[t]
-                recovered = recovered + 1 if key >= recovered_from else 0
-                dry[n_dry] = key
-                n_dry += key < dry_end
-                t += 1
-            closed = recovered == rules.recovery
-            relapsed = previous_end >= 0 and last_wet <= previous_end
-            previous_end = t - 1 - (recovered if closed else 0)
-            if not (relapsed and rules.relapse == DROP):
-                if not (relapsed and rules.relapse == MERGE):
-                    spell = spells[n]
-                    spell[ONSET], spell[START], spell[PIECE], spell[FIRST_DRY] = last_wet, start, piece, first_dry
-                    n += 1
-                spell = spells[n - 1]
-                spell[END], spell[CUT] = previous_end + (rules.end_at if closed else 0), not closed
-                spell[STOP_DRY] = n_dry
-            t = _next_dry(keys, t, stop, dry_end)
-        piece = stop + 1
-    return n, n_dry
+    n = n_dry = piece = stop = np.int64(0)
+    previous_end = np.int64(-1)
+    start = next_day(days.dry, 0)
+    while start < n_time:
+        if start >= stop:  # days between two gaps: nothing is remembered across one
+            piece, stop = last_day(days.gaps, start) + 1, min(next_day(days.gaps, start), n_time)
+            previous_end = np.int64(-1)
+        wet = last_day(days.wet, start - rules.min_wet_run + 1)
+        last_wet = wet + rules.min_wet_run - 1 if wet >= piece else np.int64(-1)
+        rise = next_day(days.recovers, start)
+        is_cut = rise >= stop
+        end = (stop if is_cut else rise) - 1
+        stop_dry = n_dry + count_days(days.dry, start, end + 1)
+        relapsed = previous_end >= 0 and last_wet <= previous_end
+        if not (relapsed and rules.relapse == DROP):
+            if not (relapsed and rules.relapse == MERGE):
+                spell = spells[n]
+                spell[ONSET], spell[START], spell[PIECE], spell[FIRST_DRY] = last_wet, start, piece, n_dry
+                n += 1
+            spell = spells[n - 1]
+            spell[END], spell[CUT] = end + (0 if is_cut else rules.end_at), is_cut
+            spell[STOP_DRY] = stop_dry
+        previous_end, n_dry = end, stop_dry
+        start = next_day(days.dry, end + 1)
+    return n
 
 
 @inner
-def _next_gap(keys, t, n_time, missing):
-    while t < n_time and keys[t] < missing:
-        t += 1
-    return t
-
-
-@inner
-def _next_dry(keys, t, stop, dry_end):
-    """The first dry day from t on, or `stop`."""
-    while t < stop and count_below(dry_end, keys[t : min(t + _LEAP, stop)]) == 0:
-        t += _LEAP
-    while t < stop and keys[t] >= dry_end:
-        t += 1
-    return min(t, stop)
-
-
-@inner
-def _last_wet(keys, start, seen, piece, known, wet, min_wet_run):
-    """The last day before `start` that ends `min_wet_run` wet ones; `known` was the last one before day `seen`."""
-    first_wet = keys.dtype.type(wet)
-    run = 0
-    for t in range(start - 1, max(piece, seen - min_wet_run + 1) - 1, -1):
-        run = run + 1 if keys[t] >= first_wet else 0
-        if run == min_wet_run:
-            return t + min_wet_run - 1
-    return known
-
-
-@inner
-def known_extent(keys, n_time, missing):
+def known_extent(gaps, n_time):
     """First and last day with a value, of which there is one."""
-    first, last = 0, n_time - 1
-    while keys[first] == missing:
+    first, last = np.int64(0), np.int64(n_time - 1)
+    while next_day(gaps, first) == first:
         first += 1
-    while keys[last] == missing:
+    while last_day(gaps, last + 1) == last:
         last -= 1
     return first, last

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.events import _ROUNDING, EVENT_DTYPE, MISSING_CLASS, append_event, extent, init_labels, paint
+from xdrought.kernels.events import _ROUNDING, EVENT_DTYPE, append_event
+from xdrought.kernels.labels import MISSING_CLASS, extent, init_labels, paint
 
 
 @njit(cache=True, nogil=True)

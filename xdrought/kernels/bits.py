@@ -1,0 +1,172 @@
+"""Days of a series as bits, 64 to a word: a comparison marks 64 days, and what is looked for among them is a bit.
+
+Numba has no words for this, so that four instructions are written out for the compiler here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from xdrought.kernels.compilation import by_numpy, inner
+
+WORD = 64  # days
+_ALL, _NONE, _ONE = np.uint64(2**64 - 1), np.uint64(0), np.uint64(1)
+
+
+@intrinsic
+def _marks_below(context, keys, first, limit):
+    """Bit k is whether ``keys[first + k] < limit``."""
+
+    def build(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        many = ir.VectorType(context.get_value_type(keys.dtype), WORD)
+        places = ir.VectorType(ir.IntType(32), WORD)
+        nothing = ir.Constant(many, ir.Undefined)
+        start = builder.bitcast(builder.gep(array.data, [arguments[1]]), many.as_pointer())
+        values = builder.load(start, align=keys.dtype.bitwidth // 8)
+        limits = builder.insert_element(nothing, arguments[2], ir.Constant(ir.IntType(32), 0))
+        limits = builder.shuffle_vector(limits, nothing, ir.Constant(places, [0] * WORD))
+        return builder.bitcast(builder.icmp_signed("<", values, limits), ir.IntType(WORD))
+
+    return types.uint64(keys, types.int64, keys.dtype), build
+
+
+@intrinsic
+def _n_marks(context, word):
+    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
+
+
+@intrinsic
+def _n_zeros_below(context, word):
+    def build(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), build
+
+
+@intrinsic
+def _n_zeros_above(context, word):
+    def build(context, builder, signature, arguments):
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), build
+
+
+@inner
+def marks_below(keys, first, limit):
+    """A word: which of the 64 keys from `first` on are below the limit."""
+    return _marks_below(keys, first, keys.dtype.type(limit))
+
+
+@by_numpy(marks_below)
+def _(keys, first, limit):
+    return np.packbits(keys[first : first + WORD] < limit, bitorder="little").view(np.uint64)[0]
+
+
+@inner
+def n_marks(word):
+    """Number of days marked in a word."""
+    return _n_marks(word)
+
+
+@by_numpy(n_marks)
+def _(word):
+    return int(word).bit_count()
+
+
+@inner
+def first_mark(word):
+    """The first day marked in a word, where there is one."""
+    return _n_zeros_below(word)
+
+
+@by_numpy(first_mark)
+def _(word):
+    return (int(word) & -int(word)).bit_length() - 1
+
+
+@inner
+def last_mark(word):
+    """The last day marked in a word, where there is one."""
+    return WORD - 1 - _n_zeros_above(word)
+
+
+@by_numpy(last_mark)
+def _(word):
+    return int(word).bit_length() - 1
+
+
+@inner
+def before(t):
+    """A word in which the days before day t of its 64 are marked."""
+    return (_ONE << np.uint64(t & (WORD - 1))) - _ONE
+
+
+@inner
+def next_day(days, t):
+    """The first day marked from t on, or the one after the last word."""
+    k = t // WORD
+    if k >= days.size:
+        return np.int64(WORD * days.size)
+    word = days[k] & ~before(t)
+    while word == _NONE:
+        k += 1
+        if k == days.size:
+            return np.int64(WORD * k)
+        word = days[k]
+    return np.int64(WORD * k + first_mark(word))
+
+
+@inner
+def last_day(days, t):
+    """The last day marked before t, or -1."""
+    if t <= 0:
+        return np.int64(-1)
+    k = t // WORD
+    word = days[k] & before(t) if k < days.size else _NONE
+    while word == _NONE:
+        k -= 1
+        if k < 0:
+            return np.int64(-1)
+        word = days[k]
+    return np.int64(WORD * k + last_mark(word))
+
+
+@inner
+def count_days(days, first, stop):
+    """Number of days marked from `first` to before `stop`."""
+    n = np.int64(0)
+    for k in range(first // WORD, (stop + WORD - 1) // WORD):
+        word = days[k]
+        if k == first // WORD:
+            word &= ~before(first)
+        if k == stop // WORD:
+            word &= before(stop)
+        n += n_marks(word)
+    return n
+
+
+@inner
+def clear_days(days, first, stop):
+    """Take the marks from `first` to before `stop` away."""
+    for t in range(first, stop):
+        days[t // WORD] &= ~(_ONE << np.uint64(t & (WORD - 1)))
+
+
+@inner
+def keep_runs(days, length):
+    """Leave the marks of days from which `length` days in a row are marked."""
+    have = np.int64(1)
+    while have < length:
+        step = min(have, length - have)
+        words, shift = step // WORD, np.uint64(step & (WORD - 1))
+        for k in range(days.size):
+            word = days[k + words] if k + words < days.size else _NONE
+            later = days[k + words + 1] if k + words + 1 < days.size else _NONE
+            if shift > _NONE:
+                word = word >> shift | later << (np.uint64(WORD) - shift)
+            days[k] &= word
+        have += step
