@@ -1,10 +1,11 @@
 """Does a training that is killed at random moments end with the weights of one that is not?
 
-    python tests/campaigns/kill_training.py [--kills 20] [--days 300] [--seed 0]
+    python tests/campaigns/kill_training.py [--kills 20] [--days 300] [--batch-size 2] [--seed 0]
 
-A small fit with a checkpoint runs in a process of its own, which is killed (SIGKILL) after a random time and started
-again, until it was killed often enough; then it may end. Its weights and losses must be, bit for bit, those of the
-same fit without checkpoint. Ends with an error otherwise.
+A small fit with a checkpoint runs in a process of its own, which is killed after a random time and started again,
+until it was killed often enough; then it may end. Its weights and losses must be, bit for bit, those of the same fit
+without checkpoint. Ends with an error otherwise. The time is that of the processor, so that a busy machine changes
+nothing; the signal that ends it there, SIGPROF, leaves a process no more time than SIGKILL.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def records(n_days: int) -> xr.Dataset:
     return xr.Dataset({"tp": (dims, rain), "soil_moisture": (dims, soil)}, coords)
 
 
-def fit(ds: xr.Dataset, checkpoint: Path | None) -> Forecaster:
-    """Two runs of 2 epochs, of 192 batches with 300 days: checkpoints within the epochs and at their ends."""
+def fit(ds: xr.Dataset, batch_size: int, checkpoint: Path | None) -> Forecaster:
+    """Two runs of 2 epochs, of 192 batches of 2 with 300 days: checkpoints within the epochs and at their ends."""
     return fit_resattcaurec(
         ds,
         "soil_moisture",
@@ -47,7 +48,7 @@ def fit(ds: xr.Dataset, checkpoint: Path | None) -> Forecaster:
         equations="released",  # with dropout
         widths=(4, 4),
         epochs=2,
-        batch_size=2,
+        batch_size=batch_size,
         learning_rate=0.001,
         runs=2,
         device="cpu",
@@ -56,13 +57,14 @@ def fit(ds: xr.Dataset, checkpoint: Path | None) -> Forecaster:
     )
 
 
-def start(ds: xr.Dataset, folder: Path) -> int:
-    """Begin or go on in another process; its id."""
+def go_on(ds: xr.Dataset, batch_size: int, folder: Path, seconds: float = 0.0) -> int:
+    """Begin or go on in another process, which is killed after so much time of the processor; how it ended."""
     process = os.fork()
     if process == 0:
-        fit(ds, folder / "checkpoint").save(folder / "result")
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # never, by default
+        fit(ds, batch_size, folder / "checkpoint").save(folder / "result")
         os._exit(0)
-    return process
+    return os.waitpid(process, 0)[1]
 
 
 def progress(path: Path) -> str:
@@ -79,30 +81,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--days", type=int, default=300)
+    parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
     ds, rng = records(options.days), np.random.default_rng(options.seed)
-    begun = time.perf_counter()
-    expected = fit(ds, None)
-    duration = time.perf_counter() - begun
+    begun = time.process_time()
+    expected = fit(ds, options.batch_size, None)
+    duration = time.process_time() - begun
 
     with tempfile.TemporaryDirectory() as name:
         folder, halfway = Path(name), []
         while len(halfway) < options.kills:
-            process = start(ds, folder)
             # what a kill loses is up to the eighth of the fit that lies between two checkpoints
-            time.sleep(rng.uniform(0, 1.5 * (duration / options.kills + duration / 8)))
-            os.kill(process, signal.SIGKILL)
-            _, status = os.waitpid(process, 0)
+            status = go_on(
+                ds, options.batch_size, folder, rng.uniform(0.01, duration / 8 + 0.75 * duration / options.kills)
+            )
             if not os.WIFSIGNALED(status):
                 print("it ended before it was killed; begin anew")
                 for path in folder.iterdir():
                     path.unlink()
                 continue
             halfway.append(progress(folder / "checkpoint"))
-        _, status = os.waitpid(start(ds, folder), 0)
-        if status:
+        if status := go_on(ds, options.batch_size, folder):
             sys.exit(f"kill_training: the last process failed with status {status}")
         found = load_forecaster(folder / "result")
 

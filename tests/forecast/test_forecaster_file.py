@@ -121,7 +121,8 @@ def test_names_that_are_no_text_are_refused(forecaster, tmp_path):
 def test_bits_that_flip(sites, forecaster, saved):
     """Everywhere in the zip's own bookkeeping, and here and there in the content."""
     content, rng = saved.read_bytes(), np.random.default_rng(0)
-    expected = predict(sites, forecaster)
+    few = sites.isel(time=slice(0, 30))
+    expected = predict(few, forecaster)
     directory = content.index(b"PK\x01\x02")
     places = [*rng.integers(0, len(content), 80), *rng.integers(directory, len(content), 80), *range(0, 60, 2)]
     refused = 0
@@ -132,7 +133,7 @@ def test_bits_that_flip(sites, forecaster, saved):
         found = load_or_refuse(saved)
         refused += found is None
         if found is not None:
-            xr.testing.assert_identical(predict(sites, found), expected)  # e.g. a date of the zip
+            xr.testing.assert_identical(predict(few, found), expected)  # e.g. a date of the zip
     assert refused > 100
 
 

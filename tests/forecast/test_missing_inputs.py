@@ -198,7 +198,7 @@ def test_patches_of_a_grid_count_drivers_not_cells():
 @pytest.mark.parametrize("kind", ["sites", "grid"])
 def test_shared_days_give_what_windows_one_by_one_give(policy, variant, kind):
     target = TARGET if kind == "sites" else "swvl1"
-    whole = random_sites(3, 90, 2) if kind == "sites" else random_grid(4, 5, 60)
+    whole = random_sites(3, 60, 2) if kind == "sites" else random_grid(3, 4, 40)
     ds = holed(whole, 0.05 if kind == "sites" else 0.02)
     forecaster = untrained(
         ds.assign(whole[["tp", "t2m"]]), variant, target=target, size=2, window=4, missing=MissingInputs(policy, 0.4)
@@ -276,8 +276,8 @@ def test_chunks_of_sites_change_no_bit(policy):
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("chunks", [(3, 2), (1, 1)])
 def test_chunks_of_a_grid_change_no_bit(size, chunks):
-    ds = holed(random_grid(6, 5, 25), 0.01)
-    forecaster = untrained(random_grid(6, 5, 60, 1), "ResRec", target="swvl1", size=size, missing="interpolate")
+    ds = holed(random_grid(4, 5, 20), 0.01)
+    forecaster = untrained(random_grid(4, 5, 60, 1), "ResRec", target="swvl1", size=size, missing="interpolate")
     expected = predict(ds, forecaster, device="cpu")
     with raise_if_dask_computes():
         lazy = predict(ds.chunk(dict(zip(("lat", "lon"), chunks, strict=True))), forecaster, device="cpu")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from xdrought.events import soil_moisture_percentile
 from xdrought.forecast import fit_resattcaurec, fitting, load_forecaster
 from xdrought.forecast.missing_inputs import fit_usual_year
 from xdrought.leakage import AlarmThreshold, Finding, LeakageReport, audit_leakage
-from xdrought.leakage.future_checks import pairwise_correlation
+from xdrought.leakage.audited_data import gather
+from xdrought.leakage.future_checks import check_day_boundaries, pairwise_correlation
 from xdrought.scaling import fit_scaling
 from xdrought.splits import PARTS, SplitConfig, Splits, chronological, spatial_monte_carlo
 from xdrought.windows.filling import with_mask
@@ -771,8 +773,13 @@ UTC, LOCAL = "00:00 UTC", "00:00 local standard time"
 
 
 def days_of(ds: xr.Dataset, **days: str):
-    said = counted_by(ds, **days)
-    return audit_leakage(fit(ds), said, device="cpu")["day boundaries"]
+    """What this check alone says, of a forecaster of the eight towers."""
+    return check_day_boundaries(gather(counted_by(ds, **days), trained()))
+
+
+@cache
+def trained():
+    return fit(eight_towers())
 
 
 def test_hours_of_a_later_day_are_counted_at_each_place(ds):

@@ -129,6 +129,14 @@ def test_networks_without_a_recurrence_refuse(variant, asked):
         architecture(variant, 3, 6, 8, 8, "paper", None, None, **asked)
 
 
+@pytest.mark.parametrize(("n_quantiles", "levels"), [(1, (0.5,)), (3, (0.1, 0.9))])
+def test_a_normal_distribution_has_two_levels_or_more_and_a_quantile_for_each(n_quantiles, levels):
+    asked = ("Rec", 3, 0, 1, 5, "paper", (4, 6), None, (), ())
+    with pytest.raises(ValueError, match="quantiles of a normal distribution of levels .*; give two or more"):
+        architecture(*asked, n_quantiles, normal_levels=levels)
+    assert architecture(*asked, 2, normal_levels=(0.1, 0.9)).n_quantiles == 2
+
+
 def test_missing_weather_is_told():
     with pytest.raises(ValueError, match=r"needs the weather of the lead days, \(2, 4, 1\), found None"):
         network("Rec")(drawn(2, 5, 3, 1, 1))

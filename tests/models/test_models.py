@@ -246,6 +246,8 @@ def test_eight_samples_can_be_learnt_by_heart(variant):
     optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
     for _ in range(200):
         loss = (network(x, degree) - y).square().mean()
+        if loss < 0.02 * y.var():
+            break
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -437,9 +437,8 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(sites, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="kills by SIGKILL")
 def test_killed_at_random_it_ends_with_the_same_weights(tmp_path):
     script = ROOT / "tests" / "campaigns" / "kill_training.py"
-    done = subprocess.run(
-        [sys.executable, script, "--kills", "2", "--days", "180"], capture_output=True, text=True, timeout=600
-    )
+    short = ["--kills", "2", "--days", "180", "--batch-size", "12"]
+    done = subprocess.run([sys.executable, script, *short], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "2 kills" in done.stdout
     assert "the same weights" in done.stdout

@@ -22,7 +22,7 @@ import zarr
 from tests.causality.test_causality import weather
 from tests.support.forecasters import untrained
 from tests.support.helpers import raise_if_dask_computes
-from tests.support.towers import random_grid
+from tests.support.towers import random_grid, random_sites
 from xdrought.attribution.expected_gradients import attributions
 from xdrought.causality import causality_degree, ccm
 from xdrought.events.flash_droughts import drought_classes, drought_summary, flash_drought_events
@@ -151,6 +151,13 @@ def test_a_cluster_gives_the_events_of_one_process(client, ds):
         xr.testing.assert_identical(_events(on_workers(ds, {"lat": 2, "lon": 3}), None, None), expected)
 
 
+def test_a_cluster_gives_the_forecasts_of_one_process_at_sites(client):
+    sites = random_sites(4, 60, 2)
+    network = untrained(sites, "ResAttCauRec", runs=2)
+    found = client.compute(predict(sites.chunk(site=1), network, device="cpu"), sync=True)
+    xr.testing.assert_identical(found, predict(sites, network, device="cpu"))
+
+
 def test_a_cluster_gives_the_skills_of_one_process_with_all_options(client):
     ds = weather(n_time=150, n_site=4)
     summer = ds["time"].dt.month.isin([3, 4]) | (ds["site"] != "S1")
@@ -185,11 +192,11 @@ def test_a_store_by_days_becomes_one_by_places_and_then_classes(client, ds, tmp_
 # --- a worker dies --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("names", [("percentile", "classes", "summary", "ccm"), ("predict", "attributions")])
-def test_a_death_changes_no_number(client, ds, forecaster, tmp_path, names):
+def test_a_death_changes_no_number(client, ds, forecaster, tmp_path):
     """A worker kills its own process while it loads the fifth of nine blocks, and takes its results with it."""
     lazy = on_workers(ds, {"lat": 2, "lon": 3}, deadly=tmp_path / DIED)
     before = workers_of(client)
+    names = ("percentile", "classes", "summary", "ccm", "predict", "attributions")
     found = client.compute([CALLS[name](lazy, forecaster, ds) for name in names], sync=True)
     assert (tmp_path / DIED).exists()
     client.wait_for_workers(2, timeout=180)
@@ -348,6 +355,7 @@ def test_the_script_of_the_guide_goes_on_where_it_was(client, ds, tmp_path):
     """Band by band is the whole, and what is finished is not computed again."""
     script = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "_include" / "globe.py"))
     grid = xr.concat([ds, ds.assign_coords(lat=ds.lat - 1.5)], "lat").rename(swvl1="soil_moisture")  # 12 rows
+    grid = grid.isel(lon=slice(4))
     grid.chunk(lat=1, lon=4).to_zarr(tmp_path / "in.zarr", consolidated=False)
     network = untrained(grid, "ResAttRec", size=2)
     network.save(tmp_path / "network.xdrought")

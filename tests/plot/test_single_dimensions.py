@@ -44,6 +44,7 @@ def test_one_experiment_is_drawn_as_it_is(name, monkeypatch):
     function, given = getattr(xp, name), {}
     monkeypatch.setattr(xp, name, lambda *args, **options: given.update(args=args, options=options))
     PICTURES[name]()
+    monkeypatch.setitem(plt.rcParams, "figure.dpi", 50)
     wider = [with_one_experiment(value) for value in given["args"]]
     assert any(now is not value for now, value in zip(wider, given["args"], strict=True)) or name in OF_EVENTS
     np.testing.assert_array_equal(

@@ -15,6 +15,7 @@ from xdrought.reproduction import __main__ as command
 from xdrought.reproduction import published, reproduce, run
 from xdrought.reproduction.chapters import CHAPTERS
 from xdrought.reproduction.chapters.forecasts import class_scores
+from xdrought.reproduction.chapters.networks import networks
 from xdrought.reproduction.findings import (
     CONTRADICTED,
     NOT_COMPARABLE,
@@ -39,15 +40,17 @@ from xdrought.verification import class_scores as reference_scores
 SMALLEST = dataclasses.replace(
     QUICK,
     epochs=1,
+    batch_size=512,
     widths=(4, 4),
     unet_widths=(2, 2),
     surrogates=19,
-    n_background=8,
-    n_draws=8,
-    n_boot=100,
+    n_background=4,
+    n_draws=4,
+    n_boot=50,
     leads=(1, 7),
-    windows=(7, 15),
-    batch_sizes=(64,),
+    window=8,
+    windows=(5, 8),
+    batch_sizes=(256,),
     learning_rates=(),
     folds=3,
 )
@@ -283,17 +286,17 @@ def kept_files(folder: Path) -> dict[Path, int]:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def quick_report(tmp_path_factory):
     """A report of six simulated sites, stopped once after the networks: the source, its folder, what was kept then."""
     folder = tmp_path_factory.mktemp("report")
     data = folder / "sites.nc"
-    simulate(n_sites=6, n_days=1200, size=4, seed=3).to_netcdf(data, engine="h5netcdf")
+    simulate(n_sites=6, n_days=1200, size=2, seed=3).to_netcdf(data, engine="h5netcdf")
 
     def stop(results):
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "CHAPTERS", (*CHAPTERS[:4], stop))
+        patch.setattr(run, "CHAPTERS", (networks, stop))
         with pytest.raises(KeyboardInterrupt):
             reproduce(data, folder, settings=SMALLEST)
     assert not (folder / "report.html").exists()
@@ -302,15 +305,15 @@ def report(tmp_path_factory):
     return data, folder, stopped
 
 
-def test_a_stopped_report_goes_on_where_it_was(report):
-    _, folder, stopped = report
+def test_a_stopped_report_goes_on_where_it_was(quick_report):
+    _, folder, stopped = quick_report
     assert len(list((folder / "cache").glob("network_*.xdrought"))) == 9  # five networks, four of them in two modes
     assert {path: kept_files(folder)[path] for path in stopped} == stopped
     assert list((folder / "cache").glob("placebo/*.nc"))
 
 
-def test_the_report_holds_everything_and_says_what_it_is(report):
-    _, folder, _ = report
+def test_the_report_holds_everything_and_says_what_it_is(quick_report):
+    _, folder, _ = quick_report
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert [title for title in TITLES if f">{escape(title)}</h2>" not in page] == []
     assert "Simulated data" in page
@@ -323,8 +326,8 @@ def test_the_report_holds_everything_and_says_what_it_is(report):
     assert missing == ["Figure S2", "Figure S5a"]
 
 
-def test_findings_of_a_simulated_world_contradict_nothing_and_name_what_is_small(report):
-    _, folder, _ = report
+def test_findings_of_a_simulated_world_contradict_nothing_and_name_what_is_small(quick_report):
+    _, folder, _ = quick_report
     found = pd.read_csv(folder / "findings.csv", keep_default_na=False)
     assert set(found["where"]) >= {"3.1", "4.1", "Table 1", "absent", "4.3, Fig. 5", "4.5, Fig. 7a", "4.1, Fig. S5e"}
     assert CONTRADICTED not in set(found.verdict)
@@ -336,8 +339,8 @@ def test_findings_of_a_simulated_world_contradict_nothing_and_name_what_is_small
     assert headline.departures.str.contains("1 of 50 epochs; 2 of 10 runs").all()
 
 
-def test_what_is_kept_gives_the_same_findings_again(report):
-    data, folder, _ = report
+def test_what_is_kept_gives_the_same_findings_again(quick_report):
+    data, folder, _ = quick_report
     finished = kept_files(folder)
     source = open_source(data)
     results = Results(source, SMALLEST, ResultCache(folder / "cache", run._fingerprint(source)))

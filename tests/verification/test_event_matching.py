@@ -128,3 +128,16 @@ def test_wrong_tables_are_refused():
         match_events(both, good)
     with pytest.raises(ValueError, match="tolerance=-1; it is a number of days"):
         match_events(good, good, tolerance=-1)
+
+
+def test_a_reference_of_other_places_is_refused_and_of_the_same_record_is_matched():
+    p = np.repeat([60.0, 15.0, 30.0], [5, 20, 15])
+    days = np.datetime64("2001-01-01", "s") + np.arange(40) * np.timedelta64(86400, "s")
+    named = {"site": ("station", ["A", "B"]), "lat": ("station", [40.0, 50.0]), "lon": ("station", [0.0, 9.0])}
+    seen = xr.DataArray(np.stack([p, p]), {"time": days, **named}, ("station", "time"))
+    events = xd.flash_drought_events(seen, is_percentile=True)
+    nameless = xd.flash_drought_events(seen.drop_vars("site"), is_percentile=True)
+    with pytest.raises(ValueError, match=r"forecast and references are on other places, .*; make all of one record"):
+        match_events(events, events, references={"before": nameless})
+    found = match_events(events, events, references={"before": events})
+    assert found.hits_reference.sel(reference="before").values.tolist() == [1, 1]

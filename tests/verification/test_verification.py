@@ -478,6 +478,12 @@ def test_scores_can_be_drawn():
         ({"observed": np.zeros(3)}, TypeError, "the observation is a ndarray; pick a variable"),
         ({"observed": world(2)[1].isel(time=0)}, ValueError, "no dimension 'time' in 'soil_moisture'"),
         ({"observed": world(2)[1].astype(str)}, TypeError, "'soil_moisture' has dtype <U32; expected numbers"),
+        ({"observed": world(2)[1] > 0.2}, TypeError, "'soil_moisture' has dtype bool; expected numbers"),
+        (
+            {"observed": world(2)[1].assign_coords(time=world(2)[1].time + np.timedelta64(14610, "D"))},
+            ValueError,
+            r"the observation lacks \d+ of the record's \d+ labels along 'time' .*keep what both have",
+        ),
         ({"observed": world(2)[1].drop_vars("time")}, ValueError, "dimension 'time' has no coordinate"),
         (
             {"observed": world(2)[1].isel(time=[0, 0])},

@@ -251,3 +251,9 @@ def test_alarms_refuse():
         alarms(ds, starts.astype(float), part=None)
     with pytest.raises(ValueError, match="no day has a probability; look at what is missing"):
         alarms(ds * np.nan, starts, part=None, lead=7)
+    ds, _ = world(1, 400)
+    starts = xr.zeros_like(ds[P], dtype=bool)
+    ds[P] = ds[P].where(ds.part != 3)
+    with pytest.raises(ValueError, match="no day of part 'test' has a probability; choose another part="):
+        alarms(ds, starts, threshold=0.5, n_boot=0)
+    assert alarms(ds, starts, threshold=0.5, n_boot=0, part="val", chosen_on=None).n_starts == 0

@@ -97,8 +97,13 @@ def _ranked_again(name: Hashable, audit: Audit) -> str:
     if not 0 <= float(values.min()) <= float(values.max()) <= top:
         return ""
     percent = (values.astype("float64") * (100.0 / top)).drop_attrs()
+    places = [dim for dim in percent.dims if dim != audit.time]
+    fullest = percent.count([audit.time]).argmax(places) if places else {}
+    one = percent.isel(fullest)  # what this place is not is none of all
     for pool in POOLS:
         for method in METHODS:
+            if not _is_ranked(one, method, pool, audit):
+                continue
             if _is_ranked(percent, method, pool, audit) and not _is_ranked(percent.where(learnt), method, pool, audit):
                 return f"ranked against the whole record ({method}, {pool})"
     return ""

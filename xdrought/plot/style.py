@@ -222,11 +222,9 @@ class Palette(NamedTuple):
 
 def class_palette(data: xr.DataArray) -> Palette:
     """The palette of data with ``flag_values`` and ``flag_meanings``; days without a class are grey."""
-    try:
-        from matplotlib.colors import ListedColormap
-        from matplotlib.patches import Patch
-    except ModuleNotFoundError as error:
-        raise missing_package("matplotlib") from error
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
     names = str(data.attrs["flag_meanings"]).split()
     values = np.atleast_1d(data.attrs.get("flag_values", np.arange(len(names))))
     of_droughts = {phase.replace(" ", "_"): SHADES[phase] for phase in PHASES.values()}

@@ -34,6 +34,7 @@ from xdrought.windows import patches
 TOWER_DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS", "soil_temperature")
 PATCH = ("patch_lat", "patch_lon")
 TRUTH = "truth_strength"  # a coordinate that simulated data have, and no observation
+_IN_MEMORY = 2**30  # bytes
 ENOUGH_SITES = 100  # from here on a network of towers is called comparable to the paper's 156
 
 
@@ -78,6 +79,7 @@ def open_source(data: str | Path | None, target: str = "soil_moisture") -> SiteD
             f"{tuple(ds.sizes)}; xdrought.data.collocate.collocate makes such data of a grid and sites"
         )
     kept, report = _screened(ds)
+    kept = kept.load() if kept.nbytes < _IN_MEMORY else kept  # else each network reads the file anew
     drivers = tuple(str(v) for v in kept.data_vars if v != target and "time" in kept[v].dims)
     named = tuple(name for name in DRIVERS if name in drivers) or drivers
     return SiteData(path.name, kept, named, report, is_simulated=TRUTH in ds.coords)

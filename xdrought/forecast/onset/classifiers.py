@@ -6,6 +6,7 @@ scikit-learn is ever stored. The third model is the network of :mod:`xdrought.fo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
@@ -18,27 +19,27 @@ from xdrought.forecast.onset.predictors import OnsetTask
 from xdrought.forecast.onset.training_days import TrainingDays
 
 
-class OfRows:
+class OfRows(ABC):
     """A fitted classifier that looks at the inputs of the day of issue alone."""
 
+    @abstractmethod
     def margins(self, rows: np.ndarray) -> np.ndarray:
         """Log odds, float64 (n,), of rows (n, inputs)."""
-        raise NotImplementedError
 
     def margins_of(self, days: TrainingDays, chosen: np.ndarray) -> np.ndarray:
         """Log odds (n,) of the days chosen."""
         return self.margins(days.rows(chosen))
 
 
-class FitsRows:
+class FitsRows(ABC):
     """Settings of a classifier that looks at the inputs of the day of issue alone."""
 
     window: ClassVar[int] = 1
     by_lead_day: ClassVar[bool] = False
 
+    @abstractmethod
     def fit(self, rows: np.ndarray, begins: np.ndarray, val: tuple[np.ndarray, np.ndarray], seed: int) -> Any:
         """The classifier of training rows (n, inputs) with what followed (n,), and of validation rows."""
-        raise NotImplementedError
 
     def learnable(self, days: TrainingDays, part: str) -> np.ndarray:
         """bool (places, time): days of a part whose label is told."""
