@@ -58,6 +58,38 @@ def test_long_series_equal_scipys_tree(dim, radius):
         np.testing.assert_array_equal(n[which], expected.n_pairs)
 
 
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_clouds_of_any_shape_equal_scipys_tree(dim):
+    rng, day = np.random.default_rng(dim), np.arange(1501.0)
+    noise = rng.standard_normal(day.size)
+    series = np.stack(
+        [
+            np.where(day % 2 == 0, 5.0, -5.0) + 0.1 * noise,  # the slope spreads more than the sum
+            day + 1e-3 * noise,  # only the sum spreads
+            rng.standard_cauchy(day.size),  # points far from all others
+            np.where(day < 750, 0.0, 1e3) + noise,  # two clouds
+            1e-100 * noise,
+        ]
+    )
+    targets = np.roll(series, 1, axis=0)[:, None] + rng.standard_normal((5, 1, 1501))
+    rho, n, done = plain_maps.map_plain(series, targets, dim, 1, np.array([0, 3, 0, 20, 0]))
+    assert done.all()
+    assert (n == 1502 - dim).all()
+    for which, radius in enumerate([0, 3, 0, 20, 0]):
+        expected = cross_map.cross_map(series[which], targets[which], Settings(dim=dim), radius)
+        np.testing.assert_allclose(rho[which], expected.rho, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_days", [1, 2, 4, 7, 9, 15, 16, 17, 33])
+def test_records_of_a_few_days(n_days):
+    series = np.random.default_rng(n_days).standard_normal((2, n_days))
+    rho, _, done = plain_maps.map_plain(series, series[::-1, None], 2, 1, np.zeros(2, int))
+    assert done.tolist() == [n_days > 5] * 2
+    for which in np.flatnonzero(done):
+        expected = cross_map.cross_map(series[which], series[1 - which][None], Settings(), 0)
+        np.testing.assert_allclose(rho[which], expected.rho, rtol=0, atol=1e-12)
+
+
 def test_ties_gaps_and_constants_go_the_careful_way():
     rng = np.random.default_rng(0)
     walk = np.cumsum(rng.standard_normal(300))

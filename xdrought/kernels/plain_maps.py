@@ -10,9 +10,15 @@ import numpy as np
 from numba import njit
 
 from xdrought.kernels.compilation import as_one_type, is_stored
-from xdrought.kernels.sorted_scan import LANES, order_by_sum, scan
+from xdrought.kernels.sorted_scan import LANES, directions, scan
 
 TIE = 6e-9  # squared distances this close (relative) may be tied, in which case the series is flagged
+FIRST = np.exp(-1.0)  # the weight of the nearest before all are made to sum to one
+INFINITE = 0x7FF0000000000000  # by its bits
+KEY_BITS, DAY_BITS = 40, 24  # of a key: of the place in an order, and of the day
+DAY = np.uint64((1 << DAY_BITS) - 1)
+LAST = np.uint64(0xFFFFFFFFFFFFFFFF)  # the key of a day without a delay vector, or without a target
+TOGETHER = 2**17  # steps of series whose keys are sorted at once: they fit the cache
 
 
 def map_plain(
@@ -31,24 +37,151 @@ def map_plain(
     n_series, n_targets, time = targets.shape
     rho, n_pairs = np.full((n_series, n_targets), np.nan), np.zeros(n_series, np.int64)
     done = np.zeros(n_series, bool)
-    coordinates = tuple(np.empty(time + LANES) for _ in range(dim))
-    best = tuple(np.empty(LANES) for _ in range(dim + 2))
-    arrays = as_one_type(series), as_one_type(targets)
-    _map_plain(*arrays, tau, radius, coordinates, best, rho, n_pairs, done)
+    series, targets = as_one_type(series), as_one_type(targets)
+    length = 2 * time + 4 * LANES  # whole columns, one of which may be as long as the record
+    coordinates = tuple(np.empty(length) for _ in range(dim))
+    best = tuple(np.empty(length) for _ in range(dim + 2))
+    together = max(TOGETHER // max(time, 1), 1)
+    for first in range(0, n_series, together):
+        part = slice(first, first + together)
+        some = series[part], targets[part]
+        keys, n, mean, width = keys_across(*some, dim, tau)
+        keys.sort(axis=1)
+        step = keys_along(some[0], dim, tau, keys, n, mean, width)
+        keys.sort(axis=1)
+        layout = keys, n, mean, width, step
+        _map_plain(*some, tau, radius[part], *layout, coordinates, best, rho[part], n_pairs[part], done[part])
     return rho, n_pairs, done
 
 
 def is_compiled_for(dim: int) -> bool:
     """Whether the code for an embedding dimension is there: each has its own."""
-    return is_stored(_map_plain, lambda types: len(types[4]) == dim)
+    return is_stored(_map_plain, lambda types: len(types[-5]) == dim)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def keys_across(
+    series: np.ndarray, targets: np.ndarray, dim: int, tau: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Keys (s, time) that sort the days of each of `series` (s, time) across the columns.
+
+    Also how many days have a delay vector and all targets (s, k, time), the mean of the series on them, and the width
+    of its columns, in which eight vectors in a row lie in a box about as high as it is wide. There are no days where
+    the targets differ in their gaps.
+    """
+    n_series, time = series.shape
+    keys, n_days = np.empty((n_series, time), np.uint64), np.empty(n_series, np.int64)
+    means, widths = np.empty(n_series), np.empty(n_series, np.int64)
+    places, good = np.empty((2, time)), np.empty(time, np.bool_)
+    across, along = directions(dim)
+    for which in range(n_series):
+        n = _mark_common_days(series[which], targets[which], dim, tau, good)
+        mean = _sums(series[which], good)[0] / max(n, 1)
+        _project(series[which], mean, across, tau, places[0])
+        _project(series[which], mean, along, tau, places[1])
+        wide, tall = _sums(places[0], good)[1], _sums(places[1], good)[1]
+        rows = min(np.sqrt(n * np.sqrt(tall / wide) / LANES), n / LANES) if wide > 0.0 else n / LANES
+        n_days[which], means[which] = n if wide + tall < np.inf else 0, mean
+        widths[which] = LANES * max(int(rows + 1), 2)
+        largest = _largest(places[0])
+        per_place = ((1 << (KEY_BITS - 1)) - 1) / largest if largest > 0.0 else 0.0
+        for day in range(time):
+            place = np.uint64(np.int64((places[0, day] + largest) * per_place if good[day] else 0.0))
+            keys[which, day] = place << np.uint64(DAY_BITS) | np.uint64(day) if good[day] else LAST
+    return keys, n_days, means, widths
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mark_common_days(series: np.ndarray, targets: np.ndarray, dim: int, tau: int, good: np.ndarray) -> int:
+    """Mark the days with a delay vector and all targets; how many they are, none where targets differ in their gaps."""
+    time, differs, n = series.size, 0, 0
+    for day in range(time):
+        good[day] = np.isfinite(targets[0, day])
+    for target in range(1, len(targets)):
+        for day in range(time):
+            differs += np.isfinite(targets[target, day]) != good[day]
+    good[: time if differs else (dim - 1) * tau] = False
+    for axis in range(dim):
+        early = series[: time - axis * tau]
+        for day in range(early.size):
+            good[day + axis * tau] &= np.isfinite(early[day])
+    for day in range(time):
+        n += good[day]
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _sums(values: np.ndarray, good: np.ndarray) -> tuple[float, float]:
+    """Sum and sum of squares of the good ones of the values."""
+    total, squares = 0.0, 0.0
+    for at in range(values.size):
+        value = values[at] if good[at] else 0.0
+        total, squares = total + value, squares + value * value
+    return total, squares
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _largest(values: np.ndarray) -> float:
+    """Largest finite size of the values, by their bits, whose order is that of the sizes."""
+    bits, largest, found = values.view(np.int64), np.zeros(1, np.int64), np.int64(0)
+    for at in range(bits.size):
+        size = bits[at] & np.int64(0x7FFFFFFFFFFFFFFF)
+        found = max(found, size if size < INFINITE else np.int64(0))
+    largest[0] = found
+    return largest.view(np.float64)[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _project(series: np.ndarray, mean: float, direction: np.ndarray, tau: int, places: np.ndarray) -> None:
+    """Places of the delay vectors of a series (time,) in a direction, each coordinate less its mean."""
+    places[:] = 0.0
+    for axis in range(direction.size):
+        early = series[: series.size - axis * tau]
+        for day in range(early.size):
+            places[day + axis * tau] += direction[axis] * (early[day] - mean)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def keys_along(
+    series: np.ndarray,
+    dim: int,
+    tau: int,
+    keys: np.ndarray,
+    n_days: np.ndarray,
+    means: np.ndarray,
+    widths: np.ndarray,
+) -> np.ndarray:
+    """Turn sorted keys into such that sort by column, and along each of them to within a step (s,), which is given."""
+    steps, places, along = np.empty(len(keys)), np.empty(series.shape[1]), directions(dim)[1]
+    for which in range(len(keys)):
+        n, width, row = n_days[which], widths[which], keys[which]
+        _project(series[which], means[which], along, tau, places)
+        largest = _largest(places)
+        bits, columns = KEY_BITS - 1, n // width
+        while columns:
+            columns //= 2
+            bits -= 1
+        per_place = ((1 << bits) - 1) / largest if largest > 0.0 else 0.0
+        for column in range(n // width + 1):
+            head = np.uint64(column) << np.uint64(bits + 1)
+            for at in range(column * width, min(column * width + width, n)):
+                place = np.uint64(np.int64((places[np.uintp(row[at] & DAY)] + largest) * per_place))
+                row[at] = (head + place) << np.uint64(DAY_BITS) | row[at] & DAY
+        steps[which] = (1 + 1e-9) / per_place if largest > 0.0 else 0.0
+    return steps
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _map_plain(
     series: np.ndarray,
     targets: np.ndarray,
     tau: int,
     radius: np.ndarray,
+    keys: np.ndarray,
+    n_days: np.ndarray,
+    means: np.ndarray,
+    widths: np.ndarray,
+    steps: np.ndarray,
     points: tuple,
     best: tuple,
     rho: np.ndarray,
@@ -56,126 +189,108 @@ def _map_plain(
     done: np.ndarray,
 ) -> None:
     """Search, weigh, estimate and correlate, series by series; `points` and `best` are room to work in."""
-    n_targets, time = targets.shape[1:]
-    k, dim = len(best) - 1, len(points)
-    days, begins, chosen = np.empty((3, time + LANES), np.int64)
-    sums, values, estimate = np.empty((3, time + LANES))
-    found, weights = np.empty((k + 1, time + LANES), np.uint64), np.empty((k, time + LANES))
-    room = np.empty(4 * time, np.int64)
+    k, length = len(best) - 1, points[0].size
+    days, begins = np.empty((2, length), np.int64)
+    across, along, values, estimate = np.empty((4, length))
+    found, weights, edges = np.empty((k + 1, length), np.int64), np.empty((k, length)), np.empty((2, length))
     for which in range(len(series)):
-        mean, n = _days_in_common(series[which], targets[which], dim, tau, chosen)
+        n, width = n_days[which], widths[which]
         if n < k + 2:
             continue
+        padded = (n // width + 1) * width + LANES  # beyond the end for the lanes of the last eight
         for at in range(n):
-            values[at] = -dim * mean
-            for axis in range(dim):
-                values[at] += series[which, chosen[at] - axis * tau]
-        step = order_by_sum(values, n, begins, room)
-        if step < 0.0:
-            continue
-        step += 1e-15 * dim * (dim * abs(mean) + abs(values[begins[0]]) + abs(values[begins[n - 1]]))  # rounding
-        for at in range(n + LANES):
-            before = begins[min(at, n - 1)]  # beyond the end for the lanes of the last eight
-            days[at], sums[at] = chosen[before], values[before]
-        for at in range(n + LANES):
+            days[at] = np.int64(keys[which, at] & DAY)
+        days[n:padded] = days[n - 1]
+        for at in range(padded):
             begins[at] = days[at] - radius[which]
-        for axis in range(dim):
-            coordinate = points[axis]
-            for at in range(n + LANES):
-                coordinate[at] = series[which, days[at] - axis * tau]
-        done[which] = _neighbours(points, sums, days, begins, n, radius[which], step, best, found, weights)
-        if done[which]:
-            n_pairs[which] = n
-            for target in range(n_targets):
-                rho[which, target] = _skill(targets[which, target], days, n, found, weights, values, estimate)
+        step, columns = steps[which], edges[:, : (n - 1) // width + 1]
+        step += _lay_out(series[which], means[which], tau, days[:padded], width, points, across, along, columns)
+        mask = scan(points, across, along, columns, days, begins, n, width, radius[which], step, best)
+        if not _weigh(points, n, best, mask, found, weights):
+            continue
+        done[which], n_pairs[which] = True, n
+        for target in range(targets.shape[1]):
+            rho[which, target] = _skill(targets[which, target], days, n, found, weights, values, estimate)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _days_in_common(
-    series: np.ndarray, targets: np.ndarray, dim: int, tau: int, chosen: np.ndarray
-) -> tuple[float, int]:
-    """Days on which the delay vector and all targets are there, into `chosen`; the mean of the series on them, and how
-    many they are: 0 where the targets differ in their gaps."""
-    n, mean, differs = 0, 0.0, 0
-    for target in range(1, len(targets)):
-        for day in range(series.size):
-            differs += np.isfinite(targets[target, day]) != np.isfinite(targets[0, day])
-    if differs:
-        return 0.0, 0
-    for day in range((dim - 1) * tau, series.size):
-        there = np.isfinite(targets[0, day])
-        for axis in range(dim):
-            there &= np.isfinite(series[day - axis * tau])
-        chosen[n] = day
-        mean += series[day] if there else 0.0
-        n += there
-    return mean / max(n, 1), n
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _neighbours(
-    points: tuple,
-    sums: np.ndarray,
+def _lay_out(
+    series: np.ndarray,
+    mean: float,
+    tau: int,
     days: np.ndarray,
-    begins: np.ndarray,
-    n: int,
-    radius: int,
-    step: float,
-    best: tuple,
-    found: np.ndarray,
-    weights: np.ndarray,
-) -> bool:
-    """The nearest points (k, n) and their weights, which sum to one; False when ties or missing ones were met."""
-    k, mask = len(best) - 1, 1
-    while mask < n:
-        mask *= 2
-    for first in range(0, n, LANES):
-        scan(points, sums, days, begins, n, first, radius, step, ~(mask - 1), best)
-        for slot in range(k + 1):
-            keys, row = best[slot].view(np.uint64), found[slot]
+    width: int,
+    points: tuple,
+    across: np.ndarray,
+    along: np.ndarray,
+    edges: np.ndarray,
+) -> float:
+    """Write the delay vectors of the days, in columns, and their places; the edges of the columns, and what of the
+    places may be rounding."""
+    to_across, to_along = directions(len(points))
+    across[: days.size], along[: days.size] = 0.0, 0.0
+    for axis in range(len(points)):
+        coordinate = points[axis]
+        for at in range(days.size):
+            coordinate[at] = series[np.uintp(days[at] - axis * tau)]
+        for at in range(days.size):
+            across[at] += to_across[axis] * (coordinate[at] - mean)
+            along[at] += to_along[axis] * (coordinate[at] - mean)
+    rounding = 3e-15 * len(points) * _largest(series)
+    low, high = np.empty(LANES), np.empty(LANES)
+    for column in range(edges.shape[1]):
+        low[:], high[:] = np.inf, -np.inf
+        for first in range(column * width, column * width + width, LANES):
             for lane in range(LANES):
-                row[first + lane] = keys[lane]
-    good = True
-    nearest, beyond = np.empty(n), np.empty(n)
-    nearest[:], beyond[:] = np.inf, 0.0
+                place = across[np.uintp(first + lane)]
+                low[lane] = place if place < low[lane] else low[lane]
+                high[lane] = place if place > high[lane] else high[lane]
+        for lane in range(1, LANES):
+            low[0], high[0] = min(low[0], low[lane]), max(high[0], high[lane])
+        edges[0, column], edges[1, column] = low[0] - rounding, high[0] + rounding
+    return rounding
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _weigh(points: tuple, n: int, best: tuple, mask: int, found: np.ndarray, weights: np.ndarray) -> bool:
+    """Numbers (k + 1, n) of the nearest points by their keys and weights (k, n), which sum to one; False when ties were
+    met, or too few points."""
+    k, ties = len(weights), 0
     for slot in range(k + 1):
-        good &= found[slot, :n].max() < np.uint64(0x7FF0000000000000)  # the key is finite
+        keys, missing = best[slot].view(np.int64), 0
         for at in range(n):
-            found[slot, at] &= np.uint64(mask - 1)
-    if not good:
-        return False
-    for slot in range(k):
-        square = weights[slot]
+            missing += keys[at] >= INFINITE
+            found[slot, at] = keys[at] & mask
+        if missing:
+            return False
+    total, beyond = np.zeros(n), np.zeros(n)
+    for slot in range(k + 1):
+        square = weights[slot] if slot < k else beyond
         square[:n] = 0.0
         for axis in range(len(points)):
             coordinate = points[axis]
             for at in range(n):
-                gap = coordinate[found[slot, at]] - coordinate[at]
+                gap = coordinate[np.uintp(found[slot, at])] - coordinate[at]
                 square[at] += gap * gap
-        for at in range(n):
-            nearest[at], beyond[at] = min(nearest[at], square[at]), max(beyond[at], square[at])
-    total = np.zeros(n)
-    for axis in range(len(points)):
-        coordinate = points[axis]
-        for at in range(n):
-            gap = coordinate[found[k, at]] - coordinate[at]
-            total[at] += gap * gap
-    ties = 0
     for at in range(n):
-        ties += (total[at] <= beyond[at] * (1 + TIE)) | (nearest[at] == 0.0)
+        ties += (beyond[at] <= weights[k - 1, at] * (1 + TIE)) | (weights[0, at] == 0.0)
+        beyond[at] = 1.0 / weights[0, at]
+        total[at] = FIRST
     if ties:
         return False
-    total[:] = 0.0
-    for slot in range(k):
+    for slot in range(1, k):
         square = weights[slot]
         for at in range(n):
-            square[at] = -np.sqrt(square[at] / nearest[at])
+            square[at] = -np.sqrt(square[at] * beyond[at])
         _exponentials(square, n)
         for at in range(n):
             total[at] += square[at]
-    for slot in range(k):
+    for at in range(n):
+        total[at] = 1.0 / total[at]
+        weights[0, at] = FIRST * total[at]
+    for slot in range(1, k):
         for at in range(n):
-            weights[slot, at] /= total[at]
+            weights[slot, at] *= total[at]
     return True
 
 
@@ -235,7 +350,7 @@ def _skill(
         estimate[at] = 0.0
     for slot in range(k):
         for at in range(n):
-            estimate[at] += weights[slot, at] * values[found[slot, at]]
+            estimate[at] += weights[slot, at] * values[np.uintp(found[slot, at])]
     middle = 0.0
     for at in range(n):
         middle += estimate[at]

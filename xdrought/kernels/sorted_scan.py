@@ -1,8 +1,9 @@
-"""Compiled search for the nearest delay vectors among vectors in the order of the sum of their coordinates.
+"""Compiled search for the nearest delay vectors among vectors in columns.
 
-Neighbours in time are alike, so the sum spreads the vectors of a record most. Two vectors whose sums differ by s are at
-least s / sqrt(E) apart: a scan to both sides of a vector ends where that is more than its last neighbour's distance.
-Eight vectors in a row are scanned together, one in each lane of a register.
+Neighbours in time are alike, so the sum of the coordinates spreads the vectors of a record most, and their slope next.
+The vectors are cut into columns by the sum, and lie in the order of the slope within each. Eight in a row are scanned
+together, one in each lane of a register, and only those are looked at that are in neither direction further away than
+the last neighbour found.
 """
 
 from __future__ import annotations
@@ -47,6 +48,18 @@ def order_by_sum(sums: np.ndarray, n: int, order: np.ndarray, room: np.ndarray) 
     return (1 + 1e-9) / per_sum
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def directions(dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two unit vectors at right angles, across the columns and along them: those in which delay vectors spread most.
+
+    These are the sum of the coordinates and their slope; a single coordinate lies along its only column.
+    """
+    if dim == 1:
+        return np.zeros(1), np.ones(1)
+    slope = np.arange(dim) - (dim - 1) / 2
+    return np.full(dim, dim**-0.5), slope / np.sqrt((slope * slope).sum())
+
+
 @intrinsic
 def offer(typingctx, queries, first, query_days, points, point_days, start, stop, span, mask, best):
     """Offer the points `start` to `stop` to eight queries, each of which keeps its nearest.
@@ -60,8 +73,9 @@ def offer(typingctx, queries, first, query_days, points, point_days, start, stop
     start, stop, span, mask : int64
         With a `span` below 0 every point is for every query. `mask` clears the lowest bits of a key, enough of them for
         any point's number.
-    best : tuple of ndarray (8,)
-        Keys in ascending order, changed here: a squared distance whose lowest bits are the point's number.
+    best : tuple of ndarray
+        Keys of all queries, the nearest first, changed here for the eight: a squared distance whose lowest bits are the
+        point's number.
     """
 
     def codegen(context, builder, signature, args):
@@ -75,18 +89,14 @@ def offer(typingctx, queries, first, query_days, points, point_days, start, stop
         queries, query_days, points, point_days, best = (arrays(number) for number in (0, 2, 3, 4, 9))
         first, start, stop, span, mask = (args[number] for number in (1, 5, 6, 7, 8))
 
-        def eight(array, kind, at=None):
-            place = array.data if at is None else builder.gep(array.data, [at])
-            return builder.bitcast(place, ir.PointerType(kind))
-
-        asking = [builder.load(eight(array, FLOATS, first), typ=FLOATS, align=WORD) for array in queries]
-        begin = builder.load(eight(query_days, INTS, first), typ=INTS, align=WORD)
+        asking = [_eight(builder, array, first) for array in queries]
+        begin = builder.bitcast(_eight(builder, query_days, first), INTS)
         end, kept = _splat(builder, span, INTS), _splat(builder, mask, INTS)
         infinite = ir.Constant(FLOATS, [np.inf] * LANES)
         held = []  # registers, while the loop runs
         for array in best:
             place = cgutils.alloca_once(builder, FLOATS)
-            builder.store(builder.load(eight(array, FLOATS), typ=FLOATS, align=WORD), place)
+            builder.store(_eight(builder, array, first), place)
             held.append(place)
 
         def loop(looks_at_days):
@@ -116,33 +126,70 @@ def offer(typingctx, queries, first, query_days, points, point_days, start, stop
             with otherwise:
                 loop(looks_at_days=True)
         for array, place in zip(best, held, strict=True):
-            builder.store(builder.load(place, typ=FLOATS), eight(array, FLOATS), align=WORD)
+            builder.store(builder.load(place, typ=FLOATS), _at(builder, array, first), align=WORD)
         return context.get_dummy_value()
 
     return types.void(queries, first, query_days, points, point_days, start, stop, span, mask, best), codegen
 
 
 @intrinsic
-def is_far(typingctx, sums, first, edge, sign, step, dim, last):
-    """Whether no point beyond one whose sum is `edge` can be nearer to any of eight queries than its `last` key.
+def reach(typingctx, across, along, first, last):
+    """The box in which points may be nearer to any of eight queries than its `last` key.
 
-    `sums` are those of the queries, from number `first` on; `sign` is 1 where `edge` is below them and -1 above.
-    Points beyond the edge may be nearer than it by a `step`.
+    `across` and `along` are the places of the queries, which begin at number `first`. The box is given by its lowest
+    and highest place across, and then along.
     """
 
     def codegen(context, builder, signature, args):
-        sums, last = (context.make_array(signature.args[k])(context, builder, args[k]) for k in (0, 6))
-        place = builder.bitcast(builder.gep(sums.data, [args[1]]), ir.PointerType(FLOATS))
-        mine = builder.load(place, typ=FLOATS, align=WORD)
-        worst = builder.load(builder.bitcast(last.data, ir.PointerType(FLOATS)), typ=FLOATS, align=WORD)
-        edge, sign, step, dim = (_splat(builder, args[k], FLOATS) for k in (2, 3, 4, 5))
-        gap = builder.fsub(builder.fmul(builder.fsub(mine, edge), sign), step)
-        beyond = builder.fcmp_ordered(">", builder.fmul(gap, gap), builder.fmul(worst, dim))
-        beyond = builder.and_(beyond, builder.fcmp_ordered(">", gap, ir.Constant(FLOATS, [0.0] * LANES)))
-        lanes = builder.bitcast(beyond, ir.IntType(LANES))
-        return builder.icmp_unsigned("==", lanes, ir.Constant(ir.IntType(LANES), 2**LANES - 1))
+        across, along, last = (context.make_array(signature.args[k])(context, builder, args[k]) for k in (0, 1, 3))
 
-    return types.boolean(sums, first, edge, sign, step, dim, last), codegen
+        def call(name, *values, gives=FLOATS, **options):
+            kind = ir.FunctionType(gives, [FLOATS] * len(values))
+            known = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f64")
+            return builder.call(known, values, **options)
+
+        def of_all(name, values):
+            return call(f"vector.reduce.{name}", values, gives=ir.DoubleType(), fastmath=("nnan",))
+
+        # so far beyond the last that ties with it are seen
+        square = builder.fmul(_eight(builder, last, args[2]), ir.Constant(FLOATS, [1 + 1e-8] * LANES))
+        far, box = call("sqrt", square), []
+        for places in (across, along):
+            here = _eight(builder, places, args[2])
+            box += [of_all("fmin", builder.fsub(here, far)), of_all("fmax", builder.fadd(here, far))]
+        return context.make_tuple(builder, signature.return_type, box)
+
+    return types.UniTuple(types.float64, 4)(across, along, first, last), codegen
+
+
+@intrinsic
+def count_below(typingctx, ordered, start, stop, value, other):
+    """How many of those from number `start` to `stop` are below each of two values; both a multiple of eight apart."""
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        values = [_splat(builder, value, FLOATS) for value in args[3:]]
+        word, mask = ir.IntType(64), ir.IntType(LANES)
+        kept = [cgutils.alloca_once_value(builder, ir.Constant(word, 0)) for _ in values]
+        with cgutils.for_range_slice(builder, args[1], args[2], context.get_constant(types.intp, LANES)) as (at, _):
+            here = _eight(builder, array, at)
+            for value, count in zip(values, kept, strict=True):
+                below = builder.bitcast(builder.fcmp_ordered("<", here, value), mask)
+                found = builder.ctpop(builder.zext(below, word))
+                builder.store(builder.add(builder.load(count, typ=word), found), count)
+        return context.make_tuple(builder, signature.return_type, [builder.load(count, typ=word) for count in kept])
+
+    return types.UniTuple(types.int64, 2)(ordered, start, stop, value, other), codegen
+
+
+def _at(builder, array, at):
+    """Where eight numbers begin in an array of numbers of 64 bits."""
+    return builder.bitcast(builder.gep(array.data, [at]), ir.PointerType(FLOATS))
+
+
+def _eight(builder, array, at):
+    """Eight numbers from number `at` on."""
+    return builder.load(_at(builder, array, at), typ=FLOATS, align=WORD)
 
 
 def _splat(builder, value, kind):
@@ -155,41 +202,61 @@ def _splat(builder, value, kind):
 @njit(cache=True, nogil=True)
 def scan(
     points: tuple,
-    sums: np.ndarray,
+    across: np.ndarray,
+    along: np.ndarray,
+    edges: np.ndarray,
     days: np.ndarray,
     begins: np.ndarray,
     n: int,
-    first: int,
+    width: int,
     radius: int,
     step: float,
-    mask: int,
     best: tuple,
-) -> None:
-    """The nearest of the first `n` points to eight of them, from number `first` on, into `best`.
+) -> int:
+    """The nearest of the first `n` points to each of them, into `best`; the mask of its keys that leaves the numbers.
+
+    All but the last of them: that is one of those which tie with the last but one, where there are any.
 
     Parameters
     ----------
     points : tuple of ndarray, one for each coordinate
-    sums, days, begins : ndarray
-        Of the points: sums, in order to within `step`; days; and the first days of their exclusion windows.
+        In columns of `width` points, with copies of the last one up to the end of a column, and eight more.
+    across, along : ndarray
+        Their places across the columns, and along these, in order to within `step`.
+    edges : ndarray (2, columns)
+        The lowest and the highest place across of each column.
+    days, begins : ndarray
+        Days of the points, and the first days of their exclusion windows.
     """
-    dim = len(points) * (1 + 1e-8)  # so far beyond the last that ties with it are seen
-    last, span = best[len(best) - 1], 2 * radius
-    for row in best:
-        for lane in range(LANES):
-            row[lane] = np.inf
-    low, high = first, min(first + LANES, n)
-    offer(points, first, begins, points, days, low, high, span, mask, best)  # type: ignore[call-arg]
+    span, numbers, last, boxes = 2 * radius, 1, best[len(best) - 2], np.empty((n // LANES + 1, 4))
+    while numbers < n:
+        numbers *= 2
+    mask = -numbers
+    for keys in best:
+        keys[: n + LANES] = np.inf
+    for first in range(0, n, LANES):  # those beside it in its column: how far the others may be
+        column = first // width * width
+        start, stop = max(first - LANES, column), min(first + 2 * LANES, column + width, n)
+        offer(points, first, begins, points, days, start, stop, span, mask, best)  # type: ignore[call-arg]
+    for first in range(0, n, LANES):
+        lowest, highest, bottom, top = reach(across, along, first, last)  # type: ignore[call-arg, var-annotated]
+        box = boxes[first // LANES]
+        box[0], box[1], box[2], box[3] = lowest, highest, bottom - step, top + step
     span = span if span > 0 else -1  # none but itself is left out, and that was among the first
-    left, right = low > 0, high < n
-    while left or right:
-        if left:
-            start = max(low - LANES, 0)
-            offer(points, first, begins, points, days, start, low, span, mask, best)  # type: ignore[call-arg]
-            low = start
-            left = low > 0 and not is_far(sums, first, sums[low - 1], 1.0, step, dim, last)  # type: ignore[call-arg]
-        if right:
-            stop = min(high + LANES, n)
-            offer(points, first, begins, points, days, high, stop, span, mask, best)  # type: ignore[call-arg]
-            high = stop
-            right = high < n and not is_far(sums, first, sums[high], -1.0, step, dim, last)  # type: ignore[call-arg]
+    for first in range(0, n, LANES):
+        box, column = boxes[first // LANES], first // width
+        start = column * width
+        below, within = count_below(along, start, start + width, box[2], box[3])  # type: ignore[call-arg, var-annotated]
+        low, high = max(first - LANES, start), min(first + 2 * LANES, start + width, n)
+        stop = min(start + within, n)
+        offer(points, first, begins, points, days, start + below, low, span, mask, best)  # type: ignore[call-arg]
+        offer(points, first, begins, points, days, high, stop, span, mask, best)  # type: ignore[call-arg]
+        for side in (-1, 1):
+            beside = column + side
+            while 0 <= beside < edges.shape[1] and edges[0, beside] <= box[1] and edges[1, beside] >= box[0]:
+                start = beside * width
+                below, within = count_below(along, start, start + width, box[2], box[3])  # type: ignore[call-arg, var-annotated]
+                stop = min(start + within, n)
+                offer(points, first, begins, points, days, start + below, stop, span, mask, best)  # type: ignore[call-arg]
+                beside += side
+    return numbers - 1
