@@ -160,20 +160,41 @@ def percentile_in_sorted(value, pool, n, a, b):
 
     A value of the pool has its average rank; between two of them the percentile is linear; outside it is 0 or 100.
     """
-    first = np.searchsorted(pool[:n], value, side="left")
-    end = np.searchsorted(pool[:n], value, side="right")
-    if end > first:
-        return percentile_of_rank(first + end + 1, n, a, b)
-    if first == 0:
+    at = _n_below(value, pool, n)
+    if at < n and pool[at] == value:
+        first, stop = _alike(pool, n, at)
+        return percentile_of_rank(first + stop + 1, n, a, b)
+    if at == 0:
         return 0.0
-    if first == n:
+    if at == n:
         return 100.0
-    low, high = pool[first - 1], pool[first]
-    low_first = np.searchsorted(pool[:n], low, side="left")
-    high_end = np.searchsorted(pool[:n], high, side="right")
-    p_low = percentile_of_rank(low_first + first + 1, n, a, b)
-    p_high = percentile_of_rank(first + high_end + 1, n, a, b)
+    low, high = pool[at - 1], pool[at]
+    p_low = percentile_of_rank(_alike(pool, n, at - 1)[0] + at + 1, n, a, b)
+    p_high = percentile_of_rank(at + _alike(pool, n, at)[1] + 1, n, a, b)
     return p_low + (p_high - p_low) * ((np.float64(value) - low) / (np.float64(high) - low))
+
+
+@njit(nogil=True)
+def _n_below(value, pool, n):
+    """Number of the first n of a sorted pool below a value, by halving without a branch that must be guessed."""
+    first = 0
+    while n > 0:
+        half = n // 2
+        is_below = pool[first + half] < value
+        first = first + half + 1 if is_below else first
+        n = n - half - 1 if is_below else half
+    return first
+
+
+@njit(nogil=True)
+def _alike(pool, n, place):
+    """The first and the stop of the values of a sorted pool that equal the one at a place; most are alone."""
+    first, stop = place, place + 1
+    if first > 0 and pool[first - 1] == pool[place]:
+        first = np.searchsorted(pool[:n], pool[place], side="left")
+    if stop < n and pool[stop] == pool[place]:
+        stop = np.searchsorted(pool[:n], pool[place], side="right")
+    return first, stop
 
 
 def record_percentiles(series, a, b):
