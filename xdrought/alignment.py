@@ -62,8 +62,7 @@ def align_to(
         Labels of `first` that `second` lacks, or that either has twice; numbers against text; calendars that differ;
         labels on one side only; dimensions that `first` lacks.
     """
-    if not isinstance(second, xr.DataArray):
-        raise TypeError(_not_an_array(second, what))
+    second = checks.require_array(second, what)
     _refuse_foreign(first, second, what, extra_dims)
     aligned = second
     for dim in first.dims:
@@ -211,12 +210,6 @@ def require_same_kind(first: xr.DataArray, second: xr.DataArray, dim: Hashable, 
 def require_same_calendar(ours: pd.Index, theirs: pd.Index, dim: Hashable, *, what: str) -> None:
     """Refuse dates of calendars that differ in more than their name."""
     _same_calendar(ours, theirs, dim, what)
-
-
-def _not_an_array(second: object, what: str) -> str:
-    cure = "pick one of its variables, e.g. ds['name']" if isinstance(second, xr.Dataset) else "give it labels"
-    example = "" if isinstance(second, xr.Dataset) else ", xarray.DataArray(values, coords=..., dims=...)"
-    return f"{what} must be a DataArray, got {type(second).__name__}; {cure}{example}"
 
 
 def _refuse_foreign(first: xr.DataArray | xr.Dataset, second: xr.DataArray, what: str, extra_dims: bool) -> None:

@@ -276,6 +276,35 @@ def require_choice(value: _T, name: str, choices: Iterable[_T]) -> _T:
     return value
 
 
+def require_array(da: object, what: str = "") -> xr.DataArray:
+    """Return a DataArray, or raise for what is none, with the call that makes one of it."""
+    if isinstance(da, xr.DataArray):
+        return da
+    wanted = f"{what} must be a DataArray" if what else "expected a DataArray"
+    raise TypeError(f"{wanted}, got {type(da).__name__}; {_an_array_of(da)}")
+
+
+def _an_array_of(given: object) -> str:
+    if isinstance(given, xr.Dataset) and given.data_vars:
+        name = "soil_moisture" if "soil_moisture" in given.data_vars else next(iter(given.data_vars))
+        return f"pick a variable, e.g. ds[{name!r}]"
+    if hasattr(given, "to_xarray"):
+        return "use da.to_xarray()"
+    if isinstance(given, list | tuple) or hasattr(given, "__array__"):
+        return "give it labels, xarray.DataArray(values, coords=..., dims=...)"
+    return "pick a variable, e.g. ds['soil_moisture']"
+
+
+def require_numbers(da: xr.DataArray, *, name: object = None, kinds: str = "fiu") -> None:
+    """Raise for values whose kind of dtype is not among `kinds`, with what makes them numbers."""
+    if da.dtype.kind in kinds:
+        return
+    name = da.name if name is None else name
+    label = "the input" if name is None else repr(str(name))
+    real = "take its real part, da = da.real" if da.dtype.kind == "c" else "make them numbers, da = da.astype(float)"
+    raise TypeError(f"{label} has dtype {da.dtype}; expected numbers: {real}")
+
+
 def require_dim(da: xr.DataArray, dim: Hashable) -> None:
     """Raise unless `da` has the dimension `dim`."""
     if dim not in da.dims:
@@ -287,6 +316,21 @@ def require_dim(da: xr.DataArray, dim: Hashable) -> None:
         raise ValueError(
             f"no dimension {dim!r} in {da.name!r}; it has {tuple(da.dims)}. Name the time dimension with time=..."
         )
+
+
+def require_site(da: xr.DataArray, site: Hashable) -> None:
+    """Raise unless `da` has the dimension of sites."""
+    if site not in da.dims:
+        raise ValueError(
+            f"no dimension {site!r} in {da.name!r}; it has {tuple(da.dims)}. One site is "
+            f"ds.expand_dims({str(site)!r}); name the dimension with site=..."
+        )
+
+
+def require_daily(da: xr.DataArray, time: Hashable) -> None:
+    """Raise unless the steps are days."""
+    if require_regular_steps(da, time) != 1:
+        raise ValueError(f"{da.name!r} is not daily; use .resample({time}='1D').mean()")
 
 
 def require_sites_and_days(da: xr.DataArray, site: Hashable, time: Hashable, *also: Hashable) -> None:

@@ -263,7 +263,10 @@ def get_definition(definition: str | Definition, **changes: Any) -> Definition:
             )
         definition = DEFINITIONS[definition]
     if not isinstance(definition, Definition):
-        raise TypeError(f"definition: expected a name or a Definition, got {type(definition).__name__}")
+        raise TypeError(
+            f"definition: expected a name or a Definition, got {type(definition).__name__}; the names are "
+            f"{sorted(DEFINITIONS)}"
+        )
     fields = {field.name for field in dataclasses.fields(Definition)}
     unknown = sorted(set(changes) - fields)
     if unknown:

@@ -157,12 +157,7 @@ def check(
 def _require_numbers(da: xr.DataArray, name: str | None) -> None:
     """Refuse what only looks like numbers, and dask arrays of which nobody knows how long they are."""
     checks.require_known_sizes([da])
-    label = repr(str(name or da.name)) if name or da.name is not None else "the input"
-    if da.dtype.kind in "cOSUT":
-        real = (
-            "take its real part, da = da.real" if da.dtype.kind == "c" else "make them numbers, da = da.astype(float)"
-        )
-        raise TypeError(f"{label} has dtype {da.dtype}; expected numbers: {real}")
+    checks.require_numbers(da, name=name, kinds="fiubmMV")
 
 
 def _in_usual_precision(da: xr.DataArray) -> xr.DataArray:

@@ -120,10 +120,8 @@ def soil_moisture_percentile(
 
 def prepare(da: xr.DataArray, time: Hashable, quantity: str = SOIL_MOISTURE, *, scale: bool = True) -> xr.DataArray:
     """Checked values: a regular time axis in one chunk, floating point, within the limits of `quantity`."""
-    if not isinstance(da, xr.DataArray):
-        raise TypeError(f"expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['soil_moisture']")
-    if da.dtype.kind not in "fiu":
-        raise TypeError(f"{da.name!r} has dtype {da.dtype}; expected numbers")
+    checks.require_array(da)
+    checks.require_numbers(da)
     checks.require_dim(da, time)
     checks.require_one_chunk(da, time, "the whole record is needed")
     checks.require_regular_steps(da, time)

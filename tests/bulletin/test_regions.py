@@ -151,8 +151,13 @@ def test_polygons_give_what_their_mask_gives(classes):
     assert float(centre.area.sel(region="B")) < float(expected.area.sel(region="B")) * 1.13
     with pytest.raises(TypeError, match="give a mask as DataArray, regionmask.Regions or a GeoDataFrame"):
         region_shares(classes, {"A": 1})
-    with pytest.raises(ValueError, match="polygons are in degrees"):
+    with pytest.raises(ValueError, match=r"no cell lies in a region; .*lat 30.5 to 35.5 and lon -4 to 4"):
         region_shares(classes, frame.set_geometry(frame.translate(100)), names="name")
+    metres = frame.to_crs(3857)
+    with pytest.raises(ValueError, match=r"are in 'WGS 84 / .*', not in degrees; use regions\.to_crs\(4326\)"):
+        region_shares(classes, metres, names="name")
+    # The cures of both messages are followed: in degrees, and over the classes as above.
+    xr.testing.assert_allclose(region_shares(classes, metres.to_crs(4326), names="name"), expected, atol=1e-6)
     with pytest.raises(ValueError, match="polygons need them"):
         region_shares(classes.drop_vars(["lat", "lon"]), frame)
 

@@ -178,7 +178,7 @@ def test_wrong_settings(options, message):
 
 def test_wrong_dimensions_and_steps():
     ds = dataset(a=series())
-    with pytest.raises(ValueError, match="has the dimensions .* expected"):
+    with pytest.raises(ValueError, match=r"has dimensions \['member'\] beside 'site' and 'time'"):
         screen_sites(ds.expand_dims(member=2))
     with pytest.raises(ValueError, match="repeated date"):
         screen_sites(ds.isel(time=[0, 1, 1, 2]))

@@ -385,6 +385,11 @@ def test_wrong_input(ds):
         fit_onset(ds, TARGET, model="hazard", lead=[7, 3])
     with pytest.raises(ValueError, match=r"future=\['tp'\] names weather that is not among the drivers"):
         fit_onset(ds, TARGET, model="hazard", future=["tp"], forcing="observed")
+    # The cures of both are followed: one lead at a time (for several, `onset` is of a hazard), and drivers of today.
+    assert [fit_onset(ds, TARGET, model="logistic", lead=one, calibrate=False).task.lead for one in (1, 7)] == [1, 7]
+    options = OPTIONS | {"model": replace(QUICK, epochs=1)}
+    told = fit_onset(ds, TARGET, ["tp"], future=["tp"], forcing="observed", lead=2, **options)
+    assert told.task.future == ("tp",)
     with pytest.raises(ValueError, match="variant='CauRec'"):
         Hazard(variant="CauRec")
     with pytest.raises(ValueError, match="window"):

@@ -735,6 +735,8 @@ def test_what_is_refused(ds):
         audit_leakage(forecaster, ds, threshold=0.5)
     with pytest.raises(TypeError, match="start_from is a str; give the Forecaster that the training started from"):
         audit_leakage(forecaster, ds, start_from="first.xdrought")
+    # The cures are followed where what is asked for is looked at, as this is.
+    assert audit_leakage(forecaster, ds, reference=ds[TARGET].where(train_days(ds)), start_from=forecaster).clean
     with pytest.raises(TypeError, match="expected the Dataset of the training, got DataArray"):
         audit_leakage(forecaster, ds.tp)
     with pytest.raises(KeyError, match=r"no variable \['t2m'\]"):

@@ -221,7 +221,7 @@ def test_kinds_without_a_ready_cure_are_refused_too():
     ("second", "told"),
     [
         (np.zeros(5), r"reference must be a DataArray, got ndarray; give it labels, xarray.DataArray"),
-        (xr.Dataset({"a": record()}), r"reference must be a DataArray, got Dataset; pick one of its variables"),
+        (xr.Dataset({"a": record()}), r"reference must be a DataArray, got Dataset; pick a variable"),
     ],
 )
 def test_other_objects_are_refused(second, told):

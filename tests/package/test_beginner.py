@@ -69,11 +69,11 @@ def with_codes() -> xr.DataArray:
 
 CASES = {
     # what is given
-    "numpy": Case(lambda: events_of(grid().values), TypeError, "expected a DataArray, got ndarray; pick a variable"),
+    "numpy": Case(lambda: events_of(grid().values), TypeError, "expected a DataArray, got ndarray; give it labels"),
     "pandas": Case(
         lambda: events_of(grid()[:, 0, 0].to_series()),
         TypeError,
-        "expected a DataArray, got Series",
+        "expected a DataArray, got Series; use da.to_xarray()",
         lambda: events_of(grid()[:, 0, 0].to_series().to_xarray()),
     ),
     "whole Dataset": Case(

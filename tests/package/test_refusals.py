@@ -133,7 +133,7 @@ REFUSALS = {
     ),
     "a world without its rain": (
         lambda: xdrought.simulation.respond(xdrought.simulation.simulate(1, 30, size=2).drop_vars("tp")),
-        "the driver 'tp' is missing; simulate with it among drivers=",
+        r"soils need the drivers \['tp'\] too; simulate with them, drivers=\[",
     ),
     "two of one input": (
         lambda: find_inputs(xr.Dataset({"t2m": 1.0, "2m_temperature": 1.0}), {"t2m"}),

@@ -70,6 +70,9 @@ def test_compare_refuses_what_cannot_be_compared(soil):
             configurations={"near": {}, "far": {"lead": 3}},
             **{**SMALL, "variant": "Rec"},
         )
+    # The cure of the message is followed: apart, they are scored.
+    apart = compare(soil, "soil_moisture", runs=1, configurations={"far": {"lead": 3}}, **{**SMALL, "variant": "Rec"})
+    assert apart.nse.notnull().all()
 
 
 def test_paired_differences_by_hand():

@@ -86,7 +86,7 @@ class Labels:
             raise MemoryError(
                 f"{what} on {tuple(self.dims)} need {size / 2**20:.0f} MiB, allowed are "
                 f"{self.limit / 2**20:.0f} MiB, four times memory_limit; explain fewer with where=, sum over more "
-                f"with reduce=, or raise memory_limit="
+                f'with reduce=, or allow more, memory_limit="{math.ceil(size / 2**22)} MiB"'
             )
 
     def dataset(self, runs: Sequence[Mapping[str, Any]], bases: Sequence[Any], coords: Mapping[Any, Any]) -> xr.Dataset:

@@ -139,7 +139,4 @@ def index_percentile(index: xr.DataArray, *, dry: Dry = "low") -> xr.DataArray:
 
 
 def _require_numbers(da: object) -> None:
-    if not isinstance(da, xr.DataArray):
-        raise TypeError(f"expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['percentile']")
-    if da.dtype.kind not in "fiu":
-        raise TypeError(f"{da.name!r} has dtype {da.dtype}; expected numbers")
+    checks.require_numbers(checks.require_array(da))

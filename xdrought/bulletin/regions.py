@@ -265,6 +265,9 @@ def _rasterised(regions: Any, own: xr.DataArray, cells: str, names: str | None, 
             raise TypeError(
                 f"regions are {type(regions).__name__}; give a mask as DataArray, regionmask.Regions or a GeoDataFrame"
             )
+        crs = getattr(regions, "crs", None)
+        if crs is not None and not crs.is_geographic:
+            raise ValueError(f"regions are in {crs.name!r}, not in degrees; use regions.to_crs(4326)")
         labels = regions.index if names is None else regions[names]
         regions = regionmask.Regions(list(regions.geometry), names=[str(label) for label in labels])
     if lat not in own.coords or lon not in own.coords:
@@ -275,5 +278,8 @@ def _rasterised(regions: Any, own: xr.DataArray, cells: str, names: str | None, 
         made = regions.mask_3D(own[lon], own[lat], drop=False)
     made = made.assign_coords(region=made["names"].values).drop_vars(["names", "abbrevs"], errors="ignore")
     if not bool((made > 0).any()):
-        raise ValueError("no cell lies in a region; check that polygons are in degrees and cover the classes")
+        reach = [f"{name} {float(own[name].min()):g} to {float(own[name].max()):g}" for name in (lat, lon)]
+        raise ValueError(
+            f"no cell lies in a region; give polygons in degrees that cover the classes, {' and '.join(reach)}"
+        )
     return made

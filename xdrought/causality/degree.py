@@ -122,7 +122,10 @@ def _nearest_cells(da: xr.DataArray, patch_dims: tuple[Hashable, Hashable]) -> x
     if not present:
         return da
     if len(present) == 1:
-        raise ValueError(f"{da.name!r} has {present[0]!r} but not both of {list(patch_dims)}; set patch_dims")
+        raise ValueError(
+            f"{da.name!r} has {present[0]!r} but not both of {list(patch_dims)}, among {list(da.dims)}; name both, "
+            f"patch_dims=({present[0]!r}, ...), or choose along it, .isel({present[0]}=0)"
+        )
     centre = [np.arange((da.sizes[dim] - 1) // 2, da.sizes[dim] // 2 + 1) for dim in patch_dims]
     rows, columns = (index.ravel() for index in np.meshgrid(*centre, indexing="ij"))
     return da.isel({patch_dims[0]: xr.DataArray(rows, dims="cell"), patch_dims[1]: xr.DataArray(columns, dims="cell")})

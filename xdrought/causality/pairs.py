@@ -67,13 +67,26 @@ def names_of(causes: Causes, effect: xr.DataArray) -> dict[str, tuple[tuple, str
 
 def check_series(da: object, time: Hashable) -> None:
     """Numbers with a time dimension in one chunk and regular steps."""
-    if not isinstance(da, xr.DataArray):
-        raise TypeError(f"expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['tp']")
+    da = checks.require_array(da)
     if da.dtype.kind not in "fiu":
         raise TypeError(f"{da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
     checks.require_dim(da, time)
     checks.require_one_chunk(da, time, "neighbours need the whole series")
     _check_steps(da, time)
+
+
+def _made_equal(labels: np.ndarray, time: Hashable) -> str:
+    """The call that makes the steps of numbers equal, or the first of several."""
+    steps = np.diff(labels)
+    if len(np.unique(labels)) < len(labels):
+        return f"take each label once, da.drop_duplicates({time!r})"
+    if len(set(np.sign(steps))) > 1:
+        return f"sort them, da.sortby({time!r})"
+    step, (first, last) = abs(steps).min(), labels[[0, -1]].tolist()
+    even = f"{time}=numpy.linspace({first}, {last}, {round(abs(last - first) / step) + 1})"
+    if not np.allclose(steps / step, np.round(steps / step)):
+        return f"interpolate, da.interp({even})"
+    return f'insert the missing ones as NaN, da.reindex({even}, method="nearest", tolerance={step / 4:g})'
 
 
 def _check_steps(da: xr.DataArray, time: Hashable) -> None:
@@ -84,7 +97,7 @@ def _check_steps(da: xr.DataArray, time: Hashable) -> None:
     if index.dtype.kind in "iuf":
         steps = np.diff(index.to_numpy())
         if not np.allclose(steps, steps[0]) or steps[0] == 0:
-            raise ValueError(f"the steps of {time!r} differ; insert the missing ones as NaN with .reindex")
+            raise ValueError(f"the steps of {time!r} differ; {_made_equal(index.to_numpy(), time)}")
         return
     dated = isinstance(index, pd.DatetimeIndex | xr.CFTimeIndex)
     if not dated or not index.is_monotonic_increasing or xr.infer_freq(index) is None:

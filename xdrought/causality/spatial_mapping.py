@@ -186,8 +186,7 @@ def _north_up(da: xr.DataArray, lat: Hashable, lon: Hashable) -> xr.DataArray:
 
 def _check_field(da: object, dims: tuple[Hashable, Hashable]) -> None:
     """Numbers on a regular grid in one chunk."""
-    if not isinstance(da, xr.DataArray):
-        raise TypeError(f"expected a DataArray, got {type(da).__name__}; pick a variable, e.g. ds['tp']")
+    da = checks.require_array(da)
     if da.dtype.kind not in "fiu":
         raise TypeError(f"{da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
     for dim in dims:

@@ -21,6 +21,7 @@ from xdrought.data.sites import (
     read_places,
     to_dataset,
 )
+from xdrought.suggestions import did_you_mean
 
 DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS")
 REFERENCE = "Pastorello et al. (2020), https://doi.org/10.1038/s41597-020-0534-3"
@@ -152,10 +153,15 @@ def open_fluxnet(
         f"{target}_QC": "soil_moisture_qc",
         soil_temperature: "soil_temperature",
     }
-    wanted = set(columns) | set(known_units)
+    wanted, header = set(columns) | set(known_units), set[str]()
+
+    def is_wanted(name: str) -> bool:
+        header.add(name)
+        return name in wanted
+
     records = []
     for source in sources:
-        table, inserted = read_table(source, wanted.__contains__)
+        table, inserted = read_table(source, is_wanted)
         _check_is_fluxnet(table, source)
         _warn_if_short(table, source)
         # A column may be the target and also be asked for under its own name.
@@ -168,7 +174,10 @@ def open_fluxnet(
     present = set().union(*(record.table.columns for record in records))
     missing = [name for name in variables if name not in present]
     if missing:
-        raise ValueError(f"no file has the column(s) {missing} asked for by variables=; check the names")
+        raise ValueError(
+            f"no file has the column(s) {missing} asked for by variables=; choose from {_listed(header)}"
+            f"{did_you_mean(missing[0], header)}"
+        )
     attributes = _target_attrs(target, soil_temperature) | {
         name: {"long_name": _LONG_NAMES.get(name, name), "units": text, "original_name": name}
         for name, text in known_units.items()
@@ -177,7 +186,9 @@ def open_fluxnet(
     attributes = {name: {**attrs, calendars.DAY_BOUNDARY: calendars.LOCAL_DAYS} for name, attrs in attributes.items()}
     lacking = [record.site for record in records if "soil_moisture" not in record.table]
     if len(lacking) == len(records):
-        checks.warn(f"no file has the column {target!r}: soil_moisture is missing everywhere; check target=")
+        water = {name for name in header if name.startswith("SWC")}
+        cure = f"choose target= from {_listed(water)}" if water else "these towers measure none"
+        checks.warn(f"no file has the column {target!r}: soil_moisture is missing everywhere; {cure}")
     ds = to_dataset(
         records,
         attributes,
@@ -208,6 +219,12 @@ def _units_of(name: str, given: Mapping[str, str]) -> str:
         if re.fullmatch(pattern, name):
             return units
     raise ValueError(f"the units of {name!r} are not known; give them, units={{{name!r}: ...}}")
+
+
+def _listed(columns: set[str], at_most: int = 20) -> str:
+    """Columns of files in words, those of quality and after the first `at_most` left out."""
+    names = sorted(name for name in columns if name != "TIMESTAMP" and not name.endswith("_QC"))
+    return f"{names[:at_most]}{' and more' if len(names) > at_most else ''}"
 
 
 def _target_attrs(target: str, soil_temperature: str) -> dict[str, dict[str, str]]:

@@ -168,10 +168,10 @@ def _daily(ds: xr.Dataset, target: str, site: str, time: str) -> xr.DataArray:
     if target not in ds:
         raise KeyError(f"no variable {target!r}; there are {sorted(map(str, ds.data_vars))}: name it with target=")
     da = ds[target]
-    if set(da.dims) != {site, time}:
-        raise ValueError(f"{target!r} has dimensions {tuple(da.dims)}, expected {site!r} and {time!r}")
-    if checks.require_regular_steps(da, time) != 1.0:
-        raise ValueError(f"{target!r} is not daily; use .resample({time}='1D').mean()")
+    checks.require_dim(da, time)
+    checks.require_site(da, site)
+    checks.require_sites_and_days(da, site, time)
+    checks.require_daily(da, time)
     return limits.check(da.transpose(site, time), codes_only=True)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks, limits
-from xdrought.checks import public, require_dim, require_regular_steps
+from xdrought.checks import public, require_dim
 from xdrought.choices import Record
 
 _COUNTS = ("inserted_days", "out_of_range_days", "rejected_days")
@@ -190,16 +190,10 @@ def _check(
     if target not in ds:
         raise ValueError(f"no variable {target!r}; name it with target=...; there are {list(ds)}")
     require_dim(ds[target], time)
-    if site not in ds[target].dims:
-        raise ValueError(
-            f"no dimension {site!r} in {target!r}; it has {ds[target].dims}. One site is "
-            f"ds.expand_dims({str(site)!r}); name the dimension with site=..."
-        )
-    if set(ds[target].dims) != {site, time}:
-        raise ValueError(f"{target!r} has the dimensions {ds[target].dims}, expected ({site}, {time})")
+    checks.require_site(ds[target], site)
+    checks.require_sites_and_days(ds[target], site, time)
     limits.check(ds[target])
-    if require_regular_steps(ds[target], time) != 1:
-        raise ValueError(f"{time!r} is not daily; the rules count days: resample it first")
+    checks.require_daily(ds[target], time)
     if not 0 <= max_invalid <= 1:
         raise ValueError(f"max_invalid={max_invalid} is outside 0 to 1; it is a share, 0.10 is 10 %")
     if min_days < 1 or max_gap < 0:

@@ -313,8 +313,8 @@ def definition_agreement(classes: xr.DataArray) -> xr.Dataset:
 
 def _definitions(definition: Definitions, **changes: Any) -> tuple[list[Definition], bool]:
     """The definitions asked for with the changes applied, and whether they came as a list."""
-    several = not isinstance(definition, str | Definition)
-    items = [definition] if isinstance(definition, str | Definition) else list(definition)
+    several = isinstance(definition, Iterable) and not isinstance(definition, str)
+    items: list[Any] = list(definition) if several else [definition]  # type: ignore[arg-type]
     if not items:
         raise ValueError("definition: the list is empty; name at least one definition")
     chosen = [get_definition(item, **changes) for item in items]

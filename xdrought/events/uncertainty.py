@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def event_uncertainty(
     """
     if "is_percentile" in thresholds:
         raise ValueError("percentiles leave nothing to rank, so that is_percentile= is no option; give soil moisture")
-    if not isinstance(definition, str | Definition):
+    if isinstance(definition, Iterable) and not isinstance(definition, str):
         raise ValueError("definition is a list; ask for one definition at a time")
     checks.require_integer(n_boot, "n_boot")
     checks.require_share(confidence, "confidence")

@@ -181,8 +181,10 @@ def _check_members(found: list[xr.DataArray]) -> None:
             empty = np.flatnonzero(~da.notnull().any([dim for dim in da.dims if dim != MEMBER]).to_numpy())
             if empty.size:
                 labels = da[MEMBER].values[empty].tolist() if MEMBER in da.coords else empty.tolist()
+                drop = "drop_sel" if MEMBER in da.coords else "drop_isel"
                 raise ValueError(
-                    f"member {labels} of the forcing {da.name!r} is missing throughout; leave it out with .drop_sel"
+                    f"member {labels} of the forcing {da.name!r} is missing throughout; leave it out, "
+                    f"forcing.{drop}({MEMBER}={labels})"
                 )
 
 

@@ -280,10 +280,13 @@ def plot_alarms(
     'P(onset within 7 days)'
     """
     variable = alarms.attrs.get("variable", "flash_onset_probability")
-    if variable not in prediction or "alarm_time" not in alarms:
+    if variable not in prediction:
         raise KeyError(
-            f"no {variable!r} in the prediction, or no 'alarm_time' in the alarms; give what alarms() returned"
+            f"no {variable!r} in the prediction, which has {list(prediction.data_vars)}; give the prediction that the "
+            f"alarms are of, from predict_onset"
         )
+    if "alarm_time" not in alarms:
+        raise KeyError(f"no 'alarm_time' among {list(alarms.variables)}; give what alarms() returned")
     p = prediction[variable]
     if "site" in p.dims:
         known = p.indexes["site"]

@@ -141,8 +141,10 @@ def curves_along(result: xr.Dataset, along: str) -> tuple[xr.Dataset, list[Hasha
         )
     curves = result.stack(_curve=others, create_index=False) if others else result.expand_dims("_curve")
     if curves.sizes["_curve"] > len(CURVES):
+        both = curves.sizes["_curve"] // result.sizes.get("variable", 1)
         raise ValueError(
-            f"{curves.sizes['_curve']} curves cannot be told apart; choose {len(CURVES)} or fewer variables"
+            f"{curves.sizes['_curve']} curves cannot be told apart; choose {len(CURVES) // both} or fewer variables"
+            f"{f', or {len(CURVES)} or fewer of one direction' if both > 1 else ''}"
         )
     return curves, others
 

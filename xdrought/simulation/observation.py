@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -162,10 +162,16 @@ def space_of(ds: xr.Dataset) -> tuple[str, ...]:
     return ("site",) if "site" in ds["truth_soil"].dims else ("lat", "lon")
 
 
+def require_drivers(ds: xr.Dataset, needed: Iterable[str], what: str) -> None:
+    """Raise where a world was simulated without some of the drivers that `what` need."""
+    missing = [name for name in needed if name not in ds]
+    if missing:
+        there = [name for name in DRIVERS if name in ds or name in missing]
+        raise ValueError(f"{what} need the drivers {missing} too; simulate with them, drivers={there}")
+
+
 def nearest_mean(ds: xr.Dataset, name: str) -> xr.DataArray:
     """A driver at the places: itself on a grid, the mean of the four cells around a tower on patches."""
-    if name not in ds:
-        raise ValueError(f"the driver {name!r} is missing; simulate with it among drivers=")
     driver = ds[name].drop_attrs()
     if "patch_lat" not in driver.dims:
         return driver

@@ -21,6 +21,7 @@ from xdrought.simulation.observation import (
     grid_dataset,
     grid_rows,
     nearest_mean,
+    require_drivers,
     site_dataset,
     space_of,
 )
@@ -304,6 +305,7 @@ def respond(ds: xr.Dataset) -> xr.Dataset:
     """
     space = space_of(ds)
     columns, start = columns_of(ds, space)
+    require_drivers(ds, PATHS, "soils")
     near = {name: nearest_mean(ds, name).transpose("time", *space) for name in PATHS}
     shape = near["tp"].shape
     drivers = {name: da.values.reshape(len(ds.time), -1) for name, da in near.items()}

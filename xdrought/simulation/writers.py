@@ -13,7 +13,14 @@ import xarray as xr
 from xdrought import files
 from xdrought.checks import public
 from xdrought.choices import StoreFormat, WriterStep
-from xdrought.simulation.observation import DRIVER_ATTRS, SIMULATED, columns_of, nearest_mean, space_of
+from xdrought.simulation.observation import (
+    DRIVER_ATTRS,
+    SIMULATED,
+    columns_of,
+    nearest_mean,
+    require_drivers,
+    space_of,
+)
 from xdrought.simulation.soil import PATHS
 from xdrought.simulation.weather import FREEZING, extraterrestrial_radiation, vapour_pressure
 
@@ -28,9 +35,7 @@ def to_hours(grid: xr.Dataset) -> xr.Dataset:
     Daily means, the daily maximum and the daily sums (of the hours 01:00 to 24:00) are those of `grid`, but for
     the dewpoint, which is held below the hour's temperature.
     """
-    missing = [name for name in _NEEDED if name not in grid]
-    if missing:
-        raise ValueError(f"hours need the drivers {missing} too; simulate with them among drivers=")
+    require_drivers(grid, _NEEDED, "hours")
     first = pd.Timestamp(grid.indexes["time"][0])
     hours = pd.date_range(first, periods=24 * grid.sizes["time"] + 1, freq="h", name="time")
     # The last stamp has no day of its own: it goes on with the last one.
@@ -235,7 +240,9 @@ def file_names(sites: np.ndarray) -> dict[str, str]:
 
 def _tower_columns(ds: xr.Dataset) -> dict[str, np.ndarray]:
     """The columns of the csv files in FLUXNET2015 units, (time, site)."""
-    near = {name: nearest_mean(ds, name) for name in dict.fromkeys((*PATHS, "d2m", "sp"))}
+    needed = list(dict.fromkeys((*PATHS, "d2m", "sp")))
+    require_drivers(ds, needed, "towers")
+    near = {name: nearest_mean(ds, name) for name in needed}
     drivers = {name: da.transpose("time", "site").values.astype("float64") for name, da in near.items()}
     days = pd.DatetimeIndex(ds.indexes["time"])
     soils, start = columns_of(ds, ("site",))

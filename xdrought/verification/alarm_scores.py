@@ -260,7 +260,11 @@ def _series(
     if not np.isfinite(values).any():
         if part is None:
             raise ValueError("no day has a probability; look at what is missing in the warnings")
-        raise ValueError(f"no day of part {part!r} has a probability; choose another part= or chosen_on=")
+        parts = str(prediction["part"].attrs["flag_meanings"]).split()
+        known = [one for one in parts if bool(prediction[variable].where(in_part(prediction, one)).notnull().any())]
+        raise ValueError(
+            f"no day of part {part!r} has a probability; choose part= and chosen_on= from {[*known, None]}"
+        )
     grid = np.indices(tuple(p.sizes[dim] for dim in dims[:-1])).reshape(len(dims) - 1, -1)
     places = {
         dim: (p[dim].to_numpy() if dim in p.coords else np.arange(p.sizes[dim]))[at]

@@ -82,8 +82,7 @@ def same_days(
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Both on the labels of the observation, which must be the same, with days in order."""
     for name, da in zip(names, (forecast, observed), strict=True):
-        if not isinstance(da, xr.DataArray):
-            raise TypeError(f"{name} must be a DataArray, got {type(da).__name__}; pick a variable, ds['...']")
+        checks.require_array(da, name)
     if time in observed.dims:
         observed = alignment.in_order(observed, time)
         if time in forecast.dims and time in forecast.indexes and time in observed.indexes:

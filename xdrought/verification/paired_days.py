@@ -61,8 +61,7 @@ def ensemble_mean(da: xr.DataArray, run: Hashable) -> xr.DataArray:
 def by_site(da: xr.DataArray, site: Hashable, time: Hashable) -> xr.DataArray:
     """(site, time) in memory as float64, days in order; a single series becomes one site."""
     checks.require_dim(da, time)
-    if da.dtype.kind not in "fiu":
-        raise TypeError(f"{da.name!r} has dtype {da.dtype}; expected numbers")
+    checks.require_numbers(da)
     checks.days_since_start(da, time)
     da = alignment.in_order(da, time)
     checks.require_sites_and_days(da, site, time)
@@ -149,8 +148,7 @@ def prepare(
     """Models, references and observation, all (site, time) on the models' sites and valid times."""
     chosen = check_references(references)
     checks.require_choice(matching, "matching", MATCHINGS)
-    if not isinstance(observed, xr.DataArray):
-        raise TypeError(f"the observation is a {type(observed).__name__}; pick a variable, ds['soil_moisture']")
+    checks.require_array(observed, "the observation")
     truth = by_site(limits.check(observed), site, time)
     models = {}
     for name, da in collect_models(forecast, observed).items():

@@ -264,7 +264,10 @@ def probability_scores(
     fcst, obs = (da.astype(float).where(both).compute() for da in (probability, occurred))
     fcst = _check_range(fcst, obs)
     if not bool(both.any()) and bool(probability.notnull().any()) and bool(occurred.notnull().any()):
-        checks.warn("no day has both a probability and an occurrence, so that all scores are NaN; check the labels")
+        checks.warn(
+            f"no day has both a probability and an occurrence, so that all scores are NaN: probabilities are there "
+            f"{_reach(probability, time)}, occurrences {_reach(occurred, time)}; give both for the same days"
+        )
     kept = [site] if site in fcst.dims else []
     normal = obs.mean([d for d in obs.dims if d not in kept]) if climatology is None else climatology
     if climatology is not None:
@@ -343,11 +346,20 @@ def _reliability(fcst: xr.DataArray, obs: xr.DataArray, n_bins: int) -> dict[str
     }
 
 
+def _reach(da: xr.DataArray, time: Hashable) -> str:
+    """From when to when there is a value, or how many there are."""
+    there = da.notnull()
+    if time not in da.indexes:
+        return f"{int(there.sum())} times"
+    days = da.indexes[time][there.any([dim for dim in da.dims if dim != time]).to_numpy()]
+    return f"from {str(days[0])[:10]} to {str(days[-1])[:10]}"
+
+
 def base_rate(scores: xr.Dataset) -> float:
     """Share of the days of :func:`probability_scores` on which it happened."""
     count = scores["n_in_bin"]
     if not int(count.sum()):
-        raise ValueError("no bin has a day; check that probabilities and occurrences share their days")
+        raise ValueError("no bin has a day; score probabilities and occurrences of the same days")
     return float((scores["observed_frequency"].fillna(0) * count).sum() / count.sum())
 
 

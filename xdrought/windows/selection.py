@@ -186,7 +186,11 @@ def _site_patches(
     lengths = {dim: ds.sizes.get(dim, 1) for dim in PATCH}
     widths = set(lengths.values())
     if len(widths) > 1:
-        raise ValueError(f"patches are square, found {lengths}; crop them with .isel")
+        least = min(widths)
+        cut = [f"{dim}=slice({(n - least) // 2}, {(n + least) // 2})" for dim, n in lengths.items() if n > least]
+        raise ValueError(
+            f"patches are square, found {lengths}; crop them about their centre, ds.isel({', '.join(cut)})"
+        )
     width = widths.pop()
     size = width if size is None else checks.require_integer(size, "size")
     if size > width or (width - size) % 2:

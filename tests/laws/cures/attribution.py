@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import xarray as xr
 
@@ -12,7 +13,9 @@ from tests.laws.cures.tools import (
     Cure,
     cured,
     made_by,
+    of_patches,
     one_dimension_more,
+    value,
 )
 from tests.support.cures import follow
 from xdrought import study
@@ -96,18 +99,34 @@ CURES = [
         lambda: study.onset_trend(given.rate()[::-1].reset_coords(drop=True), events(), n_boot=3),
         lambda m: study.onset_trend(given.rate(), events(), n_boot=3),
     ),
+    *(
+        Cure(
+            "explain fewer with where=, sum over more with reduce=, or allow more, memory_limit=",
+            lambda: explained(memory_limit=1000, reduce=[]),
+            right,
+        )
+        for right in (
+            lambda m: explained(memory_limit=1000, reduce=[], where=weather().time == given.DAYS[230]),
+            lambda m: explained(memory_limit=1000, reduce=["window"]),
+            lambda m: explained(memory_limit=value(m, "memory_limit"), reduce=[]),
+        )
+    ),
+    Cure(
+        "the data hold no window of the training part to compare with; give background=",
+        lambda: explained(weather().isel(time=slice(-30, None))),
+        lambda m: explained(weather().isel(time=slice(-30, None)), background=given.drivers_of_a_month()),
+    ),
 ]
-
-
-def of_patches() -> xr.Dataset:
-    """The weather on patches, with the places of cells and towers."""
-    rain = weather().tp.expand_dims(patch_lat=2, patch_lon=2).transpose("site", "time", ...)
-    around = xr.DataArray([-0.1, 0.1], dims="patch_lat")
-    beside = xr.DataArray([-0.1, 0.1], dims="patch_lon")
-    cells = {"cell_lat": weather().lat + around, "cell_lon": weather().lon + beside}
-    return weather().assign(tp=rain, t2m=rain * 0 + 280).assign_coords(cells)
 
 
 def without_one(importance: xr.DataArray) -> xr.DataArray:
     """One driver has no importance at all."""
     return importance.where(importance["variable"] != "sp")
+
+
+def explained(ds: xr.Dataset | None = None, **options: Any) -> xr.Dataset:
+    """Attributions of one month."""
+    month = given.weather_of_a_month() if ds is None else ds
+    found = xd.attributions(month, given.forecaster(), n_draws=2, n_background=2, device="cpu", **options)
+    assert found.attribution.notnull().any()
+    return found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 import xdrought as xd
@@ -15,8 +18,11 @@ from tests.laws.cures.tools import (
     example,
     gains,
     hourly,
+    of_patches,
     one_dimension_more,
+    quiet,
     relations,
+    same,
     value,
 )
 
@@ -202,6 +208,48 @@ CURES = [
         lambda: crossed(drivers(), library_size=[30, 560], library_samples=1),
         lambda m: crossed(drivers(), library_size=[30, 500], library_samples=1),
     ),
+    *(
+        Cure(
+            "name both, patch_dims=('patch_lat', ...), or choose along it, .isel(patch_lat=0)",
+            lambda: crossed_patches(of_patches().rename(patch_lon="x").drop_vars("cell_lon")),
+            right,
+        )
+        for right in (
+            lambda m: same(
+                crossed_patches(
+                    of_patches().rename(patch_lon="x").drop_vars("cell_lon"),
+                    patch_dims=eval(re.search(r"patch_dims=(\(.*?\))", m)[1].replace("...", "'x'")),
+                ),
+                crossed_patches(of_patches().drop_vars("cell_lon")),
+            ),
+            lambda m: crossed_patches(cured(m, of_patches().rename(patch_lon="x").isel(x=0)), patch_dims=("x", "y")),
+        )
+    ),
+    *(
+        Cure(
+            "hide each other: leave some out, or test them together with groups=",
+            lambda: gains(with_a_twin()),
+            lambda m, right=right: quiet(right, "hide each other"),
+        )
+        for right in (
+            lambda: same(gains(with_a_twin()[["tp", "t2m"]]), gains()),
+            lambda: gains(with_a_twin(), groups={"rain": ["tp", "twin"], "t2m": ["t2m"]}),
+        )
+    ),
+    *(
+        Cure(
+            f"the steps of 'time' differ; {words}",
+            lambda labels=labels: crossed(numbered(labels), numbered(labels)),
+            lambda m, labels=labels, steps=steps: crossed_in_steps(cured(m, numbered(labels)), steps),
+        )
+        for words, labels, steps in (
+            ("insert the missing ones as NaN, da.reindex(", np.delete(np.arange(60), 30), 60),
+            ("insert the missing ones as NaN, da.reindex(", np.delete(0.1 * np.arange(60), 30), 60),
+            ("take each label once, da.drop_duplicates(", np.r_[np.arange(60), 59], 60),
+            ("sort them, da.sortby(", np.r_[np.arange(30, 60), np.arange(30)], 60),
+            ("interpolate, da.interp(", np.r_[np.arange(30), 30.5, np.arange(32, 60)], 60),
+        )
+    ),
 ]
 
 
@@ -213,3 +261,23 @@ def freezing() -> xr.DataArray:
 def rings(field: xr.Dataset, **names: str) -> xr.Dataset:
     """Cross mapping in space."""
     return xd.gccm(field[["rain"]], field["soil"], library_size=6, library_samples=3, **names)
+
+
+def crossed_patches(ds: xr.Dataset, **options: Any) -> xr.Dataset:
+    return xd.causality_degree(ds[["tp"]], soil(), train=given.train(), **options)
+
+
+def with_a_twin() -> xr.Dataset:
+    """Drivers of which one says what another says."""
+    noise = np.random.default_rng(0).standard_normal(drivers().tp.shape)
+    return drivers().assign(twin=(2 * drivers().tp + 0.05 * noise).assign_attrs(units="mm"))
+
+
+def numbered(labels: np.ndarray) -> xr.DataArray:
+    return xr.DataArray(np.sin(0.7 * labels), {"time": labels}, "time", "wave")
+
+
+def crossed_in_steps(da: xr.DataArray, steps: int) -> xr.Dataset:
+    assert da.sizes["time"] == steps
+    assert int(da.isnull().sum()) < 2
+    return crossed(da, da)

@@ -12,6 +12,7 @@ from tests.laws.cures.tools import (
     among,
     beyond,
     cured,
+    same,
     twice,
     value,
 )
@@ -102,6 +103,27 @@ CURES = [
         lambda: collocate.collocate(given.grid_weather(), twice(given.places()), size=4),
         lambda m: collocate.collocate(given.grid_weather(), twice(given.places()).drop_duplicates("site"), size=4),
     ),
+    Cure(
+        'expected True, False or "auto"',
+        lambda: collocate.collocate(given.grid_weather(), given.places(), size=4, wrap="no"),
+        lambda m: [
+            same(collocate.collocate(given.grid_weather(), given.places(), size=4, wrap=one), given.around())
+            for one in (False, "auto")
+        ],
+    ),
+    Cure(
+        "coordinate 'lat' runs from 4450 to 5000; expected degrees within",
+        lambda: collocate.collocate(in_hundredths(), given.places(), size=4),
+        lambda m: same(
+            collocate.collocate(in_hundredths().assign_coords(lat=in_hundredths().lat / 100), given.places(), size=4),
+            given.around(),
+        ),
+    ),
+    Cure(
+        "which are not coordinates; make the patches with collocate",
+        lambda: collocate.nearest_cells(of_nine_cells().drop_vars("cell_lat")),
+        lambda m: collocate.nearest_cells(of_nine_cells()),
+    ),
 ]
 
 
@@ -123,3 +145,11 @@ def table_of_sites() -> pd.DataFrame:
 
 def towers_with_rain() -> xr.Dataset:
     return given.towers().assign(tp=given.towers().soil_moisture)
+
+
+def in_hundredths() -> xr.Dataset:
+    return given.grid_weather().assign_coords(lat=100 * given.grid_weather().lat)
+
+
+def of_nine_cells() -> xr.Dataset:
+    return collocate.collocate(given.grid_weather(), given.places(), size=3)

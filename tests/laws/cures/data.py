@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 
 import xdrought as xd
@@ -193,6 +194,69 @@ CURES = [
         lambda: xd.simulation.simulate_grid(900, 3, 5),
         lambda m: xd.simulation.simulate_grid(2, 3, 5),
     ),
+    Cure(
+        "asked for by variables=; choose from ['SWC_F_MDS_1', 'TA_F']; did you mean 'TA_F'?",
+        lambda: of_a_tower(variables=["TA_FF"], units={"TA_FF": "degC"}),
+        lambda m: of_a_tower(variables=[re.search(r"mean '(.*?)'", m)[1]]),
+    ),
+    Cure(
+        "soil_moisture is missing everywhere; choose target= from",
+        lambda: of_a_tower(target="SWC_F_MDS_2"),
+        lambda m: of_a_tower(target=re.search(r"from \['(.*?)'", m)[1]).soil_moisture.notnull().all() or None,
+    ),
+    Cure(
+        'utc_offset=20; give hours from -12 to 14, or "local"',
+        lambda: of_ismn([0.05], utc_offset=20),
+        lambda m: [of_ismn([0.05], utc_offset=one) for one in (-12, 14, "local")],
+    ),
+    Cure(
+        "read them apart, as the sites that they are",
+        lambda: of_ismn([0.05, 0.2], lon=[11.0, 12.0]),
+        lambda m: xr.concat([of_ismn([0.05]), of_ismn([0.2], lon=[12.0]).assign_coords(site=["other"])], "site"),
+    ),
+    Cure(
+        "or the *_DD_*.csv) in <folder>/fluxnet2015/, with a sites.csv",
+        lambda: tutorial_of("nothing", n_sites=0),
+        lambda m: tutorial_of(re.search(r"<folder>/(\w+)/", m)[1], n_sites=2),
+    ),
+    *(
+        Cure(
+            "too; simulate with them, drivers=",
+            lambda call=call: call(xd.simulation.simulate(1, 30, size=2, drivers=["t2m", "tp"])),
+            lambda m, call=call: call(xd.simulation.simulate(1, 30, size=2, drivers=value(m, "drivers"))),
+        )
+        for call in (xd.simulation.respond, lambda world: towers_of(world))
+    ),
+    Cure(
+        "too; simulate with them, drivers=",
+        lambda: hours_of(drivers=["t2m"]),
+        lambda m: hours_of(drivers=value(m, "drivers")),
+    ),
+    Cure(
+        "n_sites=0; expected 1 to",
+        lambda: xd.simulation.simulate(0, 30, size=2),
+        lambda m: xd.simulation.simulate(1, 30, size=2),
+    ),
+    Cure(
+        "noise=-1; expected a factor of 0 or more",
+        lambda: xd.simulation.simulate(1, 30, size=2, noise=-1),
+        lambda m: [xd.simulation.simulate(1, 30, size=2, noise=one) for one in (0, 2)],
+    ),
+    Cure(
+        "gap_fraction=1; expected 0 to below 1",
+        lambda: towers_of(xd.simulation.simulate(1, 30, size=2), gap_fraction=1),
+        lambda m: [towers_of(xd.simulation.simulate(1, 30, size=2), gap_fraction=one) for one in (0, 0.9)],
+    ),
+    Cure(
+        "in words; expected decimal degrees",
+        lambda: of_a_tower("47 N"),
+        lambda m: of_a_tower(47.1) if of_a_tower(47.1).lat.item() == 47.1 else None,
+    ),
+    Cure(
+        "n_days=0; expected 1 or more",
+        lambda: xd.simulation.simulate(1, 0, size=2),
+        lambda m: xd.simulation.simulate(1, 1, size=2),
+    ),
 ]
 
 
@@ -240,3 +304,45 @@ def twin_written_twice(**options: Any) -> Any:
         world = xd.simulation.simulate_grid(2, 3, 5)
         xd.simulation.to_era5(world, Path(folder) / "region.nc")
         return xd.simulation.to_era5(world, Path(folder) / "region.nc", **options)
+
+
+def of_a_tower(lat: Any = 47.1, **options: Any) -> xr.Dataset:
+    """A tower with soil moisture and warmth."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "FLX_AT-Neu_FLUXNET2015_SUBSET_DD_2001-2001_1-4.csv"
+        path.write_text("TIMESTAMP,SWC_F_MDS_1,TA_F\n20010101,20,3\n20010102,21,4\n")
+        place = pd.DataFrame({"site": ["AT-Neu"], "lat": [lat], "lon": [11.3]})
+        return data.open_fluxnet(path, site_table=place, **options).load()
+
+
+def of_ismn(depths: list[float], lon: list[float] | None = None, **options: Any) -> xr.Dataset:
+    """Two days of a station of the ISMN, a file for each depth and place."""
+    stamps = pd.date_range("2001-05-01", periods=72, freq="h").strftime("%Y/%m/%d %H:%M")
+    with tempfile.TemporaryDirectory() as folder:
+        for depth, east in zip(depths, lon or [11.0] * len(depths), strict=True):
+            name = f"NET_NET_Abc_sm_{depth:.6f}_{depth:.6f}_Probe_20010501_20010503.stm"
+            lines = [f"NET NET Abc 47.0 {east} 900.0 {depth} {depth} Probe", *(f"{t} 0.2 G M" for t in stamps)]
+            (Path(folder) / name).write_text("\n".join(lines) + "\n")
+        return data.open_ismn(folder, **options).load()
+
+
+def tutorial_of(name: str, n_sites: int) -> xr.Dataset:
+    """The tutorial of FLUXNET files with simulated ones in a folder of some name."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDROUGHT_DATA_DIR", folder)
+        if n_sites:
+            xd.simulation.to_fluxnet_csv(xd.simulation.simulate(n_sites, 365, size=2), Path(folder) / name)
+        found = xd.open_dataset("fluxnet").load()
+    assert found.sizes["site"] == n_sites
+    return found
+
+
+def towers_of(world: xr.Dataset, **options: Any) -> list[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        return xd.simulation.to_fluxnet_csv(world, folder, **options)
+
+
+def hours_of(**options: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        world = xd.simulation.simulate_grid(2, 3, 5, **options)
+        return xd.simulation.to_era5(world, Path(folder) / "hours.nc", step="hour")

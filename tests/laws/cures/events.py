@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 import xdrought as xd
@@ -217,6 +218,43 @@ CURES = [
         lambda: written_twice("it.zarr"),
         lambda m: written_twice("other.zarr"),
     ),
+    Cure(
+        "definition: expected a name or a Definition, got int",
+        lambda: xd.drought_summary(soil(), definition=20),
+        lambda m: [xd.drought_summary(soil(), definition=one) for one in ("tang2025", mine())],
+    ),
+    *(
+        Cure(
+            f"{field}=0; expected more than 0 days",
+            lambda field=field: xd.drought_summary(soil(), **{field: 0}),
+            lambda m, field=field: xd.drought_summary(soil(), **{field: 1}),
+        )
+        for field in ("recovery", "min_duration")
+    ),
+    *(
+        Cure(
+            "expected even steps in one direction: use da.",
+            lambda columns=columns: xd.drought_objects(given.dry().isel(lon=columns)),
+            lambda m, columns=columns: same_objects(cured(m, given.dry().isel(lon=columns)), columns),
+        )
+        for columns in ([*range(6, 12), *range(6)][::2] + [7, 9, 11, 1, 3, 5], [0, 1, 10, 11])
+    ),
+    Cure(
+        "the area of cells depends on 'lat': give it along",
+        lambda: xd.drought_objects(given.dry(), cell_area=given.areas().isel(lat=0, drop=True)),
+        lambda m: xd.drought_objects(given.dry(), cell_area=given.areas()),
+    ),
+    *(
+        Cure(
+            "drawing years needs 2 or more: give a longer record or reference",
+            lambda: xd.event_uncertainty(soil().sel(time="2001"), n_boot=2),
+            right,
+        )
+        for right in (
+            lambda m: xd.event_uncertainty(soil(), n_boot=2),
+            lambda m: xd.event_uncertainty(soil().sel(time="2001"), reference=soil(), n_boot=2),
+        )
+    ),
 ]
 
 
@@ -243,3 +281,11 @@ def mine() -> xd.Definition:
 
 def percent() -> dict[str, Any]:
     return {**vars(xd), "da": given.percentile()}
+
+
+def same_objects(mask: xr.DataArray, columns: list[int]) -> xr.Dataset:
+    """The droughts of a grid whose columns are in a row, which are those of these columns."""
+    found = xd.drought_objects(mask)
+    assert (np.diff(np.unwrap(mask.lon, period=360)) == 30).all()
+    assert int((found.object_id > 0).sum()) == int(given.dry().isel(lon=columns).sum())
+    return found

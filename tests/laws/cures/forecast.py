@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import xarray as xr
 
 import xdrought as xd
@@ -20,15 +21,17 @@ from tests.laws.cures.tools import (
     hourly,
     made_by,
     one_dimension_more,
+    same,
     value,
     warned,
     windows,
 )
 from xdrought import splits
 from xdrought.forecast.fitting import _levels_of_normal
-from xdrought.forecast.forcing import checked_future, forecasts_of, kind_of
+from xdrought.forecast.forcing import checked_future, kind_of
 from xdrought.forecast.options import checked_missing, checked_target_inputs
 from xdrought.forecast.starting import warn_of_known_test_days
+from xdrought.models.zoo import architecture, build_architecture
 
 soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
 
@@ -109,13 +112,6 @@ CURES = [
         lambda m: answered(lambda out: eval(f"out{re.search(r'[.]squeeze[(]-1[)]', m)[0]}", {"out": out})),
     ),
     Cure(
-        "it lacks ['lead_time'], with its coordinate: name them with .rename",
-        lambda: given_weather(forcing().rename(lead_time="step")),
-        lambda m: given_weather(
-            eval(re.search(r"forcing\.rename\(.*?\)", m)[0], {"forcing": forcing().rename(lead_time="step")})
-        ),
-    ),
-    Cure(
         "have no training days, from which their percentiles and means could be computed; give train=, e.g. train=",
         lambda: warned(weather(), split="spatial_monte_carlo"),
         lambda m: warned(weather(), split="spatial_monte_carlo", train=value(m, "train")),
@@ -153,7 +149,7 @@ CURES = [
         lambda m: xd.degrade_forcing(given.long_weather(), ["tp"], lead=3, skill={"tp": [0.5, 0.4, 0.3]}),
     ),
     Cure(
-        "split='random' is unknown; give Splits, ",
+        'is unknown; give Splits, "chronological" or "spatial_monte_carlo"',
         lambda: warned(weather(), split="random"),
         lambda m: warned(weather(), split="chronological"),
     ),
@@ -163,7 +159,7 @@ CURES = [
         lambda m: xd.fit_onset(weather(), "soil_moisture", ["tp"], lead=7, model="logistic", calibrate=False),
     ),
     Cure(
-        "'soil_moisture' has no value on any day; check the selection or the file",
+        "has no value on any day; check the selection or the file",
         lambda: warned(weather().assign(soil_moisture=soil().where(False))),
         lambda m: warned(weather()),
     ),
@@ -230,6 +226,32 @@ CURES = [
         )
         for name in ("variant", "equations")
     ),
+    Cure(
+        "quantiles of a normal distribution of levels (0.5,); give two or more",
+        lambda: asked(normal_levels=(0.5,), n_quantiles=1),
+        lambda m: asked(normal_levels=(0.1, 0.9), n_quantiles=2),
+    ),
+    *(
+        Cure(
+            "give its class the keyword n_leads and let forward give (N, n_leads), or ask for one lead",
+            lambda: asked(Own, leads=(1, 2)),
+            right,
+        )
+        for right in (lambda m: asked(OwnOfLeads, leads=(1, 2)), lambda m: asked(Own))
+    ),
+    Cure(
+        "by their CF attributes; name one with lat=",
+        lambda: two_latitudes(),
+        lambda m: two_latitudes(lat="y"),
+    ),
+    Cure(
+        "crop them about their centre, ds.isel(",
+        lambda: patches_of(rectangle()),
+        lambda m: same(
+            patches_of(eval(re.search(r"ds\.isel\(.*\)", m)[0], {"ds": rectangle()})).data.tp,
+            patches_of(given.around().isel(patch_lat=[1, 2], patch_lon=[1, 2])).data.tp,
+        ),
+    ),
 ]
 
 
@@ -241,8 +263,6 @@ def forcing() -> xr.Dataset:
 
 def answered(last: Callable) -> Any:
     """What a network of one's own gives for two windows."""
-    import torch
-
     from xdrought.models.own import OwnNetwork
 
     class Own(torch.nn.Module):
@@ -256,11 +276,6 @@ def answered(last: Callable) -> Any:
     return OwnNetwork(Own(), causal=False)(torch.zeros(2, 5, 2, 1, 1))
 
 
-def given_weather(forecasts: xr.Dataset) -> xr.DataArray:
-    """The forecasts of rain on the days of the record."""
-    return forecasts_of(forecasts, "tp", 2, weather().tp, "mm", "time")
-
-
 def windows_of_grid(lat: slice, size: int) -> xd.Patches:
     return xd.patches(given.grid_weather().isel(lat=lat), size=size, window=2, lead=1)
 
@@ -270,3 +285,51 @@ def sized(**options: Any) -> Any:
     from xdrought.models import build
 
     return build(**({"variant": "Rec", "n_features": 2, "n_causal": 4, "size": 8, "window": 8} | options))
+
+
+class Own(torch.nn.Module):
+    """A network of one's own, for one lead."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(n_features, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.line(x[:, -1].mean((2, 3)))[:, 0]
+
+
+class OwnOfLeads(Own):
+    """A network of one's own, for several leads."""
+
+    def __init__(self, n_features: int, n_leads: int) -> None:
+        super().__init__(n_features)
+        self.line = torch.nn.Linear(n_features, n_leads)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.line(x[:, -1].mean((2, 3)))
+
+
+def asked(network: Any = None, **options: Any) -> torch.Tensor:
+    """What a network answers for two windows, as many numbers each as were asked for."""
+    widths = None if network else (4, 4)
+    spec = architecture("Rec", 2, 0, 1, 5, "paper", widths, None, network=network, **options)
+    found = build_architecture(spec)(torch.zeros(2, 5, 2, 1, 1))
+    assert found.numel() == 2 * max(len(spec.leads), spec.n_quantiles, 1), found.shape
+    return found
+
+
+def two_latitudes(**names: Any) -> xd.Patches:
+    """A grid with two coordinates of latitude."""
+    grid = given.grid_weather().rename(lat="y")
+    degrees = {"units": "degrees_north"}
+    grid = grid.assign_coords(y=("y", grid.y.values, degrees), y2=("y", grid.y.values, degrees))
+    return xd.patches(grid, size=2, window=2, lead=1, **names)
+
+
+def rectangle() -> xr.Dataset:
+    """Patches of two by four cells."""
+    return given.around().isel(patch_lat=[1, 2])
+
+
+def patches_of(ds: xr.Dataset) -> xd.Patches:
+    return xd.patches(ds, window=2, lead=1)

@@ -13,6 +13,7 @@ from tests.laws.cures.tools import (
     cured,
     gains,
     ranked,
+    same,
     stacked,
     twice,
 )
@@ -100,6 +101,13 @@ CURES = [
         "expected numbers: make them numbers, da = da.astype(float)",
         lambda: xd.persistence_forecast(soil().astype(object), given.forecast(), lead=given.LEAD),
         lambda m: xd.persistence_forecast(cured(m, soil().astype(object)), given.forecast(), lead=given.LEAD),
+    ),
+    Cure(
+        "without labels to tell which belong together; assign coordinates to both",
+        lambda: ranked(soil().drop_vars("site")[:4], reference=given.reference().drop_vars("site")),
+        lambda m: same(
+            ranked(soil()[:4], reference=given.reference()), ranked(soil(), reference=given.reference())[:4]
+        ),
     ),
 ]
 

@@ -47,7 +47,7 @@ CURES = [
         lambda m: xd.start_monitor(soil()[:3, :400], reference=soil()[:3]).update(soil()[:, 400:], reference=soil()),
     ),
     Cure(
-        "'noon' is no day of the record; give e.g.",
+        "is no day of the record; give e.g.",
         lambda: followed().changes_since("noon"),
         lambda m: followed().changes_since(example(m)),
     ),

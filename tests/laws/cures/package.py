@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,12 @@ from tests.laws.cures.tools import (
     Cure,
     among,
     crossed,
+    cured,
     example,
     made_by,
+    quiet,
     ranked,
+    same,
     scored,
     value,
     windows,
@@ -188,6 +189,38 @@ CURES = [
         lambda: era5.relative_humidity(of_unknown_size(given.warmth()), given.dew()),
         lambda m: era5.relative_humidity(with_sizes(m, of_unknown_size(given.warmth())), of_no_labels(given.dew())),
     ),
+    Cure(
+        "in growing order, each once, e.g. (0.1,",
+        lambda: checks.require_levels([0.9, 0.1]),
+        lambda m: checks.require_levels(example(m)),
+    ),
+    Cure(
+        "expected a DataArray, got Series; use da.to_xarray()",
+        lambda: ranked(soil().isel(site=0).to_series()),
+        lambda m: same(
+            cured(m, soil().isel(site=0).to_series()), soil().isel(site=0).drop_vars(["site", "lat", "lon"])
+        ),
+    ),
+    Cure(
+        "got ndarray; give it labels, xarray.DataArray(",
+        lambda: ranked(soil().values),
+        lambda m: ranked(
+            eval(
+                re.search(r"xarray\..*\)", m)[0].replace("coords=...", "coords").replace("dims=...", "dims"),
+                {"xarray": xr, "values": soil().values, "coords": soil().coords, "dims": soil().dims},
+            )
+        ),
+    ),
+    Cure(
+        "is unknown; give Splits, SplitConfig, or one of",
+        lambda: xd.SplitConfig("random"),
+        lambda m: [xd.SplitConfig(one) for one in among(m)],
+    ),
+    Cure(
+        "clusters with parts that follow each other in time; leave them out, or hold out sites",
+        lambda: xd.SplitConfig("chronological", clusters=500.0),
+        lambda m: [xd.SplitConfig("chronological"), xd.SplitConfig("spatial_monte_carlo", clusters=500.0)],
+    ),
 ]
 
 
@@ -203,13 +236,6 @@ def stored_beside(content: str, **options: Any) -> None:
         path.mkdir()
         (path / content).write_text("{")
         xd.write_zarr(given.percentile().to_dataset().isel(site=[0]), path, **options)
-
-
-def quiet(call: Callable[[], Any]) -> Any:
-    """The result, where no warning comes any more."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return call()
 
 
 def summer_of_places() -> xr.DataArray:

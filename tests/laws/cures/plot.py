@@ -12,8 +12,10 @@ from matplotlib import pyplot as plt
 
 import xdrought as xd
 from tests.laws import inputs as given
+from tests.laws.cures.attribution import explained
 from tests.laws.cures.tools import (
     Cure,
+    alarmed,
     among,
     cured,
     example,
@@ -26,6 +28,8 @@ from tests.support.cures import follow
 from xdrought import plot
 
 soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
+LAST_DAYS = slice(given.DAYS[230], None)
+FIRST = weather().time < given.DAYS[230]
 
 CURES = [
     Cure(
@@ -213,6 +217,91 @@ CURES = [
         lambda: plot.plot_objects(objects_of(), ids=[9999]),
         lambda m: plot.plot_objects(objects_of(), ids=[int(re.search(r"there are (\d+) to", m)[1])]),
     ),
+    Cure(
+        "no attribution is finite; explain these days with where=",
+        lambda: plot.plot_attributions(
+            explained(where=FIRST).attribution.isel(site=0).reindex(time=given.DAYS).sel(time=LAST_DAYS)
+        ),
+        lambda m: plot.plot_attributions(
+            explained(where=~FIRST).attribution.isel(site=0).reindex(time=given.DAYS).sel(time=LAST_DAYS)
+        ),
+    ),
+    Cure(
+        "take it from convergence_null",
+        lambda: plot.plot_convergence(of_one_place(), null=of_one_place()),
+        lambda m: plot.plot_convergence(
+            of_one_place(),
+            null=xd.convergence_null(
+                *(da.isel(site=0).fillna(0) for da in (drivers().tp, soil())),
+                library_size=[30, 60],
+                surrogates=3,
+                surrogate_kind="phase",
+            ),
+        ),
+    ),
+    Cure(
+        "14 curves cannot be told apart; choose 3 or fewer variables, or 6 or fewer of one direction",
+        lambda: plot.plot_convergence(repeated(of_one_place(), 7)),
+        lambda m: [
+            plot.plot_convergence(repeated(of_one_place(), 3)),
+            plot.plot_convergence(repeated(of_one_place(), 6).isel(direction=0)),
+        ],
+    ),
+    Cure(
+        "7 curves cannot be told apart; choose 6 or fewer variables",
+        lambda: plot.plot_convergence(repeated(of_one_place(), 7).isel(direction=0)),
+        lambda m: plot.plot_convergence(repeated(of_one_place(), 6).isel(direction=0)),
+    ),
+    Cure(
+        "must be on variable and places, found ('site',); give several causes",
+        lambda: plot.plot_dominant_cause(relations().isel(variable=0, direction=0), resolution=None),
+        lambda m: plot.plot_dominant_cause(relations().isel(direction=0), resolution=None),
+    ),
+    Cure(
+        "causes have no colors of their own; choose 12 or fewer",
+        lambda: plot.plot_dominant_cause(repeated(relations().isel(direction=0), 13), resolution=None),
+        lambda m: plot.plot_dominant_cause(repeated(relations().isel(direction=0), 12), resolution=None),
+    ),
+    Cure(
+        "compare p-values of the same map",
+        lambda: plot.plot_map(places_of_today(), significant=given.dry()[0], resolution=None),
+        lambda m: plot.plot_map(places_of_today(), significant=places_of_today() < 0.05, resolution=None),
+    ),
+    Cure(
+        "every=0; expected 1 or more days",
+        lambda: plot.animate_objects(objects_of(), every=0, resolution=None),
+        lambda m: drawn(plot.animate_objects(objects_of(), every=1, resolution=None)),
+    ),
+    Cure(
+        "no 'skill' among ['rmse']; give the result of verify",
+        lambda: plot.plot_skill_map(given.scores()[["rmse"]], reference="persistence", resolution=None),
+        lambda m: plot.plot_skill_map(given.scores(), reference="persistence", resolution=None),
+    ),
+    Cure(
+        "have other classes or days; score them on the same",
+        lambda: plot.plot_class_scores({"a": classed(200), "b": classed(100)}),
+        lambda m: plot.plot_class_scores({"a": classed(100), "b": classed(100)}),
+    ),
+    Cure(
+        "give the prediction that the alarms are of, from predict_onset",
+        lambda: plot.plot_alarms(given.warnings()[["part"]], alarmed(), site="S0"),
+        lambda m: plot.plot_alarms(given.warnings(), alarmed(), site="S0"),
+    ),
+    Cure(
+        "give what alarms() returned",
+        lambda: plot.plot_alarms(given.warnings(), given.scores(), site="S0"),
+        lambda m: plot.plot_alarms(given.warnings(), alarmed(), site="S0"),
+    ),
+    Cure(
+        "site=None is not among ['S0', 'S1', 'S2', 'S3', 'S4']; name one of them",
+        lambda: plot.plot_alarms(given.warnings(), alarmed()),
+        lambda m: plot.plot_alarms(given.warnings(), alarmed(), site="S4"),
+    ),
+    Cure(
+        "no bin has a day; score probabilities and occurrences of the same days",
+        lambda: plot.plot_reliability(xd.probability_scores(given.probability().where(False), given.occurred())),
+        lambda m: plot.plot_reliability(xd.probability_scores(given.probability(), given.occurred())),
+    ),
 ]
 
 
@@ -234,3 +323,24 @@ def places_of_today() -> xr.DataArray:
 
 def agreement() -> xr.DataArray:
     return xd.definition_agreement(given.two_definitions()).agreement
+
+
+def of_one_place() -> xr.Dataset:
+    """How skill grows with the library at one site, of one cause."""
+    return relations(library_size=[30, 60], library_samples=2).isel(site=0, variable=[0])
+
+
+def repeated(result: xr.Dataset, n: int) -> xr.Dataset:
+    """The first cause under several names."""
+    return result.isel(variable=[0] * n).assign_coords(variable=[f"cause {k}" for k in range(n)])
+
+
+def classed(n_days: int) -> xr.Dataset:
+    return xd.class_scores(given.classes()[:, :n_days], given.other_classes()[:, :n_days])
+
+
+def drawn(animation: Any) -> Any:
+    """An animation of which one day was drawn."""
+    animation._draw_frame(0)
+    animation._draw_was_started = True
+    return animation

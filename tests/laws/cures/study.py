@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
+import xdrought as xd
 from tests.laws import inputs as given
 from tests.laws.cures.tools import (
     Cure,
+    among,
     cured,
     made_by,
     of_two_definitions,
+    on_grid,
     relations,
     twice,
 )
@@ -132,6 +136,16 @@ CURES = [
         lambda: study.spatial_folds(given.summer(), folds=6),
         lambda m: study.spatial_folds(given.summer(), folds=5),
     ),
+    Cure(
+        "the events do not say their 'site'; give the record that they are of, on its dimensions",
+        lambda: study.frequency_trend(xd.flash_drought_events(on_grid()), soil()),
+        lambda m: study.frequency_trend(xd.flash_drought_events(on_grid()), on_grid()),
+    ),
+    Cure(
+        "is of drought classes; give class_name, one of",
+        lambda: study.sweep_interval(swept(), score="f1", n_boot=3),
+        lambda m: [study.sweep_interval(swept(), score="f1", class_name=one, n_boot=3) for one in among(m)],
+    ),
 ]
 
 
@@ -159,3 +173,10 @@ def nowhere() -> xr.Dataset:
 def bare() -> xr.Dataset:
     """The drivers without the places of their sites."""
     return drivers().drop_vars(["lat", "lon"])
+
+
+def swept() -> xr.Dataset:
+    """F1 of two classes for two leads."""
+    coords = {"lead": [1, 7], "model": ["network"], "run": [0, 1], "site": given.SITES, "class_name": ["wet", "dry"]}
+    values = np.random.default_rng(0).random([len(one) for one in coords.values()])
+    return xr.Dataset({"f1": (tuple(coords), values)}, coords)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import xarray as xr
 
 import xdrought as xd
@@ -98,7 +100,8 @@ def windows(ds: xr.Dataset | None = None, **options: Any) -> xd.Patches:
 
 
 def warned(ds: xr.Dataset, **options: Any) -> xd.OnsetModel:
-    return xd.fit_onset(ds, "soil_moisture", ["tp"], lead=given.LEAD, model="logistic", calibrate=False, **options)
+    options = {"lead": given.LEAD, "model": "logistic"} | options
+    return xd.fit_onset(ds, "soil_moisture", ["tp"], calibrate=False, **options)
 
 
 def stacked() -> xr.DataArray:
@@ -154,3 +157,43 @@ def one_layer() -> xr.Dataset:
 def beyond() -> xr.Dataset:
     """A place inside the grid and one at its edge."""
     return xr.Dataset(coords={"site": ["A", "B"], "lat": ("site", [47.1, 50.0]), "lon": ("site", [8.2, 9.1])})
+
+
+def same(found: Any, expected: Any) -> Any:
+    """A result, where it is the one without the fault."""
+    xr.testing.assert_allclose(found, expected)
+    return found
+
+
+def quiet(call: Callable[[], Any], words: str = "") -> Any:
+    """The result, where no warning of these words comes any more."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", f".*{re.escape(words)}")
+        return call()
+
+
+def of_patches() -> xr.Dataset:
+    """The weather on patches, with the places of cells and towers."""
+    rain = weather().tp.expand_dims(patch_lat=2, patch_lon=2).transpose("site", "time", ...)
+    around = xr.DataArray([-0.1, 0.1], dims="patch_lat")
+    beside = xr.DataArray([-0.1, 0.1], dims="patch_lon")
+    cells = {"cell_lat": weather().lat + around, "cell_lon": weather().lon + beside}
+    return weather().assign(tp=rain, t2m=rain * 0 + 280).assign_coords(cells)
+
+
+def alarmed(**options: Any) -> xr.Dataset:
+    return xd.alarms(given.warnings(), given.starts(), part=None, chosen_on=None, n_boot=3, **options)
+
+
+def of_two_leads() -> xr.Dataset:
+    """Warnings for two leads, the later of which are the warnings for one."""
+    found = given.warnings()
+    leads = pd.Index(pd.to_timedelta([3, 7], unit="D"), name="lead_time")
+    p = xr.concat([0.5 * found.flash_onset_probability, found.flash_onset_probability], leads)
+    return found.assign(flash_onset_probability=p).drop_attrs(deep=False).assign_attrs(found.attrs, lead=[3, 7])
+
+
+def on_grid(lat: tuple[float, float] = (48.0, 47.0)) -> xr.DataArray:
+    """The first four records as the cells of a grid."""
+    coords = {"lat": list(lat), "lon": [8.0, 9.0], "time": given.DAYS}
+    return xr.DataArray(soil().values[:4].reshape(2, 2, -1), coords, tuple(coords), "soil_moisture", soil().attrs)

@@ -13,13 +13,17 @@ import xdrought as xd
 from tests.laws import inputs as given
 from tests.laws.cures.tools import (
     Cure,
+    alarmed,
     among,
     cured,
     example,
     in_per_cent,
     of_members,
     of_two_definitions,
+    of_two_leads,
+    on_grid,
     one_dimension_more,
+    same,
     scored,
     too_sure,
     value,
@@ -167,7 +171,7 @@ CURES = [
         lambda m: xd.match_events(events(), events(), lead=2, by="season"),
     ),
     Cure(
-        "the observation is a Dataset; pick a variable, ds['soil_moisture']",
+        "the observation must be a DataArray, got Dataset; pick a variable, e.g. ds['soil_moisture']",
         lambda: scored(observed=weather()),
         lambda m: scored(observed=eval(re.search(r"ds\['\w+'\]", m)[0], {"ds": weather()})),
     ),
@@ -250,6 +254,76 @@ CURES = [
         lambda: xd.onset_skill(given.warnings(), given.begins(), part="all", n_boot=3),
         lambda m: xd.onset_skill(given.warnings(), given.begins(), part=None, n_boot=3),
     ),
+    *(
+        Cure(
+            f"no day of part '{part}' has a probability; choose part= and chosen_on= from",
+            lambda part=part: alarmed_in(part, part="test", chosen_on="val"),
+            lambda m, part=part: [alarmed_in(part, part=one, chosen_on=one) for one in among(m)],
+        )
+        for part in ("test", "val")
+    ),
+    *(
+        Cure(
+            "give groups of days or places",
+            lambda by=by: xd.class_scores(given.classes(), given.other_classes(), by=by()),
+            lambda m: xd.class_scores(given.classes(), given.other_classes(), by=given.regions()),
+        )
+        for by in (
+            lambda: given.regions().where(False, None).astype(object),
+            lambda: xr.DataArray([1, 2], dims="member", name="member"),
+        )
+    ),
+    Cure(
+        "the reference 'normal' is a Dataset; give a DataArray by name",
+        lambda: xd.class_scores(
+            given.classes(), given.other_classes(), references={"normal": given.classes().to_dataset(name="x")}
+        ),
+        lambda m: xd.class_scores(given.classes(), given.other_classes(), references={"normal": given.classes()}),
+    ),
+    Cure(
+        "so that nothing says which are of one place; make events of records on the same dimensions",
+        lambda: xd.match_events(events().drop_vars("cell"), of_cells(on_grid()).drop_vars("site", errors="ignore")),
+        lambda m: matched(of_cells(on_grid()), of_cells(on_grid())),
+    ),
+    Cure(
+        "give both the same coordinates, e.g. lat and lon, before the events are made",
+        lambda: xd.match_events(of_cells(bare()), of_cells(bare().isel(lat=[0]))),
+        lambda m: matched(of_cells(on_grid()), of_cells(on_grid().isel(lat=[0]))),
+    ),
+    Cure(
+        "forecast and references are on other places",
+        lambda: of_unnamed_sites(events().drop_vars("site")),
+        lambda m: of_unnamed_sites(of_cells(soil().drop_vars("site"))),
+    ),
+    *(
+        Cure(
+            "give at least one, and none of ('persistence', ",
+            lambda models=models: scored(dict.fromkeys(models, given.forecast())),
+            lambda m: scored({"mine": given.forecast()}),
+        )
+        for models in ((), ("persistence",))
+    ),
+    Cure(
+        "have different lead times; compare them one by one",
+        lambda: scored({"a": led(7), "b": led(3)}, lead=None),
+        lambda m: [scored({"a": led(7)}, lead=None), scored({"b": led(3)}, lead=None)],
+    ),
+    Cure(
+        "no day has both a probability and an occurrence, so that all scores are NaN",
+        lambda: xd.probability_scores(in_half(given.probability(), 0), in_half(given.occurred(), 1)),
+        lambda m: (
+            xd.probability_scores(in_half(given.probability(), 0), in_half(given.occurred(), 0)).brier.notnull().all()
+            or None
+        ),
+    ),
+    Cure(
+        "choose one, e.g. prediction.sel(lead_time=",
+        lambda: xd.onset_skill(of_two_leads(), given.begins(), part=None, n_boot=3),
+        lambda m: same(
+            xd.onset_skill(example(m, prediction=of_two_leads()), given.begins(), part=None, n_boot=3).brier,
+            xd.onset_skill(given.warnings(), given.begins(), part=None, n_boot=3).brier,
+        ),
+    ),
 ]
 
 
@@ -259,13 +333,51 @@ def of_members_and_quantiles() -> xr.DataArray:
     return (one_dimension_more(given.forecast()) + low).assign_attrs(soil().attrs).rename("soil_moisture")
 
 
-def alarmed(**options: Any) -> xr.Dataset:
-    return xd.alarms(given.warnings(), given.starts(), part=None, chosen_on=None, n_boot=3, **options)
-
-
 def tabled(percentile: xr.DataArray, train: Any = slice(None)) -> xr.DataArray:
     return xd.percentile_table_forecast(given.occurred(), percentile, given.forecast(), train=train, lead=given.LEAD)
 
 
 def climate(**options: Any) -> xr.DataArray:
     return xd.climatology_forecast(soil(), given.forecast(), train=given.train(), **options)
+
+
+def alarmed_in(empty: str, **parts: Any) -> xr.Dataset:
+    """Alarms of days in three parts, one of which has no probability."""
+    found = given.warnings()
+    codes = dict(zip(found.part.flag_meanings.split(), found.part.flag_values, strict=True))
+    of_day = np.repeat([codes[name] for name in ("train", "val", "test")], [200, 150, 210])
+    part = xr.DataArray(of_day, {"time": given.DAYS}, "time", attrs=found.part.attrs).broadcast_like(found.part)
+    found = found.assign(part=part)
+    p = found.flash_onset_probability.where(part != codes[empty])
+    return xd.alarms(found.assign(flash_onset_probability=p), given.starts(), n_boot=3, **parts)
+
+
+def of_cells(da: xr.DataArray) -> xr.Dataset:
+    return xd.flash_drought_events(da)
+
+
+def bare() -> xr.DataArray:
+    """A grid without labels."""
+    return on_grid().drop_vars(["lat", "lon"])
+
+
+def matched(forecast: xr.Dataset, observed: xr.Dataset) -> xr.Dataset:
+    """Events of the same cells: each that was observed is found."""
+    found = xd.match_events(forecast, observed, lead=2)
+    assert int(found.hits_pooled) == observed.sizes["event"], found
+    return found
+
+
+def of_unnamed_sites(reference: xr.Dataset) -> xr.Dataset:
+    """Events of sites without labels, beside others."""
+    found = of_cells(soil().drop_vars("site"))
+    return xd.match_events(found, found, references={"a": reference}, lead=2)
+
+
+def led(days: int) -> xr.DataArray:
+    return given.forecast().assign_coords(lead_time=np.timedelta64(days, "D"))
+
+
+def in_half(da: xr.DataArray, half: int) -> xr.DataArray:
+    """Known in one half of the days alone."""
+    return da.where((da.time < da.time[100]) == (half == 0))
