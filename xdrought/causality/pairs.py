@@ -78,8 +78,6 @@ def check_series(da: object, time: Hashable) -> None:
 def _made_equal(labels: np.ndarray, time: Hashable) -> str:
     """The call that makes the steps of numbers equal, or the first of several."""
     steps = np.diff(labels)
-    if len(np.unique(labels)) < len(labels):
-        return f"take each label once, da.drop_duplicates({time!r})"
     if len(set(np.sign(steps))) > 1:
         return f"sort them, da.sortby({time!r})"
     step, (first, last) = abs(steps).min(), labels[[0, -1]].tolist()

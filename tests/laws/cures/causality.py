@@ -238,14 +238,14 @@ CURES = [
     ),
     *(
         Cure(
-            f"the steps of 'time' differ; {words}",
+            words,
             lambda labels=labels: crossed(numbered(labels), numbered(labels)),
             lambda m, labels=labels, steps=steps: crossed_in_steps(cured(m, numbered(labels)), steps),
         )
         for words, labels, steps in (
             ("insert the missing ones as NaN, da.reindex(", np.delete(np.arange(60), 30), 60),
             ("insert the missing ones as NaN, da.reindex(", np.delete(0.1 * np.arange(60), 30), 60),
-            ("take each label once, da.drop_duplicates(", np.r_[np.arange(60), 59], 60),
+            ("keep one of each, da.drop_duplicates(", np.r_[np.arange(60), 59], 60),
             ("sort them, da.sortby(", np.r_[np.arange(30, 60), np.arange(30)], 60),
             ("interpolate, da.interp(", np.r_[np.arange(30), 30.5, np.arange(32, 60)], 60),
         )

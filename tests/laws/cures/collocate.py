@@ -99,7 +99,7 @@ CURES = [
         lambda m: collocate.collocate(given.grid_weather(), table_of_sites(), size=4),
     ),
     Cure(
-        "sites given more than once",
+        "twice along 'site'; keep one of each, da.drop_duplicates(",
         lambda: collocate.collocate(given.grid_weather(), twice(given.places()), size=4),
         lambda m: collocate.collocate(given.grid_weather(), twice(given.places()).drop_duplicates("site"), size=4),
     ),
