@@ -92,7 +92,7 @@ def test_convergence_of_another_shape_is_refused(converged):
     with pytest.raises(ValueError, match=r"rho must be on \(library_size.*choose along the others"):
         xp.plot_convergence(converged.expand_dims(site=2))
     with pytest.raises(ValueError, match="8 curves cannot be told apart; choose [36] or fewer"):
-        xp.plot_convergence(xr.concat([converged] * 2, "variable"))
+        xp.plot_convergence(xr.concat([converged, converged.assign_coords(variable=["u", "v"])], "variable"))
 
 
 # dominant cause
