@@ -50,10 +50,8 @@ def loss_curves(history: xr.Dataset) -> Any:
         for of_run in history[name].transpose("run", "epoch").values:
             ax.plot(epochs, of_run, color=colour, lw=0.5, alpha=0.35)
         low, high = found.loss_run_interval.transpose("bound", "epoch").values
-        shown = ax.get_ylim()  # of the runs: an interval of two runs reaches far
         ax.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
         ax.plot(epochs, found.loss_run_mean, color=colour, lw=1.6)
-        ax.set_ylim(shown)
         if name == "val_loss":
             best = history.best_epoch.values.astype(int)
             kept = history.val_loss.transpose("run", "epoch").values[np.arange(best.size), best]
@@ -63,6 +61,9 @@ def loss_curves(history: xr.Dataset) -> Any:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         ax.tick_params(labelsize=TEXT, labelleft=True)
         clean(ax)
+    of_runs = [history[name].values for name, *_ in losses]  # an interval of two runs reaches farther
+    low, high = np.nanmin(of_runs), np.nanmax(of_runs)
+    panels[0].set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     panels[0].set_ylabel("Mean squared error\n(variance of the target is 1)", fontsize=TEXT)
     return figure
 

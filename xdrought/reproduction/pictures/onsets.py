@@ -100,7 +100,7 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
 
     Both are from :func:`xdrought.driver_importance`: with intervals over sites, and over events as in the paper.
     """
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     ax = new_axes(ax, (4.4, 3.9))
     x, y = (of_sites.importance.sel(type=kind).values for kind in ("normal", "flash"))
@@ -126,25 +126,27 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
         ax.plot(x[chosen], y[chosen], "o", color=shown, ms=6, mec="white", mew=0.6, zorder=4, label=text)
     far = 1.15 * float(np.nanmax([of_sites.upper, of_events.upper]))
     near = 0.0
-    if np.nanmin(x) > 0 and far > 20 * np.nanmin([x, y]):
+    if np.nanmin(x) > 0 and far > 8 * np.nanmin([x, y]):
         near = 0.7 * float(np.nanmin([x, y]))
         ax.set(xscale="log", yscale="log")
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_minor_formatter(NullFormatter())  # few decades would have crowded labels
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # there may be less than a decade
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(NullFormatter())
     ax.plot([near, far], [near, far], color=UPPER, lw=1.2, ls=(0, (4, 2)), zorder=2, label="ratio 1")
     ax.set(xlim=(near, far), ylim=(near, far), aspect="equal")
-    name_points(ax, x, y, [literal(name) for name in of_sites["variable"].values])
     unit = UNITS.get(*[str(of_sites.importance.attrs.get("units", ""))] * 2)
     for side, kind in ((ax.set_xlabel, "normal"), (ax.set_ylabel, "flash")):
         n = int(of_sites.event_count.sel(type=kind))
         side(f"Importance for {kind} onsets{f' ({unit})' if unit else ''}, {n} events", fontsize=TEXT)
     ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     clean(ax)
+    name_points(ax, x, y, [literal(name) for name in of_sites["variable"].values])  # the axes have their size now
     return ax
 
 
 def name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
-    """Names beside points that do not lie on one another: each is moved up until it is clear of those below."""
+    """Names right of points, or left of those at the right edge: each is moved up until it is clear of those below."""
     figure: Any = ax.figure
     figure.canvas.draw()
     pixels = ax.transData.transform(np.stack([x, y], axis=1))
@@ -154,19 +156,21 @@ def name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) ->
     placed: list[tuple[float, float, float]] = []
     for k in np.argsort(pixels[:, 1]):
         width = 0.62 * SMALL * figure.dpi / 72 * len(names[k])
-        left, up = pixels[k][0] + 5, pixels[k][1]
+        to_left = pixels[k][0] + 5 + width > ax.bbox.x1
+        left, up = pixels[k][0] - 5 - width if to_left else pixels[k][0] + 5, pixels[k][1]
         while any(
             abs(up - other) < line and left < start + wide and start < left + width for start, other, wide in placed
         ):
             up += line / 4
         placed.append((left, up, width))
-        shift = (5 * 72 / figure.dpi, (up - pixels[k][1]) * 72 / figure.dpi)
+        shift = ((-5 if to_left else 5) * 72 / figure.dpi, (up - pixels[k][1]) * 72 / figure.dpi)
         ax.annotate(
             names[k],
             (x[k], y[k]),
             xytext=shift,
             textcoords="offset points",
             fontsize=SMALL,
+            ha="right" if to_left else "left",
             va="center",
             zorder=5,
             path_effects=[withStroke(linewidth=1.6, foreground="white")],
