@@ -9,6 +9,7 @@ import xdrought as xd
 from tests.laws import inputs as given
 from tests.laws.cures.tools import (
     Cure,
+    beneath,
     chained,
     cured,
     gains,
@@ -32,7 +33,7 @@ CURES = [
     ),
     Cure(
         "keep one of each, record = record.drop_duplicates",
-        lambda: ranked(twice(soil()), reference=given.reference()),
+        lambda: beneath(xd.soil_moisture_percentile)(twice(soil()), reference=given.reference()),
         lambda m: ranked(follow(m, record=twice(soil()))["record"], reference=given.reference()),
     ),
     Cure(
@@ -62,7 +63,7 @@ CURES = [
     ),
     Cure(
         "has a repeated date",
-        lambda: gains(twice(drivers(), "time"), twice(soil(), "time")),
+        lambda: beneath(xd.driver_gain)(twice(drivers(), "time"), twice(soil(), "time")),
         lambda m: gains(cured(m, twice(drivers(), "time")), cured(m, twice(soil(), "time"))),
     ),
     Cure(

@@ -12,6 +12,7 @@ from tests.laws import inputs as given
 from tests.laws.cures.tools import (
     Cure,
     among,
+    beneath,
     cured,
     made_by,
     of_two_definitions,
@@ -27,7 +28,7 @@ soil, weather, drivers, events = given.soil, given.weather, given.drivers, given
 CURES = [
     Cure(
         "keep one of each, record.drop_duplicates('site')",
-        lambda: study.onset_coincidence(events(), twice(soil()), n_boot=3),
+        lambda: beneath(study.onset_coincidence)(events(), twice(soil()), n_boot=3),
         lambda m: study.onset_coincidence(
             events(), eval("record.drop_duplicates('site')", {"record": twice(soil())}), n_boot=3, min_years=2
         ),
@@ -65,7 +66,7 @@ CURES = [
     ),
     Cure(
         "that stand twice; use da.drop_duplicates",
-        lambda: study.frequency_trend(events(), twice(soil()), min_events=1),
+        lambda: beneath(study.frequency_trend)(events(), twice(soil()), min_events=1),
         lambda m: study.frequency_trend(events(), cured(m, twice(soil())), min_events=1),
     ),
     Cure(
