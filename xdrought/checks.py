@@ -81,8 +81,9 @@ def require_known_sizes(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
 
 
 def _require_labels_once(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
+    """A label that stands twice is refused, but for rows of a table, which labels do not tell apart."""
     for item in given:
-        for dim in item.dims:
+        for dim in set(item.dims) - {"event"}:
             require_unique(item, dim)
 
 
@@ -90,14 +91,11 @@ def require_unique(labelled: xr.DataArray | xr.Dataset, dim: Hashable) -> None:
     """Refuse a label that stands twice along `dim`: nothing tells which value counts, and both would be counted."""
     index = labelled.indexes.get(dim)
     if index is not None and not index.is_unique:
-        label = (
-            repr(str(labelled.name))
-            if isinstance(labelled, xr.DataArray) and labelled.name is not None
-            else "the input"
-        )
+        has_name = isinstance(labelled, xr.DataArray) and labelled.name is not None
         raise ValueError(
-            f"{label} has {some(index[index.duplicated()].unique())} twice along {str(dim)!r}; keep one of each, "
-            f"da.drop_duplicates({str(dim)!r})"
+            f"{repr(str(labelled.name)) if has_name else 'the input'} has {some(index[index.duplicated()].unique())} "
+            f"twice along {str(dim)!r}; keep one of each, "
+            f"{'ds' if isinstance(labelled, xr.Dataset) else 'da'}.drop_duplicates({str(dim)!r})"
         )
 
 

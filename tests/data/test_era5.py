@@ -233,9 +233,7 @@ def test_times_out_of_order_repeated_or_off_the_steps():
     backwards = ds.isel(valid_time=[*range(10), 20, 15, *range(21, 48)])
     with pytest.raises(ValueError, match=r"'t2m' go backwards at 2003-05-01 15:00:00; use ds.sortby\('valid_time'\)"):
         daily_drivers(backwards, drivers=["t2m"])
-    with pytest.raises(
-        ValueError, match=r"1 repeated time\(s\), first 2003-05-01 05:00:00; use ds.drop_duplicates\('valid_time'\)"
-    ):
+    with pytest.raises(ValueError, match=r"05:00:00 twice along 'valid_time'; .* ds.drop_duplicates\('valid_time'\)"):
         daily_drivers(ds.isel(valid_time=[*range(6), *range(5, 48)]), drivers=["t2m"])
     moved = ds.valid_time.values.copy()
     moved[7] += np.timedelta64(30, "m")

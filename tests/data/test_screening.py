@@ -180,7 +180,7 @@ def test_wrong_dimensions_and_steps():
     ds = dataset(a=series())
     with pytest.raises(ValueError, match=r"has dimensions \['member'\] beside 'site' and 'time'"):
         screen_sites(ds.expand_dims(member=2))
-    with pytest.raises(ValueError, match="repeated date"):
+    with pytest.raises(ValueError, match="twice along 'time'"):
         screen_sites(ds.isel(time=[0, 1, 1, 2]))
     with pytest.raises(ValueError, match="missing steps"):
         screen_sites(ds.isel(time=[0, 1, 3, 4]))

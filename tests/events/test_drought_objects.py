@@ -379,7 +379,7 @@ CLASSES = grid(np.random.default_rng(5).random((4, 3, 8)) < 0.4)
             {"cell_area": (CLASSES[0, 0] * 1.0).assign_attrs(units="km2")},
             "the area of cells depends on 'lat'",
         ),
-        (lambda c: c.isel(lon=[*range(8), 0]), {}, "go around the world more than once; drop the repeated ones"),
+        (lambda c: c.isel(lon=[*range(8), 0]), {}, "twice along 'lon'; keep one of each"),
         (lambda c: c.isel(lat=[0, 2, 1]), {}, "latitudes are not in order between -90 and 90 degrees"),
         (lambda c: c, {"cell_area": CLASSES[0] * 1.0}, "has no units; expected something that converts to 'km2'"),
         (lambda c: c, {"cell_area": one_km2(3, 4)}, "cell_area (lacks|has) .*along"),

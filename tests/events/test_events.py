@@ -492,7 +492,7 @@ def irregular(kind: str) -> xr.DataArray:
     ("kind", "match"),
     [
         ("gap", r"missing steps.*2001-02-22.*resample"),
-        ("repeat", r"repeated date.*drop_duplicates"),
+        ("repeat", r"twice along 'time'.*drop_duplicates"),
         ("unsorted", r"backwards.*sortby"),
         ("monthly", r"uneven steps of 28 to 31 days; expected one value a day or a pentad"),
         ("hourly", r"steps of 1 h; expected daily.*resample"),

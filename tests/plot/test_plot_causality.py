@@ -91,8 +91,9 @@ def test_convergence_of_another_shape_is_refused(converged):
         xp.plot_convergence(converged.isel(library_size=0))
     with pytest.raises(ValueError, match=r"rho must be on \(library_size.*choose along the others"):
         xp.plot_convergence(converged.expand_dims(site=2))
+    many = xr.concat([converged, converged], "variable").assign_coords(variable=list("abcd"))
     with pytest.raises(ValueError, match="8 curves cannot be told apart; choose [36] or fewer"):
-        xp.plot_convergence(xr.concat([converged, converged.assign_coords(variable=["u", "v"])], "variable"))
+        xp.plot_convergence(many)
 
 
 # dominant cause
@@ -189,8 +190,9 @@ def test_maps_of_another_shape_are_refused():
         xp.plot_dominant_cause(degree()[["rho"]])
     with pytest.raises(ValueError, match="rho must be on variable and places, found .*several"):
         xp.plot_dominant_cause(degree().isel(variable=0))
+    many = xr.concat([degree()] * 7, "variable").assign_coords(variable=[f"v{k}" for k in range(14)])
     with pytest.raises(ValueError, match="14 causes have no colors of their own; choose 12"):
-        xp.plot_dominant_cause(xr.concat([degree()] * 7, "variable"))
+        xp.plot_dominant_cause(many)
     with pytest.raises(ValueError, match="a map shows"):
         xp.plot_dominant_cause(degree().expand_dims(direction=2))
 

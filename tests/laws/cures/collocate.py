@@ -99,7 +99,7 @@ CURES = [
         lambda m: collocate.collocate(given.grid_weather(), table_of_sites(), size=4),
     ),
     Cure(
-        "twice along 'site'; keep one of each, da.drop_duplicates(",
+        "twice along 'site'; keep one of each, ds.drop_duplicates(",
         lambda: collocate.collocate(given.grid_weather(), twice(given.places()), size=4),
         lambda m: collocate.collocate(given.grid_weather(), twice(given.places()).drop_duplicates("site"), size=4),
     ),
