@@ -327,7 +327,7 @@ def test_quality_asked_for_but_not_there(tmp_path):
 
 
 def test_site_without_soil_moisture_is_kept_for_the_report(tmp_path):
-    with pytest.warns(UserWarning, match="no file has the column 'SWC_F_MDS_1': .*check target="):
+    with pytest.warns(UserWarning, match="no file has the column 'SWC_F_MDS_1': .*these towers measure none"):
         ds = read(write(tmp_path, table().drop(columns=["SWC_F_MDS_1", "SWC_F_MDS_1_QC"])))
     assert ds.soil_moisture.isnull().all()
     assert ds.attrs["sites_without_target_column"] == "XX-Abc"

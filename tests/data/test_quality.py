@@ -83,7 +83,7 @@ def test_runs_and_spikes_by_hand():
     ("change", "error", "message"),
     [
         (lambda ds: (ds.rename(soil_moisture="sm"), {}), KeyError, "no variable 'soil_moisture'"),
-        (lambda ds: (ds.isel(site=0), {}), ValueError, "expected 'site' and 'time'"),
+        (lambda ds: (ds.isel(site=0), {}), ValueError, "no dimension 'site' in 'soil_moisture'"),
         (lambda ds: (ds.isel(time=slice(None, None, 5)), {}), ValueError, "is not daily"),
         (lambda ds: (ds, {"alpha": 5}), ValueError, "alpha=5; it must be a share"),
         (lambda ds: (ds, {"constant_days": 0}), ValueError, "constant_days=0"),

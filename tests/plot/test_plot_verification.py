@@ -159,7 +159,7 @@ def test_economic_value_is_drawn_as_it_is():
 def test_probabilities_without_a_day_are_refused():
     nothing = xr.DataArray([np.nan], dims="time")
     for draw in (xp.plot_reliability, xp.plot_economic_value):
-        with pytest.raises(ValueError, match="no bin has a day; check"):
+        with pytest.raises(ValueError, match="no bin has a day; score probabilities and occurrences of the same days"):
             draw(probability_scores(nothing, nothing))
 
 

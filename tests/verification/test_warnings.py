@@ -254,6 +254,6 @@ def test_alarms_refuse():
     ds, _ = world(1, 400)
     starts = xr.zeros_like(ds[P], dtype=bool)
     ds[P] = ds[P].where(ds.part != 3)
-    with pytest.raises(ValueError, match="no day of part 'test' has a probability; choose another part="):
+    with pytest.raises(ValueError, match="no day of part 'test' has a probability; choose part= and chosen_on= from"):
         alarms(ds, starts, threshold=0.5, n_boot=0)
     assert alarms(ds, starts, threshold=0.5, n_boot=0, part="val", chosen_on=None).n_starts == 0
