@@ -94,7 +94,7 @@ def detect_events(series, days, rules, ranked, labels, fill_gaps=False):
     """
     n_rows, n_time = series.shape
     missing = missing_key(series.dtype)
-    block = Block.create(_AT_ONCE, n_time, series.dtype)
+    block = Block.create(min(_AT_ONCE, n_rows), n_time, series.dtype)
     around = np.zeros((2, 2), np.int64) if ranked else _keys_of_percentiles(rules, series.dtype)
     n_valid = np.empty(n_rows, np.int32)
     find = compilation.choose_once(find_droughts, series.size)
@@ -109,7 +109,8 @@ def detect_events(series, days, rules, ranked, labels, fill_gaps=False):
             continue
         if ranked:
             block.packed[: len(part), :n_dry].sort(axis=1)
-        onset_values, dry_values = (_as_floats(keys, series.dtype, ranked) for keys in (block.onset_keys, block.dry))
+        used = block.onset_keys[:n_found], block.dry[: len(part)]
+        onset_values, dry_values = (_as_floats(keys, series.dtype, ranked) for keys in used)
         describe(onset_values, dry_values, n_found, days, rules, ranked, labels[here], block)
         pieces.append((first, block.found[:n_found].copy(), block.numbers[:n_found].copy()))
     return _as_events(pieces), n_valid
