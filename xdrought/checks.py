@@ -71,8 +71,9 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
 def require_known_sizes(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
     """Refuse dask arrays of which nobody knows how long they are."""
     for item in given:
-        for da in _arrays_of(item):
-            if da.chunks is not None and any(np.isnan(size) for size in da.shape):
+        unknown = {dim for dim, size in item.sizes.items() if np.isnan(size)}
+        for da in _arrays_of(item) if unknown else ():
+            if unknown & set(da.dims):
                 label = "the input" if da.name is None else repr(str(da.name))
                 raise ValueError(
                     f"{label} has chunks of unknown size, as a dask array has that was selected by its values; give it "
@@ -185,7 +186,7 @@ def _without_packing(result: Any) -> Any:
     if isinstance(result, tuple) and hasattr(result, "_fields"):  # a named tuple
         return type(result)(*map(_without_packing, result))
     if type(result) is dict:
-        return {name: _without_packing(variable) for name, variable in result.items()}
+        return {name: _without_packing(value) for name, value in result.items()}
     return result
 
 
