@@ -33,10 +33,9 @@ class Row:
     step: str
     wall: float
     cpu: float
-    note: str = ""
 
     def __str__(self) -> str:
-        return f"| {self.step} | {self.wall:.1f} | {self.cpu:.1f} | {self.note} |"
+        return f"| {self.step} | {self.wall:.1f} | {self.cpu:.1f} |"
 
 
 def example() -> tuple[str, str]:
@@ -84,7 +83,7 @@ class FreshMachine:
             "MPLCONFIGDIR": str(folder),
         }
 
-    def run(self, step: str, *command: str | Path, note: str = "") -> subprocess.CompletedProcess:
+    def run(self, step: str, *command: str | Path) -> subprocess.CompletedProcess:
         before, begun = os.times(), time.perf_counter()
         done = subprocess.run(
             [str(each) for each in command],
@@ -96,7 +95,7 @@ class FreshMachine:
         )
         after = os.times()
         cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        self.add(Row(step, time.perf_counter() - begun, cpu, note))
+        self.add(Row(step, time.perf_counter() - begun, cpu))
         if done.returncode:
             print(done.stdout[-3000:], done.stderr[-3000:], sep="\n", file=sys.stderr)
             raise SystemExit(f"failed: {step}")
@@ -139,7 +138,7 @@ def main() -> None:
 def walk(machine: FreshMachine, light_only: bool) -> None:
     light, whole = installs()[:2]
     first, rest = example()
-    print(f"Python {sys.version.split()[0]}\n\n| step | wall s | CPU s | |\n|---|---:|---:|---|")
+    print(f"Python {sys.version.split()[0]}\n\n| step | wall s | CPU s |\n|---|---:|---:|")
     machine.run("an environment", sys.executable, "-m", "venv", machine.folder / "venv")
     pip = (machine.bin / "python", "-m", "pip")
     quiet = ("--quiet", "--disable-pip-version-check", "--constraint", ROOT / "ci" / "constraints.txt")

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from scipy.spatial import cKDTree
 
 from xdrought.kernels import neighbours
-from xdrought.kernels.distinct_vectors import group_equal, nearest_groups, sort_points
+from xdrought.kernels.distinct_vectors import group_equal, nearest_groups, order_by_sum, sort_points
 
 
 def weight_of_day(operator: neighbours.Operator) -> np.ndarray:
@@ -142,3 +142,16 @@ def test_the_search_runs_in_threads():
         alone = neighbours.build_operator(vectors, ok, ok, 0, compiled=True)
         np.testing.assert_array_equal(found[at].columns, alone.columns)
         np.testing.assert_array_equal(found[at].weights, alone.weights)
+
+
+@settings(max_examples=50)
+@given(st.integers(2, 200), st.integers(0, 2**32 - 1), st.sampled_from([1.0, 1e-300, 1e30]))
+def test_sums_are_in_order_to_within_the_step(n, seed, scale):
+    sums = np.random.default_rng(seed).standard_cauchy(n) * scale
+    order = np.empty(n, np.int64)
+    step = order_by_sum(sums, n, order, np.empty(4 * n, np.int64))
+    np.testing.assert_array_equal(np.sort(order), np.arange(n))
+    highest = np.maximum.accumulate(sums[order])
+    assert (highest - sums[order] <= step).all()
+    assert step < 2 * np.ptp(sums) / n
+    assert order_by_sum(np.full(n, 0.1), n, order, np.empty(4 * n, np.int64)) < 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from tests.kernels.test_cross_map import series_pairs
 from tests.support import oracles_ccm as slow
-from xdrought.kernels import cross_map, plain_maps, sorted_scan
+from xdrought.kernels import cross_map, plain_maps
 from xdrought.kernels.cross_map import Settings
 from xdrought.kernels.cross_map_blocks import map_block, result_names
 
@@ -137,16 +137,3 @@ def test_exponentials():
     far = np.array([-1e5])
     plain_maps._exponentials(far, 1)
     assert 0 < far[0] < 1e-300
-
-
-@settings(max_examples=50)
-@given(st.integers(2, 200), st.integers(0, 2**32 - 1), st.sampled_from([1.0, 1e-300, 1e30]))
-def test_sums_are_in_order_to_within_the_step(n, seed, scale):
-    sums = np.random.default_rng(seed).standard_cauchy(n) * scale
-    order = np.empty(n, np.int64)
-    step = sorted_scan.order_by_sum(sums, n, order, np.empty(4 * n, np.int64))
-    np.testing.assert_array_equal(np.sort(order), np.arange(n))
-    highest = np.maximum.accumulate(sums[order])
-    assert (highest - sums[order] <= step).all()
-    assert step < 2 * np.ptp(sums) / n
-    assert sorted_scan.order_by_sum(np.full(n, 0.1), n, order, np.empty(4 * n, np.int64)) < 0

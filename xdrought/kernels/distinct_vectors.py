@@ -11,8 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.sorted_scan import order_by_sum
-
 CHUNK = 16  # vectors looked at between two questions whether to go on
 TIES = 1 + 1e-8  # so far beyond the last that ties with it are seen
 
@@ -108,6 +106,35 @@ def sort_points(vectors: np.ndarray, groups: Groups) -> Points:
         for axis in range(dim):
             coordinates[axis, at] = vectors[first[order[at]], axis]
     return Points(coordinates, sums, order, place, mean, step)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def order_by_sum(sums: np.ndarray, n: int, order: np.ndarray, room: np.ndarray) -> float:
+    """Order the first `n` of `sums` to within a step that is given back, by counting; `order` gets their numbers.
+
+    `room` (at least 2 n) of int64 is to work in. The step is negative where the sums do not differ.
+    """
+    low, high = np.inf, -np.inf
+    for at in range(n):
+        low, high = min(low, sums[at]), max(high, sums[at])
+    steps = room.size // 2
+    if not 0.0 < high - low < np.inf:
+        return -1.0
+    per_sum = (steps - 1) / (high - low)
+    start, step = room[:steps], room[steps:]
+    start[:] = 0
+    for at in range(n):
+        step[at] = np.int64((sums[at] - low) * per_sum)
+        start[step[at]] += 1
+    before = 0
+    for here in range(steps):
+        count = start[here]
+        start[here] = before
+        before += count
+    for at in range(n):
+        order[start[step[at]]] = at
+        start[step[at]] += 1
+    return (1 + 1e-9) / per_sum
 
 
 @njit(cache=True, nogil=True)

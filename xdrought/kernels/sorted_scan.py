@@ -20,35 +20,6 @@ FLOATS, INTS = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.IntType(6
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def order_by_sum(sums: np.ndarray, n: int, order: np.ndarray, room: np.ndarray) -> float:
-    """Order the first `n` of `sums` to within a step that is given back, by counting; `order` gets their numbers.
-
-    `room` (at least 2 n) of int64 is to work in. The step is negative where the sums do not differ.
-    """
-    low, high = np.inf, -np.inf
-    for at in range(n):
-        low, high = min(low, sums[at]), max(high, sums[at])
-    steps = room.size // 2
-    if not 0.0 < high - low < np.inf:
-        return -1.0
-    per_sum = (steps - 1) / (high - low)
-    start, step = room[:steps], room[steps:]
-    start[:] = 0
-    for at in range(n):
-        step[at] = np.int64((sums[at] - low) * per_sum)
-        start[step[at]] += 1
-    before = 0
-    for here in range(steps):
-        count = start[here]
-        start[here] = before
-        before += count
-    for at in range(n):
-        order[start[step[at]]] = at
-        start[step[at]] += 1
-    return (1 + 1e-9) / per_sum
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def directions(dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Two unit vectors at right angles, across the columns and along them: those in which delay vectors spread most.
 
