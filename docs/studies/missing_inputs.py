@@ -133,7 +133,7 @@ def tables(ds: xr.Dataset, rates: list[float], outages: list[int], **how: Any) -
         "",
         *issued,
         "",
-        'NSE lost to the network of `"none"` on the record as it is, on the days that are issued; median over towers '
+        'NSE lost to the network of `"none"` on the record as it is, on the days that are issued; median over sites '
         "with 95 % interval:",
         "",
         *lost,
