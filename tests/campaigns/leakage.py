@@ -3,7 +3,7 @@
     XDROUGHT_DATA_DIR=<folder> python tests/campaigns/leakage.py
 
 Real stations (FLUXNET2015, USCRN) and the simulated twin, trained for one epoch in several clean set-ups; then every
-leak of ``tests/leakage/test_audit.py``. A few minutes.
+leak of ``tests/support/leaks.py``. A few minutes.
 """
 
 from __future__ import annotations
@@ -71,11 +71,12 @@ def clean_rows() -> Iterator[str]:
 def seeded() -> list[tuple[str, str, bool]]:
     """Each leak of the tests: what it is, the check that should see it, and whether it did."""
     sys.path.insert(0, str(ROOT))
-    from tests.leakage import test_audit as made
+    from tests.support.audited import eight_towers
+    from tests.support.leaks import LEAKS
 
-    ds = made.eight_towers()
+    ds = eight_towers()
     out = []
-    for leak, check in made.LEAKS:
+    for leak, check in LEAKS:
         with pytest.MonkeyPatch.context() as patch:
             forecaster, data, *given = leak(ds, patch)
         found = xdrought.audit_leakage(forecaster, data, device="cpu", **dict(*given))
