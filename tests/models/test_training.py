@@ -15,6 +15,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from tests.campaigns import kill_training
 from tests.forecast.test_forecast import DRIVERS, TARGET, quick, weights_of
 from tests.support.towers import random_grid, random_sites
 from xdrought import SplitConfig, TrainingOptions
@@ -329,12 +330,20 @@ def stop_after(monkeypatch, n: int) -> None:
     monkeypatch.setattr(Checkpoint, "save", save)
 
 
+EQUATIONS = ("paper", "released")  # the latter has dropout
+TWO_RUNS = {"runs": 2, "learning_rate": 0.01}
+
+
+@pytest.fixture(scope="module")
+def never_stopped(sites) -> dict:
+    return {equations: quick(sites, "ResAttCauRec", equations=equations, **TWO_RUNS) for equations in EQUATIONS}
+
+
 # 3 sites x 79 windows in batches of 16: 15 an epoch; one checkpoint each epoch, and one at the end of a run
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-@pytest.mark.parametrize("equations", ["paper", "released"])  # the latter has dropout
-def test_a_stopped_fit_goes_on_to_the_same_weights(sites, tmp_path, monkeypatch, n, equations):
-    options = {"equations": equations, "runs": 2, "learning_rate": 0.01}
-    expected = quick(sites, "ResAttCauRec", **options)
+@pytest.mark.parametrize("equations", EQUATIONS)
+def test_a_stopped_fit_goes_on_to_the_same_weights(sites, never_stopped, tmp_path, monkeypatch, n, equations):
+    options, expected = {"equations": equations, **TWO_RUNS}, never_stopped[equations]
     with monkeypatch.context() as patched:
         stop_after(patched, n)
         with pytest.raises(Stop):
@@ -434,14 +443,14 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(sites, tmp_path):
         quick(sites, checkpoint=tmp_path / "none" / "c")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills by SIGKILL")
-def test_killed_at_random_it_ends_with_the_same_weights(tmp_path):
-    script = ROOT / "tests" / "campaigns" / "kill_training.py"
-    short = ["--kills", "2", "--days", "180", "--batch-size", "12"]
-    done = subprocess.run([sys.executable, script, *short], capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    assert "2 kills" in done.stdout
-    assert "the same weights" in done.stdout
+@pytest.mark.skipif(os.name != "posix", reason="kills children of this process by a signal")
+def test_killed_at_random_it_ends_with_the_same_weights(monkeypatch, capsys):
+    short = ["--kills", "2", "--days", "120", "--window", "4", "--batch-size", "8"]
+    monkeypatch.setattr(sys, "argv", ["kill_training.py", *short])
+    kill_training.main()
+    told = capsys.readouterr().out
+    assert "2 kills" in told
+    assert "the same weights" in told
 
 
 # --- more than one process --------------------------------------------------------------------------------
@@ -458,11 +467,12 @@ for variant in ("ResAttCauRec", "UNet"):
 def fit_together(variant, **options):
     widths = (4, 5, 6, 7) if variant == "UNet" else (4, 4)
     return quick(
-        random_sites(3, 120, 8),
+        random_sites(3, 80, 8),
         variant,
         window=8,
         widths=widths,
         sampler="consecutive",
+        split=SplitConfig(fractions=(0.5, 0.25, 0.25)),
         training=TrainingOptions(sites_in_memory=2),
         **options,
     )
