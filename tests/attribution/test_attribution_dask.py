@@ -46,19 +46,25 @@ def same(lazy: xr.Dataset, eager: xr.Dataset) -> None:
     assert int(found.prediction.notnull().sum()) == int(eager.prediction.notnull().sum()) > 0
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
-@pytest.mark.parametrize("chunks", [(5, 6), (3, 2), ((1, 3, 1), (4, 2)), (1, 1)])
-def test_chunks_of_a_grid_change_no_number(grid, size, chunks):
-    grid = grid.isel(lat=slice(1, 6), lon=slice(2, 8))  # with the hole
-    forecaster = untrained(grid, "CauRec", target="swvl1", size=size, runs=2)
+@pytest.fixture(scope="module", params=[1, 2, 3, 4])
+def explained(request, grid):
+    """A part of the grid with the hole, a network of patches of a size, days, and the eager attributions."""
+    grid = grid.isel(lat=slice(1, 6), lon=slice(2, 8))
+    forecaster = untrained(grid, "CauRec", target="swvl1", size=request.param, runs=2)
     where = grid.time.dt.day == 9
+    return grid, forecaster, where, attributions(grid, forecaster, where=where, reduce=(), **FEW)
+
+
+@pytest.mark.parametrize("chunks", [(5, 6), (3, 2), ((1, 3, 1), (4, 2)), (1, 1)])
+def test_chunks_of_a_grid_change_no_number(explained, chunks):
+    grid, forecaster, where, eager = explained
     lazy = attributions(grid.chunk(lat=chunks[0], lon=chunks[1]), forecaster, where=where, reduce=(), **FEW)
-    same(lazy, attributions(grid, forecaster, where=where, reduce=(), **FEW))
+    same(lazy, eager)
 
 
-@pytest.mark.parametrize(
-    "choose",
-    [
+@pytest.fixture(
+    scope="module",
+    params=[
         lambda ds: None,
         lambda ds: ds.time.dt.month == 2,
         lambda ds: (ds.site == "S1") & (ds.time.dt.day == 3),
@@ -66,14 +72,19 @@ def test_chunks_of_a_grid_change_no_number(grid, size, chunks):
         lambda ds: ds.site == "S2",
     ],
 )
+def explained_where(request, sites):
+    """What is to be explained, a network, and the eager attributions."""
+    forecaster, where = untrained(sites, "ResAttCauRec", history=True), request.param(sites)
+    return where, forecaster, attributions(sites, forecaster, where=where, **FEW)
+
+
 @pytest.mark.parametrize("is_lazy", [True, False])
-def test_where_may_be_lazy_and_lack_dimensions(sites, choose, is_lazy):
-    forecaster = untrained(sites, "ResAttCauRec", history=True)
-    where = choose(sites)
+def test_where_may_be_lazy_and_lack_dimensions(sites, explained_where, is_lazy):
+    where, forecaster, eager = explained_where
     asked = where.chunk() if is_lazy and where is not None else where
     with unchanged(sites):
         lazy = attributions(sites.chunk(site=2), forecaster, where=asked, **FEW)
-    same(lazy, attributions(sites, forecaster, where=where, **FEW))
+    same(lazy, eager)
 
 
 def test_nothing_is_computed_with_a_background_in_memory(sites):

@@ -49,14 +49,19 @@ def test_chunks_of_sites_change_no_bit(variant, chunk):
     identical_bits(lazy.compute(), expected)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
-@pytest.mark.parametrize("chunks", [(5, 6), (3, 2), ((1, 3, 1), (4, 2)), (1, 1)])
-def test_chunks_of_a_grid_change_no_bit(size, chunks):
-    ds = holed(random_grid(5, 6, 20), 0.002)
+@pytest.fixture(scope="module", params=[1, 2, 3, 4])
+def foretold(request):
+    """A grid with holes, a network of patches of a size, and its eager forecast."""
+    ds, size = holed(random_grid(5, 6, 20), 0.002), request.param
     forecaster = untrained(
         random_grid(5, 6, 60, 1), "ResAttCauRec" if size < 3 else "ResRec", target="swvl1", size=size
     )
-    expected = predict(ds, forecaster)
+    return ds, forecaster, predict(ds, forecaster)
+
+
+@pytest.mark.parametrize("chunks", [(5, 6), (3, 2), ((1, 3, 1), (4, 2)), (1, 1)])
+def test_chunks_of_a_grid_change_no_bit(foretold, chunks):
+    ds, forecaster, expected = foretold
     assert expected.swvl1.notnull().any()
     with raise_if_dask_computes():
         lazy = predict(ds.chunk(lat=chunks[0], lon=chunks[1]), forecaster)

@@ -88,8 +88,8 @@ def test_intervals_cover_the_correlation_of_all_sites():
             xr.DataArray(x[None], {"variable": ["v"], **sites}, ("variable", "site")),
             xr.DataArray(y, sites),
             permutations=1,
-            n_boot=200,
-            points=3,
+            n_boot=100,
+            points=2,
         )
         hits += float(found.lower[0]) <= truth <= float(found.upper[0])
     assert 0.86 <= hits / 40 <= 1
