@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tests.data import test_fluxnet, test_uscrn
+from tests.data import test_uscrn
+from tests.support import fluxnet_tables
 from tests.support.forecasters import untrained
 from tests.support.mutations import Reader, attack, mutate, outcome
 from tests.support.towers import random_sites
@@ -26,20 +27,20 @@ TIMES = 60
 
 
 def fluxnet_csv(folder: Path) -> Reader:
-    path = test_fluxnet.write(folder, test_fluxnet.table(days=40))
-    return Reader("FLUXNET csv", path.name, path.read_bytes(), test_fluxnet.read, "open_fluxnet")
+    path = fluxnet_tables.write(folder, fluxnet_tables.table(days=40))
+    return Reader("FLUXNET csv", path.name, path.read_bytes(), fluxnet_tables.read, "open_fluxnet")
 
 
 def fluxnet_zip(folder: Path) -> Reader:
-    path = folder / test_fluxnet.ZIP
+    path = folder / fluxnet_tables.ZIP
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(test_fluxnet.NAME, test_fluxnet.table(days=40).to_csv(index=False))
-    return Reader("FLUXNET zip", path.name, path.read_bytes(), test_fluxnet.read, "open_fluxnet")
+        archive.writestr(fluxnet_tables.NAME, fluxnet_tables.table(days=40).to_csv(index=False))
+    return Reader("FLUXNET zip", path.name, path.read_bytes(), fluxnet_tables.read, "open_fluxnet")
 
 
 def site_table(folder: Path) -> Reader:
-    data = test_fluxnet.write(folder, test_fluxnet.table(days=5))
-    content = test_fluxnet.PLACES.to_csv(index=False).encode()
+    data = fluxnet_tables.write(folder, fluxnet_tables.table(days=5))
+    content = fluxnet_tables.PLACES.to_csv(index=False).encode()
     return Reader("site table", "sites.csv", content, lambda path: open_fluxnet(data, site_table=path), "open_fluxnet")
 
 
@@ -111,10 +112,12 @@ def test_mutations_differ_and_repeat():
 
 @pytest.mark.parametrize("odd", [b"\xff", b'"'], ids=["no text", "a quote that does not end"])
 def test_a_table_with_bytes_that_do_not_belong(tmp_path, odd):
-    path = tmp_path / test_fluxnet.NAME
-    path.write_bytes(test_fluxnet.table(days=40).to_csv(index=False).encode().replace(b",20.3,", b"," + odd + b"20.3,"))
+    path = tmp_path / fluxnet_tables.NAME
+    path.write_bytes(
+        fluxnet_tables.table(days=40).to_csv(index=False).encode().replace(b",20.3,", b"," + odd + b"20.3,")
+    )
     with pytest.raises(ValueError, match=".*; get the file again"):
-        test_fluxnet.read(path)
+        fluxnet_tables.read(path)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_a_zip_whose_directory_is_damaged(tmp_path, record, changes):
         broken[at + place : at + place + len(new)] = new
     (tmp_path / reader.file).write_bytes(broken)
     with pytest.raises(ValueError, match=".* is not a sound zip .*; download it again"):
-        test_fluxnet.read(tmp_path / reader.file)
+        fluxnet_tables.read(tmp_path / reader.file)
 
 
 def test_a_quote_in_a_station_s_year(tmp_path):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 # Followed in another file, with what they need there.
-LABELS, PIECES, ERA5 = "tests/package/test_alignment.py", "tests/data/test_era5_pieces.py", "tests/data/test_era5.py"
-FORECASTS = "tests/data/test_forecasts.py"
+LABELS, FORECASTS = "tests/package/test_alignment.py", "tests/data/test_forecasts.py"
+PIECES, TIMES = "tests/data/test_era5_pieces.py", "tests/data/test_era5_times.py"
+QUANTITIES = "tests/data/test_era5_quantities.py"
 FOLLOWED: dict[str, str] = {
     "answers for one lead; fit it for each, or use model=": "tests/forecast/test_onset_hazard.py",
     "on the day of issue, too: name it in drivers as well": "tests/forecast/test_onset_hazard.py",
     "• is a •; give •": "tests/leakage/test_report.py",
     "give polygons in degrees that cover the classes": "tests/bulletin/test_regions.py",
     "not in degrees; use regions.to_crs(4326)": "tests/bulletin/test_regions.py",
-    "not datetime64; make dates of them, ": PIECES,
+    "not datetime64; make dates of them, ": TIMES,
     "has other splits than the first; compare them apart": "tests/study/test_comparison.py",
     "but the forecast has no coordinate 'part' on": "tests/verification/test_verification.py",
     "that the record lacks (it has": LABELS,
@@ -23,22 +24,22 @@ FOLLOWED: dict[str, str] = {
     "name the column of dates with --time": "tests/laws/test_cures.py",
     "use --variable": "tests/laws/test_cures.py",
     "write NAME=VALUE, e.g. --set upper=50": "tests/laws/test_cures.py",
-    "as ERA5-Land has, which accumulates from 00 UTC on; use accumulation=": ERA5,
-    "say what its values are the amount of, accumulation=": PIECES,
-    "and amounts of an hour do not; use accumulation=": PIECES,
+    "as ERA5-Land has, which accumulates from 00 UTC on; use accumulation=": QUANTITIES,
+    "say what its values are the amount of, accumulation=": QUANTITIES,
+    "and amounts of an hour do not; use accumulation=": QUANTITIES,
     "give the parts by themselves, daily_drivers(": PIECES,
-    "drop those steps, ds.isel(": PIECES,
-    "go backwards at •; use ds.sortby(": PIECES,
-    "use ds.drop_duplicates(": PIECES,
-    "or name the hours that they stand for, ds.assign_coords(": PIECES,
+    "drop those steps, ds.isel(": TIMES,
+    "go backwards at •; use ds.sortby(": TIMES,
+    "use ds.drop_duplicates(": TIMES,
+    "or name the hours that they stand for, ds.assign_coords(": TIMES,
     "bring them to one step, e.g. the finer one to days, ds.resample": PIECES,
-    "set the units, e.g. ds[•].attrs": PIECES,
-    "open the file with decode_times=False and correct them": PIECES,
-    "keep one, e.g. ds.drop_vars(": PIECES,
+    "set the units, e.g. ds[•].attrs": QUANTITIES,
+    "open the file with decode_times=False and correct them": TIMES,
+    "keep one, e.g. ds.drop_vars(": QUANTITIES,
     "say how it is packed, ds = xarray.open_dataset": "tests/data/test_untrusted.py",
-    "bring them to one, e.g. ds = ds.assign(": PIECES,
-    "give each time once, e.g. second = second.drop_sel": PIECES,
-    "to see them, read the files inside `with xdrought.set_options(check_limits=False):`": "tests/data/test_fluxnet.py",
+    "bring them to one, e.g. ds = ds.assign(": QUANTITIES,
+    "give each time once, e.g. second = second.drop_sel": TIMES,
+    "to see them, read the files inside `with xdrought.set_options(check_limits=False):`": "tests/data/test_fluxnet_damage.py",
     "or draw lines between yours, which adds days but no information": "tests/events/test_labels_and_limits.py",
     "are not the same; convert one, reference.convert_calendar": "tests/events/test_labels_and_limits.py",
     "these are quantiles (0 to 1), and percentiles go from 0 to 100": "tests/events/test_labels_and_limits.py",
