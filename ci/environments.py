@@ -28,10 +28,18 @@ EXTRAS = ("forecast", "plot", "distributed", "reference", "test")
 PIN = {"torch": "torch==2.13.0"}  # in all environments; its lower bound, and other versions, are not tried
 TESTS = (
     "events/test_events",
+    "events/test_events_refused",
+    "events/test_percentiles",
+    "events/test_published_definitions",
     "events/test_definitions",
     "package/test_units",
     "causality/test_causality",
+    "causality/test_convergence",
+    "causality/test_degree",
     "verification/test_verification",
+    "verification/test_references",
+    "verification/test_parts_and_tables",
+    "verification/test_class_scores",
     "windows/test_patches",
     "package/test_architecture",
     "package/test_without_torch",

@@ -1,4 +1,4 @@
-"""Cross mapping on labels: published values, direction, laziness, refusals, and the causality degree."""
+"""Cross mapping on labels: published values, direction, laziness and refusals."""
 
 from __future__ import annotations
 
@@ -8,39 +8,10 @@ import pytest
 import xarray as xr
 
 from tests.support import oracles_ccm as slow
+from tests.support.causal_series import BACKWARD, FORWARD, logistic, weather
 from tests.support.helpers import raise_if_dask_computes, unchanged
-from xdrought.causality import causality_degree, ccm, choose_embedding, degree_vector
+from xdrought.causality import causality_degree, ccm, choose_embedding
 from xdrought.kernels import cross_map, cross_map_blocks
-
-FORWARD, BACKWARD = "cause_to_effect", "effect_to_cause"
-
-
-def logistic(n: int = 1000) -> tuple[xr.DataArray, xr.DataArray]:
-    """Two coupled species (Sugihara et al. 2012); y feels x (0.1) more than x feels y (0.02)."""
-    x, y = np.full((2, n), np.nan)
-    x[0], y[0] = 0.4, 0.2
-    for t in range(n - 1):
-        x[t + 1] = x[t] * (3.8 - 3.8 * x[t] - 0.02 * y[t])
-        y[t + 1] = y[t] * (3.5 - 3.5 * y[t] - 0.1 * x[t])
-    return xr.DataArray(x, dims="time", name="x"), xr.DataArray(y, dims="time", name="y")
-
-
-def weather(n_time=300, n_site=3, seed=0, start="2001-01-01") -> xr.Dataset:
-    """Random (site, time) series with a name each; nothing causes anything."""
-    rng = np.random.default_rng(seed)
-    values = {name: (("site", "time"), rng.standard_normal((n_site, n_time))) for name in ("t2m", "tp", "sm")}
-    coords = {"site": [f"S{i}" for i in range(n_site)], "time": pd.date_range(start, periods=n_time)}
-    return xr.Dataset(values, coords).assign_coords(lat=("site", np.arange(n_site) + 40.0))
-
-
-@pytest.fixture(scope="module")
-def de_hai(data_dir) -> xr.Dataset:
-    """1,660 days of FLUXNET2015 DE-Hai from 2000-01-01."""
-    path = data_dir / "fluxnet2015" / "FLX_DE-Hai_FLUXNET2015_SUBSET_DD_2000-2012_1-4.csv"
-    names = ["TA_F", "SW_IN_F", "VPD_F", "PA_F", "P_F", "WS_F", "SWC_F_MDS_1"]
-    table = pd.read_csv(path, usecols=["TIMESTAMP", *names], nrows=1660)
-    table.index = pd.DatetimeIndex(pd.to_datetime(table.pop("TIMESTAMP").astype(str)), name="time")
-    return table.to_xarray()
 
 
 # numbers on which plain numpy, pyEDM 2.5.7 and causal-ccm 0.4.0 agree to 6e-16 (coupled logistic maps, n = 1000)
@@ -150,9 +121,6 @@ def test_engine_of_the_paper_uses_the_common_span_and_knows_no_gaps():
     assert np.isnan(gap.rho)
     assert gap.n_pairs == 0
     assert np.isnan(ccm(x * 0, y, engine="causal-ccm", direction=FORWARD).rho)
-
-
-# labels
 
 
 def test_result_has_the_dimensions_without_time():
@@ -300,216 +268,6 @@ def test_monthly_and_numbered_steps_are_regular():
         np.testing.assert_array_equal(labelled.rho, plain.rho)
 
 
-# convergence, exclusion, significance
-
-
-def test_skill_converges_towards_the_driver_only():
-    x, y = logistic(400)
-    found = ccm(x, y, library_size=[20, 80, 300], library_samples=20)
-    assert found.rho.dims == ("direction", "library_size")
-    assert found["library_size"].values.tolist() == [20, 80, 300]
-    assert (found.rho.sel(direction=FORWARD).diff("library_size") > 0.03).all()
-    assert (found.rho_lower <= found.rho).all()
-    assert (found.rho <= found.rho_upper).all()
-    one = ccm(x, y, library_size=80, library_samples=20)
-    assert one.rho.dims == ("direction",)
-    np.testing.assert_allclose(one.rho, found.rho.sel(library_size=80), atol=1e-12)
-
-
-def test_libraries_follow_the_seed():
-    x, y = logistic(200)
-    draw = [ccm(x, y, library_size=30, library_samples=2, seed=seed).rho for seed in (1, 1, 2)]
-    xr.testing.assert_identical(draw[0], draw[1])
-    assert not np.allclose(draw[0], draw[2])
-
-
-def test_auto_exclusion_radius_is_that_of_the_searched_series():
-    rng, n = np.random.default_rng(0), 2000
-    slow_series = np.zeros(n)
-    for t in range(1, n):
-        slow_series[t] = 0.9 * slow_series[t - 1] + rng.standard_normal()
-    fast = xr.DataArray(rng.standard_normal(n), dims="time", name="fast")
-    soil = xr.DataArray(slow_series, dims="time", name="soil")
-    found = ccm(fast, soil, exclusion_radius="auto")
-    assert found.exclusion_radius.sel(direction=BACKWARD) == 1
-    radius = found.exclusion_radius.sel(direction=FORWARD).item()
-    assert radius == pytest.approx(9.5, abs=3)
-    fixed = ccm(fast, soil, exclusion_radius=radius, direction=FORWARD)
-    assert fixed.rho.item() == found.rho.sel(direction=FORWARD).item()
-
-
-def autoregressive(rng, n_series, n_time, memory) -> np.ndarray:
-    x = rng.standard_normal((n_series, n_time))
-    for t in range(1, n_time):
-        x[:, t] += memory * x[:, t - 1]
-    return x
-
-
-def test_a_shared_season_fools_the_raw_p_value_and_not_the_surrogates():
-    rng, n = np.random.default_rng(1), 1100
-    time = pd.date_range("2001-01-01", periods=n)
-    season = 3 * np.cos(2 * np.pi * np.arange(n) / 365.25)
-    pair = [
-        xr.DataArray(autoregressive(rng, 40, n, memory) + season, {"time": time}, ("site", "time"), name=name)
-        for memory, name in ((0.7, "air"), (0.9, "soil"))
-    ]
-    found = ccm(*pair, surrogates=59)
-    assert ((found.p_value < 0.05) & (found.rho > 0)).mean() > 0.9
-    assert ((found.surrogate_p_value <= 0.05).mean("site") <= 0.15).all()  # 6 of 40: 2 % chance at 5 %
-    assert (np.abs(found.tested_rho) < np.abs(found.rho)).mean() > 0.9
-
-
-def test_surrogates_find_a_real_driver():
-    x, y = logistic(400)
-    found = ccm(x, y, surrogates=99, deseasonalize=False, direction=FORWARD)
-    assert found.surrogate_p_value.item() == 0.01
-    assert found.tested_rho.item() == pytest.approx(found.rho.item())
-    assert found.attrs["surrogates"] == 99
-
-
-# choice of the embedding
-
-
-def test_embedding_table_equals_the_slow_reference():
-    x, _ = logistic(80)
-    found = choose_embedding(x, max_dim=3, tau=[1, 2])
-    assert found.rho.dims == ("tau", "embedding_dim")
-    ahead = np.append(x.values[1:], np.nan)
-    for tau in (1, 2):
-        for dim in (1, 2, 3):
-            rho, n = slow.skill(x.values, ahead, dim, tau)
-            cell = found.sel(tau=tau, embedding_dim=dim)
-            assert cell.rho.item() == pytest.approx(rho, abs=1e-10)
-            assert cell.n_pairs.item() == n == 79 - (dim - 1) * tau
-            assert cell.standard_error.item() == pytest.approx((1 - rho**2) / np.sqrt(n - 1), rel=1e-6)
-
-
-def test_the_smallest_embedding_within_one_standard_error_is_chosen():
-    from xdrought.causality.embedding import _smallest_as_good
-
-    rho = np.array([[[0.70, 0.885, 0.90, 0.89]], [[0.70, 0.85, 0.90, 0.89]], [[np.nan] * 4]])
-    dim, tau = _smallest_as_good(rho, np.full(rho.shape, 0.02), [3])
-    np.testing.assert_array_equal(dim, [2, 3, np.nan])
-    np.testing.assert_array_equal(tau, [3, 3, np.nan])
-
-
-def test_embedding_of_real_series(de_hai):
-    assert choose_embedding(de_hai["SWC_F_MDS_1"]).best_embedding_dim == 3
-
-
-def test_embedding_is_lazy_on_dask():
-    ds = weather(n_time=60)
-    with raise_if_dask_computes():
-        lazy = choose_embedding(ds["sm"].chunk(site=1), max_dim=3, exclusion_radius="auto")
-    xr.testing.assert_allclose(lazy.compute(), choose_embedding(ds["sm"], max_dim=3, exclusion_radius="auto"))
-
-
-# the paper's causality degree
-
-
-def patches(size=10, n_time=120) -> tuple[xr.Dataset, xr.DataArray]:
-    rng = np.random.default_rng(0)
-    coords = {"site": ["A", "B"], "time": pd.date_range("2001-01-01", periods=n_time)}
-    dims = ("site", "time", "patch_lat", "patch_lon")
-    drivers = xr.Dataset({n: (dims, rng.standard_normal((2, n_time, size, size))) for n in ("t2m", "tp")}, coords)
-    return drivers, xr.DataArray(rng.standard_normal((2, n_time)), coords, ("site", "time"), name="soil_moisture")
-
-
-def test_degree_takes_the_four_central_cells_row_by_row():
-    drivers, soil = patches()
-    degree = causality_degree(drivers, soil, train=slice(None))
-    assert degree.rho.dims == ("site", "variable", "cell")
-    assert degree.sizes["cell"] == 4
-    for cell, (row, column) in enumerate([(4, 4), (4, 5), (5, 4), (5, 5)]):
-        one = drivers["tp"].isel(patch_lat=row, patch_lon=column)
-        for site in ("A", "B"):
-            rho, _ = slow.skill(soil.sel(site=site).values, one.sel(site=site).values, 2, 1)  # weather from soil
-            assert degree.rho.sel(site=site, variable="tp", cell=cell).item() == pytest.approx(rho, abs=1e-10)
-    assert degree["direction"].item() == FORWARD
-
-
-@pytest.mark.parametrize(("size", "cells"), [(1, 1), (2, 4), (3, 1), (4, 4)])
-def test_degree_of_other_patches(size, cells):
-    drivers, soil = patches(size)
-    degree = causality_degree(drivers, soil, train=slice(None))
-    assert degree.sizes["cell"] == cells
-    if cells == 1:
-        centre = drivers.isel(patch_lat=size // 2, patch_lon=size // 2)
-        expected = ccm(centre, soil, direction=FORWARD).rho
-        np.testing.assert_allclose(degree.rho.isel(cell=0), expected.transpose("site", "variable"))
-
-
-def test_degree_of_tower_data_has_one_cell():
-    ds = weather()
-    degree = causality_degree(ds[["t2m", "tp"]], ds["sm"], train=slice(None))
-    assert dict(degree.rho.sizes) == {"site": 3, "variable": 2, "cell": 1}
-    assert degree_vector(degree).sizes["causal"] == 4
-    single = causality_degree(ds["t2m"], ds["sm"], train=slice(None))
-    xr.testing.assert_allclose(single.rho, degree.rho.sel(variable=["t2m"]))
-
-
-def test_degree_sees_the_training_part_only():
-    drivers, soil = patches()
-    last = pd.Timestamp("2001-03-25")
-    later = soil["time"] > last
-    spoiled = soil.where(~later, 99.0), drivers.where(~later, -5.0)
-    mask = ~later
-    per_site = mask & (soil["site"] != "none")
-    dates = causality_degree(drivers, soil, train=(None, last))
-    assert (dates.n_pairs == 83).all()
-    for train in (slice(None, last), mask, per_site):
-        xr.testing.assert_allclose(causality_degree(drivers, soil, train=train), dates)
-        xr.testing.assert_allclose(causality_degree(spoiled[1], spoiled[0], train=train), dates)
-    assert not np.allclose(causality_degree(drivers, soil, train=slice(None)).rho, dates.rho)
-
-
-def test_degree_with_both_directions_and_surrogates():
-    drivers, soil = patches(1)
-    degree = causality_degree(
-        drivers, soil, train=slice(None), direction="both", surrogates=9, deseasonalize=False, exclusion_radius=2
-    )
-    assert degree.surrogate_p_value.dims == ("site", "direction", "variable", "cell")
-    vector, n = degree_vector(degree), degree.sizes["variable"] * degree.sizes["cell"]
-    assert vector.sizes["causal"] == 4 * n
-    each = [degree_vector(degree.sel(direction=name, drop=True)) for name in degree["direction"].values]
-    halves = [one.isel(causal=slice(k * n, (k + 1) * n)) for k in range(2) for one in each]  # rho, rho, then p, p
-    np.testing.assert_array_equal(vector, np.concatenate([half.values for half in halves], axis=-1))
-
-
-def test_degree_is_lazy_on_dask():
-    drivers, soil = patches()
-    with raise_if_dask_computes():
-        lazy = degree_vector(
-            causality_degree(drivers.chunk(site=1), soil.chunk(site=1), train=slice("2001-01-10", None))
-        )
-    eager = degree_vector(causality_degree(drivers, soil, train=slice("2001-01-10", None)))
-    xr.testing.assert_allclose(lazy.compute(), eager)
-
-
-def test_degree_vector_is_all_correlations_then_all_p_values():
-    drivers, soil = patches()
-    degree = causality_degree(drivers, soil, train=slice(None))
-    vector = degree_vector(degree)
-    assert vector.dims == ("site", "causal")
-    assert vector.sizes["causal"] == 2 * 2 * 4
-    for at, (quantity, name, cell) in enumerate(
-        [(q, v, c) for q in ("rho", "p_value") for v in ("t2m", "tp") for c in range(4)]
-    ):
-        place = vector.isel(causal=at)
-        assert (place["quantity"], place["variable"], place["cell"]) == (quantity, name, cell)
-        np.testing.assert_array_equal(place, degree[quantity].sel(variable=name, cell=cell))
-
-
-def test_degree_vector_fills_what_has_no_skill():
-    ds = weather(n_site=1)
-    degree = causality_degree(ds[["t2m"]] * 0, ds["sm"], train=slice(None))
-    assert degree_vector(degree).values.tolist() == [[0, 1]]
-    assert np.isnan(degree_vector(degree, fill_missing=False)).all()
-
-
-# refusals
-
-
 def broken(**change) -> dict:
     ds = weather()
     return {"cause": ds["t2m"], "effect": ds["sm"]} | change
@@ -586,16 +344,6 @@ def test_a_missing_package_is_named(monkeypatch):
     x, y = logistic(50)
     with pytest.raises(ModuleNotFoundError, match=r"engine 'causal-ccm' needs the package causal-ccm; pip install"):
         ccm(x, y, engine="causal-ccm")
-
-
-def test_degree_refuses_half_a_patch_and_a_mask_of_numbers():
-    drivers, soil = patches(2)
-    with pytest.raises(ValueError, match=r"'t2m' has 'patch_lat' but not both of"):
-        causality_degree(drivers.isel(patch_lon=0), soil, train=slice(None))
-    with pytest.raises(TypeError, match="train has dtype float64; a training mask is boolean"):
-        causality_degree(drivers, soil, train=soil)
-    with pytest.raises(ValueError, match="0 steps are too few"):
-        causality_degree(drivers, soil, train=("1999-01-01", "1999-12-31"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import dask
 import numpy as np
 import xarray as xr
 
-from tests.causality.test_causality import weather
+from tests.support.causal_series import weather
 from xdrought.causality import ccm, gccm
 from xdrought.kernels import cross_map_blocks, spatial_cross_map
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tests.causality.test_causality import BACKWARD, FORWARD, logistic, weather
 from tests.support import oracles_ccm as slow
+from tests.support.causal_series import BACKWARD, FORWARD, logistic, weather
 from tests.support.helpers import raise_if_dask_computes
 from xdrought.causality import ccm
 from xdrought.kernels import cross_map_blocks

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy.stats import pearsonr
 
-from tests.causality.test_causality import BACKWARD, FORWARD, patches, weather
+from tests.support.causal_series import BACKWARD, FORWARD, patches, weather
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from xdrought.causality import causality_degree, ccm, degree_vector, driver_gain, gccm
 from xdrought.causality.methods import METHODS

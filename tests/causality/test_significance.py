@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 from scipy.signal import lfilter
 
-from tests.causality.test_causality import BACKWARD, FORWARD, logistic, weather
 from tests.support import oracles_ccm as slow
+from tests.support.causal_series import BACKWARD, FORWARD, logistic, weather
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from xdrought.causality import ccm, false_discovery_control
 from xdrought.kernels import surrogates

@@ -5,42 +5,19 @@ from __future__ import annotations
 from fractions import Fraction
 
 import cftime
-import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
 
 import xdrought as xd
 from tests.support import oracles
-from tests.support.cases import CASES, YUAN2023_CASES, Case
+from tests.support.cases import CASES
 from tests.support.helpers import raise_if_dask_computes, unchanged
+from tests.support.soil_series import grid, on_days, series, walk
 from xdrought.data import open_fluxnet
-from xdrought.definitions import DEFINITIONS, get_definition
 
 COUNTED = [1, 2, 3, 4, 0, -1]  # the order of Case.counts
-
-
-def series(values, *, start="2001-01-01", freq="D", **kwargs) -> xr.DataArray:
-    values = [np.nan if v is None else float(v) for v in values]
-    time = pd.date_range(start, periods=len(values), freq=freq)
-    return xr.DataArray(np.array(values), dims="time", coords={"time": time}, name="sm", **kwargs)
-
-
-def walk(rng: np.random.Generator, shape: tuple[int, ...], dtype: str = "float64") -> np.ndarray:
-    """Random walks with ties, floors and gaps: what the rules find hardest."""
-    x = np.cumsum(rng.standard_normal(shape), axis=-1)
-    x = np.where(rng.random(shape[:-1] + (1,)) < 0.5, np.round(x), x)
-    x = np.maximum(x, np.quantile(x, rng.choice([0, 0.3]), axis=-1, keepdims=True))
-    return np.where(rng.random(shape) < rng.choice([0, 0.02]), np.nan, x).astype(dtype)
-
-
-def on_days(case: Case) -> xr.DataArray:
-    """The series of a case on its days, counted from the calendar pentad before the one of 29 February 2004."""
-    da = series(case.series)
-    days = range(da.size) if case.days is None else case.days
-    return da.assign_coords(time=[np.datetime64("2004-02-20", "ns") + np.timedelta64(day, "D") for day in days])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
@@ -90,205 +67,6 @@ def test_against_the_reference_on_random_series():
             assert labels[row].tolist() == oracles.classes(p, expected, oracles.cut_spells(p, **options))
 
 
-@given(st.data())
-@settings(max_examples=60)
-def test_percentiles_equal_the_reference(data):
-    n = data.draw(st.integers(2, 40))
-    values = data.draw(
-        st.lists(st.one_of(st.integers(-3, 3), st.floats(-5, 5, width=32), st.none()), min_size=n, max_size=n)
-    )
-    method = data.draw(st.sampled_from(["linear", "hazen", "weibull", "gringorten", "ecdf"]))
-    expected = oracles.percentiles([None if v is None else float(v) for v in values], method)
-    if sum(v is not None for v in values) < 2:
-        return
-    got = xd.soil_moisture_percentile(series(values), method=method)
-    np.testing.assert_allclose(got, [np.nan if e is None else float(e) for e in expected], atol=1e-11)
-
-
-@given(st.data())
-@settings(max_examples=40)
-def test_percentiles_of_another_series_equal_the_reference(data):
-    floats = st.one_of(st.integers(-3, 3).map(float), st.floats(-5, 5, width=32))
-    values = data.draw(st.lists(floats, min_size=3, max_size=20))
-    pool = data.draw(st.lists(floats, min_size=3, max_size=20))
-    got = xd.soil_moisture_percentile(series(values), reference=series(pool))
-    expected = oracles.percentiles_of_reference(values, pool)
-    np.testing.assert_allclose(got, [float(e) for e in expected], atol=1e-6)
-
-
-def test_percentile_is_the_inverse_of_quantile():
-    da = series(np.random.default_rng(0).permutation(101))
-    p = xd.soil_moisture_percentile(da)
-    np.testing.assert_allclose(da.quantile(p.values / 100).values, da.values)
-    assert p.attrs["units"] == "percent"
-
-
-def test_reference_period_ranks_against_that_period_only():
-    da = series([1, 2, 3, 4, 5, 10, 0, 3.5])
-    p = xd.soil_moisture_percentile(da, reference=("2001-01-01", "2001-01-05"))
-    assert p.values.tolist() == [0, 25, 50, 75, 100, 100, 0, 62.5]
-
-
-@pytest.mark.parametrize("start", ["1996-02-27", "1996-03-02", "1997-01-01"])
-def test_a_daily_reference_of_pentads_may_begin_on_any_day(start):
-    time = pd.date_range("1996-01-01", "2001-12-31")
-    values = np.random.default_rng(0).standard_normal(time.size).cumsum()
-    da = xr.DataArray(values, dims="time", coords={"time": time})
-    from_border = {"1996-02-27": "1996-03-02", "1996-03-02": "1996-03-02", "1997-01-01": "1997-01-01"}[start]
-    found, cut = (
-        xd.drought_classes(da, definition="yuan2019", reference=da.sel(time=slice(first, "2001-12-31")))
-        for first in (start, from_border)
-    )
-    xr.testing.assert_equal(found, cut)
-
-
-def test_day_of_year_pool_ranks_against_the_same_day():
-    time = pd.date_range("2001-01-01", "2003-12-31")
-    da = xr.DataArray(time.year.values.astype(float), dims="time", coords={"time": time})
-    p = xd.soil_moisture_percentile(da, pool="dayofyear")
-    assert set(np.unique(p.sel(time="2001"))) == {0.0}
-    assert set(np.unique(p.sel(time="2002"))) == {50.0}
-    # a window of one day: nine values, three ties of three
-    assert float(xd.soil_moisture_percentile(da, pool="dayofyear", window=1).sel(time="2001-06-01")) == 100 * 1 / 8
-    # the first of January looks back to the last of December
-    ramp = da.copy(data=time.day_of_year.values.astype(float))
-    wide = xd.soil_moisture_percentile(ramp, pool="dayofyear", window=1)
-    assert float(wide.sel(time="2002-01-01")) == 100 * 1 / 8
-
-
-def test_leap_day_shares_the_pool_of_28_february():
-    time = pd.date_range("2003-01-01", "2004-12-31")
-    da = xr.DataArray(np.arange(time.size, dtype=float), dims="time", coords={"time": time})
-    p = xd.soil_moisture_percentile(da, pool="dayofyear")
-    assert p.sel(time=["2003-02-28", "2004-02-28", "2004-02-29"]).values.tolist() == [0, 50, 100]
-
-
-@pytest.mark.parametrize("case", YUAN2023_CASES, ids=lambda c: c.name)
-def test_yuan2023_hand_worked(case):
-    da = series(case.series, freq="5D")
-    events = xd.flash_drought_events(
-        da,
-        definition="yuan2023",
-        is_percentile=True,
-        **{k: v * 5 if k == "min_duration" else (v / 5 if k == "min_rate" else v) for k, v in case.options.items()},
-    )
-    index = da.get_index("time")
-    found = list(
-        zip(
-            index.get_indexer(events.onset_time).tolist(),
-            index.get_indexer(events.end_time).tolist(),
-            np.round(events.intensification_rate.values * 5, 9).tolist(),
-            events.is_censored.values.tolist(),
-            strict=True,
-        )
-    )
-    assert found == [(e[0], e[2], round(float(e[3]), 9), e[4]) for e in case.events]
-
-
-def test_yuan2023_equals_its_transcription_on_random_series():
-    rng = np.random.default_rng(3)
-    n = 0
-    for _ in range(200):
-        p = np.clip(50 + np.cumsum(rng.normal(0, 8, 80)), 0, 100)
-        p = np.where(rng.random(80) < 0.02, np.nan, np.round(p / 5) * 5 if rng.random() < 0.5 else p)
-        da = series(p, freq="5D")
-        events = xd.flash_drought_events(da, definition="yuan2023", is_percentile=True)
-        expected = oracles.yuan2023([float(v) for v in p])
-        assert da.get_index("time").get_indexer(events.onset_time).tolist() == [e["start"] for e in expected]
-        assert da.get_index("time").get_indexer(events.end_time).tolist() == [e["end"] for e in expected]
-        n += len(expected)
-    assert n > 20
-
-
-def test_osman2021_equals_its_transcription_on_random_series():
-    rng = np.random.default_rng(4)
-    time = pd.date_range("2001-01-01", "2006-12-31")
-    n = 0
-    for _ in range(5):
-        sm = np.round(np.cumsum(rng.normal(0, 1, time.size)) * 8) / 8
-        sm[rng.random(time.size) < 0.002] = np.nan
-        da = xr.DataArray(sm, dims="time", coords={"time": time})
-        p = xd.soil_moisture_percentile(da, pool="dayofyear", window=10)
-        events = xd.flash_drought_events(da, definition="osman2021", window=10, min_duration=5)
-        expected = oracles.osman2021([float(v) for v in sm], [float(v) for v in p.values], min_duration=5)
-        assert da.get_index("time").get_indexer(events.start_time).tolist() == [e["ts"] for e in expected]
-        assert events.is_censored.values.tolist() == [e["censored"] for e in expected]
-        n += len(expected)
-    assert n > 20
-
-
-def test_ford_labosier_takes_the_40th_itself_and_four_pentads():
-    p = [40, 30, 25, 22, 15, 15, 30, 40, 35, 30, 26, 22, 15, 30]
-    events = xd.flash_drought_events(series(p, freq="5D"), definition="ford_labosier2017", is_percentile=True)
-    assert events.onset_length.values.tolist() == [20, 25]
-    assert events.is_flash.values.tolist() == [True, False]
-
-
-def test_yuan2019_counts_the_onset_and_ends_at_the_20th():
-    # pentads: onset point 45, start 18 after 2 pentads (13.5 a pentad), back at exactly 20 after one pentad
-    events = xd.flash_drought_events(series([45, 30, 18, 20, 50], freq="5D"), definition="yuan2019", is_percentile=True)
-    assert events.intensification_rate.values.tolist() == [2.7]
-    assert events.duration.values.tolist() == [5]
-    # the same fall with a fifth pentad missing is too short: onset point and start only
-    assert (
-        xd.flash_drought_events(series([45, 18, 20, 50], freq="5D"), definition="yuan2019", is_percentile=True).sizes[
-            "event"
-        ]
-        == 0
-    )
-
-
-def test_o_park_needs_two_pentads_to_recover():
-    p = [60, 15, 30, 15, 30, 30, 50]
-    events = xd.flash_drought_events(series(p, freq="5D"), definition="o_park2024", is_percentile=True)
-    assert events.duration.values.tolist() == [15]
-
-
-def test_pentad_definition_averages_daily_values_over_calendar_pentads():
-    time = pd.date_range("2001-01-03", "2004-12-31")  # begins inside a pentad, holds a leap day
-    rng = np.random.default_rng(0)
-    daily = xr.DataArray(np.cumsum(rng.standard_normal(time.size)), dims="time", coords={"time": time})
-    labels = xd.drought_classes(daily, definition="yuan2019")
-    assert labels.sizes == daily.sizes
-    assert (labels[:3] == -1).all()  # 3 to 5 January are less than a pentad
-    assert labels[3] != -1
-    leap = labels.sel(time=slice("2004-02-25", "2004-03-01"))
-    assert leap.size == 6
-    assert len(set(leap.values.tolist())) == 1
-    pentads = daily.sel(time=slice("2001-01-06", "2001-12-31")).coarsen(time=5).mean()
-    events = xd.flash_drought_events(daily, definition="yuan2019")
-    first = daily.sel(time=slice(events.start_time.values[0], None))[:5].mean()
-    assert float(first) in pentads.values or events.start_time.dt.year[0] > 2001
-
-
-def test_several_definitions_in_one_call():
-    rng = np.random.default_rng(1)
-    time = pd.date_range("2001-01-01", "2006-12-31")
-    da = xr.DataArray(
-        np.cumsum(rng.standard_normal((2, time.size)), axis=1), dims=("site", "time"), coords={"time": time}
-    )
-    names = list(DEFINITIONS)
-    events = xd.flash_drought_events(da, definition=names)
-    classes = xd.drought_classes(da, definition=names)
-    summary = xd.drought_summary(da, definition=names)
-    assert classes.definition.values.tolist() == names
-    for name in names:
-        alone = xd.flash_drought_events(da, definition=name)
-        assert int((events.definition == name).sum()) == alone.sizes["event"]
-        assert int(summary.event_count.sel(definition=name).sum()) == alone.sizes["event"]
-        xr.testing.assert_equal(classes.sel(definition=name, drop=True), xd.drought_classes(da, definition=name))
-    table = xd.definition_agreement(classes)
-    np.testing.assert_allclose(np.diag(table.agreement), 1)
-    np.testing.assert_allclose(table.agreement, table.agreement.values.T)
-
-
-def test_tang2025_on_pentads_keeps_days():
-    da = series([60, 15, 15, 15, 30, 30], freq="5D")
-    events = xd.flash_drought_events(da, is_percentile=True)
-    assert (events.onset_length.item(), events.duration.item(), events.intensification_rate.item()) == (5, 15, 9.0)
-    assert events.severity.item() == 3 * 5 * 5
-
-
 def test_severity_is_the_summed_deficit():
     events = xd.flash_drought_events(series([60] + [15] * 10 + [30] * 2 + [10] * 5 + [30] * 5), is_percentile=True)
     assert events.severity.item() == 10 * 5 + 5 * 10
@@ -324,17 +102,6 @@ def test_frozen_soil_is_flagged_masked_or_ignored():
     assert xd.flash_drought_events(p, is_percentile=True, soil_temperature=celsius, frozen="mask").sizes["event"] == 0
     masked = xd.drought_classes(p, is_percentile=True, soil_temperature=celsius, frozen="mask")
     assert masked.values.tolist() == [0] * 6 + [-1] * 20 + [0] * 10
-
-
-GRID = {"lat": 3, "lon": 4, "time": 400}
-
-
-def grid(order=("time", "lat", "lon"), dtype="float32") -> xr.DataArray:
-    rng = np.random.default_rng(5)
-    coords = {"lat": [30.0, 20.0, 10.0], "lon": [1.0, 2.0, 3.0, 4.0], "time": pd.date_range("2001", periods=400)}
-    return xr.DataArray(walk(rng, (3, 4, 400), dtype), dims=("lat", "lon", "time"), coords=coords, name="sm").transpose(
-        *order
-    )
 
 
 @pytest.mark.parametrize("order", [("time", "lat", "lon"), ("lat", "time", "lon"), ("lat", "lon", "time")])
@@ -464,131 +231,6 @@ def test_events_survive_a_round_trip_through_netcdf(tmp_path):
     xr.testing.assert_identical(xr.load_dataset(tmp_path / "events.nc", engine="h5netcdf"), events)
 
 
-def irregular(kind: str) -> xr.DataArray:
-    da = series(np.random.default_rng(0).random(100))
-    if kind == "gap":
-        return da.isel(time=[*range(50), *range(52, 100)])
-    if kind == "repeat":
-        return da.isel(time=[*range(50), *range(49, 100)])
-    if kind == "unsorted":
-        return da.isel(time=list(range(100))[::-1])
-    if kind == "monthly":
-        return da.resample(time="MS").mean()
-    if kind == "hourly":
-        return da.assign_coords(time=pd.date_range("2001", periods=100, freq="h"))
-    if kind == "no dates":
-        return da.assign_coords(time=np.arange(100))
-    if kind == "no coordinate":
-        return da.drop_vars("time")
-    if kind == "nat":
-        return da.assign_coords(time=da.time.values.astype("datetime64[ns]")).assign_coords(
-            time=pd.DatetimeIndex([pd.NaT, *da.get_index("time")[1:]])
-        )
-    return da.rename(time="t")
-
-
-@pytest.mark.parametrize("function", [xd.flash_drought_events, xd.drought_classes, xd.drought_summary])
-@pytest.mark.parametrize(
-    ("kind", "match"),
-    [
-        ("gap", r"missing steps.*2001-02-22.*resample"),
-        ("repeat", r"twice along 'time'.*drop_duplicates"),
-        ("unsorted", r"backwards.*sortby"),
-        ("monthly", r"uneven steps of 28 to 31 days; expected one value a day or a pentad"),
-        ("hourly", r"steps of 1 h; expected daily.*resample"),
-        ("no dates", r"not dates"),
-        ("no coordinate", r"has no coordinate"),
-        ("nat", r"NaT"),
-        ("renamed", r"no dimension 'time'"),
-    ],
-)
-def test_bad_time_axes_raise_with_the_cure(function, kind, match):
-    with pytest.raises(ValueError, match=match):
-        function(irregular(kind))
-
-
-DAY = series(np.arange(100.0))
-
-
-@pytest.mark.parametrize(
-    ("error", "match", "call"),
-    [
-        (ValueError, r"'time' has 4 chunks.*chunk\(\{'time': -1\}\)", lambda: xd.drought_classes(DAY.chunk(time=25))),
-        (ValueError, "definition='tang' is unknown", lambda: xd.drought_classes(DAY, definition="tang")),
-        (TypeError, r"unknown threshold\(s\) \['uper'\]", lambda: xd.drought_classes(DAY, uper=30)),
-        (TypeError, "expected a name or a Definition", lambda: get_definition(3)),
-        (ValueError, "lower=50 and upper=40", lambda: xd.drought_classes(DAY, lower=50)),
-        (ValueError, "relapse='glue' is unknown", lambda: xd.drought_classes(DAY, relapse="glue")),
-        (ValueError, "recovery=0", lambda: xd.drought_classes(DAY, recovery=0)),
-        (ValueError, "max_onset=-1", lambda: xd.drought_classes(DAY, max_onset=-1)),
-        (ValueError, "min_rate=-1", lambda: xd.drought_classes(DAY, min_rate=-1)),
-        (ValueError, "percentile method='x'", lambda: xd.soil_moisture_percentile(DAY, method="x")),
-        (ValueError, "pool='x'", lambda: xd.soil_moisture_percentile(DAY, pool="x")),
-        (ValueError, "window=3", lambda: xd.soil_moisture_percentile(DAY, window=3)),
-        (ValueError, "holds no step", lambda: xd.soil_moisture_percentile(DAY, reference=("1990", "1991"))),
-        (
-            ValueError,
-            "reference has units 'mm'",
-            lambda: xd.soil_moisture_percentile(DAY.assign_attrs(units="%"), reference=DAY.assign_attrs(units="mm")),
-        ),
-        (ValueError, "frozen='thaw'", lambda: xd.drought_classes(DAY, frozen="thaw")),
-        (
-            ValueError,
-            r"'sm' has a dimension 'event', a name that the result uses.*rename\(\{'event': ...\}\)",
-            lambda: xd.flash_drought_events(DAY.expand_dims(event=2)),
-        ),
-        (ValueError, "has a dimension 'definition'", lambda: xd.drought_classes(DAY.expand_dims(definition=2))),
-        (ValueError, 'frozen="mask" needs', lambda: xd.drought_classes(DAY, frozen="mask")),
-        (ValueError, "has no units", lambda: xd.drought_classes(DAY, soil_temperature=DAY)),
-        (
-            ValueError,
-            "cannot be converted",
-            lambda: xd.drought_classes(DAY, soil_temperature=DAY.assign_attrs(units="Pa")),
-        ),
-        (
-            ValueError,
-            "soil_temperature lacks 50 of the record's 100 labels along 'time'",
-            lambda: xd.drought_classes(DAY, soil_temperature=DAY[:50].assign_attrs(units="degC")),
-        ),
-        (
-            ValueError,
-            r"of soil_temperature is needed: use .chunk\(\{'time': -1\}\)",
-            lambda: xd.drought_classes(DAY.chunk(), soil_temperature=DAY.assign_attrs(units="degC").chunk(time=50)),
-        ),
-        (
-            ValueError,
-            "'time' has 2 chunks; the whole reference is needed",
-            lambda: xd.drought_classes(DAY.chunk(), reference=DAY.chunk(time=50)),
-        ),
-        (
-            ValueError,
-            r"soil_temperature has the dimension\(s\) \['x'\] that",
-            lambda: xd.drought_classes(DAY, soil_temperature=DAY.expand_dims(x=2).assign_attrs(units="degC")),
-        ),
-        (
-            ValueError,
-            "has units 'm3 m-3'; expected percent",
-            lambda: xd.drought_classes(DAY.assign_attrs(units="m3 m-3"), is_percentile=True),
-        ),
-        (ValueError, "leaves nothing to rank", lambda: xd.drought_classes(DAY, is_percentile=True, reference=DAY)),
-        (
-            ValueError,
-            "needs daily soil moisture",
-            lambda: xd.drought_classes(DAY, definition="osman2021", is_percentile=True),
-        ),
-        (ValueError, "list is empty", lambda: xd.drought_classes(DAY, definition=[])),
-        (ValueError, "repeat", lambda: xd.drought_classes(DAY, definition=["tang2025", "tang2025"])),
-        (ValueError, "censored='x'", lambda: xd.flash_drought_events(DAY, censored="x")),
-        (TypeError, "dtype <U1", lambda: xd.drought_classes(DAY.astype(str).astype("<U1"))),
-        (TypeError, "expected a DataArray, got Dataset", lambda: xd.drought_classes(DAY.to_dataset(name="x"))),
-        (ValueError, "no 'definition' dimension", lambda: xd.definition_agreement(xd.drought_classes(DAY))),
-    ],
-)
-def test_wrong_input_raises_with_words(error, match, call):
-    with pytest.raises(error, match=match):
-        call()
-
-
 def test_known_answer_at_neu(data_dir):
     (path,) = (data_dir / "fluxnet2015").glob("FLX_AT-Neu_*.csv")
     table = pd.read_csv(path, usecols=["TIMESTAMP", "SWC_F_MDS_1"], na_values=-9999)
@@ -628,18 +270,3 @@ def test_rate_is_decided_exactly():
     chosen = events.isel(event=events.onset_length.values == 30)
     assert chosen.intensification_rate.values.tolist() == pytest.approx([1.0])
     assert chosen.is_flash.values.tolist() == [True]
-
-
-@pytest.mark.parametrize(("low", "high"), [(-9999.0, 60.0), (10.0, 120.0)])
-def test_percentiles_outside_0_to_100_are_refused_when_they_are_met(low, high):
-    values = np.tile([50.0, low, high], (3, 40))
-    da = xr.DataArray(values, {"time": pd.date_range("2001-01-01", periods=120)}, ("site", "time"))
-    text = "holds codes of missing values" if low < 0 else "outside what percentile can be, 0 to 100 percent, e.g. 120"
-    for function in (xd.flash_drought_events, xd.drought_classes, xd.drought_summary):
-        with pytest.raises(ValueError, match=text):
-            function(da, is_percentile=True)
-    lazy = xd.drought_classes(da.chunk(site=1), is_percentile=True)  # not looked at on the way
-    with pytest.raises(ValueError, match=text):
-        lazy.compute()
-    missing = da.where((da >= 0) & (da <= 100), np.inf)
-    assert (xd.drought_classes(missing, is_percentile=True) == -1).any()

@@ -19,7 +19,7 @@ import torch
 import xarray as xr
 import zarr
 
-from tests.causality.test_causality import weather
+from tests.support.causal_series import weather
 from tests.support.forecasters import untrained
 from tests.support.helpers import raise_if_dask_computes
 from tests.support.towers import random_grid, random_sites

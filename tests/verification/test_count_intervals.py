@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.verification.test_verification import FIVE, labelled
+from tests.support.scored import FIVE, labelled
 from xdrought.verification import class_scores, occurrence_scores
 from xdrought.verification.contingency import _shares
 from xdrought.verification.probability import _binary_scores

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from tests.support.helpers import raise_if_dask_computes, unchanged
-from tests.verification.test_verification import daily, world
+from tests.support.scored import daily, world
 from xdrought.provenance import without_record
 from xdrought.verification import compare_models, mean_variance_matching, persistence_forecast, to_table, verify
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.verification.test_verification import world
+from tests.support.scored import world
 from xdrought.kernels import score_sums as score_kernel
 from xdrought.statistics import bootstrap as kernel
 from xdrought.verification import compare_models, verify

@@ -5,7 +5,7 @@ from __future__ import annotations
 # Followed in another file, with what they need there.
 LABELS, FORECASTS = "tests/package/test_alignment.py", "tests/data/test_forecasts.py"
 PIECES, TIMES = "tests/data/test_era5_pieces.py", "tests/data/test_era5_times.py"
-QUANTITIES = "tests/data/test_era5_quantities.py"
+QUANTITIES, DAMAGE = "tests/data/test_era5_quantities.py", "tests/data/test_fluxnet_damage.py"
 FOLLOWED: dict[str, str] = {
     "answers for one lead; fit it for each, or use model=": "tests/forecast/test_onset_hazard.py",
     "on the day of issue, too: name it in drivers as well": "tests/forecast/test_onset_hazard.py",
@@ -14,7 +14,7 @@ FOLLOWED: dict[str, str] = {
     "not in degrees; use regions.to_crs(4326)": "tests/bulletin/test_regions.py",
     "not datetime64; make dates of them, ": TIMES,
     "has other splits than the first; compare them apart": "tests/study/test_comparison.py",
-    "but the forecast has no coordinate 'part' on": "tests/verification/test_verification.py",
+    "but the forecast has no coordinate 'part' on": "tests/verification/test_parts_and_tables.py",
     "that the record lacks (it has": LABELS,
     "of which the record is one label; choose it, da.sel": LABELS,
     "keep what both have, xarray.align(first, second, join='inner')": LABELS,
@@ -39,7 +39,7 @@ FOLLOWED: dict[str, str] = {
     "say how it is packed, ds = xarray.open_dataset": "tests/data/test_untrusted.py",
     "bring them to one, e.g. ds = ds.assign(": QUANTITIES,
     "give each time once, e.g. second = second.drop_sel": TIMES,
-    "to see them, read the files inside `with xdrought.set_options(check_limits=False):`": "tests/data/test_fluxnet_damage.py",
+    "to see them, read the files inside `with xdrought.set_options(check_limits=False):`": DAMAGE,
     "or draw lines between yours, which adds days but no information": "tests/events/test_labels_and_limits.py",
     "are not the same; convert one, reference.convert_calendar": "tests/events/test_labels_and_limits.py",
     "these are quantiles (0 to 1), and percentiles go from 0 to 100": "tests/events/test_labels_and_limits.py",
