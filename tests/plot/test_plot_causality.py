@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.colors import to_hex  # noqa: E402
 
 import xdrought.plot as xp
-from tests.causality.test_causality import logistic  # noqa: E402
+from tests.support.causal_series import logistic  # noqa: E402
 from tests.support.helpers import unchanged  # noqa: E402
 from xdrought.causality import ccm
 from xdrought.plot.causality import CAUSES, NO_CAUSE

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 import xdrought.plot as xp
 from tests.support.helpers import unchanged  # noqa: E402
-from tests.verification.test_verification import FIVE, labelled, world  # noqa: E402
+from tests.support.scored import FIVE, labelled, world  # noqa: E402
 from xdrought.verification import class_scores, match_events, occurrence_scores, probability_scores, verify
 
 
