@@ -59,8 +59,12 @@ def align_to(
     TypeError
         When `second` is no DataArray.
     ValueError
-        Labels of `first` that `second` lacks, or that either has twice; numbers against text; calendars that differ;
-        labels on one side only; dimensions that `first` lacks.
+        Labels of `first` that `second` lacks; numbers against text; calendars that differ; labels on one side only;
+        dimensions that `first` lacks.
+
+    Notes
+    -----
+    A label stands once along a dimension: public functions refuse others before anything is aligned.
     """
     second = checks.require_array(second, what)
     _refuse_foreign(first, second, what, extra_dims)
@@ -73,14 +77,7 @@ def align_to(
 
 
 def in_order(da: xr.DataArray, dim: Hashable = "time") -> xr.DataArray:
-    """An array sorted along `dim`; itself when it is in order or has no labels there.
-
-    Raises
-    ------
-    ValueError
-        For a label that stands twice: then there is no one order.
-    """
-    checks.require_unique(da, dim)
+    """An array sorted along `dim`; itself when it is in order or has no labels there."""
     index = da.indexes.get(dim)
     return da if index is None or index.is_monotonic_increasing else da.sortby(dim)
 
@@ -247,16 +244,6 @@ def _align_along(
     wanted, given = _comparable(first[dim], second[dim], ours, theirs, dim, what)
     if wanted.equals(given):
         return _with_labels_of(first, second, dim)
-    if not given.is_unique:
-        raise ValueError(
-            f"{what} has {some(theirs[given.duplicated()].unique())} twice along {dim!r}, so that nothing tells which "
-            f"value counts; keep one of each, da.drop_duplicates({str(dim)!r})"
-        )
-    if not wanted.is_unique:
-        raise ValueError(
-            f"the record has {some(ours[wanted.duplicated()].unique())} twice along {dim!r} and {what} once; keep one "
-            f"of each, record = record.drop_duplicates({str(dim)!r})"
-        )
     positions = given.get_indexer(wanted)
     if (absent := positions < 0).any():
         raise ValueError(_tell_absent(ours, theirs, absent, dim, what))

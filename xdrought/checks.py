@@ -48,7 +48,7 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
             if is_first:
                 given = list(_one_by_one([*args, *kwargs.values()]))
                 require_known_sizes(given)
-                _require_labels_once(given)
+                require_unique_labels(given)
                 _look_for_values(given)
             if "seed" in kwargs:
                 require_integer(kwargs["seed"], "seed", 0)
@@ -81,23 +81,21 @@ def require_known_sizes(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
                 )
 
 
-def _require_labels_once(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
-    """A label that stands twice is refused, but for rows of a table, which labels do not tell apart."""
+def require_unique_labels(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
+    """Refuse a label that stands twice along a dimension: nothing tells which value counts, and both would be counted.
+
+    Rows of a table, on `event`, may share labels, which do not tell them apart.
+    """
     for item in given:
-        for dim in set(item.dims) - {"event"}:
-            require_unique(item, dim)
-
-
-def require_unique(labelled: xr.DataArray | xr.Dataset, dim: Hashable) -> None:
-    """Refuse a label that stands twice along `dim`: nothing tells which value counts, and both would be counted."""
-    index = labelled.indexes.get(dim)
-    if index is not None and not index.is_unique:
-        has_name = isinstance(labelled, xr.DataArray) and labelled.name is not None
-        raise ValueError(
-            f"{repr(str(labelled.name)) if has_name else 'the input'} has {some(index[index.duplicated()].unique())} "
-            f"twice along {str(dim)!r}; keep one of each, "
-            f"{'ds' if isinstance(labelled, xr.Dataset) else 'da'}.drop_duplicates({str(dim)!r})"
-        )
+        for dim in set(item.dims) & set(item.indexes) - {"event"}:
+            index = item.indexes[dim]
+            if not index.is_unique:
+                has_name = isinstance(item, xr.DataArray) and item.name is not None
+                raise ValueError(
+                    f"{repr(str(item.name)) if has_name else 'the input'} has "
+                    f"{some(index[index.duplicated()].unique())} twice along {str(dim)!r}; keep one of each, "
+                    f"{'ds' if isinstance(item, xr.Dataset) else 'da'}.drop_duplicates({str(dim)!r})"
+                )
 
 
 def some(labels: pd.Index) -> str:
@@ -328,8 +326,10 @@ def require_site(da: xr.DataArray, site: Hashable) -> None:
 
 def require_daily(da: xr.DataArray, time: Hashable) -> None:
     """Raise unless the steps are days."""
-    if require_regular_steps(da, time) != 1:
-        raise ValueError(f"{da.name!r} is not daily; use .resample({time}='1D').mean()")
+    if (step := require_regular_steps(da, time)) != 1:
+        raise ValueError(
+            f'{da.name!r} has steps of {step_text(step)} and is not daily; use .resample({time}="1D").mean()'
+        )
 
 
 def require_sites_and_days(da: xr.DataArray, site: Hashable, time: Hashable, *also: Hashable) -> None:
@@ -386,7 +386,7 @@ def _holds_leap_day(index: pd.DatetimeIndex | xr.CFTimeIndex) -> np.ndarray:
 
 
 def require_regular_steps(da: xr.DataArray, dim: Hashable) -> float:
-    """The step of a gapless, sorted, duplicate-free time axis in days (one step: 1.0).
+    """The step of a gapless, sorted time axis in days (one step: 1.0).
 
     Pentads of the calendar year (73 a year, the one with 29 February six days long) count as regular.
     """
@@ -402,8 +402,6 @@ def require_regular_steps(da: xr.DataArray, dim: Hashable) -> float:
 
     if (steps < 0).any():
         raise ValueError(f"{dim!r} goes backwards {where(steps < 0)}; use .sortby({dim!r})")
-    if (steps == 0).any():
-        raise ValueError(f"{dim!r} has a repeated date {where(steps == 0)}; use .drop_duplicates({dim!r})")
     step = float(np.round(np.median(steps), 6))
     allowed = np.isclose(steps, step, rtol=0, atol=_SAME_STEP)
     if step == 5:

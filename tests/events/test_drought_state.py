@@ -279,7 +279,7 @@ def test_refusals():
         drought_state(da.isel(time=slice(None, None, -1)), train=slice(None))
     with pytest.raises(ValueError, match="has missing steps"):
         onset_days(da.isel(time=[0, 1, 3]), train=slice(None))
-    with pytest.raises(ValueError, match="told by the day"):
+    with pytest.raises(ValueError, match="has steps of 5 days and is not daily"):
         drought_state(da.isel(time=slice(None, None, 5)), train=slice(None))
     with pytest.raises(ValueError, match="units 'mm', soil moisture 'm'"):
         drought_state(da.assign_attrs(units="m"), train=da)

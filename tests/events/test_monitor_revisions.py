@@ -187,7 +187,7 @@ def test_stations_come_with_a_reference_of_their_own_and_go():
         monitor.update(da[:, 100:].drop_vars("lat"), reference=pools[3:])
     with pytest.raises(ValueError, match=r"calls stations \[1, 2, 3\] along 'site', the record .*'S0'"):
         monitor.update(da[:3, 100:].assign_coords(site=[1, 2, 3]))
-    with pytest.raises(ValueError, match="new_days has the label 'S1' twice"):
+    with pytest.raises(ValueError, match="has S1 twice along 'site'; keep one of each"):
         monitor.update(da[[0, 1, 1], 100:])
     monitor = monitor.update(da[[4, 0, 3, 1], 90:], reference=pools[3:])
     final = da.sel(site=["S0", "S1", "S2", "S4", "S3"]).copy()

@@ -99,7 +99,6 @@ def test_a_period_as_reference_dask_and_other_calendars():
     [
         ({"reference": "2001"}, r"the reference has 1 year\(s\)"),
         ({"is_percentile": True}, "percentiles leave nothing to rank"),
-        ({"definition": ["tang2025", "yuan2019"]}, "one definition at a time"),
         ({"n_boot": 0}, "n_boot=0"),
         ({"confidence": 95}, "confidence=95"),
     ],

@@ -314,7 +314,7 @@ def wrong_forcings(forcing: xr.Dataset) -> dict[str, tuple[object, str]]:
         "missing lead": (forcing.isel(lead_time=[0, 1]), "no lead_time of 3 days"),
         "unsorted": (
             forcing.isel(init_time=slice(None, None, -1)),
-            r"not sorted or repeats; use .sortby\('init_time'\)",
+            r"is not sorted; use .sortby\('init_time'\)",
         ),
         "no common day": (later, "on no day of the record"),
         "issued later": (

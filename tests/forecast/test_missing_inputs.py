@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,17 +16,19 @@ from tests.support.forecasters import untrained
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from tests.support.towers import forced_soil, random_grid, random_sites
 from xdrought import MissingInputs, attributions, load_forecaster, select_lead, verify
+from xdrought.choices import MissingPolicy
 from xdrought.forecast import fit_resattcaurec, predict
 from xdrought.forecast.blocks import missing_block
 from xdrought.forecast.missing_inputs import fit_usual_year, resolve_filling, usual_on_places
 from xdrought.forecast.shards import Shards
 from xdrought.models.batches import SharedDays, run
 from xdrought.splits import chronological
-from xdrought.windows.filling import POLICIES, drop_drivers, fill_windows
+from xdrought.windows.filling import drop_drivers, fill_windows
 from xdrought.windows.labelled import make_patches, patches
 from xdrought.windows.selection import missing_in_windows
 
 TARGET = "soil_moisture"
+POLICIES = get_args(MissingPolicy)[1:]  # without "none"
 QUICK = {"variant": "Rec", "widths": (6,), "window": 5, "epochs": 1, "device": "cpu", "progress": False}
 
 

@@ -155,7 +155,6 @@ REFUSED = {
         record(),
         "name the day alone: record = ",
     ),
-    "twice": (record(), xr.concat([record(), record()[:1]], "lat"), "has 50.0 twice along 'lat'"),
     "text for numbers": (sites.assign_coords(site=[1, 2, 3]), sites, r"has text along 'site' \(1, 2, 3\) and the"),
     "numbers for text": (sites, sites.assign_coords(site=[1, 2, 3]), "has numbers along 'site'"),
     "dates as text": (
@@ -240,14 +239,6 @@ def test_days_are_put_in_order():
     assert in_order(first) is first
     bare = first.drop_vars("time")
     assert in_order(bare) is bare
-
-
-def test_a_day_twice_has_no_order_and_the_cure_works():
-    twice = record()[:, [0, 1, 1, 2]]
-    with pytest.raises(ValueError, match=r"'soil' has 2001-01-02 00:00:00 twice along 'time'") as caught:
-        in_order(twice)
-    _, cured = follow(str(caught.value), record(), twice)
-    assert in_order(cured).sizes["time"] == 3
 
 
 # ---- laws ----------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ def update(
     state: State, new_days: xr.DataArray, revise: bool, reference: xr.DataArray | None
 ) -> tuple[State, Now | None]:
     """The state after new days and what was read of its last ones; itself and None when they tell nothing."""
+    checks.require_unique_labels(one for one in (new_days, reference) if isinstance(one, xr.DataArray))
     quantity = "percentile" if state.reference is None else SOIL_MOISTURE
     # On a dry day all percentiles may lie below 1, which tells nothing of their scale.
     values = prepare(new_days, state.time, quantity, scale=False)
@@ -91,9 +92,6 @@ def _on_cells(state: State, values: xr.DataArray, reference: xr.DataArray | None
     is_told = np.ones(n_before, bool)
     if len(dims) == 1 and dims[0] in state.cells.indexes and dims[0] in values.indexes:
         dim = dims[0]
-        if not values.indexes[dim].is_unique:
-            twice = values.indexes[dim][values.indexes[dim].duplicated()][0]
-            raise ValueError(f"new_days has the label {twice!r} twice along {dim!r}; leave one out")
         come = values.indexes[dim].difference(state.cells.indexes[dim], sort=False)
         kinds = [index.inferred_type for index in (values.indexes[dim], state.cells.indexes[dim])]
         if len(come) and kinds[0] != kinds[1]:

@@ -14,7 +14,7 @@ from xdrought.checks import public
 from xdrought.choices import DefinitionName, OnsetLabel
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Detector, block_means, make_detector
-from xdrought.events.state import Train, require_daily, training_record
+from xdrought.events.state import Train, training_record
 from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rank_rows, rows_like
 from xdrought.provenance import recorded
 
@@ -150,7 +150,7 @@ def _apply(
             f'to another, e.g. "tang2025": use label="event"'
         )
     values = prepare(soil_moisture, time)
-    require_daily(values, time)
+    checks.require_daily(values, time)
     record, _ = training_record(values, train, time)
     detector, pool = make_detector(values, d, is_percentile=False, reference=record, mask_frozen=False, time=time)
     arrays, core_dims = [values], [[time]]

@@ -97,7 +97,7 @@ def drought_state(
     """
     d = get_definition(definition, **thresholds)
     values = alignment.free_names(prepare(soil_moisture, time), {"percentile"})
-    require_daily(values, time)
+    checks.require_daily(values, time)
     record, label = training_record(values, train, time)
     percentile = soil_moisture_percentile(
         values, method=d.percentile_method, pool=d.pool, window=d.window, reference=record, time=time
@@ -107,16 +107,6 @@ def drought_state(
     found |= _of_anomalies(values, record, time)
     found |= _season(values, time)
     return alignment.dataset_of(found).assign_attrs(definition=d.name, upper=d.upper, lower=d.lower, train=label)
-
-
-def require_daily(values: xr.DataArray, time: Hashable) -> None:
-    """Raise unless the values are daily."""
-    step = checks.require_regular_steps(values, time)
-    if step != 1.0:
-        raise ValueError(
-            f"{time!r} has steps of {checks.step_text(step)}; the state of the soil is told by the day: "
-            f'use .resample({time}="1D").mean()'
-        )
 
 
 def training_record(values: xr.DataArray, train: Train, time: Hashable) -> tuple[xr.DataArray, str]:

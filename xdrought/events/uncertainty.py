@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import xarray as xr
 from xdrought import checks
 from xdrought.checks import public
 from xdrought.choices import Censored, DefinitionName, Frozen, Relapse
-from xdrought.definitions import Definition
+from xdrought.definitions import Definition, get_definition
 from xdrought.events.flash_droughts import flash_drought_events
 from xdrought.percentiles import Reference, check_reference, prepare
 from xdrought.provenance import recorded
@@ -74,7 +75,7 @@ def event_uncertainty(
     ValueError
         As :func:`xdrought.flash_drought_events`; for a reference of a single year, or percentiles.
     TypeError
-        As :func:`xdrought.flash_drought_events`.
+        As :func:`xdrought.flash_drought_events`; for a list of definitions.
 
     Notes
     -----
@@ -95,19 +96,24 @@ def event_uncertainty(
     """
     if "is_percentile" in thresholds:
         raise ValueError("percentiles leave nothing to rank, so that is_percentile= is no option; give soil moisture")
-    if isinstance(definition, Iterable) and not isinstance(definition, str):
-        raise ValueError("definition is a list; ask for one definition at a time")
     checks.require_integer(n_boot, "n_boot")
     checks.require_share(confidence, "confidence")
-    settings = {"definition": definition, "frozen": frozen, "censored": censored, "relapse": relapse, **thresholds}
-    settings |= {"soil_temperature": soil_temperature, "time": time}
-    events = flash_drought_events(soil_moisture, reference=reference, **settings)
+    chosen = get_definition(definition, relapse=relapse, **thresholds)
+    detect = partial(
+        flash_drought_events,
+        soil_moisture,
+        definition=chosen,
+        soil_temperature=soil_temperature,
+        frozen=frozen,
+        censored=censored,
+        time=time,
+    )
+    events = detect(reference=reference)
     years = _YearsOfReference.create(soil_moisture, reference, time)
     rng = np.random.default_rng(seed)
     found = _Found.empty(events.sizes["event"], n_boot)
     for sample in range(n_boot):
-        table = flash_drought_events(soil_moisture, reference=years.drawn(rng), **settings)
-        found.add(sample, events, table)
+        found.add(sample, events, detect(reference=years.drawn(rng)))
     return _labelled(events, found, confidence).assign_attrs(n_boot=n_boot, confidence=confidence, seed=seed)
 
 

@@ -132,10 +132,8 @@ def forecasts_of(
 def _check_issue(da: xr.DataArray, name: Hashable) -> None:
     """Raise for days of issue out of order, or forecasts that were issued after them."""
     index = da.indexes[INIT]
-    if not (index.is_monotonic_increasing and index.is_unique):
-        raise ValueError(
-            f"{INIT} of the forcing {name!r} is not sorted or repeats; use .sortby({INIT!r}), .drop_duplicates"
-        )
+    if not index.is_monotonic_increasing:
+        raise ValueError(f"{INIT} of the forcing {name!r} is not sorted; use .sortby({INIT!r})")
     for issued in _ISSUED:
         if issued in da.coords and INIT in da[issued].dims:
             late = int((da[issued] > da[INIT]).sum())

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars
+from xdrought.choices import MissingPolicy
 from xdrought.forecast.options import MissingInputs
 from xdrought.kernels.surrogates import harmonics
 from xdrought.windows.labelled import Patches
@@ -32,13 +33,13 @@ class FillingRule:
 
     Parameters
     ----------
-    policy : str
+    policy : {"last", "climatology", "interpolate"}
         See :func:`xdrought.windows.filling.fill_windows`.
     basis : numpy.ndarray
         (time, coefficient), from :func:`year_basis`.
     """
 
-    policy: str
+    policy: MissingPolicy
     basis: np.ndarray
 
     def __dask_tokenize__(self) -> tuple:

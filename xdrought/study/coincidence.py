@@ -89,8 +89,6 @@ def onset_coincidence(
             f"tolerance={tolerance!r}, min_years={min_years!r}, n_boot={n_boot!r}; they are at least 0, 2 and 1"
         )
     given, record = record, limits.check(alignment.in_label_order(record, ["site"]))
-    if not record.indexes["site"].is_unique:
-        raise ValueError("the record has sites that stand twice; keep one of each, record.drop_duplicates('site')")
     alignment.require_same_kind(record["site"], events["site"], "site", what="the table of events")
     if lacking := sorted(set(events["site"].values.tolist()) - set(record["site"].values.tolist())):
         raise ValueError(f"the record has no sites {lacking}; give the soil moisture that the events are of")

@@ -374,8 +374,6 @@ def _counts(events: xr.Dataset, known: xr.DataArray, space: list[Hashable], mome
             raise ValueError(
                 f"the events do not say their {dim!r}; give the record that they are of, on its dimensions"
             )
-        if not known.indexes[dim].is_unique:
-            raise ValueError(f"the record has labels of {dim!r} that stand twice; use da.drop_duplicates({dim!r})")
         alignment.require_same_kind(known[dim], events[dim], dim, what="the table of events")
         positions.append(known.indexes[dim].get_indexer(pd.Index(events[dim].values)))
     positions.append(known.indexes["year"].get_indexer(events[moment].dt.year.values.astype(int)))

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xdrought.choices import MissingPolicy
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-LAST, CLIMATOLOGY, INTERPOLATE = "last", "climatology", "interpolate"
-POLICIES = (LAST, CLIMATOLOGY, INTERPOLATE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +30,14 @@ class Filling:
         (time, coefficient) what they are multiplied by on each day of the record.
     """
 
-    policy: str
+    policy: MissingPolicy
     cycle: Tensor
     basis: Tensor
 
     @property
     def by_window(self) -> bool:
         """Whether the same day is filled in another way in another window."""
-        return self.policy != CLIMATOLOGY
+        return self.policy != "climatology"
 
     def usual(self, coefficients: Tensor, start: Tensor, window: int) -> Tensor:
         """The usual values (N, window, ...) of the days after `start` (N,), of coefficients (N, coefficient, ...)."""
@@ -48,7 +47,7 @@ class Filling:
         return torch.einsum("nwk,nk...->nw...", self.basis[days], coefficients)
 
 
-def fill_windows(x: Tensor, usual: Tensor, policy: str) -> tuple[Tensor, Tensor]:
+def fill_windows(x: Tensor, usual: Tensor, policy: MissingPolicy) -> tuple[Tensor, Tensor]:
     """Windows without missing values, and which of their values were there.
 
     Parameters
@@ -72,13 +71,13 @@ def fill_windows(x: Tensor, usual: Tensor, policy: str) -> tuple[Tensor, Tensor]
     import torch
 
     observed = x.isfinite()
-    if policy == CLIMATOLOGY:
+    if policy == "climatology":
         return torch.where(observed, x, usual), observed
     window = x.shape[1]
     day = torch.arange(window, device=x.device).view(1, -1, *[1] * (x.ndim - 2)).expand_as(x)
     before = day.where(observed, -1).cummax(1).values
     left, has_left = x.gather(1, before.clamp(min=0)), before >= 0
-    if policy == LAST:
+    if policy == "last":
         return torch.where(observed, x, torch.where(has_left, left, usual)), observed
     after = day.where(observed, window).flip(1).cummin(1).values.flip(1)
     right, has_right = x.gather(1, after.clamp(max=window - 1)), after < window

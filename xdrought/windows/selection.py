@@ -217,7 +217,7 @@ def _every_day(ds: xr.Dataset, time: Hashable) -> xr.Dataset:
         raise ValueError(f"{time!r} is empty; give a record with days in it")
     days = checks.days_since_start(da, time)
     steps = np.diff(days)
-    if (steps <= 0).any():
+    if (steps < 0).any():
         checks.require_regular_steps(da, time)
     if (days % 1).any() or (steps.size and steps.min() > 1):
         raise ValueError(

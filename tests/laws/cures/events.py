@@ -36,11 +36,6 @@ CURES = [
         lambda m: xd.flash_drought_events(cured(m, hourly(soil())).assign_attrs(soil().attrs)),
     ),
     Cure(
-        "the state of the soil is told by the day: use .resample",
-        lambda: xd.drought_state(hourly(soil()), train=slice(None, "2001-06")),
-        lambda m: xd.drought_state(cured(m, hourly(soil())).assign_attrs(soil().attrs), train=slice(None, "2001-06")),
-    ),
-    Cure(
         "the training record has units",
         lambda: xd.drought_state(soil(), train=(100 * given.reference()).assign_attrs(units="percent")),
         lambda m: xd.drought_state(
@@ -207,11 +202,6 @@ CURES = [
         "so that is_percentile= is no option; give soil moisture",
         lambda: xd.event_uncertainty(given.percentile(), is_percentile=True, n_boot=2),
         lambda m: xd.event_uncertainty(soil(), n_boot=2),
-    ),
-    Cure(
-        "definition is a list; ask for one definition at a time",
-        lambda: xd.event_uncertainty(soil(), definition=["tang2025", "yuan2019"], n_boot=2),
-        lambda m: [xd.event_uncertainty(soil(), definition=one, n_boot=2) for one in ("tang2025", "yuan2019")],
     ),
     Cure(
         "is there and is complete; name another path, or remove it",

@@ -9,16 +9,13 @@ import xdrought as xd
 from tests.laws import inputs as given
 from tests.laws.cures.tools import (
     Cure,
-    beneath,
     chained,
     cured,
-    gains,
     ranked,
     same,
     stacked,
     twice,
 )
-from tests.support.cures import follow
 from xdrought import data, splits
 
 soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
@@ -30,11 +27,6 @@ CURES = [
         lambda m: xd.flash_drought_events(
             cured(m.replace("...", "'tower'"), soil().drop_vars(["lat", "lon"]).rename(site="duration"))
         ),
-    ),
-    Cure(
-        "keep one of each, record = record.drop_duplicates",
-        lambda: beneath(xd.soil_moisture_percentile)(twice(soil()), reference=given.reference()),
-        lambda m: ranked(follow(m, record=twice(soil()))["record"], reference=given.reference()),
     ),
     Cure(
         "keep one of each, da.drop_duplicates",
@@ -60,11 +52,6 @@ CURES = [
         "use .sortby(",
         lambda: ranked(soil().isel(time=slice(None, None, -1))),
         lambda m: ranked(cured(m, soil().isel(time=slice(None, None, -1)))),
-    ),
-    Cure(
-        "has a repeated date",
-        lambda: beneath(xd.driver_gain)(twice(drivers(), "time"), twice(soil(), "time")),
-        lambda m: gains(cured(m, twice(drivers(), "time")), cured(m, twice(soil(), "time"))),
     ),
     Cure(
         "insert them as NaN, e.g. .resample",

@@ -103,7 +103,7 @@ CURES = [
         lambda m: followed().update(soil()[:, 410:].reindex(time=given.DAYS[400:])),
     ),
     Cure(
-        "has the label 'S0' twice along 'site'; leave one out",
+        "has S0 twice along 'site'; keep one of each, da.drop_duplicates(",
         lambda: followed().update(twice(later())),
         lambda m: followed().update(twice(later()).drop_duplicates("site")),
     ),

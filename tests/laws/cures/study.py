@@ -12,13 +12,11 @@ from tests.laws import inputs as given
 from tests.laws.cures.tools import (
     Cure,
     among,
-    beneath,
     cured,
     made_by,
     of_two_definitions,
     on_grid,
     relations,
-    twice,
 )
 from tests.support.cures import follow
 from xdrought import study
@@ -26,13 +24,6 @@ from xdrought import study
 soil, weather, drivers, events = given.soil, given.weather, given.drivers, given.events
 
 CURES = [
-    Cure(
-        "keep one of each, record.drop_duplicates('site')",
-        lambda: beneath(study.onset_coincidence)(events(), twice(soil()), n_boot=3),
-        lambda m: study.onset_coincidence(
-            events(), eval("record.drop_duplicates('site')", {"record": twice(soil())}), n_boot=3, min_years=2
-        ),
-    ),
     Cure(
         "choose one, .sel(direction=",
         lambda: study.skill_by_degree(relations(direction="both").rho, given.skill(), n_boot=3),
@@ -63,11 +54,6 @@ CURES = [
             min_events=1,
             flagged="is_flagged",
         ),
-    ),
-    Cure(
-        "that stand twice; use da.drop_duplicates",
-        lambda: beneath(study.frequency_trend)(events(), twice(soil()), min_events=1),
-        lambda m: study.frequency_trend(events(), cured(m, twice(soil())), min_events=1),
     ),
     Cure(
         "give the soil moisture that the events are of",

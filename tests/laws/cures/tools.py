@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import warnings
 from collections.abc import Callable
@@ -198,8 +197,3 @@ def on_grid(lat: tuple[float, float] = (48.0, 47.0)) -> xr.DataArray:
     """The first four records as the cells of a grid."""
     coords = {"lat": list(lat), "lon": [8.0, 9.0], "time": given.DAYS}
     return xr.DataArray(soil().values[:4].reshape(2, 2, -1), coords, tuple(coords), "soil_moisture", soil().attrs)
-
-
-def beneath(function: Callable) -> Callable:
-    """A public function without its door, which refuses labels that stand twice before the function does."""
-    return inspect.unwrap(function)
