@@ -13,6 +13,7 @@ import xarray as xr
 from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.choices import Part, SplitKind
+from xdrought.flags import flag_attrs
 from xdrought.shown import ShownAsCall
 from xdrought.statistics.sphere import chord_of_km, unit_vectors
 from xdrought.windows.labelled import Patches
@@ -23,8 +24,7 @@ PARTS = get_args(Part)
 OUTSIDE = "outside"  # of all parts
 PART_ATTRS = {
     "long_name": "part of the data that the target day belongs to",
-    "flag_values": np.arange(len(PARTS) + 1, dtype="int8"),
-    "flag_meanings": " ".join((OUTSIDE, *PARTS)),
+    **flag_attrs({name: number for number, name in enumerate((OUTSIDE, *PARTS))}),
 }
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 from xdrought import alignment, checks, quantities, units
 from xdrought.causality import driver_contributions, driver_gain
 from xdrought.checks import public
+from xdrought.flags import flag_attrs
 from xdrought.kernels.surrogates import remove_annual_cycle
 from xdrought.provenance import recorded
 
@@ -281,10 +282,6 @@ def _labelled(
     classes: np.ndarray,
 ) -> xr.Dataset:
     both, unit = ("event", "driver"), str(soil.attrs.get("units", "1"))
-    flags = {
-        "flag_values": np.array(list(DRIVER_CLASSES.values()), np.int8),
-        "flag_meanings": " ".join(DRIVER_CLASSES),
-    }
     texts = {
         "anomaly": "mean departure over the onset, in standard deviations of days",
         "contribution": "change of soil moisture over the onset that the driver accounts for, given the others",
@@ -296,7 +293,7 @@ def _labelled(
         "contribution": (both, contribution, {"long_name": texts["contribution"], "units": unit}),
         "share": (both, share, {"long_name": texts["share"], "units": "1"}),
         "frozen_share": ("event", frozen, {"long_name": texts["frozen_share"], "units": "1"}),
-        "driver_class": ("event", classes, {"long_name": "what drove the drought", **flags}),
+        "driver_class": ("event", classes, {"long_name": "what drove the drought", **flag_attrs(DRIVER_CLASSES)}),
     }
     coords = {"driver": list(roles), "role": ("driver", list(roles.values()), {"long_name": "what the driver is"})}
     return alignment.dataset_of(variables, {**events.coords, **coords})

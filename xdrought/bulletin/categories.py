@@ -11,6 +11,7 @@ import xarray as xr
 from xdrought import checks, limits
 from xdrought.checks import public
 from xdrought.choices import Dry
+from xdrought.flags import flag_attrs
 from xdrought.provenance import recorded
 
 CATEGORIES = {"none": 0, "D0": 1, "D1": 2, "D2": 3, "D3": 4, "D4": 5, "missing": -1}
@@ -74,8 +75,7 @@ def drought_categories(percentile: xr.DataArray, *, thresholds: Sequence[float] 
     result = xr.apply_ufunc(sort_in, checked.astype("float64"), dask="parallelized", output_dtypes=[np.int8])
     return result.rename("drought_category").assign_attrs(
         long_name="drought category",
-        flag_values=np.array(list(CATEGORIES.values()), np.int8),
-        flag_meanings=" ".join(CATEGORIES),
+        **flag_attrs(CATEGORIES),
         thresholds=levels,
     )
 

@@ -12,6 +12,7 @@ import xarray as xr
 from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.events.monitor import DroughtMonitor
+from xdrought.flags import flags_of
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.onset_prediction import predict_onset, training_days_of
 from xdrought.forecast.onset.predictors import OnsetTask, in_units_of
@@ -190,8 +191,7 @@ def desk_table(report: xr.Dataset, *, at_most: int = 20, only_alarms: bool = Fal
     labels = [dim for dim in probability.dims if dim in report.coords]
     frame = report[chosen].reset_coords(drop=True).to_dataframe().reset_index()[[*labels, *chosen]]
     if "drought_class" in frame:
-        flags = report["drought_class"].attrs
-        words = dict(zip(flags["flag_values"], str(flags["flag_meanings"]).split(), strict=True))
+        words = {value: name for name, value in flags_of(report["drought_class"]).items()}
         frame["drought_class"] = frame["drought_class"].map(words).str.replace("_", " ")
     frame = frame[frame["is_alarm"]] if only_alarms else frame
     return frame.dropna(subset="flash_onset_probability").nlargest(at_most, "flash_onset_probability", keep="first")

@@ -13,6 +13,7 @@ from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.choices import Cells
 from xdrought.events.objects import given_areas
+from xdrought.flags import flags_of
 from xdrought.provenance import recorded
 from xdrought.statistics import sphere
 
@@ -189,14 +190,13 @@ def _flags(classes: object) -> dict[str, int]:
     """Names and values of the classes that are known."""
     if not isinstance(classes, xr.DataArray):
         raise TypeError(f"expected classes, got {type(classes).__name__}; give those of xdrought.drought_classes")
-    values, meanings = classes.attrs.get("flag_values"), classes.attrs.get("flag_meanings")
-    if values is None or meanings is None:
+    flags = flags_of(classes)
+    if not flags:
         raise ValueError(
             f"{classes.name!r} has no flag_values and flag_meanings; give classes of xdrought.drought_classes or "
             f"xdrought.bulletin.drought_categories"
         )
-    pairs = zip(str(meanings).split(), np.atleast_1d(values).tolist(), strict=True)
-    return {name: value for name, value in pairs if name != "missing"}
+    return {name: value for name, value in flags.items() if name != "missing"}
 
 
 def _space(classes: xr.DataArray, lat: Hashable, lon: Hashable, site: Hashable) -> tuple[Hashable, ...]:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.checks import public
+from xdrought.flags import flag_attrs
 from xdrought.provenance import recorded
 from xdrought.statistics.hypothesis_tests import Break, find_break
 from xdrought.statistics.sphere import km_of_chord, unit_vectors
@@ -267,7 +268,7 @@ def _labelled(
     def on_site(values: np.ndarray, text: str, units: str | None = None, **attrs: object) -> tuple:
         return site, values, {"long_name": text, **({"units": units} if units else {}), **attrs}
 
-    flags = {"flag_values": np.arange(3, dtype=np.int8), "flag_meanings": " ".join(_WORDS)}
+    flags = flag_attrs({name: number for number, name in enumerate(_WORDS)})
     variables = {
         "is_suspect": ((site, time), stuck | spikes, {"long_name": "whether a value stands still or is a spike"}),
         "constant_days": on_site(stuck.sum(axis=1), "days of runs of equal values", "1"),

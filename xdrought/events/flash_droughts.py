@@ -14,6 +14,7 @@ from xdrought.choices import Censored, DefinitionName, Frozen, Relapse
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
 from xdrought.events.table import build_events
+from xdrought.flags import flag_attrs
 from xdrought.percentiles import Reference, soil_moisture_percentile
 from xdrought.provenance import recorded
 
@@ -334,11 +335,7 @@ def _per_definition(one: Any, chosen: list[Definition], several: bool) -> Any:
 
 def labelled_classes(classes: xr.DataArray) -> xr.DataArray:
     """Classes with their name and CF flags."""
-    return classes.rename("drought_class").assign_attrs(
-        long_name="drought class",
-        flag_values=np.array(list(CLASSES.values()), dtype=np.int8),
-        flag_meanings=" ".join(CLASSES),
-    )
+    return classes.rename("drought_class").assign_attrs(long_name="drought class", **flag_attrs(CLASSES))
 
 
 def require_classes(classes: Any) -> xr.DataArray:

@@ -22,6 +22,7 @@ from xdrought.events.monitor_scan import Now, read_now
 from xdrought.events.monitor_state import MonitorState, span_of
 from xdrought.events.monitor_update import update
 from xdrought.events.table import _label, _place
+from xdrought.flags import flag_attrs
 from xdrought.provenance import recorded
 
 
@@ -248,10 +249,9 @@ class DroughtMonitor(MonitorState):
             attrs = {"long_name": text} | ({"units": unit} if unit else {})
             return xr.DataArray(values.reshape(self.cells.shape), self.cells.coords, self.cells.dims, attrs=attrs)
 
-        flags = {"flag_values": np.array(list(CLASSES.values()), np.int8), "flag_meanings": " ".join(CLASSES)}
         maps = {
             "percentile": map_of(e["percentile"].copy(), "soil moisture percentile", "percent"),
-            "drought_class": map_of(classes, "drought class").assign_attrs(flags),
+            "drought_class": map_of(classes, "drought class").assign_attrs(flag_attrs(CLASSES)),
             "provisional_days": map_of(days[last + 1] - days[unsettled], "days whose class may change", "d"),
             "days_since_onset": map_of(since_onset, "days since the last one above the upper percentile", "d"),
             "days_since_start": map_of(since_start, "days since the fall below the lower percentile", "d"),
@@ -301,7 +301,6 @@ class DroughtMonitor(MonitorState):
         rows = rows[np.lexsort((rows["start"], rows["cell"]))]
         events = _label(self.detector, rows, self.index)
         events = events.assign_coords(_place(self.cells, list(self.cells.dims), self.cells.shape, rows["cell"]))
-        flags = {"flag_values": np.array(list(STATUS.values()), np.int8), "flag_meanings": " ".join(STATUS)}
         days = {name: self.index[rows[name]].values for name in ("first_issued", "last_changed")}
         more: dict[str, tuple] = {
             "is_provisional": ("event", rows["status"] == PROVISIONAL, "whether further days may change the event"),
@@ -312,7 +311,7 @@ class DroughtMonitor(MonitorState):
         }
         variables = {name: (dim, values, {"long_name": text}) for name, (dim, values, text) in more.items()}
         events = events.assign(variables).assign_attrs(settings_of(self.definition))
-        events["status"].attrs |= flags
+        events["status"].attrs |= flag_attrs(STATUS)
         return events
 
     def _names(self, rows: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import xarray as xr
 from xdrought.checks import public
 from xdrought.choices import Resolution
 from xdrought.events.counts import flash_frequency, require_lat_lon
+from xdrought.flags import flags_of
 from xdrought.plot.style import (
     LINE,
     SMALL,
@@ -239,7 +240,7 @@ def plot_map(
         extent = extent_around(lon, lat, least=0 if is_field else 8)
     axes = new_map(ax, extent, projection)
     draw_ground(axes, extent, resolution, borders)
-    palette = class_palette(data) if "flag_meanings" in data.attrs else None
+    palette = class_palette(data) if flags_of(data) else None
     shown = data if palette is None else palette.numbers
     colors = {"cmap": cmap, "vmin": vmin, "vmax": vmax} if palette is None else palette.colors
     if data.size == 0:

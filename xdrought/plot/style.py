@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
+from xdrought.flags import flags_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -224,8 +225,8 @@ def class_palette(data: xr.DataArray) -> Palette:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    names = str(data.attrs["flag_meanings"]).split()
-    values = np.atleast_1d(data.attrs.get("flag_values", np.arange(len(names))))
+    flags = flags_of(data)
+    names = list(flags)
     of_droughts = {phase.replace(" ", "_"): SHADES[phase] for phase in PHASES.values()}
     known = {**of_droughts, "no_drought": NO_DROUGHT, "missing": MISSING}
     others = iter(OTHERS * (1 + len(names) // len(OTHERS)))
@@ -233,7 +234,7 @@ def class_palette(data: xr.DataArray) -> Palette:
     if "missing" not in names:
         names, colors = [*names, "missing"], [*colors, MISSING]
     numbers = np.full(data.shape, float(names.index("missing")))
-    for number, value in enumerate(values):
+    for number, value in enumerate(flags.values()):
         numbers[data.values == value] = number
     handles = [
         Patch(facecolor=color, edgecolor="#777777", linewidth=0.4, label=name)

@@ -13,6 +13,7 @@ import xarray as xr
 from xdrought import alignment, calendars
 from xdrought.checks import public
 from xdrought.choices import DayPart
+from xdrought.flags import flags_of
 from xdrought.provenance import recorded
 from xdrought.statistics.bootstrap import percentile_bounds
 from xdrought.verification.warning_scores import (
@@ -260,7 +261,7 @@ def _series(
     if not np.isfinite(values).any():
         if part is None:
             raise ValueError("no day has a probability; look at what is missing in the warnings")
-        parts = str(prediction["part"].attrs["flag_meanings"]).split()
+        parts = flags_of(prediction["part"])
         known = [one for one in parts if bool(prediction[variable].where(in_part(prediction, one)).notnull().any())]
         raise ValueError(
             f"no day of part {part!r} has a probability; choose part= and chosen_on= from {[*known, None]}"

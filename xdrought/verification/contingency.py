@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.checks import public
+from xdrought.flags import flags_of
 from xdrought.provenance import recorded
 from xdrought.statistics import bootstrap as kernel
 from xdrought.verification.groups import By, for_each_group, with_references
@@ -75,6 +77,17 @@ def _unbounded(plain: kernel.Statistic, sums: np.ndarray) -> dict[str, np.ndarra
 
 
 MISSING = "missing"
+_LONG_NAMES = {
+    "precision": "share of forecast days of a class that were right",
+    "recall": "share of observed days of a class that were forecast",
+    "f1": "F1, harmonic mean of precision and recall",
+    "share": "share of observed days",
+    "forecast_share": "share of forecast days",
+    "accuracy": "share of days in the right class",
+    "majority_accuracy": "accuracy of always forecasting the commonest observed class",
+    "n_days": "days compared",
+    "confusion": "days by observed and forecast class",
+}
 
 
 def same_days(
@@ -181,14 +194,14 @@ def class_scores(
 
     if by is not None:
         return for_each_group(by, observed, time, lambda group: again(forecast.where(group), references))
-    values = np.array(list(names.values()))
+    values = list(names.values())
     if references:
         return with_references(forecast, references, lambda da: da.isin(values), again)
-    result = _tables(_count(observed.values, forecast.values, values), list(names))
+    result = _scores(_confusion(forecast, observed, names))
     if not n_boot:
         return result
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
-    pairs = xr.concat([(observed == one) & (forecast == other) for one in values for other in values], "_cell")
+    pairs = xr.concat([(observed == obs) & (forecast == fcst) for obs in values for fcst in values], "_cell")
     bounds, what = pooled_intervals(pairs.transpose(..., "_cell"), _shares, bootstrap, site, time)
     for name, interval in bounds.items():
         dims = ("bound",) if name == "accuracy" else ("class_name", "bound")
@@ -198,22 +211,27 @@ def class_scores(
 
 def class_values(classes: xr.DataArray, cure: str) -> dict[str, int]:
     """Names and values of classes, from ``flag_meanings`` and ``flag_values``."""
-    values, meanings = classes.attrs.get("flag_values"), classes.attrs.get("flag_meanings")
-    if values is None or meanings is None:
+    flags = flags_of(classes)
+    if not flags:
         raise ValueError(f"the observation has no flag_values and flag_meanings; {cure}")
-    return dict(zip(str(meanings).split(), np.atleast_1d(values).tolist(), strict=True))
+    return flags
 
 
-def _count(observed: np.ndarray, forecast: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Days by observed and forecast class (class, class); anything that is no class is left out."""
-    hit = [array.ravel()[:, None] == values for array in (observed, forecast)]
-    both = hit[0].any(axis=1) & hit[1].any(axis=1)
-    row, column = (part[both].argmax(axis=1) for part in hit)
-    return np.bincount(row * values.size + column, minlength=values.size**2).reshape(values.size, values.size)
+def _confusion(forecast: xr.DataArray, observed: xr.DataArray, names: Mapping[str, int]) -> xr.DataArray:
+    """Days by observed and forecast class; anything that is no class is left out."""
+    index, shape = pd.Index(list(names.values())), (len(names), len(names))
+    obs, fcst = (index.get_indexer(da.values.ravel()) for da in (observed, forecast))  # -1 is no class
+    both = (obs >= 0) & (fcst >= 0)
+    days = np.bincount(np.ravel_multi_index((obs[both], fcst[both]), shape), minlength=len(names) ** 2).reshape(shape)
+    coords = {"class_name": list(names), "forecast_class": list(names)}
+    return xr.DataArray(days, coords, tuple(coords))
 
 
 def _shares(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Precision, recall and F1 (class, ...), accuracy (1, ...), of counts (..., observed * forecast class)."""
+    """Precision, recall and F1 (class, ...), accuracy (1, ...), of counts (..., observed * forecast class).
+
+    The arithmetic of `_scores` once more, for resampling: labels take a thousand times as long.
+    """
     size = round(counts.shape[-1] ** 0.5)
     confusion = np.moveaxis(counts.reshape(*counts.shape[:-1], size, size), (-2, -1), (0, 1))
     right, obs, fcst = np.einsum("kk...->k...", confusion), confusion.sum(axis=1), confusion.sum(axis=0)
@@ -226,29 +244,22 @@ def _shares(counts: np.ndarray) -> dict[str, np.ndarray]:
         }
 
 
-def _tables(confusion: np.ndarray, names: list[str]) -> xr.Dataset:
-    obs, fcst, n = confusion.sum(axis=1), confusion.sum(axis=0), confusion.sum()
-    shares = _shares(confusion.ravel())
+def _scores(confusion: xr.DataArray) -> xr.Dataset:
+    """The tidy Dataset of :func:`class_scores`."""
+    from xarray_einstats import linalg
+
+    obs, fcst = confusion.sum("forecast_class"), confusion.sum("class_name").rename(forecast_class="class_name")
+    right, n_days = linalg.diagonal(confusion, dims=confusion.dims), confusion.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
-        columns = {
-            "precision": (shares["precision"], "share of forecast days of a class that were right"),
-            "recall": (shares["recall"], "share of observed days of a class that were forecast"),
-            "f1": (shares["f1"], "F1, harmonic mean of precision and recall"),
-            "share": (obs / n, "share of observed days"),
-            "forecast_share": (fcst / n, "share of forecast days"),
+        found = {
+            "precision": right / fcst,
+            "recall": right / obs,
+            "f1": 2 * right / (fcst + obs),
+            "share": obs / n_days,
+            "forecast_share": fcst / n_days,
+            "accuracy": linalg.trace(confusion, dims=confusion.dims) / n_days,
+            "majority_accuracy": obs.max() / n_days,
+            "n_days": n_days,
+            "confusion": confusion,
         }
-        scalars = {
-            "accuracy": (shares["accuracy"][0], "share of days in the right class"),
-            "majority_accuracy": (obs.max() / n, "accuracy of always forecasting the commonest observed class"),
-            "n_days": (n, "days compared"),
-        }
-    variables: dict[str, tuple] = {
-        name: ("class_name", values, {"long_name": text, "units": "1"}) for name, (values, text) in columns.items()
-    }
-    variables |= {name: ((), value, {"long_name": text, "units": "1"}) for name, (value, text) in scalars.items()}
-    variables["confusion"] = (
-        ("class_name", "forecast_class"),
-        confusion,
-        {"long_name": "days by observed and forecast class", "units": "1"},
-    )
-    return xr.Dataset(variables, {"class_name": names, "forecast_class": names})
+    return xr.Dataset({name: da.assign_attrs(long_name=_LONG_NAMES[name], units="1") for name, da in found.items()})

@@ -11,6 +11,7 @@ import xarray as xr
 from xdrought import alignment, checks, limits, units
 from xdrought.calendars import Period
 from xdrought.choices import Matching, Part
+from xdrought.flags import flags_of
 from xdrought.verification.references import (
     Lead,
     climatology_forecast,
@@ -114,15 +115,14 @@ def days_of_part(forecast: Any, part: str | None, time: Hashable) -> tuple[Any, 
         scored = {fcst for _, fcst in cut.values()}
         return {name: model for name, (model, _) in cut.items()}, scored.pop() if len(scored) == 1 else part
     coords: Any = forecast.coords if isinstance(forecast, xr.DataArray | xr.Dataset) else {}
-    meanings = str(coords["part"].attrs.get("flag_meanings", "")).split() if "part" in coords else []
-    if part not in meanings or time not in coords["part"].dims:
+    flags = flags_of(coords["part"]) if "part" in coords else {}
+    if part not in flags or time not in coords["part"].dims:
         if part == "test":
             return forecast, ALL_DAYS
         raise ValueError(
             f"part={part!r}, but the forecast has no coordinate 'part' on {time!r}; give part=None to score all days"
         )
-    flags = np.asarray(coords["part"].attrs["flag_values"])
-    chosen = (coords["part"] == flags[meanings.index(part)]).drop_vars("part").compute()
+    chosen = (coords["part"] == flags[part]).drop_vars("part").compute()
     days = chosen.any([dim for dim in chosen.dims if dim != time])
     cut = forecast.where(chosen).isel({time: np.flatnonzero(days.to_numpy())})
     values = cut if isinstance(cut, xr.DataArray) else cut.to_array()

@@ -11,9 +11,10 @@ import xarray as xr
 from xdrought import alignment
 from xdrought.checks import public
 from xdrought.choices import DayPart
+from xdrought.flags import flags_of
 from xdrought.provenance import recorded
 from xdrought.statistics.bootstrap import draw, percentile_bounds
-from xdrought.verification.probability import ROUNDING
+from xdrought.verification.probability import ROUNDING, reliability
 
 FORECASTS = ("flash_onset_probability", "season_frequency", "percentile_frequency")
 BIN_EDGES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
@@ -123,7 +124,10 @@ def onset_skill(
         for name in texts:
             bounds = percentile_bounds(samples[name], confidence, int((days > 0).sum()))
             found[f"{name}_interval"] = (("forecast", "bound"), bounds, attrs[name])
-    found |= _reliability(p[0], y, edges)
+    bins = np.clip(np.searchsorted(edges, p[0], side="right") - 1, 0, edges.size - 2)
+    found |= reliability(p[0], y, bins, edges.size - 1)
+    found["bin_start"] = ("probability_bin", edges[:-1], {"long_name": "lower edge of the bin", "units": "1"})
+    found["bin_width"] = ("probability_bin", np.diff(edges), {"long_name": "width of the bin", "units": "1"})
     with np.errstate(divide="ignore", invalid="ignore"):
         by_site = (1 - losses / losses[1]).reshape(-1, *(places[dim].size for dim in places))
     found["brier_skill_by_site"] = (("forecast", *places), by_site, attrs["brier_skill"])
@@ -222,25 +226,10 @@ def in_part(prediction: xr.Dataset, part: str | None) -> xr.DataArray | None:
         return None
     if "part" not in prediction:
         raise KeyError("no variable 'part' in the prediction; give part=None to score all days")
-    flags = prediction["part"].attrs
-    meanings = str(flags.get("flag_meanings", "")).split()
-    if part not in meanings:
-        raise ValueError(f"part={part!r} is unknown; choose one of {meanings} or None")
-    return prediction["part"] == np.asarray(flags["flag_values"])[meanings.index(part)]
-
-
-def _reliability(p: np.ndarray, y: np.ndarray, edges: np.ndarray) -> dict[str, Any]:
-    at = np.clip(np.searchsorted(edges, p, side="right") - 1, 0, edges.size - 2)
-    count, total, hits = (np.bincount(at, weights=w, minlength=edges.size - 1) for w in (None, p, y))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        columns = {
-            "mean_probability": (total / count, "mean probability of the bin"),
-            "observed_frequency": (hits / count, "share of the bin's days before an onset"),
-            "n_in_bin": (count, "days in the bin"),
-            "bin_start": (edges[:-1], "lower edge of the bin"),
-            "bin_width": (np.diff(edges), "width of the bin"),
-        }
-    return {name: ("probability_bin", v, {"long_name": text, "units": "1"}) for name, (v, text) in columns.items()}
+    flags = flags_of(prediction["part"])
+    if part not in flags:
+        raise ValueError(f"part={part!r} is unknown; choose one of {list(flags)} or None")
+    return prediction["part"] == flags[part]
 
 
 def _about(prediction: xr.Dataset) -> dict[str, Any]:
