@@ -10,33 +10,18 @@ import pandas as pd
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.plot import style
 from xdrought.plot.experiments import wrapped
-from xdrought.plot.style import (
-    FORECAST,
-    LOWER,
-    REFERENCE,
-    SHADES,
-    SMALL,
-    TEXT,
-    UPPER,
-    clean,
-    date_axis,
-    label,
-    literal,
-    new_axes,
-    squeezed,
-    to_datetime64,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ORDERS = {"largest first": UPPER, "random": REFERENCE, "smallest first": FORECAST}
+ORDERS = {"largest first": style.UPPER, "random": style.REFERENCE, "smallest first": style.FORECAST}
 NAMED_AT = {"largest first": 0.5, "random": 0.3, "smallest first": 0.6}  # where on a curve its name stands
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw how the forecast changes as features are deleted in each order.
 
@@ -67,7 +52,7 @@ def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """
     if "change" not in curves or "deleted" not in curves.dims:
         raise ValueError("needs 'change' by order; take it from xdrought.attribution.deletion_curve")
-    ax = new_axes(ax, (3.6, 2.9))
+    ax = style.new_axes(ax, (3.6, 2.9))
     change = curves.change.mean("run", keep_attrs=True) if "run" in curves.change.dims else curves.change
     for name, color in ORDERS.items():
         curve = change.sel(order=name)
@@ -78,22 +63,22 @@ def plot_deletion(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
             (100 * at, float(np.interp(at, curve.deleted, curve))),
             xytext=(-4, 4) if above else (4, -4),
             textcoords="offset points",
-            fontsize=SMALL,
+            fontsize=style.SMALL,
             color=color,
             va="bottom" if above else "top",
             ha="right" if above else "left",
         )
     gain, low, high = (float(curves[name].mean()) for name in ("advantage", "lower", "upper"))
-    ax.set_title(f"area less random {gain:+.2f} [{low:+.2f}, {high:+.2f}]", fontsize=SMALL, loc="left")
-    ax.set_xlabel("features deleted (%)", fontsize=TEXT)
-    ax.set_ylabel(wrapped(label(change)), fontsize=TEXT)
+    ax.set_title(f"area less random {gain:+.2f} [{low:+.2f}, {high:+.2f}]", fontsize=style.SMALL, loc="left")
+    ax.set_xlabel("features deleted (%)", fontsize=style.TEXT)
+    ax.set_ylabel(wrapped(style.label(change)), fontsize=style.TEXT)
     ax.set_ylim(0, 1.12 * float(change.max()))
-    clean(ax)
+    style.clean(ax)
     return ax
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw how similar attributions stay when layers forget what they learnt, from the output to the input.
 
@@ -124,10 +109,13 @@ def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None)
     """
     if not {"similarity", "signed_similarity"} <= set(similarity.variables):
         raise ValueError("needs similarities; take them from xdrought.attribution.weight_randomisation")
-    names = [literal(name) for name in similarity["layer"].values]
-    ax = new_axes(ax, (1.6 + 0.32 * len(names), 3.1))
+    names = [style.literal(name) for name in similarity["layer"].values]
+    ax = style.new_axes(ax, (1.6 + 0.32 * len(names), 3.1))
     place = np.arange(len(names))
-    kinds = {"signed_similarity": (UPPER, "o", "attributions"), "similarity": (LOWER, "s", "absolute attributions")}
+    kinds = {
+        "signed_similarity": (style.UPPER, "o", "attributions"),
+        "similarity": (style.LOWER, "s", "absolute attributions"),
+    }
     for shift, (name, (color, marker, text)) in zip((-0.06, 0.06), kinds.items(), strict=True):
         values = similarity[name].transpose("layer", ...).to_numpy().reshape(len(names), -1)
         middle = values.mean(axis=1)
@@ -143,12 +131,12 @@ def plot_weight_randomisation(similarity: xr.Dataset, *, ax: Axes | None = None)
             elinewidth=0.8,
             label=text,
         )
-    ax.axhline(0, color=REFERENCE, linewidth=0.8, zorder=0)
-    ax.set_xticks(place, names, rotation=40, ha="right", fontsize=SMALL)
+    ax.axhline(0, color=style.REFERENCE, linewidth=0.8, zorder=0)
+    ax.set_xticks(place, names, rotation=40, ha="right", fontsize=style.SMALL)
     ax.set_ylim(min(-0.25, ax.get_ylim()[0]), 1.02)
-    ax.set_ylabel("rank correlation with the trained", fontsize=TEXT)
-    ax.legend(fontsize=SMALL, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    clean(ax)
+    ax.set_ylabel("rank correlation with the trained", fontsize=style.TEXT)
+    ax.legend(fontsize=style.SMALL, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    style.clean(ax)
     return ax
 
 
@@ -157,7 +145,7 @@ COLORS = ["#0072B2", "#d55e00", "#007a5a", "#7b3fa0", "#b5892b", "#555555"]
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_attributions(
     attributions: xr.Dataset | xr.DataArray,
     event: xr.Dataset | None = None,
@@ -209,25 +197,28 @@ def plot_attributions(
     if not da.sizes[time]:
         raise ValueError("no attribution is finite; explain these days with where=")
     da = da.isel(variable=np.argsort(abs(da).mean([time]).to_numpy())[::-1])
-    days = to_datetime64(da[time].values)
+    days = style.to_datetime64(da[time].values)
     index = pd.date_range(days[0], days[-1], freq="D")
     values = np.full((da.sizes["variable"], index.size), np.nan)
     values[:, index.searchsorted(days)] = da.to_numpy()
 
-    ax = new_axes(ax, (6.4, 0.9 + 0.24 * len(values)))
+    ax = style.new_axes(ax, (6.4, 0.9 + 0.24 * len(values)))
     span = float(np.nanmax(np.abs(values)))
     half = np.timedelta64(12, "h")
     edges = np.append(index.to_numpy() - half, index.to_numpy()[-1] + half)
     mesh = ax.pcolormesh(edges, np.arange(len(values) + 1) - 0.5, values, cmap="BrBG", vmin=-span, vmax=span)  # type: ignore[arg-type]
-    ax.set_yticks(range(len(values)), [literal(name) for name in da["variable"].values])
+    ax.set_yticks(range(len(values)), [style.literal(name) for name in da["variable"].values])
     ax.set_ylim(len(values) - 0.5, -0.5)
-    date_axis(ax)
+    style.date_axis(ax)
     if event is not None:
         _mark(ax, event)
     bar = ax.figure.colorbar(mesh, ax=ax, pad=0.01)
-    bar.set_label(label(xr.DataArray(0, name="attribution", attrs={"units": da.attrs.get("units", "")})), fontsize=TEXT)
-    bar.ax.tick_params(labelsize=SMALL)
-    ax.set_xlabel("valid day of the forecast", fontsize=TEXT)
+    bar.set_label(
+        style.label(xr.DataArray(0, name="attribution", attrs={"units": da.attrs.get("units", "")})),
+        fontsize=style.TEXT,
+    )
+    bar.ax.tick_params(labelsize=style.SMALL)
+    ax.set_xlabel("valid day of the forecast", fontsize=style.TEXT)
     return ax
 
 
@@ -237,7 +228,7 @@ def _mark(ax: Axes, event: xr.Dataset) -> None:
         raise ValueError(f"{event.sizes['event']} events were given; choose one, events.isel(event=0)")
     kind = "flash" if bool(event["is_flash"].squeeze()) else "normal"
     for name, text in (("onset_time", f"{kind} onset"), ("start_time", "start")):
-        day: Any = to_datetime64(event[name].values)[0]
+        day: Any = style.to_datetime64(event[name].values)[0]
         ax.axvline(day, color="black", linewidth=1, linestyle=(0, (3, 2)))
         ax.annotate(
             text,
@@ -245,12 +236,12 @@ def _mark(ax: Axes, event: xr.Dataset) -> None:
             xycoords=("data", "axes fraction"),
             xytext=(2, 3),
             textcoords="offset points",
-            fontsize=SMALL,
+            fontsize=style.SMALL,
         )
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw the drivers' importance for normal and flash onsets and their ratio, as Figure 6a of Tang et al. (2025).
 
@@ -285,7 +276,7 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
         raise ValueError("needs 'importance' by type and 'ratio'; take them from driver_importance")
     ordered = importance.isel(variable=np.argsort(-importance.importance.max("type").fillna(-1).to_numpy()))
     place = np.arange(ordered.sizes["variable"])
-    ax = new_axes(ax, (1.6 + 0.5 * len(place), 3.4))
+    ax = style.new_axes(ax, (1.6 + 0.5 * len(place), 3.4))
     for shift, kind in ((-0.2, "normal"), (0.2, "flash")):
         of_kind = ordered.sel(type=kind)
         ends = _lengths(of_kind.importance, of_kind.lower, of_kind.upper)
@@ -294,12 +285,12 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
             of_kind.importance.values,
             0.38,
             yerr=ends,
-            color=SHADES[f"{kind} onset"],
+            color=style.SHADES[f"{kind} onset"],
             error_kw={"elinewidth": 0.8, "capsize": 2},
             label=f"{kind} onset ({int(of_kind.event_count)} events)",
         )
-    ax.set_xticks(place, [literal(name) for name in ordered["variable"].values], rotation=40, ha="right")
-    ax.set_ylabel(label(ordered.importance), fontsize=TEXT)
+    ax.set_xticks(place, [style.literal(name) for name in ordered["variable"].values], rotation=40, ha="right")
+    ax.set_ylabel(style.label(ordered.importance), fontsize=style.TEXT)
     ax.spines["top"].set_visible(False)
     twin: Any = ax.twinx()
     ends = _lengths(ordered.ratio, ordered.ratio_lower, ordered.ratio_upper)
@@ -307,16 +298,16 @@ def plot_driver_importance(importance: xr.Dataset, *, ax: Axes | None = None) ->
         place, ordered.ratio, ends, fmt="o", color=RATIO, markersize=4, elinewidth=0.8, label="flash / normal"
     )
     twin.axhline(1, color=RATIO, linestyle=(0, (4, 2)), linewidth=1)
-    twin.set_ylabel("ratio", fontsize=TEXT, color=RATIO)
-    twin.tick_params(labelsize=TEXT, colors=RATIO)
+    twin.set_ylabel("ratio", fontsize=style.TEXT, color=RATIO)
+    twin.tick_params(labelsize=style.TEXT, colors=RATIO)
     twin.spines["top"].set_visible(False)
     handles = [*ax.get_legend_handles_labels()[0], *twin.get_legend_handles_labels()[0]]
-    ax.legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    ax.legend(handles=handles, fontsize=style.SMALL, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return ax
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None = None) -> Axes:
     """Draw the drivers' mean rank against the intensification rate, as Figure 6b of Tang et al. (2025).
 
@@ -352,7 +343,7 @@ def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None 
     """
     if "bin" not in ranks.dims or "mean_rank" not in ranks:
         raise ValueError("needs 'mean_rank' by bin; take it from importance_by_rate")
-    ax = new_axes(ax, (5.2, 3.4))
+    ax = style.new_axes(ax, (5.2, 3.4))
     best = np.argsort(ranks.mean_rank.mean("bin").to_numpy())[:top]
     for k, variable in enumerate(best):
         of_driver = ranks.isel(variable=variable)
@@ -365,13 +356,13 @@ def plot_importance_by_rate(ranks: xr.Dataset, *, top: int = 6, ax: Axes | None 
             markersize=4,
             linewidth=1.2,
             elinewidth=0.7,
-            label=literal(of_driver["variable"].item()),
+            label=style.literal(of_driver["variable"].item()),
         )
     ax.invert_yaxis()
-    ax.set_xlabel(label(ranks.rate), fontsize=TEXT)
-    ax.set_ylabel("mean rank of importance", fontsize=TEXT)
-    ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    clean(ax)
+    ax.set_xlabel(style.label(ranks.rate), fontsize=style.TEXT)
+    ax.set_ylabel("mean rank of importance", fontsize=style.TEXT)
+    ax.legend(fontsize=style.SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    style.clean(ax)
     return ax
 
 

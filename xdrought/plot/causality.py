@@ -9,21 +9,9 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.choices import Resolution
+from xdrought.plot import style
 from xdrought.plot.maps import plot_map
 from xdrought.plot.records import frameless
-from xdrought.plot.style import (
-    FORECAST,
-    LINE,
-    SMALL,
-    TEXT,
-    WIDE,
-    clean,
-    legend_below,
-    literal,
-    missing_package,
-    new_axes,
-    squeezed,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +41,7 @@ def _tested(causality: xr.Dataset, alpha: float) -> tuple[xr.DataArray, xr.DataA
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_causality(
     causality: xr.Dataset,
     *,
@@ -120,7 +108,7 @@ def plot_causality(
 def _names(rho: xr.DataArray, dim: str) -> list[str]:
     if dim not in rho.coords:
         return [""] * rho.sizes[dim]
-    return [literal(name) for name in np.atleast_1d(rho[dim].values)]
+    return [style.literal(name) for name in np.atleast_1d(rho[dim].values)]
 
 
 def _causality_bars(
@@ -131,25 +119,25 @@ def _causality_bars(
 
     mark, label = texts
     directions, variables = rho.sizes["direction"], rho.sizes["variable"]
-    ax = new_axes(ax, (4.0, 0.9 + 0.16 * variables * (1 + directions) / 1.5))
+    ax = style.new_axes(ax, (4.0, 0.9 + 0.16 * variables * (1 + directions) / 1.5))
     thick, rows = 0.8 / directions, np.arange(variables)
     handles: list[Any] = []
     for i, name in enumerate(_names(rho, "direction")):
         values = rho.isel(direction=i).values
         at = rows + (i - (directions - 1) / 2) * thick
-        bars = ax.barh(at, values, 0.9 * thick, color=[FORECAST, "#c9c9c9"][i % 2], label=name or "ρ")
+        bars = ax.barh(at, values, 0.9 * thick, color=[style.FORECAST, "#c9c9c9"][i % 2], label=name or "ρ")
         sure = significant.isel(direction=i).transpose("variable").values
         beside = np.maximum(values, 0)[sure] + 0.02
-        ax.plot(beside, at[sure], "*", color=LINE, markersize=4, markeredgewidth=0)
+        ax.plot(beside, at[sure], "*", color=style.LINE, markersize=4, markeredgewidth=0)
         handles += [bars] if name else []
-    handles.append(Line2D([], [], marker="*", color=LINE, linestyle="none", markersize=4, label=mark))
-    ax.axvline(0, color=LINE, linewidth=0.6)
-    ax.set_yticks(rows, _names(rho, "variable"), fontsize=TEXT)
+    handles.append(Line2D([], [], marker="*", color=style.LINE, linestyle="none", markersize=4, label=mark))
+    ax.axvline(0, color=style.LINE, linewidth=0.6)
+    ax.set_yticks(rows, _names(rho, "variable"), fontsize=style.TEXT)
     ax.invert_yaxis()
-    ax.set_xlabel(label, fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel(label, fontsize=style.TEXT)
+    style.clean(ax)
     if legend:
-        legend_below(ax, handles, below=30)
+        style.legend_below(ax, handles, below=30)
     return ax
 
 
@@ -165,13 +153,13 @@ def _causality_map(
     table, sure = rho.transpose(*order).values, significant.transpose(*order).values
     gap = np.full((variables, 1), np.nan)
     blocks = [block for values in table for block in (values, gap)][:-1]
-    ax = new_axes(ax, (7.1, 1.5 + 0.18 * variables))
+    ax = style.new_axes(ax, (7.1, 1.5 + 0.18 * variables))
     limit = float(np.nanmax(np.abs(table))) if np.isfinite(table).any() else 1.0
     image = ax.imshow(np.hstack(blocks), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
     names = _names(rho, "direction")
     for i, name in enumerate(names):
         y, x = np.nonzero(sure[i])
-        ax.plot(x + i * (sites + 1), y, ".", color=LINE, markersize=2)
+        ax.plot(x + i * (sites + 1), y, ".", color=style.LINE, markersize=2)
         ax.annotate(
             name,
             (i * (sites + 1) + (sites - 1) / 2, 1),
@@ -179,26 +167,26 @@ def _causality_map(
             xytext=(0, 3),
             textcoords="offset points",
             ha="center",
-            fontsize=TEXT,
+            fontsize=style.TEXT,
         )
-    ax.set_yticks(range(variables), _names(rho, "variable"), fontsize=TEXT)
+    ax.set_yticks(range(variables), _names(rho, "variable"), fontsize=style.TEXT)
     few = sites * len(names) <= 60
     ticks = [i * (sites + 1) + j for i in range(len(names)) for j in range(sites)] if few else []
-    ax.set_xticks(ticks, _names(rho, "site") * len(names) if few else [], rotation=90, fontsize=SMALL)
+    ax.set_xticks(ticks, _names(rho, "site") * len(names) if few else [], rotation=90, fontsize=style.SMALL)
     if not few:
-        ax.set_xlabel(f"{sites} sites", fontsize=TEXT)
+        ax.set_xlabel(f"{sites} sites", fontsize=style.TEXT)
     frameless(ax)
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.02, 0, 0.02, 1)))
-    bar.set_label(label, fontsize=TEXT)
-    bar.ax.tick_params(labelsize=TEXT)
+    bar.set_label(label, fontsize=style.TEXT)
+    bar.ax.tick_params(labelsize=style.TEXT)
     if legend:
-        dot = Line2D([], [], marker=".", color=LINE, linestyle="none", markersize=3, label=mark)
-        legend_below(ax, [dot], below=42 if few else 26)
+        dot = Line2D([], [], marker=".", color=style.LINE, linestyle="none", markersize=3, label=mark)
+        style.legend_below(ax, [dot], below=42 if few else 26)
     return ax
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_dominant_cause(
     causality: xr.Dataset,
     *,
@@ -257,7 +245,7 @@ def plot_dominant_cause(
         from matplotlib.colors import ListedColormap
         from matplotlib.lines import Line2D
     except ModuleNotFoundError as error:
-        raise missing_package("matplotlib") from error
+        raise style.missing_package("matplotlib") from error
     rho, significant, mark, label = _tested(causality, alpha)
     rho = rho.squeeze([dim for dim in rho.dims if dim == "cell" and causality.sizes[dim] == 1])
     if "variable" not in rho.dims:
@@ -283,9 +271,9 @@ def plot_dominant_cause(
         vmax=len(names) - 0.5,
     )
     figure: Any = axes.figure
-    between = ", " if figure.get_figwidth() >= WIDE else "\n"
+    between = ", " if figure.get_figwidth() >= style.WIDE else "\n"
     strongest = "Driver of the largest gain" if label == GAIN_LABEL else "Strongest relation"
-    axes.set_title(f"{strongest}{between}{mark}", fontsize=TEXT, loc="left")
+    axes.set_title(f"{strongest}{between}{mark}", fontsize=style.TEXT, loc="left")
     if legend:
         counts = [int((which == i).sum()) for i in range(len(names))]
         handles = [
@@ -293,7 +281,7 @@ def plot_dominant_cause(
             for name, color, count in zip(names, colors, counts, strict=True)
             if count
         ]
-        legend_below(axes, handles, below=22)
+        style.legend_below(axes, handles, below=22)
         if ax is None:
             figure.set_figheight(figure.get_figheight() + 0.45)  # the map keeps its size
     return axes

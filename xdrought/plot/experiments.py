@@ -9,20 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.plot import style
 from xdrought.plot.scores import COLORS, REFERENCES
-from xdrought.plot.style import (
-    FORECAST,
-    LINE,
-    REFERENCE,
-    SMALL,
-    TEXT,
-    clean,
-    label,
-    legend_below,
-    literal,
-    new_axes,
-    squeezed,
-)
 from xdrought.verification.intervals import sweep_interval
 
 if TYPE_CHECKING:
@@ -30,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *, ax: Axes | None = None) -> Axes:
     """Draw one driver's causality degree against the score over sites, as a panel of Figure 5 of Tang et al. (2025).
 
@@ -70,21 +58,21 @@ def plot_skill_by_degree(relation: xr.Dataset, variable: str = "all drivers", *,
     if variable not in names:
         raise ValueError(f"no driver {variable!r}; choose one of {names}")
     of_driver = relation.isel(variable=names.index(variable))
-    ax = new_axes(ax, (3.3, 2.7))
+    ax = style.new_axes(ax, (3.3, 2.7))
     draw_points(ax, of_driver.degree.values, of_driver.score.values)
     draw_curve(ax, of_driver)
     _cut_far_below(ax, of_driver.degree.values, of_driver.score.values)
     numbers = f"ρ = {float(of_driver.spearman):.2f} [{float(of_driver.lower):.2f}, {float(of_driver.upper):.2f}]"
     adjusted = "" if variable == names[-1] else f", adjusted {p_text(float(of_driver.p_value_adjusted))}"
-    name_panel(ax, literal(variable), f"{numbers}\n{p_text(float(of_driver.p_value))}{adjusted}")
-    ax.set_xlabel(label(of_driver.degree), fontsize=TEXT)
-    ax.set_ylabel(score_label(relation), fontsize=TEXT)
-    clean(ax)
+    name_panel(ax, style.literal(variable), f"{numbers}\n{p_text(float(of_driver.p_value))}{adjusted}")
+    ax.set_xlabel(style.label(of_driver.degree), fontsize=style.TEXT)
+    ax.set_ylabel(score_label(relation), fontsize=style.TEXT)
+    style.clean(ax)
     return ax
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_coupling(coupling: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw importance against the coupling of degree and score, as Figure 5f of Tang et al. (2025).
 
@@ -118,22 +106,22 @@ def plot_coupling(coupling: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """
     if "rank_correlation" not in coupling:
         raise ValueError("needs importance and p-values; take them from xdrought.study.coupling_strength")
-    ax = new_axes(ax, (3.3, 2.7))
+    ax = style.new_axes(ax, (3.3, 2.7))
     from matplotlib.ticker import NullFormatter
 
     p_value, importance = coupling.p_value.values, coupling.importance.values
-    ax.scatter(p_value, importance, s=18, color=FORECAST, linewidth=0, zorder=3)
+    ax.scatter(p_value, importance, s=18, color=style.FORECAST, linewidth=0, zorder=3)
     ax.set_xscale("log")
     ax.xaxis.set_minor_formatter(NullFormatter())  # few decades would have crowded labels
     ax.set_xlim(1.8, max(float(np.nanmin(p_value)), 1e-6) / 2)  # falls to the right
     ax.set_ylim(0, 1.18 * float(np.nanmax(importance)))
-    ax.axvline(0.05, color=REFERENCE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
+    ax.axvline(0.05, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
     _name_drivers(ax, coupling["variable"].values, p_value, importance)
     numbers = f"ρ = {float(coupling.rank_correlation):.2f}, {p_text(float(coupling.rank_p_value))}"
     name_panel(ax, "coupling strength", numbers)
-    ax.set_xlabel("p-value of degree against score", fontsize=TEXT)
-    ax.set_ylabel(wrapped(label(coupling.importance)), fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel("p-value of degree against score", fontsize=style.TEXT)
+    ax.set_ylabel(wrapped(style.label(coupling.importance)), fontsize=style.TEXT)
+    style.clean(ax)
     return ax
 
 
@@ -147,7 +135,7 @@ def _cut_far_below(ax: Axes, x: np.ndarray, score: np.ndarray) -> None:
     far = score < floor
     if far.any():
         bottom = known[known >= floor].min() - 0.12 * np.ptp(known[known >= floor])
-        ax.plot(x[far], np.full(far.sum(), bottom), "v", color=FORECAST, markersize=4, clip_on=False, zorder=3)
+        ax.plot(x[far], np.full(far.sum(), bottom), "v", color=style.FORECAST, markersize=4, clip_on=False, zorder=3)
         ax.set_ylim(bottom, known.max() + 0.06 * (known.max() - bottom))
 
 
@@ -163,11 +151,11 @@ def _name_drivers(ax: Axes, names: np.ndarray, x: np.ndarray, y: np.ndarray) -> 
         beside = near[np.abs(across[near] - across[k]) < 0.08]
         shift = 5 * (np.sum(up[beside] < up[k]) - np.sum(up[beside] > up[k])) if beside.size else 0
         ax.annotate(
-            literal(name),
+            style.literal(name),
             (x[k], y[k]),
             xytext=(-4 if to_left else 4, shift),
             textcoords="offset points",
-            fontsize=SMALL,
+            fontsize=style.SMALL,
             ha="right" if to_left else "left",
             va="center",
         )
@@ -176,7 +164,7 @@ def _name_drivers(ax: Axes, names: np.ndarray, x: np.ndarray, y: np.ndarray) -> 
 def draw_points(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
     """Dots that stay readable when there are many."""
     many = x.size > 150
-    ax.scatter(x, y, s=6 if many else 13, color=FORECAST, alpha=0.35 if many else 0.65, linewidth=0, zorder=2)
+    ax.scatter(x, y, s=6 if many else 13, color=style.FORECAST, alpha=0.35 if many else 0.65, linewidth=0, zorder=2)
 
 
 def draw_curve(ax: Axes, relation: xr.Dataset) -> None:
@@ -186,15 +174,15 @@ def draw_curve(ax: Axes, relation: xr.Dataset) -> None:
         low, high = relation.curve_lower.values, relation.curve_upper.values
         bottom, top = ax.get_ylim()  # of the points: a band may run away where there are none
         room = 0.4 * (top - bottom)
-        ax.fill_between(x, low, high, color=LINE, alpha=0.14, linewidth=0, zorder=1)
-        ax.plot(x, curve, color=LINE, linewidth=1.4, zorder=4)
+        ax.fill_between(x, low, high, color=style.LINE, alpha=0.14, linewidth=0, zorder=1)
+        ax.plot(x, curve, color=style.LINE, linewidth=1.4, zorder=4)
         wide = ax.get_ylim()
         ax.set_ylim(max(wide[0], bottom - room), min(wide[1], top + room))
 
 
 def score_label(relation: xr.Dataset) -> str:
     """NSE for the name nse, words otherwise."""
-    name = literal(relation.score.attrs.get("long_name") or "score")
+    name = style.literal(relation.score.attrs.get("long_name") or "score")
     return name.upper() if len(name) <= 4 else name[:1].upper() + name[1:]
 
 
@@ -212,16 +200,16 @@ def p_text(p: float) -> str:
 
 def name_panel(ax: Axes, title: str, numbers: str) -> None:
     """What is drawn in bold, and its numbers under it, above the axes."""
-    ax.set_title(numbers, fontsize=SMALL, loc="left")
+    ax.set_title(numbers, fontsize=style.SMALL, loc="left")
     if title:
         lines = numbers.count("\n") + 1
         ax.annotate(
             title,
             (0, 1),
             xycoords="axes fraction",
-            xytext=(0, 8 + 1.32 * SMALL * lines),
+            xytext=(0, 8 + 1.32 * style.SMALL * lines),
             textcoords="offset points",
-            fontsize=TEXT,
+            fontsize=style.TEXT,
             fontweight="bold",
         )
 
@@ -287,7 +275,7 @@ def plot_sweep(
     at = scores[swept]
     numeric = at.dtype.kind in "iuf"
     x = at.values if numeric else np.arange(at.size)
-    ax = new_axes(ax, (4.0, 2.8))
+    ax = style.new_axes(ax, (4.0, 2.8))
     known_reference = scores["is_reference"].values if "is_reference" in scores else [False] * scores.sizes["model"]
     handles, k = [], 0
     for model, is_reference in zip(scores["model"].values.tolist(), known_reference, strict=True):
@@ -295,8 +283,8 @@ def plot_sweep(
         middle, low, high = of_model["middle"].values, of_model["lower"].values, of_model["upper"].values
         if not np.isfinite(middle).any():
             continue
-        marker, color = REFERENCES.get(model, ("s", LINE)) if is_reference else ("o", COLORS[k % len(COLORS)])
-        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 3, "label": literal(model)}
+        marker, color = REFERENCES.get(model, ("s", style.LINE)) if is_reference else ("o", COLORS[k % len(COLORS)])
+        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 3, "label": style.literal(model)}
         look |= (
             {"linewidth": 0.9, "linestyle": "--", "markerfacecolor": "white"} if is_reference else {"linewidth": 1.4}
         )
@@ -305,21 +293,21 @@ def plot_sweep(
             k += 1
         handles += ax.plot(x, middle, zorder=2 if is_reference else 3, **look)
     _axes(ax, at, x, numeric)
-    name = NAMES.get(score, literal(score))
+    name = NAMES.get(score, style.literal(score))
     sites = f", median of {chosen.sizes['site']} sites" if chosen.sizes.get("site", 1) > 1 else ""
     of_class = f" of {class_name} days" if class_name and "class_name" in chosen.dims else ""
-    ax.set_ylabel(f"{name}{of_class}{sites}", fontsize=TEXT)
-    clean(ax)
+    ax.set_ylabel(f"{name}{of_class}{sites}", fontsize=style.TEXT)
+    style.clean(ax)
     if legend:
-        legend_below(ax, handles, below=30)
+        style.legend_below(ax, handles, below=30)
     return ax
 
 
 def _axes(ax: Axes, at: xr.DataArray, x: np.ndarray, numeric: bool) -> None:
     """The swept values on the x axis: a logarithm where they span more than a factor of twenty."""
-    ax.set_xlabel(label(at), fontsize=TEXT)
+    ax.set_xlabel(style.label(at), fontsize=style.TEXT)
     if not numeric:
-        ax.set_xticks(x, [literal(value) for value in at.values])
+        ax.set_xticks(x, [style.literal(value) for value in at.values])
     elif x.min() > 0 and x.max() / x.min() > 20:
         ax.set_xscale("log")
     elif x.size <= 15:

@@ -13,19 +13,7 @@ from xdrought.checks import public
 from xdrought.choices import Resolution
 from xdrought.events.counts import flash_frequency, require_lat_lon
 from xdrought.flags import flags_of
-from xdrought.plot.style import (
-    LINE,
-    SMALL,
-    TEXT,
-    WIDE,
-    class_palette,
-    inches_below,
-    label,
-    legend_below,
-    message,
-    missing_package,
-    squeezed,
-)
+from xdrought.plot import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,7 +121,7 @@ def new_map(ax: Axes | None, extent: Any, projection: Any) -> Any:
         import cartopy.crs as ccrs
         from cartopy.mpl.geoaxes import GeoAxes
     except ModuleNotFoundError as error:
-        raise missing_package(error.name or "cartopy") from error
+        raise style.missing_package(error.name or "cartopy") from error
     if ax is not None:
         if not isinstance(ax, GeoAxes):
             raise ValueError(
@@ -154,7 +142,7 @@ def new_map(ax: Axes | None, extent: Any, projection: Any) -> Any:
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_map(
     data: xr.DataArray | xr.Dataset,
     *,
@@ -240,11 +228,11 @@ def plot_map(
         extent = extent_around(lon, lat, least=0 if is_field else 8)
     axes = new_map(ax, extent, projection)
     draw_ground(axes, extent, resolution, borders)
-    palette = class_palette(data) if flags_of(data) else None
+    palette = style.class_palette(data) if flags_of(data) else None
     shown = data if palette is None else palette.numbers
     colors = {"cmap": cmap, "vmin": vmin, "vmax": vmax} if palette is None else palette.colors
     if data.size == 0:
-        message(axes, "no flash drought event")
+        style.message(axes, "no flash drought event")
     elif is_field:
         drawn = draw_field(axes, lon, lat, shown.transpose("lat", "lon").values, **colors)
     else:
@@ -252,13 +240,13 @@ def plot_map(
     if significant is not None:
         _stipple(axes, _places(significant), data)
     if palette is not None and colorbar:
-        legend_below(axes, palette.handles, below=22)
+        style.legend_below(axes, palette.handles, below=22)
         if ax is None:
             axes.figure.set_figheight(axes.figure.get_figheight() + 0.3)  # the map keeps its size
     elif colorbar and data.size:
         draw_colorbar(axes, drawn, data, extent is None)
     if title is not None:
-        axes.set_title(title, fontsize=TEXT, loc="left")
+        axes.set_title(title, fontsize=style.TEXT, loc="left")
     return axes
 
 
@@ -290,7 +278,9 @@ def _stipple(axes: Any, significant: xr.DataArray, data: xr.DataArray) -> None:
         significant = significant[::step, ::step]
         significant = significant.stack(_place=significant.dims, create_index=False)
     lon, lat = (significant[name].values[significant.values] for name in ("lon", "lat"))
-    axes.plot(lon, lat, ".", color=LINE, markersize=2.6, markeredgewidth=0, transform=ccrs.PlateCarree(), zorder=3.5)
+    axes.plot(
+        lon, lat, ".", color=style.LINE, markersize=2.6, markeredgewidth=0, transform=ccrs.PlateCarree(), zorder=3.5
+    )
 
 
 def west_to_east(lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -307,14 +297,14 @@ def west_to_east(lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.roll(order, -first), np.r_[east[first:], east[:first] + 360]
 
 
-def draw_field(axes: Any, lon: np.ndarray, lat: np.ndarray, values: np.ndarray, **style: Any) -> Any:
+def draw_field(axes: Any, lon: np.ndarray, lat: np.ndarray, values: np.ndarray, **options: Any) -> Any:
     """A field (lat, lon) as colored cells, with its columns in order from west to east."""
     import cartopy.crs as ccrs
 
     order, east = west_to_east(lon)
-    style = {"zorder": 1, **style}
+    options = {"zorder": 1, **options}
     return axes.pcolormesh(
-        east, lat, values[:, order], transform=ccrs.PlateCarree(), shading="nearest", rasterized=True, **style
+        east, lat, values[:, order], transform=ccrs.PlateCarree(), shading="nearest", rasterized=True, **options
     )
 
 
@@ -342,8 +332,8 @@ def draw_ground(axes: Any, extent: Any, resolution: str | None, borders: bool = 
         rotate_labels=False,
         x_inline=False,
         y_inline=False,
-        xlabel_style={"size": SMALL},
-        ylabel_style={"size": SMALL},
+        xlabel_style={"size": style.SMALL},
+        ylabel_style={"size": style.SMALL},
         xlocs=_meridians(extent, axes.figure.get_figwidth()),
         ylocs=_parallels(extent),
         zorder=0.5,
@@ -359,7 +349,7 @@ def _round_degrees(low: float, high: float) -> np.ndarray:
 def _meridians(extent: Any, inches: float) -> np.ndarray:
     """Round longitudes in the extent, in -180 to 180: cartopy's own choice stops at the date line."""
     if extent is None:
-        return np.arange(-180, 181, 60 if inches >= WIDE else 120)
+        return np.arange(-180, 181, 60 if inches >= style.WIDE else 120)
     return np.sort((_round_degrees(*extent[:2]) + 180) % 360 - 180)
 
 
@@ -375,7 +365,7 @@ def _points(axes: Any, data: xr.DataArray, **colors: Any) -> Any:
     data = data.isel({data.dims[0]: np.argsort(data.values)})
     known = np.isfinite(data.values)
     lon, lat = data["lon"].values, data["lat"].values
-    area = 26 if axes.figure.get_figwidth() >= WIDE else 14
+    area = 26 if axes.figure.get_figwidth() >= style.WIDE else 14
     if not known.all():
         axes.plot(lon[~known], lat[~known], "x", color="#555555", markersize=3, transform=plate, zorder=3)
     return axes.scatter(
@@ -383,7 +373,7 @@ def _points(axes: Any, data: xr.DataArray, **colors: Any) -> Any:
         lat[known],
         c=data.values[known],
         s=area,
-        edgecolor=LINE,
+        edgecolor=style.LINE,
         linewidth=0.5,
         zorder=3,
         transform=plate,
@@ -395,12 +385,12 @@ def draw_colorbar(axes: Any, drawn: Any, data: xr.DataArray, is_world: bool) -> 
     from matplotlib.ticker import MaxNLocator
 
     if is_world:
-        cax, side = axes.inset_axes((0.15, -0.42, 0.7, 0.1), transform=inches_below(axes)), "horizontal"
+        cax, side = axes.inset_axes((0.15, -0.42, 0.7, 0.1), transform=style.inches_below(axes)), "horizontal"
     else:
         cax, side = axes.inset_axes((1.03, 0, 0.035, 1)), "vertical"  # as long as the map is high
     bar = axes.figure.colorbar(drawn, cax=cax, orientation=side)
-    bar.set_label(label(data), fontsize=TEXT)
-    bar.ax.tick_params(labelsize=TEXT)
+    bar.set_label(style.label(data), fontsize=style.TEXT)
+    bar.ax.tick_params(labelsize=style.TEXT)
     bar.locator = MaxNLocator(6, integer=data.dtype.kind in "iu")
     bar.outline.set_linewidth(0.5)
     bar.update_ticks()

@@ -11,31 +11,15 @@ import xarray as xr
 
 from xdrought import units
 from xdrought.checks import public
+from xdrought.plot import style
 from xdrought.plot.records import MOMENTS, event_spans, events_here, percentile_lines, place_name, shade
-from xdrought.plot.style import (
-    FORECAST,
-    LINE,
-    SMALL,
-    TEXT,
-    clean,
-    date_axis,
-    inches_below,
-    label,
-    legend_below,
-    literal,
-    message,
-    new_axes,
-    one_series,
-    squeezed,
-    to_datetime64,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_event(
     soil_moisture: xr.DataArray,
     events: xr.Dataset,
@@ -106,19 +90,19 @@ def plot_event(
     >>> ax.get_ylabel()
     'soil_moisture'
     """
-    dates, values = one_series(soil_moisture, time)
+    dates, values = style.one_series(soil_moisture, time)
     here, place = events_here(events, soil_moisture), place_name(soil_moisture)
-    ax = new_axes(ax, (5.5, 3.0 if soil_temperature is None else 3.7))
-    (line,) = ax.plot(dates, values, color=LINE, linewidth=1.1, label="soil moisture")  # type: ignore[arg-type]
+    ax = style.new_axes(ax, (5.5, 3.0 if soil_temperature is None else 3.7))
+    (line,) = ax.plot(dates, values, color=style.LINE, linewidth=1.1, label="soil moisture")  # type: ignore[arg-type]
     handles = [line, *percentile_lines(ax, values)]
-    clean(ax)
-    date_axis(ax)
-    ax.set_ylabel(label(soil_moisture), fontsize=TEXT)
+    style.clean(ax)
+    style.date_axis(ax)
+    ax.set_ylabel(style.label(soil_moisture), fontsize=style.TEXT)
     if here.sizes["event"] == 0:
-        message(ax, "no drought event in this record")
+        style.message(ax, "no drought event in this record")
         return ax
     chosen = _one_event(here, event, place)
-    moments = [to_datetime64(chosen[name].values)[0] for name in MOMENTS]
+    moments = [style.to_datetime64(chosen[name].values)[0] for name in MOMENTS]
     handles += shade(ax, event_spans(moments, bool(chosen["is_flash"])))
     _zoom(ax, dates, values, moments, pad)
     _mark(ax, dates, values, moments)
@@ -129,7 +113,7 @@ def plot_event(
         frozen = strip.collections[0]
         handles += [frozen] if frozen.get_paths() else []
     if legend:
-        legend_below(ax, handles, under=strip)
+        style.legend_below(ax, handles, under=strip)
     return ax
 
 
@@ -166,7 +150,7 @@ def _mark(ax: Axes, dates: np.ndarray, values: np.ndarray, moments: Sequence[np.
         if at.size == 0:  # the event reaches beyond the series that was given
             continue
         y = values[at[0]]
-        ax.plot(moment, y, "o", color=LINE, markersize=4, markeredgecolor="white", zorder=3)  # type: ignore[arg-type]
+        ax.plot(moment, y, "o", color=style.LINE, markersize=4, markeredgecolor="white", zorder=3)  # type: ignore[arg-type]
         day = pd.Timestamp(moment)
         ax.annotate(
             f"$t_{name}$ {day.day} {day:%b}",
@@ -175,7 +159,7 @@ def _mark(ax: Axes, dates: np.ndarray, values: np.ndarray, moments: Sequence[np.
             textcoords="offset points",  # type: ignore[arg-type]
             ha=ha,
             va=va,
-            fontsize=SMALL,
+            fontsize=style.SMALL,
             path_effects=halo,
             zorder=4,
         )
@@ -185,7 +169,7 @@ def _say(ax: Axes, event: xr.Dataset, moments: Sequence[np.datetime64], place: s
     """What happened, in two lines: kind and dates; rate, lengths, and what makes the event doubtful."""
     onset, start, end = (pd.Timestamp(moment) for moment in moments)
     kind = "flash drought" if bool(event["is_flash"]) else "normal drought"
-    where = "" if place == "the record" else f"{literal(place)}: "
+    where = "" if place == "the record" else f"{style.literal(place)}: "
     title = f"{where}{kind}, {onset.day} {onset:%b %Y} to {end.day} {end:%b %Y}"
     facts = [f"onset {(start - onset).days} d", f"condition {(end - start).days + 1} d"]
     if "intensification_rate" in event:
@@ -194,9 +178,14 @@ def _say(ax: Axes, event: xr.Dataset, moments: Sequence[np.datetime64], place: s
         facts.append(f"{100 * float(event['frozen_fraction']):.0f} % frozen")
     if "is_censored" in event and bool(event["is_censored"]):
         facts.append("cut short")
-    ax.set_title(title[0].upper() + title[1:], fontsize=TEXT, loc="left", pad=14)
+    ax.set_title(title[0].upper() + title[1:], fontsize=style.TEXT, loc="left", pad=14)
     ax.annotate(
-        ", ".join(facts), (0, 1), xycoords="axes fraction", xytext=(0, 3), textcoords="offset points", fontsize=SMALL
+        ", ".join(facts),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 3),
+        textcoords="offset points",
+        fontsize=style.SMALL,
     )
 
 
@@ -205,10 +194,10 @@ def _temperature_strip(ax: Axes, soil_temperature: xr.DataArray, time: Hashable)
     from matplotlib.dates import date2num
 
     celsius = units.convert(soil_temperature, "degC")
-    dates, values = one_series(celsius, time)
+    dates, values = style.one_series(celsius, time)
     figure: Any = ax.figure
     tall = 0.2 * figure.get_figheight()
-    strip = ax.inset_axes((0, -tall - 0.14, 1, tall), transform=inches_below(ax), sharex=ax)
+    strip = ax.inset_axes((0, -tall - 0.14, 1, tall), transform=style.inches_below(ax), sharex=ax)
     left, right = ax.get_xlim()
     days = np.asarray(date2num(dates))
     half = float(np.median(np.diff(days))) / 2 if days.size > 1 else 0.5  # a single frozen day has a width too
@@ -217,20 +206,20 @@ def _temperature_strip(ax: Axes, soil_temperature: xr.DataArray, time: Hashable)
         [(days[a] - half, days[b - 1] - days[a] + 2 * half) for a, b in runs if left < days[b - 1] and days[a] < right],
         (0, 1),
         facecolor="#dbe9f6",
-        edgecolor=FORECAST,
+        edgecolor=style.FORECAST,
         hatch="////",
         linewidth=0,
         label="frozen soil",
         transform=strip.get_xaxis_transform(),
     )
-    strip.plot(dates, values, color=LINE, linewidth=0.9)  # type: ignore[arg-type]
+    strip.plot(dates, values, color=style.LINE, linewidth=0.9)  # type: ignore[arg-type]
     strip.axhline(0, color="#777777", linewidth=0.6)
-    clean(strip)
-    strip.tick_params(labelsize=TEXT)
-    strip.set_ylabel("Soil (°C)", fontsize=TEXT)
+    style.clean(strip)
+    strip.tick_params(labelsize=style.TEXT)
+    strip.set_ylabel("Soil (°C)", fontsize=style.TEXT)
     ax.tick_params(labelbottom=False)
     ax.xaxis.get_offset_text().set_visible(False)
-    date_axis(strip)
+    style.date_axis(strip)
     strip.set_xlim(left, right)
     shown = values[(days >= left) & (days <= right)]
     if np.isfinite(shown).any():

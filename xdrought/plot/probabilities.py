@@ -9,20 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.plot import style
 from xdrought.plot.scores import COLORS
-from xdrought.plot.style import (
-    LINE,
-    REFERENCE,
-    SMALL,
-    TEXT,
-    by_model,
-    clean,
-    date_axis,
-    legend_below,
-    literal,
-    new_axes,
-    squeezed,
-)
 from xdrought.verification.probability import base_rate
 
 if TYPE_CHECKING:
@@ -32,7 +20,7 @@ MARKERS = "osD^vP"
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_reliability(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -75,9 +63,9 @@ def plot_reliability(
     >>> ax.get_xlabel()
     'Forecast probability'
     """
-    models = by_model(scores, "observed_frequency", "probability_scores")
+    models = style.by_model(scores, "observed_frequency", "probability_scores")
     rate = base_rate(next(iter(models.values())))
-    ax = new_axes(ax, (3.5, 4.4))
+    ax = style.new_axes(ax, (3.5, 4.4))
     counts = ax.inset_axes((0, 1.04, 1, 0.2))
     _guides(ax, rate)
     handles = []
@@ -85,7 +73,7 @@ def plot_reliability(
         color = COLORS[k % len(COLORS)]
         there = of_model["n_in_bin"].values > 0
         skill = float(of_model["brier_skill_pooled"]) if "brier_skill_pooled" in of_model else np.nan
-        text = literal(name) + (f", Brier skill {skill:.2f}" if np.isfinite(skill) else "")
+        text = style.literal(name) + (f", Brier skill {skill:.2f}" if np.isfinite(skill) else "")
         handles += ax.plot(
             of_model["mean_probability"].values[there],
             of_model["observed_frequency"].values[there],
@@ -98,11 +86,11 @@ def plot_reliability(
         )
         _days(counts, of_model, k, len(models), color)
     ax.set(xlim=(0, 1), ylim=(0, 1))
-    ax.set_xlabel("Forecast probability", fontsize=TEXT)
-    ax.set_ylabel("Observed frequency", fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel("Forecast probability", fontsize=style.TEXT)
+    ax.set_ylabel("Observed frequency", fontsize=style.TEXT)
+    style.clean(ax)
     if legend:
-        legend_below(ax, handles, below=30)
+        style.legend_below(ax, handles, below=30)
     return ax
 
 
@@ -112,9 +100,9 @@ def _guides(ax: Axes, rate: float) -> None:
     no_skill = (x + rate) / 2
     ax.fill_between([0, rate], no_skill[:2], 0, color="#eeeeee", linewidth=0, zorder=0)
     ax.fill_between([rate, 1], no_skill[1:], 1, color="#eeeeee", linewidth=0, zorder=0)
-    ax.plot([0, 1], [0, 1], color=LINE, linewidth=0.7, zorder=1)
-    ax.plot(x, no_skill, color=REFERENCE, linewidth=0.7, linestyle=":", zorder=1)
-    ax.axhline(rate, color=REFERENCE, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+    ax.plot([0, 1], [0, 1], color=style.LINE, linewidth=0.7, zorder=1)
+    ax.plot(x, no_skill, color=style.REFERENCE, linewidth=0.7, linestyle=":", zorder=1)
+    ax.axhline(rate, color=style.REFERENCE, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
     ax.annotate(
         f"no resolution (base rate {rate:.2g})",
         (1, rate),
@@ -122,7 +110,7 @@ def _guides(ax: Axes, rate: float) -> None:
         textcoords="offset points",
         ha="right",
         va="bottom" if rate < 0.85 else "top",
-        fontsize=SMALL,
+        fontsize=style.SMALL,
         color="#555555",
     )
     at = 0.98 if rate < 0.5 else 0.3
@@ -132,7 +120,7 @@ def _guides(ax: Axes, rate: float) -> None:
         "no skill",
         ha="right",
         va="top",
-        fontsize=SMALL,
+        fontsize=style.SMALL,
         color="#555555",
         rotation=np.rad2deg(np.arctan(0.5)),
         rotation_mode="anchor",
@@ -147,14 +135,14 @@ def _days(ax: Axes, scores: xr.Dataset, k: int, n_models: int, color: str) -> No
     width = 0.8 * widths / n_models
     ax.bar(centres + (k - (n_models - 1) / 2) * width, scores["n_in_bin"].values, width, color=color, linewidth=0)
     ax.set(xlim=(0, 1), yscale="log", ylim=(0.7, None))
-    ax.tick_params(labelsize=SMALL, labelbottom=False)
+    ax.tick_params(labelsize=style.SMALL, labelbottom=False)
     ax.minorticks_off()
-    ax.set_ylabel("Days", fontsize=SMALL)
-    clean(ax)
+    ax.set_ylabel("Days", fontsize=style.SMALL)
+    style.clean(ax)
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_economic_value(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -195,17 +183,17 @@ def plot_economic_value(
     >>> [line.get_label() for line in ax.lines][0]
     'net'
     """
-    models = by_model(scores, "economic_value", "probability_scores")
+    models = style.by_model(scores, "economic_value", "probability_scores")
     rate = base_rate(next(iter(models.values())))
-    ax = new_axes(ax, (3.5, 2.8))
+    ax = style.new_axes(ax, (3.5, 2.8))
     handles = []
     for k, (name, of_model) in enumerate(models.items()):
         value = of_model["economic_value"]
         handles += ax.plot(
-            value["cost_loss_ratio"], value, color=COLORS[k % len(COLORS)], linewidth=1.2, label=literal(name)
+            value["cost_loss_ratio"], value, color=COLORS[k % len(COLORS)], linewidth=1.2, label=style.literal(name)
         )
-    ax.axhline(0, color=LINE, linewidth=0.6)
-    ax.axvline(rate, color=REFERENCE, linewidth=0.7, linestyle=":")
+    ax.axhline(0, color=style.LINE, linewidth=0.6)
+    ax.axvline(rate, color=style.REFERENCE, linewidth=0.7, linestyle=":")
     ax.annotate(
         f"base rate {rate:.2g}",
         (rate, 1),
@@ -213,15 +201,15 @@ def plot_economic_value(
         textcoords="offset points",
         va="top",
         ha="left" if rate < 0.7 else "right",
-        fontsize=SMALL,
+        fontsize=style.SMALL,
         color="#555555",
     )
     ax.set(xlim=(0, 1), ylim=(-0.1, 1))
-    ax.set_xlabel("Cost of protection over loss avoided", fontsize=TEXT)
-    ax.set_ylabel("Relative economic value", fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel("Cost of protection over loss avoided", fontsize=style.TEXT)
+    ax.set_ylabel("Relative economic value", fontsize=style.TEXT)
+    style.clean(ax)
     if legend:
-        legend_below(ax, handles, below=30)
+        style.legend_below(ax, handles, below=30)
     return ax
 
 
@@ -229,7 +217,7 @@ HIT, FALSE, START = "#009E73", "#D55E00", "#000000"
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_alarms(
     prediction: xr.Dataset,
     alarms: xr.Dataset,
@@ -296,14 +284,14 @@ def plot_alarms(
             raise KeyError(f"site={site!r} is not among {known.tolist()[:10]}; name one of them")
         p = p.sel(site=site)
         alarms = alarms.isel(alarm=(alarms.alarm_site == site).values, start=(alarms.start_site == site).values)
-    ax = new_axes(ax, (7.0, 2.8))
+    ax = style.new_axes(ax, (7.0, 2.8))
     dates = [*alarms.alarm_time.values, *alarms.start_time.values]
     if dates:  # the part that was scored, not the whole record
         margin = np.timedelta64(60, "D")
         p = p.sel(time=slice(min(dates) - margin, max(dates) + margin))
-    ax.plot(p.time, p, color=LINE, linewidth=0.8)
+    ax.plot(p.time, p, color=style.LINE, linewidth=0.8)
     threshold = float(alarms.threshold)
-    ax.axhline(threshold, color=REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)))
+    ax.axhline(threshold, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)))
     day = np.timedelta64(1, "D")
     for first, last, false in zip(
         alarms.alarm_time.values, alarms.alarm_end.values, alarms.false_alarms.values, strict=True
@@ -313,11 +301,11 @@ def plot_alarms(
         ax.plot(start, 1.0, "v", color=START, markersize=5, fillstyle="full" if warned else "none", clip_on=False)
     ax.set_ylim(0, 1)
     lead = alarms.attrs.get("lead_days", prediction.attrs.get("lead"))
-    ax.set_ylabel(f"P(onset within {lead} days)", fontsize=TEXT)
+    ax.set_ylabel(f"P(onset within {lead} days)", fontsize=style.TEXT)
     if site is not None:
-        ax.set_title(literal(site), fontsize=TEXT)
-    date_axis(ax)
-    clean(ax)
+        ax.set_title(style.literal(site), fontsize=style.TEXT)
+    style.date_axis(ax)
+    style.clean(ax)
     if legend:
         _legend(ax, threshold)
     return ax
@@ -330,7 +318,7 @@ def _legend(ax: Axes, threshold: float) -> None:
     handles = [
         Patch(color=HIT, alpha=0.35, linewidth=0, label="alarm, a drought followed"),
         Patch(color=FALSE, alpha=0.35, linewidth=0, label="false alarm"),
-        Line2D([], [], color=REFERENCE, linestyle=(0, (4, 2)), label=f"threshold {threshold:.2f}"),
+        Line2D([], [], color=style.REFERENCE, linestyle=(0, (4, 2)), label=f"threshold {threshold:.2f}"),
         Line2D([], [], color=START, marker="v", linestyle="", markersize=5, label="a drought begins"),
     ]
-    legend_below(ax, handles, below=26)
+    style.legend_below(ax, handles, below=26)

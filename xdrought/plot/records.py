@@ -11,26 +11,7 @@ import xarray as xr
 
 from xdrought.checks import public
 from xdrought.events.counts import require_events, require_one_definition
-from xdrought.plot.style import (
-    FORECAST,
-    LINE,
-    LOWER,
-    PHASES,
-    SHADES,
-    SMALL,
-    TEXT,
-    UPPER,
-    clean,
-    date_axis,
-    label,
-    legend_below,
-    literal,
-    message,
-    new_axes,
-    one_series,
-    squeezed,
-    to_datetime64,
-)
+from xdrought.plot import style
 from xdrought.verification.paired_days import ensemble_mean
 
 if TYPE_CHECKING:
@@ -51,8 +32,8 @@ def percentile_lines(ax: Axes, values: np.ndarray) -> list[Any]:
     """Dashed lines at the 40th and 20th percentile of the whole record."""
     upper, lower = np.nanquantile(values, [0.4, 0.2])
     return [
-        ax.axhline(upper, color=UPPER, linestyle=(0, (5, 2)), linewidth=1, label="40th percentile"),
-        ax.axhline(lower, color=LOWER, linestyle=(0, (2, 1.5)), linewidth=1, label="20th percentile"),
+        ax.axhline(upper, color=style.UPPER, linestyle=(0, (5, 2)), linewidth=1, label="40th percentile"),
+        ax.axhline(lower, color=style.LOWER, linestyle=(0, (2, 1.5)), linewidth=1, label="20th percentile"),
     ]
 
 
@@ -63,10 +44,10 @@ def shade(ax: Axes, spans: Sequence[ShadedSpan]) -> list[Any]:
         days: Any = (span.start, span.end)
         # An edge, drawn later, keeps a two-day onset visible in a record of ten years.
         edge, order = (0.8, 0.2) if span.phase.endswith("onset") else (0, 0.1)
-        color: Any = SHADES[span.phase]
+        color: Any = style.SHADES[span.phase]
         patch = ax.axvspan(*days, facecolor=color, edgecolor=color, linewidth=edge, zorder=order, label=span.phase)
         first.setdefault(span.phase, patch)
-    return [first[phase] for phase in SHADES if phase in first]
+    return [first[phase] for phase in style.SHADES if phase in first]
 
 
 def events_here(events: xr.Dataset, record: xr.DataArray) -> xr.Dataset:
@@ -104,7 +85,7 @@ def event_spans(moments: Sequence[np.datetime64], is_flash: bool) -> list[Shaded
 
 def record_spans(events: xr.Dataset) -> Iterator[ShadedSpan]:
     """Onset and condition of each event in time order; a relapse's onset begins after the event before."""
-    columns = [to_datetime64(events[name].values) for name in MOMENTS]
+    columns = [style.to_datetime64(events[name].values) for name in MOMENTS]
     previous = None
     for i in np.argsort(columns[1]):
         onset, start, end = (column[i] for column in columns)
@@ -118,13 +99,13 @@ def class_spans(dates: np.ndarray, classes: np.ndarray) -> Iterator[ShadedSpan]:
     """Runs of equal class; an onset reaches to the start of its condition."""
     edges = np.flatnonzero(np.diff(classes)) + 1
     for first, stop in zip(np.r_[0, edges], np.r_[edges, classes.size], strict=True):
-        if (phase := PHASES.get(int(classes[first]))) is not None:
+        if (phase := style.PHASES.get(int(classes[first]))) is not None:
             last = min(stop, classes.size - 1) if phase.endswith("onset") else stop - 1
             yield ShadedSpan(dates[first], dates[last], phase)
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_record(
     soil_moisture: xr.DataArray,
     events: xr.Dataset | None = None,
@@ -178,42 +159,42 @@ def plot_record(
     """
     if events is not None and classes is not None:
         raise ValueError("both events and classes were given; give one, they shade the same days")
-    dates, values = one_series(soil_moisture, time)
+    dates, values = style.one_series(soil_moisture, time)
     spans: list[ShadedSpan] = []
     if events is not None:
         here = events_here(events, soil_moisture)
         require_one_definition(here)
         spans = list(record_spans(here))
     elif classes is not None:
-        spans = list(class_spans(*one_series(classes, time)))
-    ax = new_axes(ax, (7.1, 2.6))
-    (line,) = ax.plot(dates, values, color=LINE, linewidth=0.9, label="observed")  # type: ignore[arg-type]
+        spans = list(class_spans(*style.one_series(classes, time)))
+    ax = style.new_axes(ax, (7.1, 2.6))
+    (line,) = ax.plot(dates, values, color=style.LINE, linewidth=0.9, label="observed")  # type: ignore[arg-type]
     handles = [line, *percentile_lines(ax, values)]
     if forecast is not None:
         handles.append(forecast_line(ax, forecast, time))
     handles += shade(ax, spans)
     if not spans and (events is not None or classes is not None):
-        message(ax, "no drought event in this record")
-    clean(ax)
-    date_axis(ax)
+        style.message(ax, "no drought event in this record")
+    style.clean(ax)
+    style.date_axis(ax)
     ax.set_xlim(dates[0], dates[-1])
-    ax.set_ylabel(label(soil_moisture), fontsize=TEXT)
+    ax.set_ylabel(style.label(soil_moisture), fontsize=style.TEXT)
     if (place := place_name(soil_moisture)) != "the record":
-        ax.set_title(literal(place), fontsize=TEXT, loc="left")
+        ax.set_title(style.literal(place), fontsize=style.TEXT, loc="left")
     if legend:
-        legend_below(ax, handles)
+        style.legend_below(ax, handles)
     return ax
 
 
 def forecast_line(ax: Axes, forecast: xr.DataArray, time: Hashable, name: str = "forecast") -> Any:
     """One line for a forecast; with several runs the mean of the days that all have, and their range as a band."""
     if "run" in forecast.dims:
-        dates, low = one_series(forecast.min("run"), time)
-        high = one_series(forecast.max("run"), time)[1]
-        ax.fill_between(dates, low, high, color=FORECAST, alpha=0.25, linewidth=0)  # type: ignore[arg-type]
+        dates, low = style.one_series(forecast.min("run"), time)
+        high = style.one_series(forecast.max("run"), time)[1]
+        ax.fill_between(dates, low, high, color=style.FORECAST, alpha=0.25, linewidth=0)  # type: ignore[arg-type]
         name = f"{name} (mean of {forecast.sizes['run']} runs)"
-    dates, values = one_series(ensemble_mean(forecast, "run"), time)
-    return ax.plot(dates, values, color=FORECAST, linewidth=1, label=name)[0]  # type: ignore[arg-type]
+    dates, values = style.one_series(ensemble_mean(forecast, "run"), time)
+    return ax.plot(dates, values, color=style.FORECAST, linewidth=1, label=name)[0]  # type: ignore[arg-type]
 
 
 def frameless(ax: Axes) -> None:
@@ -254,7 +235,7 @@ def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None
     >>> [text.get_text() for text in ax.texts]
     ['1.00', '0.40', '0.60', '1.00']
     """
-    title = literal(table.attrs.get("long_name", "Share of agreement"))
+    title = style.literal(table.attrs.get("long_name", "Share of agreement"))
     frame: Any = table.to_pandas() if isinstance(table, xr.DataArray) else table
     if getattr(frame, "ndim", 0) != 2 or frame.shape[0] != frame.shape[1]:
         raise ValueError(f"the table must be square, found {table.shape}; choose along others")
@@ -263,7 +244,7 @@ def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None
         found = f"{np.nanmin(values):g} to {np.nanmax(values):g}"
         raise ValueError(f"shares lie between 0 and 1, found {found}; divide percentages by 100")
     count = len(frame)
-    ax = new_axes(ax, (1.4 + 0.45 * count, 1.0 + 0.4 * count))
+    ax = style.new_axes(ax, (1.4 + 0.45 * count, 1.0 + 0.4 * count))
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, j in np.argwhere(np.isfinite(values)):
         ax.text(
@@ -272,25 +253,25 @@ def plot_agreement(table: xr.DataArray | pd.DataFrame, *, ax: Axes | None = None
             f"{values[i, j]:.2f}",
             ha="center",
             va="center",
-            fontsize=SMALL,
-            color="white" if values[i, j] > 0.6 else LINE,
+            fontsize=style.SMALL,
+            color="white" if values[i, j] > 0.6 else style.LINE,
         )
-    names = [literal(name) for name in frame.columns]
+    names = [style.literal(name) for name in frame.columns]
     ax.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(count), [literal(name) for name in frame.index])
-    ax.tick_params(labelsize=TEXT)
+    ax.set_yticks(range(count), [style.literal(name) for name in frame.index])
+    ax.tick_params(labelsize=style.TEXT)
     frameless(ax)
-    ax.set_title(title[:1].upper() + title[1:], fontsize=TEXT, loc="left")
+    ax.set_title(title[:1].upper() + title[1:], fontsize=style.TEXT, loc="left")
     return ax
 
 
 MONTHS = ["J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D"]
-COUNT_COLORS = {"flash_count": SHADES["flash onset"], "normal_count": SHADES["normal onset"]}
+COUNT_COLORS = {"flash_count": style.SHADES["flash onset"], "normal_count": style.SHADES["normal onset"]}
 NAMES = {"flash_count": "flash droughts", "normal_count": "normal droughts"}
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_event_counts(counts: xr.Dataset, *, legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw how many droughts set in each year, or in each month of the year, flash ones below the normal ones.
 
@@ -332,7 +313,7 @@ def plot_event_counts(counts: xr.Dataset, *, legend: bool = True, ax: Axes | Non
 
     (by,) = counts["flash_count"].dims
     at = counts[by].values
-    ax = new_axes(ax, (4.5, 2.6))
+    ax = style.new_axes(ax, (4.5, 2.6))
     below, handles = np.zeros(at.size), []
     for name, color in COUNT_COLORS.items():
         number = counts[name].values
@@ -340,19 +321,19 @@ def plot_event_counts(counts: xr.Dataset, *, legend: bool = True, ax: Axes | Non
         handles.append(ax.bar(at, number, 0.8, bottom=below, color=color, linewidth=0, label=text))
         below = below + number
     _ticks(ax, str(by), at)
-    ax.set_ylabel("Droughts", fontsize=TEXT)
-    ax.set_xlabel(f"{str(by).capitalize()} of the onset", fontsize=TEXT)
+    ax.set_ylabel("Droughts", fontsize=style.TEXT)
+    ax.set_xlabel(f"{str(by).capitalize()} of the onset", fontsize=style.TEXT)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    clean(ax)
+    style.clean(ax)
     if legend:
-        legend_below(ax, handles, below=30)
+        style.legend_below(ax, handles, below=30)
     return ax
 
 
 def _ticks(ax: Axes, by: str, at: np.ndarray) -> None:
     """Letters for the months; round years, as many as there is room for."""
     if by == "month":
-        ax.set_xticks(at, [MONTHS[month - 1] for month in at], fontsize=SMALL)
+        ax.set_xticks(at, [MONTHS[month - 1] for month in at], fontsize=style.SMALL)
         return
     from matplotlib.ticker import MaxNLocator
 

@@ -14,24 +14,8 @@ import xarray as xr
 from xdrought import checks
 from xdrought.checks import public
 from xdrought.choices import ScorePlot
+from xdrought.plot import style
 from xdrought.plot.records import forecast_line
-from xdrought.plot.style import (
-    FORECAST,
-    LINE,
-    REFERENCE,
-    SMALL,
-    TEXT,
-    UPPER,
-    clean,
-    date_axis,
-    label,
-    legend_below,
-    literal,
-    message,
-    new_axes,
-    one_series,
-    squeezed,
-)
 from xdrought.verification import paired_days, persistence_forecast, verify
 from xdrought.verification.paired_days import in_units_of
 from xdrought.verification.references import Lead, single_lead
@@ -40,11 +24,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 REFERENCES = {  # marker and color of each
-    "persistence": ("D", REFERENCE),
+    "persistence": ("D", style.REFERENCE),
     "damped_persistence": ("d", "#8c6d9c"),
     "climatology": ("s", "#b5892b"),
 }
-COLORS = [FORECAST, UPPER, "#007a5a", "#7b3fa0", "#56B4E9"]
+COLORS = [style.FORECAST, style.UPPER, "#007a5a", "#7b3fa0", "#56B4E9"]
 DRIVERS = [("s", "#a34a6b"), ("P", "#5b7a3a"), ("X", "#3f7f93")]
 KINDS = get_args(ScorePlot)
 CROWD = 40  # sites that still have a row of their own
@@ -79,7 +63,7 @@ def _with_nse(name: str, scores: xr.Dataset, model: str) -> str:
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_forecast(
     forecast: xr.DataArray | xr.Dataset,
     observed: xr.DataArray,
@@ -130,37 +114,37 @@ def plot_forecast(
     >>> [line.get_label() for line in ax.lines][0]
     'observed'
     """
-    one_series(observed, time)
+    style.one_series(observed, time)
     obs = observed.squeeze([dim for dim in observed.dims if dim != time], drop=True)
     predicted = in_units_of(_pick(forecast, observed.name), observed)
     predicted = predicted.squeeze([dim for dim in predicted.dims if dim not in (time, "run")], drop=True)
     days = f"{single_lead(predicted, lead, time) / pd.Timedelta(days=1):g}-day"
     held = persistence_forecast(obs, predicted, lead=lead, time=time)
     scores = _scores(predicted, obs, lead, time) if scores is None else scores
-    ax = new_axes(ax, (7.1, 2.6))
-    dates, values = one_series(obs.reindex({time: predicted[time]}), time)
-    (line,) = ax.plot(dates, values, color=LINE, linewidth=1.1, label="observed")  # type: ignore[arg-type]
+    ax = style.new_axes(ax, (7.1, 2.6))
+    dates, values = style.one_series(obs.reindex({time: predicted[time]}), time)
+    (line,) = ax.plot(dates, values, color=style.LINE, linewidth=1.1, label="observed")  # type: ignore[arg-type]
     first = str(scores["model"].values[0])
     handles = [line, forecast_line(ax, predicted, time, _with_nse(f"{days} forecast", scores, first))]
     if np.isfinite(held.values).any():
-        dates, values = one_series(held, time)
+        dates, values = style.one_series(held, time)
         name = _with_nse(f"{days} persistence", scores, "persistence")
-        handles += ax.plot(dates, values, color=REFERENCE, linewidth=0.9, linestyle=(0, (3, 1.5)), label=name)  # type: ignore[arg-type]
+        handles += ax.plot(dates, values, color=style.REFERENCE, linewidth=0.9, linestyle=(0, (3, 1.5)), label=name)  # type: ignore[arg-type]
     else:
-        message(ax, "no observation before the forecast: persistence is not known")
-    clean(ax)
-    date_axis(ax)
+        style.message(ax, "no observation before the forecast: persistence is not known")
+    style.clean(ax)
+    style.date_axis(ax)
     ax.set_xlim(dates[0], dates[-1])
-    ax.set_ylabel(label(observed), fontsize=TEXT)
+    ax.set_ylabel(style.label(observed), fontsize=style.TEXT)
     if "site" in observed.coords and observed["site"].size == 1:
-        ax.set_title(literal(observed["site"].item()), fontsize=TEXT, loc="left")
+        ax.set_title(style.literal(observed["site"].item()), fontsize=style.TEXT, loc="left")
     if legend:
-        legend_below(ax, handles)
+        style.legend_below(ax, handles)
     return ax
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_scores(
     scores: xr.Dataset,
     *,
@@ -222,21 +206,21 @@ def plot_scores(
     styles = _styles(frame.columns, set(REFERENCES) | set(scores["reference"].values if "reference" in scores else ()))
     frame = frame[list(styles)].dropna(how="all")
     rows = kind == "rows" or (kind == "auto" and len(frame) <= CROWD)
-    ax = new_axes(ax, (5.0, 0.9 + 0.16 * len(frame)) if rows else (max(5.0, 1.0 * len(styles)), 3.2))
+    ax = style.new_axes(ax, (5.0, 0.9 + 0.16 * len(frame)) if rows else (max(5.0, 1.0 * len(styles)), 3.2))
     if rows:
         handles = _rows(ax, frame.sort_values(frame.columns[0]), styles, floor)
     else:
         handles = _violins(ax, frame, styles, floor, _median_intervals(scores, score))
-    short = score.upper() if len(score) < 5 else literal(score)
-    title = literal(table.attrs.get("long_name") or short)
-    unit = literal(table.attrs.get("units", ""))
+    short = score.upper() if len(score) < 5 else style.literal(score)
+    title = style.literal(table.attrs.get("long_name") or short)
+    unit = style.literal(table.attrs.get("units", ""))
     title = f"{title} ({unit})" if unit not in ("", "1") else title
     if rows and floor is not None and bool((frame < floor).any(axis=None)):
         title += f"  (◁ below {floor:g})"
-    (ax.set_xlabel if rows else ax.set_ylabel)(title, fontsize=TEXT)
-    clean(ax)
+    (ax.set_xlabel if rows else ax.set_ylabel)(title, fontsize=style.TEXT)
+    style.clean(ax)
     if legend and rows:
-        legend_below(ax, handles, below=30)
+        style.legend_below(ax, handles, below=30)
     return ax
 
 
@@ -260,7 +244,7 @@ def _median_intervals(scores: xr.Dataset, score: str) -> Any:
 
 def _medians(frame: pd.DataFrame, styles: dict[Any, Any]) -> list[str]:
     median = "median " if len(frame) > 1 else ""
-    return [f"{literal(name)}, {median}{frame[name].median():.2f}" for name in styles]
+    return [f"{style.literal(name)}, {median}{frame[name].median():.2f}" for name in styles]
 
 
 def _rows(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | None) -> list[Any]:
@@ -279,9 +263,9 @@ def _rows(ax: Axes, frame: pd.DataFrame, styles: dict[Any, Any], floor: float | 
         if below.size:
             ax.plot(np.full(below.size, floor, dtype="float64"), below, "<", clip_on=False, **look)
     if floor is not None:
-        ax.axvline(0, color=LINE, linewidth=0.6, zorder=0)
+        ax.axvline(0, color=style.LINE, linewidth=0.6, zorder=0)
         ax.set_xlim(floor, 1)
-    ax.set_yticks(rows, [literal(site) for site in frame.index], fontsize=SMALL)
+    ax.set_yticks(rows, [style.literal(site) for site in frame.index], fontsize=style.SMALL)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.7, len(frame) - 0.3)
     return handles
@@ -302,17 +286,17 @@ def _violins(
             for part in body:  # type: ignore[attr-defined]
                 part.set(facecolor=styles[name][1], edgecolor="none", alpha=0.3)
         ax.plot(i + shift[: drawn.size], drawn, ".", color=styles[name][1], markersize=2.5)
-        ax.hlines(np.median(drawn), i - 0.25, i + 0.25, color=LINE, linewidth=1.4)
+        ax.hlines(np.median(drawn), i - 0.25, i + 0.25, color=style.LINE, linewidth=1.4)
         if intervals is not None and np.isfinite(intervals.loc[name]).all():
-            ax.vlines(i, *intervals.loc[name].clip(lower=floor), color=LINE, linewidth=1.4)
+            ax.vlines(i, *intervals.loc[name].clip(lower=floor), color=style.LINE, linewidth=1.4)
         names.append(f"{_on_lines(name)}\nmedian {np.median(values):.2f}")
         names[-1] += f"\n{below} below {floor:g}" if below else ""
     if floor is not None:
-        ax.axhline(0, color=LINE, linewidth=0.6, zorder=0)
-    ax.set_xticks(range(len(names)), names, fontsize=SMALL)
+        ax.axhline(0, color=style.LINE, linewidth=0.6, zorder=0)
+    ax.set_xticks(range(len(names)), names, fontsize=style.SMALL)
     return []
 
 
 def _on_lines(name: str) -> str:
     """A name on lines of its own, broken after underscores and at blanks."""
-    return textwrap.fill(literal(name).replace("_", "_ "), 14).replace("_ ", "_")
+    return textwrap.fill(style.literal(name).replace("_", "_ "), 14).replace("_ ", "_")

@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.plot import style
 from xdrought.plot.maps import plot_map
 from xdrought.plot.scores import COLORS
-from xdrought.plot.style import LINE, SMALL, TEXT, by_model, clean, legend_below, literal, new_axes, squeezed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ LAST = 0.4  # how much higher the last row is, half of it
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_class_scores(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -63,7 +63,7 @@ def plot_class_scores(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['Precision', 'Recall', 'F1', 'Share of days']
     """
-    models = by_model(scores, "f1", "class_scores")
+    models = style.by_model(scores, "f1", "class_scores")
     names = list(models)
     first = models[names[0]]
     for name in names[1:]:
@@ -73,26 +73,26 @@ def plot_class_scores(
     rows = [(name, metric) for name in names for metric in METRICS]
     values = np.array([models[name][metric].reindex(class_name=classes).values for name, metric in rows])
     width = 1.6 + 0.78 * (len(classes) + 1)
-    ax = new_axes(ax, (width, 0.75 + 0.19 * (len(rows) + 1 + 2 * LAST)))
+    ax = style.new_axes(ax, (width, 0.75 + 0.19 * (len(rows) + 1 + 2 * LAST)))
     _cells(ax, values, cmap)
     _accuracies(ax, models, len(classes), cmap)
     _shares(ax, first, len(rows))
     for k in range(len(names) + 1):
-        ax.axhline(len(METRICS) * k - 0.5, color=LINE, linewidth=0.6)
-    heads = [literal(class_name.replace("_", "\n", 1)) for class_name in classes]
+        ax.axhline(len(METRICS) * k - 0.5, color=style.LINE, linewidth=0.6)
+    heads = [style.literal(class_name.replace("_", "\n", 1)) for class_name in classes]
     ax.set_xticks(range(len(classes) + 1), [*(head[:1].upper() + head[1:] for head in heads), "Accuracy"])
     ax.set_yticks([*range(len(rows)), len(rows) + LAST], [METRICS[metric] for _, metric in rows] + ["Share of days"])
-    ax.tick_params(labelsize=SMALL, length=0, labeltop=True, labelbottom=False)
+    ax.tick_params(labelsize=style.SMALL, length=0, labeltop=True, labelbottom=False)
     for k, name in enumerate(names):
         ax.annotate(
-            literal(name),
+            style.literal(name),
             (0, len(METRICS) * k + 1),
             (-52, 0),
             ("axes fraction", "data"),
             "offset points",
             ha="right",
             va="center",
-            fontsize=TEXT,
+            fontsize=style.TEXT,
             fontweight="bold",
             annotation_clip=False,
         )
@@ -112,13 +112,15 @@ def _cells(ax: Axes, values: np.ndarray, cmap: str) -> None:
         _number(ax, j, i, value, cmap)
 
 
-def _number(ax: Axes, x: float, y: float, value: float, cmap: str, **style: Any) -> None:
+def _number(ax: Axes, x: float, y: float, value: float, cmap: str, **options: Any) -> None:
     import matplotlib as mpl
 
     red, green, blue, _ = mpl.colormaps[cmap](float(value)) if np.isfinite(value) else (1, 1, 1, 1)
     dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
     text = f"{value:.2f}" if np.isfinite(value) else "–"
-    ax.text(x, y, text, ha="center", va="center", fontsize=SMALL, color="white" if dark else LINE, **style)
+    ax.text(
+        x, y, text, ha="center", va="center", fontsize=style.SMALL, color="white" if dark else style.LINE, **options
+    )
 
 
 def _accuracies(ax: Axes, models: dict[str, xr.Dataset], column: int, cmap: str) -> None:
@@ -139,9 +141,11 @@ def _accuracies(ax: Axes, models: dict[str, xr.Dataset], column: int, cmap: str)
 def _shares(ax: Axes, first: xr.Dataset, row: int) -> None:
     """The last row: how common each class is, and the accuracy of always saying the commonest."""
     for j, share in enumerate(first["share"].values):
-        ax.text(j, row + LAST, f"{100 * share:.1f} %", ha="center", va="center", fontsize=SMALL, color=LINE)
+        ax.text(j, row + LAST, f"{100 * share:.1f} %", ha="center", va="center", fontsize=style.SMALL, color=style.LINE)
     text = f"{float(first['majority_accuracy']):.2f} by the\ncommonest"
-    ax.text(first.sizes["class_name"], row + LAST, text, ha="center", va="center", fontsize=SMALL, color=LINE)
+    ax.text(
+        first.sizes["class_name"], row + LAST, text, ha="center", va="center", fontsize=style.SMALL, color=style.LINE
+    )
 
 
 MARKERS = "osD^vP"
@@ -149,7 +153,7 @@ BIASES = (0.25, 0.5, 1, 2, 4)
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_performance(
     scores: xr.Dataset | Mapping[str, xr.Dataset],
     *,
@@ -198,8 +202,8 @@ def plot_performance(
     >>> ax.lines[-1].get_xydata().round(2).tolist()
     [[0.67, 1.0]]
     """
-    models = by_model(scores, "pod_pooled", "occurrence_scores")
-    ax = new_axes(ax, (3.6, 3.7))
+    models = style.by_model(scores, "pod_pooled", "occurrence_scores")
+    ax = style.new_axes(ax, (3.6, 3.7))
     _isolines(ax)
     handles = []
     for k, (name, of_model) in enumerate(models.items()):
@@ -222,17 +226,17 @@ def plot_performance(
             color=color,
             markersize=7,
             markeredgecolor="white",
-            label=f"{literal(name)}, CSI {pooled['csi']:.2f}",
+            label=f"{style.literal(name)}, CSI {pooled['csi']:.2f}",
             clip_on=False,
             zorder=4,
             linestyle="none",
         )
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    ax.set_xlabel("Success ratio (1 − false alarm ratio)", fontsize=TEXT)
-    ax.set_ylabel("Probability of detection", fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel("Success ratio (1 − false alarm ratio)", fontsize=style.TEXT)
+    ax.set_ylabel("Probability of detection", fontsize=style.TEXT)
+    style.clean(ax)
     if legend:
-        legend_below(ax, handles, below=30)
+        style.legend_below(ax, handles, below=30)
     return ax
 
 
@@ -244,7 +248,7 @@ def _isolines(ax: Axes) -> None:
     lines = ax.contour(success, detection, csi, levels, colors="#c9c9c9", linewidths=0.6, zorder=0)
     at = 0.93
     places = [(at, 1 / (1 / level + 1 - 1 / at)) for level in levels if level < at - 0.05]
-    ax.clabel(lines, fontsize=SMALL, fmt="CSI %.1f", colors="#888888", manual=places)
+    ax.clabel(lines, fontsize=style.SMALL, fmt="CSI %.1f", colors="#888888", manual=places)
     for bias in BIASES:
         end = (1 / bias, 1) if bias > 1 else (1, bias)
         ax.plot([0, end[0]], [0, end[1]], color="#a8a8a8", linewidth=0.6, linestyle=(0, (5, 3)), zorder=0)
@@ -255,7 +259,7 @@ def _isolines(ax: Axes) -> None:
             end,
             (0, 2) if over else (3, 0),
             textcoords="offset points",
-            fontsize=SMALL,
+            fontsize=style.SMALL,
             color="#777777",
             ha="center" if over else "left",
             va="bottom" if over else "center",
@@ -264,7 +268,7 @@ def _isolines(ax: Axes) -> None:
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_skill_map(
     scores: xr.Dataset,
     *,
@@ -339,7 +343,13 @@ def plot_skill_map(
         import cartopy.crs as ccrs
 
         axes.plot(
-            doubtful["lon"], doubtful["lat"], ".", color=LINE, markersize=2, zorder=4, transform=ccrs.PlateCarree()
+            doubtful["lon"],
+            doubtful["lat"],
+            ".",
+            color=style.LINE,
+            markersize=2,
+            zorder=4,
+            transform=ccrs.PlateCarree(),
         )
     return axes
 
@@ -355,7 +365,8 @@ def _told_apart(scores: xr.Dataset, chosen: dict[str, str]) -> np.ndarray | None
 
 def _title(skill: xr.DataArray, sure: np.ndarray | None, model: str, reference: str, limit: float) -> str:
     known = skill.values[np.isfinite(skill.values)]
-    text = f"{literal(model)} against {literal(reference)}: better at {(known > 0).sum()} of {known.size} sites"
+    names = f"{style.literal(model)} against {style.literal(reference)}"
+    text = f"{names}: better at {(known > 0).sum()} of {known.size} sites"
     if sure is not None:
         better = int((sure & (skill.values > 0)).sum())
         text += f"\nclearly better at {better}, clearly worse at {int(sure.sum()) - better} (dot: in doubt)"

@@ -9,28 +9,16 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
-from xdrought.plot.style import (
-    FORECAST,
-    LINE,
-    LOWER,
-    REFERENCE,
-    TEXT,
-    UPPER,
-    clean,
-    legend_below,
-    literal,
-    new_axes,
-    squeezed,
-)
+from xdrought.plot import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CURVES = [FORECAST, UPPER, LOWER, "#7b3fa0", REFERENCE, "#b5892b"]
+CURVES = [style.FORECAST, style.UPPER, style.LOWER, "#7b3fa0", style.REFERENCE, "#b5892b"]
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_convergence(
     result: xr.Dataset,
     *,
@@ -83,20 +71,20 @@ def plot_convergence(
             f"{tuple(result.sizes)}; call ccm with library_size=[...]"
         )
     curves, others = curves_along(result, "library_size")
-    ax = new_axes(ax, (4.0, 2.8))
+    ax = style.new_axes(ax, (4.0, 2.8))
     handles = [_curve(ax, curves.isel(_curve=i), others, i) for i in range(curves.sizes["_curve"])]
     if null is not None:
         handles.append(_null_band(ax, null))
-    ax.axhline(0, color=LINE, linewidth=0.5, zorder=0)
+    ax.axhline(0, color=style.LINE, linewidth=0.5, zorder=0)
     sizes = result["library_size"]
     unit = str(sizes.attrs.get("units", "days"))
-    ax.set_xlabel(f"{'Side of the library' if unit == 'cells' else 'Library size'} ({unit})", fontsize=TEXT)
-    ax.set_ylabel("Cross-map skill ρ", fontsize=TEXT)
+    ax.set_xlabel(f"{'Side of the library' if unit == 'cells' else 'Library size'} ({unit})", fontsize=style.TEXT)
+    ax.set_ylabel("Cross-map skill ρ", fontsize=style.TEXT)
     ax.set_xlim(left=0)
-    clean(ax)
+    style.clean(ax)
     named = [handle for handle in handles if not str(handle.get_label()).startswith("_")]  # matplotlib's for no name
     if legend and named:
-        legend_below(ax, named, below=30)
+        style.legend_below(ax, named, below=30)
     return ax
 
 
@@ -109,7 +97,7 @@ def _null_band(ax: Axes, null: xr.Dataset) -> Any:
         )
     null = null.sortby("library_size")
     size = null["library_size"].values
-    ax.plot(size, null["rho"], color=REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0.6)
+    ax.plot(size, null["rho"], color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0.6)
     what = "season and memory alone" if null.attrs.get("surrogate_kind") == "seasonal" else "no relation"
     text = f"{what} ({100 * null.attrs['confidence']:g} %)" if "confidence" in null.attrs else what
     return ax.fill_between(
@@ -153,11 +141,11 @@ def curve_name(curve: xr.Dataset | xr.DataArray, others: Sequence[Any]) -> str:
     """What sets one curve apart: its cause, be it alone or one of several, and its direction."""
     alone = ["cause"] if "cause" in curve.coords and curve["cause"].ndim == 0 and "cause" not in others else []
     names = [*alone, *sorted(others, key=lambda dim: dim == "direction")]
-    return ", ".join(literal(curve[name].item()) for name in names)
+    return ", ".join(style.literal(curve[name].item()) for name in names)
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_lags(result: xr.Dataset, *, legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw the cross-map skill against the lag, with the best lag of each curve marked.
 
@@ -200,9 +188,9 @@ def plot_lags(result: xr.Dataset, *, legend: bool = True, ax: Axes | None = None
         )
     rho = result["rho"].squeeze([dim for dim in result["rho"].dims if dim != "lag" and result.sizes[dim] == 1])
     curves, others = curves_along(rho.to_dataset(), "lag")
-    ax = new_axes(ax, (4.0, 2.8))
-    ax.axvline(0, color=REFERENCE, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
-    ax.axhline(0, color=LINE, linewidth=0.5, zorder=0)
+    ax = style.new_axes(ax, (4.0, 2.8))
+    ax.axvline(0, color=style.REFERENCE, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
+    ax.axhline(0, color=style.LINE, linewidth=0.5, zorder=0)
     handles = []
     for number in range(curves.sizes["_curve"]):
         curve = curves["rho"].isel(_curve=number).sortby("lag")
@@ -214,9 +202,9 @@ def plot_lags(result: xr.Dataset, *, legend: bool = True, ax: Axes | None = None
         handles += ax.plot(lag, skill, color=color, linewidth=1.3, label=text)
         if np.isfinite(skill).any():
             ax.plot(lag[np.nanargmax(skill)], np.nanmax(skill), "o", color=color, markersize=4)
-    ax.set_xlabel("Lag of the cause (days, negative: before)", fontsize=TEXT)
-    ax.set_ylabel("Cross-map skill ρ", fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel("Lag of the cause (days, negative: before)", fontsize=style.TEXT)
+    ax.set_ylabel("Cross-map skill ρ", fontsize=style.TEXT)
+    style.clean(ax)
     if legend:
-        legend_below(ax, handles, below=30)
+        style.legend_below(ax, handles, below=30)
     return ax

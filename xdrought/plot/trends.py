@@ -8,16 +8,16 @@ import numpy as np
 import xarray as xr
 
 from xdrought.checks import public
+from xdrought.plot import style
 from xdrought.plot.experiments import draw_curve, draw_points, name_panel, p_text, wrapped
 from xdrought.plot.maps import plot_map
-from xdrought.plot.style import FORECAST, REFERENCE, SMALL, TEXT, clean, label, new_axes, squeezed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_coincidence(
     coincidence: xr.Dataset, *, pairs: int = 20, alpha: float = 0.05, ax: Axes | None = None, **options: Any
 ) -> Axes:
@@ -102,12 +102,12 @@ def plot_coincidence(
     second = (
         f"years shifted {expected:.0f} %, {p_text(float(coincidence.network_p_value))}; ringed: adjusted p < {alpha:g}"
     )
-    axes.set_title(f"{first}\n{second}", fontsize=SMALL, loc="left")
+    axes.set_title(f"{first}\n{second}", fontsize=style.SMALL, loc="left")
     return axes
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw yearly means and the trend within sites, beside what all events together show (Figure 7a).
 
@@ -144,7 +144,7 @@ def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True,
     """
     if not {"slope", "adjusted", "pooled", "event_count"} <= set(trend.variables):
         raise ValueError("needs the slope and yearly means; take them from xdrought.study.onset_trend")
-    ax = new_axes(ax, (4.6, 2.9))
+    ax = style.new_axes(ax, (4.6, 2.9))
     from matplotlib.ticker import MaxNLocator
 
     year, adjusted, count = trend["year"].values, trend.adjusted.values, trend.event_count.values
@@ -155,7 +155,7 @@ def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True,
         adjusted,
         ends,
         fmt="o",
-        color=FORECAST,
+        color=style.FORECAST,
         markersize=4,
         elinewidth=0.8,
         zorder=3,
@@ -165,7 +165,7 @@ def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True,
         year,
         trend.pooled,
         "o",
-        color=REFERENCE,
+        color=style.REFERENCE,
         markersize=4,
         markerfacecolor="none",
         zorder=2,
@@ -176,13 +176,13 @@ def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True,
         middle = np.average(year[known], weights=count[known])
         height = np.average(adjusted[known], weights=count[known])
         reach = year[known][[0, -1]]
-        _line(ax, reach, middle, height, trend, "slope", FORECAST, "trend within sites")
+        _line(ax, reach, middle, height, trend, "slope", style.FORECAST, "trend within sites")
         pooled = np.average(trend.pooled.values[known], weights=count[known])
         naive = pooled + float(trend.naive_slope) * (reach - middle)
         ax.plot(
             reach,
             naive,
-            color=REFERENCE,
+            color=style.REFERENCE,
             linewidth=1,
             linestyle=(0, (4, 2)),
             zorder=1,
@@ -192,12 +192,12 @@ def plot_onset_trend(trend: xr.Dataset, *, title: str = "", legend: bool = True,
     text = f"{numbers}, {p_text(float(trend.p_value))}\nall events: {float(trend.naive_slope):+.3g}, "
     name_panel(ax, title, text + p_text(float(trend.naive_p_value)))
     name = str(trend.pooled.attrs.get("long_name", "value")).removesuffix(", mean of all events")
-    ax.set_ylabel(wrapped(label(trend.pooled.assign_attrs(long_name=name))), fontsize=TEXT)
+    ax.set_ylabel(wrapped(style.label(trend.pooled.assign_attrs(long_name=name))), fontsize=style.TEXT)
     ax.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     _headroom(ax, adjusted, trend.pooled.values)
-    clean(ax)
+    style.clean(ax)
     if legend:
-        ax.legend(fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+        ax.legend(fontsize=style.SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     return ax
 
 
@@ -223,7 +223,7 @@ def _line(
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_event_association(association: xr.Dataset, *, within: bool = True, ax: Axes | None = None) -> Axes:
     """Draw two numbers of each event against one another with their curve, as Figures 7b and 7d.
 
@@ -258,26 +258,26 @@ def plot_event_association(association: xr.Dataset, *, within: bool = True, ax: 
     """
     if not {"x_within", "y_within", "curve", "spearman"} <= set(association.variables):
         raise ValueError("needs x, y and their curve; take them from xdrought.study.event_association")
-    ax = new_axes(ax, (3.6, 2.9))
+    ax = style.new_axes(ax, (3.6, 2.9))
     x, y = (association[f"{name}_within" if within else name] for name in ("x", "y"))
     draw_points(ax, x.values, y.values)
     if within:
         draw_curve(ax, association)
     if (association.y.values < 0).any() and (association.y.values > 0).any():
-        ax.axhline(0, color=REFERENCE, linewidth=0.8, zorder=0)
+        ax.axhline(0, color=style.REFERENCE, linewidth=0.8, zorder=0)
     name = "spearman" if within else "pooled_spearman"
     middle, low, high = (float(association[name + end]) for end in ("", "_lower", "_upper"))
     numbers = f"ρ = {middle:.2f} [{low:.2f}, {high:.2f}]"
     title = f"within sites\n{numbers}, {p_text(float(association.p_value))}" if within else f"all events\n{numbers}"
-    ax.set_title(title, fontsize=SMALL, loc="left")
-    ax.set_xlabel(wrapped(label(x), 44), fontsize=TEXT)
-    ax.set_ylabel(wrapped(label(y)), fontsize=TEXT)
-    clean(ax)
+    ax.set_title(title, fontsize=style.SMALL, loc="left")
+    ax.set_xlabel(wrapped(style.label(x), 44), fontsize=style.TEXT)
+    ax.set_ylabel(wrapped(style.label(y)), fontsize=style.TEXT)
+    style.clean(ax)
     return ax
 
 
 @public
-@squeezed
+@style.squeezed
 def plot_synchrony(synchrony: xr.Dataset, *, alpha: float = 0.05, ax: Axes | None = None, **options: Any) -> Axes:
     """Draw on a map where two numbers of droughts rise together, as Figure 7c of Tang et al. (2025).
 
@@ -342,5 +342,5 @@ def plot_synchrony(synchrony: xr.Dataset, *, alpha: float = 0.05, ax: Axes | Non
     ringed = f"ringed: p < {alpha:g} at the site itself ({int(sure.sum())})"
     first = f"positive at {middle} of {known} {unit} [{low}, {high}]"
     second = f"{chance}, {p_text(float(synchrony.share_p_value))}; {ringed}"
-    axes.set_title(f"{first}\n{second}", fontsize=SMALL, loc="left")
+    axes.set_title(f"{first}\n{second}", fontsize=style.SMALL, loc="left")
     return axes

@@ -8,25 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xdrought.plot import style
 from xdrought.plot.experiments import wrapped
 from xdrought.plot.records import ShadedSpan, percentile_lines, shade
-from xdrought.plot.style import (
-    FORECAST,
-    LINE,
-    REFERENCE,
-    SHADES,
-    SMALL,
-    TEXT,
-    UNITS,
-    UPPER,
-    clean,
-    date_axis,
-    label,
-    legend_below,
-    literal,
-    new_axes,
-    to_datetime64,
-)
 from xdrought.reproduction.fits import Band, Line
 
 if TYPE_CHECKING:
@@ -36,46 +20,48 @@ COLORS = ["#0072B2", "#d55e00", "#007a5a", "#7b3fa0", "#b5892b", "#555555"]
 MARKERS = "osD^vP"
 _BOXES: dict[str, Any] = {
     "patch_artist": True,
-    "medianprops": {"color": LINE, "lw": 1.2},
+    "medianprops": {"color": style.LINE, "lw": 1.2},
     "boxprops": {"lw": 0.6, "facecolor": "#bcd6ea"},
     "whiskerprops": {"lw": 0.7},
     "capprops": {"lw": 0.7},
 }
-_FLIERS = {"marker": ".", "mfc": FORECAST, "mec": "none"}
+_FLIERS = {"marker": ".", "mfc": style.FORECAST, "mec": "none"}
 
 
 def with_and_without_recovery(record: xr.DataArray, whole: xr.Dataset, pieces: xr.Dataset) -> Any:
     """One drought as the definition has it (above), and cut by every day above the 20th percentile (below)."""
     import matplotlib.pyplot as plt
 
-    start, end = (to_datetime64(whole[name].values)[0] for name in ("onset_time", "end_time"))
+    start, end = (style.to_datetime64(whole[name].values)[0] for name in ("onset_time", "end_time"))
     room = max(np.timedelta64(20, "D"), (end - start) // 6)
     same = (pieces.site.values == whole.site.values[0]) & (pieces.end_time.values >= whole.start_time.values[0])
     inside = pieces.isel(event=np.flatnonzero(same & (pieces.start_time.values <= whole.end_time.values[0])))
     figure, panels = plt.subplots(2, 1, figsize=(5.8, 3.6), sharex=True, layout="constrained")
     texts = ("5 days above the 20th percentile end a drought", "1 day above the 20th percentile ends a drought")
     for ax, events, text in zip(panels, (whole, inside), texts, strict=True):
-        (line,) = ax.plot(to_datetime64(record["time"].values), record.values, color=LINE, lw=1.1, label="observed")
+        (line,) = ax.plot(
+            style.to_datetime64(record["time"].values), record.values, color=style.LINE, lw=1.1, label="observed"
+        )
         handles = [line, *percentile_lines(ax, record.values)]
         handles += shade(ax, list(_conditions(events)))
         shown = record.sel(time=slice(start - room, end + room)).values
         edges = np.r_[shown, np.nanquantile(record.values, [0.2, 0.4])]
         low, high = np.nanmin(edges), np.nanmax(edges)
         ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
-        ax.set_title(f"{text}: {events.sizes['event']}", fontsize=SMALL, loc="left")
-        ax.set_ylabel(wrapped(label(record), 20), fontsize=SMALL)
-        ax.tick_params(labelsize=TEXT)
-        clean(ax)
+        ax.set_title(f"{text}: {events.sizes['event']}", fontsize=style.SMALL, loc="left")
+        ax.set_ylabel(wrapped(style.label(record), 20), fontsize=style.SMALL)
+        ax.tick_params(labelsize=style.TEXT)
+        style.clean(ax)
     panels[0].set_xlim(start - room, end + room)
-    date_axis(panels[1])
-    legend_below(panels[1], handles)
+    style.date_axis(panels[1])
+    style.legend_below(panels[1], handles)
     return figure
 
 
 def _conditions(events: xr.Dataset) -> Iterator[ShadedSpan]:
     """The condition of each drought; what lies between two of them stays white."""
     for k in range(events.sizes["event"]):
-        start, end = (to_datetime64(events[name].values)[k] for name in ("start_time", "end_time"))
+        start, end = (style.to_datetime64(events[name].values)[k] for name in ("start_time", "end_time"))
         kind = "flash" if bool(events.is_flash.values[k]) else "normal"
         yield ShadedSpan(start, end + np.timedelta64(1, "D"), f"{kind} condition")
 
@@ -84,14 +70,14 @@ def by_driver(values: xr.DataArray, name: str, *, ax: Axes | None = None) -> Axe
     """Distribution of a number of each driver, (place or event, variable), as boxes in the order of the medians."""
     values = values.transpose(..., "variable")
     order = np.argsort(-np.nanmedian(values.values, axis=0), kind="stable")
-    names = [literal(one) for one in values["variable"].values[order]]
+    names = [style.literal(one) for one in values["variable"].values[order]]
     columns = [column[np.isfinite(column)] for column in values.values.T[order]]
-    ax = new_axes(ax, (4.6, 0.7 + 0.21 * len(names)))
+    ax = style.new_axes(ax, (4.6, 0.7 + 0.21 * len(names)))
     ax.boxplot(columns, orientation="horizontal", widths=0.6, flierprops={**_FLIERS, "ms": 2.5, "alpha": 0.5}, **_BOXES)
-    ax.set_yticks(range(1, len(names) + 1), names, fontsize=TEXT)
+    ax.set_yticks(range(1, len(names) + 1), names, fontsize=style.TEXT)
     ax.invert_yaxis()
-    ax.set_xlabel(name, fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel(name, fontsize=style.TEXT)
+    style.clean(ax)
     return ax
 
 
@@ -102,11 +88,11 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
     """
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-    ax = new_axes(ax, (4.4, 3.9))
+    ax = style.new_axes(ax, (4.4, 3.9))
     x, y = (of_sites.importance.sel(type=kind).values for kind in ("normal", "flash"))
     for table, colour, width, text in (
         (of_sites, "#a9c8e2", 2.4, "interval over sites"),
-        (of_events, LINE, 0.8, "interval over events"),
+        (of_events, style.LINE, 0.8, "interval over events"),
     ):
         ends = [
             np.clip(
@@ -122,7 +108,7 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
         ax.errorbar(x, y, yerr=ends[1], xerr=ends[0], fmt="none", zorder=1, ecolor=colour, elinewidth=width, label=text)
     above = y > x
     for chosen, kind, text in ((above, "flash", "more for flash onsets"), (~above, "normal", "more for normal")):
-        shown = SHADES[f"{kind} onset"]
+        shown = style.SHADES[f"{kind} onset"]
         ax.plot(x[chosen], y[chosen], "o", color=shown, ms=6, mec="white", mew=0.6, zorder=4, label=text)
     far = 1.15 * float(np.nanmax([of_sites.upper, of_events.upper]))
     near = 0.0
@@ -133,15 +119,15 @@ def flash_against_normal(of_sites: xr.Dataset, of_events: xr.Dataset, *, ax: Axe
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # there may be less than a decade
             axis.set_major_formatter(ScalarFormatter())
             axis.set_minor_formatter(NullFormatter())
-    ax.plot([near, far], [near, far], color=UPPER, lw=1.2, ls=(0, (4, 2)), zorder=2, label="ratio 1")
+    ax.plot([near, far], [near, far], color=style.UPPER, lw=1.2, ls=(0, (4, 2)), zorder=2, label="ratio 1")
     ax.set(xlim=(near, far), ylim=(near, far), aspect="equal")
-    unit = UNITS.get(*[str(of_sites.importance.attrs.get("units", ""))] * 2)
+    unit = style.UNITS.get(*[str(of_sites.importance.attrs.get("units", ""))] * 2)
     for side, kind in ((ax.set_xlabel, "normal"), (ax.set_ylabel, "flash")):
         n = int(of_sites.event_count.sel(type=kind))
-        side(f"Importance for {kind} onsets{f' ({unit})' if unit else ''}, {n} events", fontsize=TEXT)
-    ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    clean(ax)
-    name_points(ax, x, y, [literal(name) for name in of_sites["variable"].values])  # the axes have their size now
+        side(f"Importance for {kind} onsets{f' ({unit})' if unit else ''}, {n} events", fontsize=style.TEXT)
+    ax.legend(fontsize=style.SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    style.clean(ax)
+    name_points(ax, x, y, [style.literal(name) for name in of_sites["variable"].values])  # the axes have their size now
     return ax
 
 
@@ -150,12 +136,12 @@ def name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) ->
     figure: Any = ax.figure
     figure.canvas.draw()
     pixels = ax.transData.transform(np.stack([x, y], axis=1))
-    line = SMALL * 1.25 * figure.dpi / 72
+    line = style.SMALL * 1.25 * figure.dpi / 72
     from matplotlib.patheffects import withStroke
 
     placed: list[tuple[float, float, float]] = []
     for k in np.argsort(pixels[:, 1]):
-        width = 0.62 * SMALL * figure.dpi / 72 * len(names[k])
+        width = 0.62 * style.SMALL * figure.dpi / 72 * len(names[k])
         to_left = pixels[k][0] + 5 + width > ax.bbox.x1
         left, up = pixels[k][0] - 5 - width if to_left else pixels[k][0] + 5, pixels[k][1]
         while any(
@@ -169,7 +155,7 @@ def name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) ->
             (x[k], y[k]),
             xytext=shift,
             textcoords="offset points",
-            fontsize=SMALL,
+            fontsize=style.SMALL,
             ha="right" if to_left else "left",
             va="center",
             zorder=5,
@@ -188,7 +174,7 @@ def rank_curves(
     `curves` is by driver, on the decimal logarithm of the rate with `logarithm`; `dots` is from
     :func:`xdrought.importance_by_rate`.
     """
-    ax = new_axes(ax, (5.4, 3.4))
+    ax = style.new_axes(ax, (5.4, 3.4))
     top, bottom = [], []
     for k, (name, band) in enumerate(curves.items()):
         colour, marker = COLORS[k % len(COLORS)], MARKERS[k % len(MARKERS)]
@@ -204,7 +190,7 @@ def rank_curves(
             ms=5,
             mec="white",
             mew=0.3,
-            label=literal(name),
+            label=style.literal(name),
         )
         inner = slice(len(band.y) // 10, -(len(band.y) // 10))
         top.append(min(band.y[inner].min(), float(dots_of_driver.mean_rank.min())))
@@ -217,23 +203,23 @@ def rank_curves(
         ax.xaxis.set_minor_formatter(NullFormatter())
     room = 0.12 * (max(bottom) - min(top)) + 0.3
     ax.set_ylim(max(bottom) + room, max(0.5, min(top) - room))  # 1, the most important, is above
-    ax.axvline(1, color=REFERENCE, lw=0.8, ls=(0, (2, 2)), zorder=0)
-    ax.annotate("normal | flash", (1, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=SMALL)
-    ax.set_xlabel(label(dots.rate), fontsize=TEXT)
-    ax.set_ylabel("Rank of importance (1: most important)", fontsize=TEXT)
-    ax.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    clean(ax)
+    ax.axvline(1, color=style.REFERENCE, lw=0.8, ls=(0, (2, 2)), zorder=0)
+    ax.annotate("normal | flash", (1, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=style.SMALL)
+    ax.set_xlabel(style.label(dots.rate), fontsize=style.TEXT)
+    ax.set_ylabel("Rank of importance (1: most important)", fontsize=style.TEXT)
+    ax.legend(fontsize=style.SMALL, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    style.clean(ax)
     return ax
 
 
 def ranks_by_year(ranks: xr.DataArray, count: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     """Rank of each driver's importance by year, (year, variable), as Figure S11; open where a year has few events."""
-    ax = new_axes(ax, (5.4, 3.2))
+    ax = style.new_axes(ax, (5.4, 3.2))
     order = np.argsort(ranks.mean("year").values)
     for k, j in enumerate(order):
         of_driver = ranks.isel(variable=int(j))
         colour = COLORS[k] if k < len(COLORS) else "#b8b8b8"
-        name = literal(of_driver["variable"].item())
+        name = style.literal(of_driver["variable"].item())
         ax.plot(
             of_driver["year"],
             of_driver,
@@ -248,7 +234,7 @@ def ranks_by_year(ranks: xr.DataArray, count: xr.DataArray, *, ax: Axes | None =
             (float(of_driver["year"][-1]), float(of_driver[-1])),
             (6, 0),
             textcoords="offset points",
-            fontsize=SMALL,
+            fontsize=style.SMALL,
             va="center",
             color=colour if k < len(COLORS) else "#777777",
         )
@@ -256,9 +242,9 @@ def ranks_by_year(ranks: xr.DataArray, count: xr.DataArray, *, ax: Axes | None =
 
     ax.invert_yaxis()
     ax.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    ax.set_xlabel(f"Year of the onset ({int(count.min())} to {int(count.max())} events each)", fontsize=TEXT)
-    ax.set_ylabel("Rank of importance", fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel(f"Year of the onset ({int(count.min())} to {int(count.max())} events each)", fontsize=style.TEXT)
+    ax.set_ylabel("Rank of importance", fontsize=style.TEXT)
+    style.clean(ax)
     return ax
 
 
@@ -266,29 +252,33 @@ def error_by_complexity(
     x: np.ndarray, y: np.ndarray, line: Line, names: tuple[str, str], *, ax: Axes | None = None
 ) -> Axes:
     """Points, the line of least squares with its band, and Pearson's correlation, as Figure 7b."""
-    ax = new_axes(ax, (3.9, 3.0))
-    ax.scatter(x, y, s=13 if x.size <= 150 else 6, color=FORECAST, alpha=0.55, linewidth=0, zorder=2)
-    ax.fill_between(line.band.x, line.band.lower, line.band.upper, color=LINE, alpha=0.14, lw=0, zorder=1)
-    ax.plot(line.band.x, line.band.y, color=LINE, lw=1.5, zorder=3)
-    ax.axhline(0, color=REFERENCE, lw=0.8, zorder=0)
+    ax = style.new_axes(ax, (3.9, 3.0))
+    ax.scatter(x, y, s=13 if x.size <= 150 else 6, color=style.FORECAST, alpha=0.55, linewidth=0, zorder=2)
+    ax.fill_between(line.band.x, line.band.lower, line.band.upper, color=style.LINE, alpha=0.14, lw=0, zorder=1)
+    ax.plot(line.band.x, line.band.y, color=style.LINE, lw=1.5, zorder=3)
+    ax.axhline(0, color=style.REFERENCE, lw=0.8, zorder=0)
     ax.set_title(
-        f"r = {line.r:.2f} [{line.lower:.2f}, {line.upper:.2f}] over sites, {x.size} events", fontsize=SMALL, loc="left"
+        f"r = {line.r:.2f} [{line.lower:.2f}, {line.upper:.2f}] over sites, {x.size} events",
+        fontsize=style.SMALL,
+        loc="left",
     )
-    ax.set_xlabel(names[0], fontsize=TEXT)
-    ax.set_ylabel(wrapped(names[1]), fontsize=TEXT)
-    clean(ax)
+    ax.set_xlabel(names[0], fontsize=style.TEXT)
+    ax.set_ylabel(wrapped(names[1]), fontsize=style.TEXT)
+    style.clean(ax)
     return ax
 
 
 def error_by_group(groups: Mapping[str, np.ndarray], names: tuple[str, str], *, ax: Axes | None = None) -> Axes:
     """Boxes of the error by group of complexity, with the number of events, as Figure S13."""
-    ax = new_axes(ax, (4.2, 2.8))
+    ax = style.new_axes(ax, (4.2, 2.8))
     ax.boxplot(list(groups.values()), widths=0.55, flierprops={**_FLIERS, "ms": 3, "alpha": 0.6}, **_BOXES)
-    ax.axhline(0, color=REFERENCE, lw=0.8, zorder=0)
-    ax.set_xticks(range(1, len(groups) + 1), [f"{name}\nn = {v.size}" for name, v in groups.items()], fontsize=SMALL)
-    ax.set_xlabel(names[0], fontsize=TEXT)
-    ax.set_ylabel(wrapped(names[1]), fontsize=TEXT)
-    clean(ax)
+    ax.axhline(0, color=style.REFERENCE, lw=0.8, zorder=0)
+    ax.set_xticks(
+        range(1, len(groups) + 1), [f"{name}\nn = {v.size}" for name, v in groups.items()], fontsize=style.SMALL
+    )
+    ax.set_xlabel(names[0], fontsize=style.TEXT)
+    ax.set_ylabel(wrapped(names[1]), fontsize=style.TEXT)
+    style.clean(ax)
     return ax
 
 
