@@ -14,9 +14,8 @@ from tests.support.towers import forced_soil
 from xdrought.events import onset_label
 from xdrought.forecast.onset import Boosting, Logistic, fit_onset, load_onset, predict_onset
 from xdrought.forecast.onset.classifiers import log_loss, settings_of, trees_of_sklearn
-from xdrought.forecast.onset.onset_fitting import _calibration
+from xdrought.forecast.onset.onset_fitting import _platt_scaling
 from xdrought.forecast.onset.predictors import WINDOWS
-from xdrought.forecast.onset.training_days import percentile_frequency, season_frequency
 from xdrought.splits import Splits, chronological
 
 TARGET, P = "soil_moisture", "flash_onset_probability"
@@ -92,39 +91,17 @@ def test_log_loss_by_hand():
     assert log_loss(np.log([3.0]), np.array([1.0])) == pytest.approx(-np.log(0.75))
 
 
-def test_calibration_is_logistic_regression_of_the_margins():
+def test_platt_scaling_is_logistic_regression_of_the_margins():
     from sklearn.linear_model import LogisticRegression
 
     rng = np.random.default_rng(1)
     margins = rng.normal(-2, 2, 4000)
     begins = (rng.random(4000) < 1 / (1 + np.exp(-(0.5 * margins - 0.7)))).astype(float)
-    slope, intercept = _calibration(margins, begins)
+    slope, intercept = _platt_scaling(margins, begins)
     theirs = LogisticRegression(C=1e9, tol=1e-10).fit(margins[:, None], begins)
     assert (slope, intercept) == pytest.approx((theirs.coef_[0, 0], theirs.intercept_[0]), abs=1e-3)
-    slope, _ = _calibration(np.array([-5.0, -4, 4, 5]), np.array([0, 0, 1, 1.0]))  # separated: no end, but no error
+    slope, _ = _platt_scaling(np.array([-5.0, -4, 4, 5]), np.array([0, 0, 1, 1.0]))  # separated: no end, but no error
     assert slope > 1
-
-
-def test_references_by_loops():
-    rng = np.random.default_rng(2)
-    begins, known = rng.random((2, 3, 900)) < [[[0.1]], [[0.8]]]
-    day = np.arange(900) % 365
-    pool, sites = season_frequency(begins, known, day)
-    for d in (0, 100, 364):
-        near = np.array([min(abs(k - d), 365 - abs(k - d)) <= 30 for k in day])
-        expected = begins[known & near].mean()
-        assert pool[d] == pytest.approx(expected)
-        for site in range(3):
-            own = begins[site, known[site] & near]
-            assert sites[site, d] == pytest.approx((own.sum() + 200 * expected) / (own.size + 200))
-    percentile = rng.uniform(0, 100, 900)
-    percentile[:2] = 0, 100
-    table = percentile_frequency(begins[0].astype(float), percentile)
-    for k in range(20):
-        inside = (percentile >= 5 * k) & ((percentile < 5 * k + 5) | (k == 19))
-        assert table[k] == pytest.approx(begins[0, inside].mean())
-    unseen = percentile_frequency(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
-    assert unseen.tolist() == [0.5] * 20
 
 
 # --- on labels ------------------------------------------------------------------------------------------------------
@@ -286,7 +263,7 @@ def test_splits_of_your_own_and_too_many_days(ds):
     assert not all(predict_onset(ds, other)[P].equals(predict_onset(ds, drawn)[P]) for other in others)
 
 
-def test_without_calibration(ds, onset):
+def test_without_platt_scaling(ds, onset):
     raw = fit_onset(ds, TARGET, ["tp"], model=QUICK, calibrate=False)
     assert raw.calibration == (1.0, 0.0)
     odds = [np.log(p / (1 - p)) for p in (predict_onset(ds, one)[P] for one in (raw, onset))]

@@ -35,6 +35,7 @@ SHARED_NAMES = [
     "suggestions",
     "version",
     "choices",
+    "flags",
 ]
 SHARED = {f"xdrought.{name}" for name in SHARED_NAMES}
 # What a room may import of xdrought.
@@ -47,6 +48,7 @@ OWN = {
     "xdrought.checks": {"xdrought.suggestions"},
     "xdrought.suggestions": set(),
     "xdrought.choices": set(),
+    "xdrought.flags": set(),
     "xdrought.shown": set(),
     "xdrought.units": set(),
     "xdrought.alignment": {"xdrought.checks"},

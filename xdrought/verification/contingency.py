@@ -14,7 +14,7 @@ from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.flags import flags_of
 from xdrought.provenance import recorded
-from xdrought.statistics import bootstrap as kernel
+from xdrought.statistics import bootstrap as resampling
 from xdrought.verification.groups import By, for_each_group, with_references
 from xdrought.verification.intervals import Bootstrap, in_words, resample
 
@@ -34,7 +34,7 @@ SHARE = (_logit, _from_logit)
 
 def pooled_intervals(
     cells: xr.DataArray,
-    statistic: kernel.Statistic,
+    statistic: resampling.Statistic,
     bootstrap: Bootstrap,
     site: Hashable,
     time: Hashable,
@@ -51,7 +51,7 @@ def pooled_intervals(
     cells = alignment.in_label_order(cells.transpose(site, ...), [site])
     values = cells.transpose(site, time, cell).values.astype(float)
     known = np.concatenate([values.any(axis=-1, keepdims=True), values], axis=-1)  # whether a day counts comes first
-    sites = [kernel.blocks(one[None], bootstrap.block_length) for one in known]
+    sites = [resampling.blocks(one[None], bootstrap.block_length) for one in known]
     plain = partial(_of_one_model, statistic)
     drawn = resample(sites, bootstrap, plain, partial(_unbounded, plain))
     found = {}
@@ -59,19 +59,19 @@ def pooled_intervals(
         bounds = np.full((*value.shape, 2), np.nan)
         if drawn is not None:
             back = SCALES.get(name, SHARE)[1]
-            bounds = back(kernel.studentised_bounds(drawn.pooled[name], bootstrap.confidence))
+            bounds = back(resampling.studentised_bounds(drawn.pooled[name], bootstrap.confidence))
             varies = np.isfinite(drawn.pooled[name].value) & (drawn.pooled[name].error > 0)
             bounds = np.where(varies[:, None], bounds, np.nan)  # all or nothing: counts say no more
         found[name] = bounds
     return found, in_words(sites, bootstrap)
 
 
-def _of_one_model(statistic: kernel.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
+def _of_one_model(statistic: resampling.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
     """The statistic (row, ...) of counts (1, ..., cells and one more)."""
     return statistic(sums[0, ..., 1:])
 
 
-def _unbounded(plain: kernel.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
+def _unbounded(plain: resampling.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         return {name: SCALES.get(name, SHARE)[0](value) for name, value in plain(sums).items()}
 

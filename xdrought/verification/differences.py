@@ -16,7 +16,7 @@ from xdrought.checks import public
 from xdrought.choices import Matching, Part
 from xdrought.kernels import score_sums as kernel
 from xdrought.provenance import recorded
-from xdrought.statistics import bootstrap as intervals
+from xdrought.statistics import bootstrap as resampling
 from xdrought.statistics.hypothesis_tests import FDR, Fdr, adjusted
 from xdrought.verification import paired_days
 from xdrought.verification.intervals import Bootstrap, Sums, collect_sums, resample
@@ -181,7 +181,7 @@ def _differences(sums: np.ndarray, centre: float, pairs: np.ndarray, scores: tup
 
 
 def _rows(
-    sums: Sums, bootstrap: Bootstrap, differ: intervals.Statistic, pairs: list[tuple[int, int]]
+    sums: Sums, bootstrap: Bootstrap, differ: resampling.Statistic, pairs: list[tuple[int, int]]
 ) -> list[pd.DataFrame]:
     """A table for each score and summary."""
     drawn = resample(sums.blocks, bootstrap, differ, differ)
@@ -202,11 +202,11 @@ def _rows(
             bounds, p_value = nothing, nothing[:, 0]
             if drawn is not None and summary == "median" and drawn.medians:
                 n_sites = len(drawn.by_site)
-                bounds = intervals.percentile_bounds(drawn.medians[name], bootstrap.confidence, n_sites)
-                p_value = intervals.percentile_p_value(drawn.medians[name], n_sites)
+                bounds = resampling.percentile_bounds(drawn.medians[name], bootstrap.confidence, n_sites)
+                p_value = resampling.percentile_p_value(drawn.medians[name], n_sites)
             elif drawn is not None:
-                bounds = intervals.studentised_bounds(drawn.pooled[name], bootstrap.confidence)
-                p_value = intervals.studentised_p_value(drawn.pooled[name])
+                bounds = resampling.studentised_bounds(drawn.pooled[name], bootstrap.confidence)
+                p_value = resampling.studentised_p_value(drawn.pooled[name])
             found = {"summary": summary, "difference": value, "lower": bounds[:, 0], "upper": bounds[:, 1]}
             tables.append(pd.DataFrame(known | found | {"p_value": p_value}))
     return tables

@@ -12,7 +12,7 @@ from xdrought import alignment, checks, limits
 from xdrought.calendars import Period, training_mask
 from xdrought.checks import public
 from xdrought.provenance import recorded
-from xdrought.statistics.bootstrap import percentile_bounds, quantile
+from xdrought.statistics.bootstrap import draw, percentile_bounds, quantile
 from xdrought.verification.intervals import Bootstrap
 from xdrought.verification.paired_days import before_first_issue, by_site, collect_models, ensemble_mean, in_units_of
 from xdrought.verification.references import Lead, damped_persistence_forecast, single_lead
@@ -199,7 +199,7 @@ def _interval_of_median(skill: xr.DataArray, bootstrap: Bootstrap) -> np.ndarray
     values = values[np.isfinite(values)]
     if values.size < 3:
         return np.full(2, np.nan)
-    drawn = np.random.default_rng(bootstrap.seed).integers(values.size, size=(bootstrap.n_boot, values.size))
+    drawn = draw(values.size, (bootstrap.n_boot, values.size), np.random.default_rng(bootstrap.seed))
     medians = np.median(values[drawn], axis=1)[None]
     return percentile_bounds(medians, bootstrap.confidence, values.size)[0]
 

@@ -13,8 +13,7 @@ from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.kernels import score_sums as kernel
 from xdrought.kernels.score_sums import median, moments
-from xdrought.statistics import bootstrap as block_bootstrap
-from xdrought.statistics import bootstrap as intervals
+from xdrought.statistics import bootstrap as resampling
 from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians
 
@@ -41,7 +40,7 @@ class Bootstrap:
         """The blocks in words."""
         if self.block_length is not None:
             return f"blocks of {self.block_length} steps"
-        return f"blocks of 1/{block_bootstrap.N_BLOCKS} of a record, {block_bootstrap.SHORTEST} steps or more"
+        return f"blocks of 1/{resampling.N_BLOCKS} of a record, {resampling.SHORTEST} steps or more"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def collect_sums(
     blocks = []
     for k, there in enumerate(valid):
         daily = moments(np.where(there, values[:, k], np.nan), observed.values[k], normal[k], centre)
-        blocks.append(block_bootstrap.blocks(daily, bootstrap.block_length))
+        blocks.append(resampling.blocks(daily, bootstrap.block_length))
     return Sums(names, len(models), blocks, centre, both.sum(axis=1), has_climatology)
 
 
@@ -101,16 +100,16 @@ def _warn_without_references(both: np.ndarray, valid: np.ndarray, sites: np.ndar
 class Resampled:
     """What the bootstrap found, by name of the statistic."""
 
-    by_site: dict[int, dict[str, block_bootstrap.Studentised]]  # sites with a scored day, by position
-    pooled: dict[str, block_bootstrap.Studentised]
+    by_site: dict[int, dict[str, resampling.Studentised]]  # sites with a scored day, by position
+    pooled: dict[str, resampling.Studentised]
     medians: dict[str, np.ndarray]  # (row, n_boot); empty for one site, of which all is said by_site
 
 
 def resample(
     sites: list[np.ndarray],
     bootstrap: Bootstrap,
-    plain: block_bootstrap.Statistic,
-    unbounded: block_bootstrap.Statistic,
+    plain: resampling.Statistic,
+    unbounded: resampling.Statistic,
 ) -> Resampled | None:
     """Block bootstrap nested in sites, each (model, block, sum); None where no interval can be made.
 
@@ -123,19 +122,19 @@ def resample(
     by_site, pool = {}, []
     for k in scored:
         blocks = sites[k]
-        drawn = block_bootstrap.draw(blocks.shape[1], (bootstrap.n_boot, blocks.shape[1]), _generator(bootstrap, k + 1))
+        drawn = resampling.draw(blocks.shape[1], (bootstrap.n_boot, blocks.shape[1]), _generator(bootstrap, k + 1))
         sample = partial(_blocks_drawn, blocks, drawn)
-        by_site[k] = block_bootstrap.studentised(blocks, sample, bootstrap.n_boot, unbounded)
-        parts = block_bootstrap.batches(bootstrap.n_boot, blocks.size)
+        by_site[k] = resampling.studentised(blocks, sample, bootstrap.n_boot, unbounded)
+        parts = resampling.batches(bootstrap.n_boot, blocks.size)
         pool.append(np.concatenate([sample(part).sum(axis=-2) for part in parts], axis=1))
     if len(scored) == 1:
         return Resampled(by_site, by_site[scored[0]], {})
     rng, size = _generator(bootstrap, 0), (bootstrap.n_boot, len(scored))
-    whose, which = block_bootstrap.draw(len(scored), size, rng), block_bootstrap.draw(bootstrap.n_boot, size, rng)
+    whose, which = resampling.draw(len(scored), size, rng), resampling.draw(bootstrap.n_boot, size, rng)
     versions = np.stack(pool, axis=1)  # (model, site, n_boot, sum): each site, its days drawn n_boot times
     sample = partial(_versions_drawn, versions, whose, which)
     units = np.stack([sites[k].sum(axis=1) for k in scored], axis=1)
-    pooled = block_bootstrap.studentised(units, sample, bootstrap.n_boot, unbounded)
+    pooled = resampling.studentised(units, sample, bootstrap.n_boot, unbounded)
     medians = {name: median(value[:, whose]) for name, value in plain(units).items()}
     return Resampled(by_site, pooled, medians)
 
@@ -229,13 +228,13 @@ def _scores(sums: np.ndarray, centre: float, reference_at: list[int]) -> dict[st
     return result
 
 
-def _unbounded(plain: intervals.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
+def _unbounded(plain: resampling.Statistic, sums: np.ndarray) -> dict[str, np.ndarray]:
     return {name: kernel.unbounded(name, score) for name, score in plain(sums).items()}
 
 
-def _bounds(name: str, found: intervals.Studentised, confidence: float) -> np.ndarray:
+def _bounds(name: str, found: resampling.Studentised, confidence: float) -> np.ndarray:
     """Interval (row, 2) of a score, lower bound first."""
-    return np.sort(kernel.bounded(name, intervals.studentised_bounds(found, confidence)), axis=-1)
+    return np.sort(kernel.bounded(name, resampling.studentised_bounds(found, confidence)), axis=-1)
 
 
 def _summary_intervals(name: str, drawn: Resampled | None, summary: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
@@ -245,7 +244,7 @@ def _summary_intervals(name: str, drawn: Resampled | None, summary: np.ndarray, 
     pooled = _bounds(name, drawn.pooled[name], bootstrap.confidence)
     if not drawn.medians:
         return np.stack([pooled, pooled], axis=1)
-    medians = intervals.percentile_bounds(drawn.medians[name], bootstrap.confidence, len(drawn.by_site))
+    medians = resampling.percentile_bounds(drawn.medians[name], bootstrap.confidence, len(drawn.by_site))
     return np.stack([medians, pooled], axis=1)
 
 

@@ -13,6 +13,7 @@ from xdrought import alignment, checks, limits
 from xdrought.calendars import Period, training_mask
 from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.statistics.frequencies import percentile_bin, percentile_frequency
 from xdrought.verification.references import observed_and_issued, single_lead
 
 
@@ -84,15 +85,13 @@ def percentile_table_forecast(
     percentile, forecast, issued = observed_and_issued(percentile, forecast, lead, time)
     ahead = single_lead(forecast, lead, time)
     before = _on_days(percentile, occurred.indexes[time] - ahead, occurred, time)
-    at, happened = _bins(before, n_bins), occurred.astype(float)
     there = np.asarray((usable & before.notnull()).transpose(*occurred.dims))
-    numbers, values = at.transpose(*occurred.dims).to_numpy()[there], happened.to_numpy()[there]
-    if not values.size:
+    happened = occurred.astype(float).to_numpy()[there]
+    if not happened.size:
         raise ValueError(f"train={train!r} holds no day with an outcome and a percentile; give a longer training part")
-    days = np.bincount(numbers, minlength=n_bins)
-    table = np.where(days > 0, np.bincount(numbers, values, n_bins) / np.maximum(days, 1), values.mean())
+    table = percentile_frequency(happened, before.transpose(*occurred.dims).to_numpy()[there], n_bins)
     today = _on_days(percentile, issued, forecast, time)
-    result = today.copy(data=table[_bins(today, n_bins).to_numpy()]).where(today.notnull())
+    result = today.copy(data=table[percentile_bin(today.to_numpy(), n_bins)]).where(today.notnull())
     attrs = {"long_name": "share of training days by the percentile at issue", "units": "1"}
     return result.rename("percentile_table").assign_attrs(attrs)
 
@@ -100,7 +99,3 @@ def percentile_table_forecast(
 def _on_days(percentile: xr.DataArray, days: pd.Index, like: xr.DataArray, time: Hashable) -> xr.DataArray:
     """The percentile on some days, on the days of `like`."""
     return percentile.reindex({time: days}).assign_coords({time: like[time]}).compute()
-
-
-def _bins(percentile: xr.DataArray, n_bins: int) -> xr.DataArray:
-    return (percentile.fillna(0) * (n_bins / 100)).clip(0, n_bins - 1).astype(np.int64)

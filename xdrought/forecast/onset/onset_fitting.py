@@ -21,17 +21,13 @@ from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.onset.classifiers import Classifier, Fitted, log_loss, settings_of
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import OnsetTask, in_units_of, names_mean_ahead, onset_inputs
-from xdrought.forecast.onset.training_days import (
-    BINS,
-    DAYS_OF_YEAR,
-    FOLDS,
-    TrainingDays,
-    percentile_frequency,
-    season_frequency,
-)
+from xdrought.forecast.onset.training_days import FOLDS, TrainingDays
 from xdrought.forecast.options import OBSERVED
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
+from xdrought.statistics.frequencies import DAYS_OF_YEAR, percentile_frequency, season_frequency
 from xdrought.windows.selection import LEAD, MEMBER, Lead, are_several, check_leads
+
+N_BINS = 20  # of today's percentile
 
 
 @public
@@ -154,14 +150,22 @@ def fit_onset(
     known = train if train is not None else splits.training_days(data[time])
     if train is None:
         _require_training_days(splits, places)
-    here = (_at(data, drawn), task, _at(splits, drawn), _at(known, drawn), _at(forcing, drawn))
-    days = _training_days(*here, time, by_lead_day=settings.by_lead_day)
+    days = _training_days(
+        _at_places(data, drawn),
+        task,
+        _at_places(splits, drawn),
+        _at_places(known, drawn),
+        _at_places(forcing, drawn),
+        time,
+        by_lead_day=settings.by_lead_day,
+    )
     counts = days.counts()
     _require_both_classes(counts, target, calibrate)
     learned, validated = settings.learnable(days, "train"), settings.learnable(days, "val")
     classifier = settings.fit_days(days, learned, validated, task, seed)
-    not_learned = _margins_not_learned(days, classifier, settings, task, seed) if calibrate else None
-    calibration = (1.0, 0.0) if not_learned is None else _calibration(*not_learned)
+    calibration = (1.0, 0.0)
+    if calibrate:
+        calibration = _platt_scaling(*_margins_out_of_fold(days, classifier, settings, task, seed))
     return OnsetModel(
         task=task,
         inputs=tuple(days.inputs),
@@ -171,7 +175,7 @@ def fit_onset(
         season=_by_lead(task, lambda lead: _season(days, lead, data[target], drawn is None, time)),
         percentile_table=_by_lead(task, lambda lead: _percentile_table(days, lead)),
         splits=splits,
-        settings={**asdict(settings), **counts, "seed": seed, "embargo": splits.embargo, "train": _words(train)}
+        settings={**asdict(settings), **counts, "seed": seed, "embargo": splits.embargo, "train": _described(train)}
         | ({"forcing": OBSERVED if isinstance(forcing, str) else "forecasts"} if future else {}),
     )
 
@@ -256,7 +260,7 @@ def _drawn_places(
     return {dim: xr.DataArray(at, dims="_place") for dim, at in zip(places, positions, strict=True)}
 
 
-def _at(what: Any, drawn: dict[Hashable, xr.DataArray] | None) -> Any:
+def _at_places(what: Any, drawn: dict[Hashable, xr.DataArray] | None) -> Any:
     """Labelled data, or splits, at the places that were drawn."""
     if drawn is None or not isinstance(what, xr.DataArray | xr.Dataset | Splits):
         return what
@@ -310,10 +314,10 @@ def _require_both_classes(counts: dict[str, int], target: Hashable, calibrate: b
             )
 
 
-def _margins_not_learned(
+def _margins_out_of_fold(
     days: TrainingDays, classifier: Fitted, settings: Classifier, task: OnsetTask, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log odds and outcomes of days from which the classifier that gives them has not learned, in rows."""
+    """Log odds and outcomes (n,) of training and validation days, the former by classifiers of the other folds."""
     learned, validated = settings.learnable(days, "train"), settings.learnable(days, "val")
     begins, fold = settings.outcomes(days, learned), days.folds(learned)
     margins = np.full(begins.shape, np.nan)
@@ -329,7 +333,7 @@ def _margins_not_learned(
     return margins[there], begins[there]
 
 
-def _calibration(margins: np.ndarray, begins: np.ndarray) -> tuple[float, float]:
+def _platt_scaling(margins: np.ndarray, begins: np.ndarray) -> tuple[float, float]:
     """Slope and intercept of the log odds with the smallest log loss (Platt 1999), by Newton's method."""
     design = np.stack([margins, np.ones_like(margins)])
     fitted = np.array([1.0, 0.0])
@@ -356,23 +360,23 @@ def _by_lead(task: OnsetTask, frequency: Callable[[int], xr.DataArray]) -> xr.Da
     return xr.concat([frequency(lead) for lead in task.leads], leads, coords="different", compat="equals")
 
 
-def _told(days: TrainingDays, lead: int) -> tuple[np.ndarray, np.ndarray]:
-    """(places, time) whether an onset falls within a lead, and where that is told, in the training part."""
+def _known_outcomes(days: TrainingDays, lead: int) -> tuple[np.ndarray, np.ndarray]:
+    """(places, time) whether an onset falls within a lead, and where that is known, in the training part."""
     labels = days.labels[..., min(lead, days.labels.shape[-1]) - 1]
     return np.nan_to_num(labels) == 1, days.days["train"] & np.isfinite(labels)
 
 
 def _percentile_table(days: TrainingDays, lead: int) -> xr.DataArray:
     """The frequency by today's percentile in the training part."""
-    begins, told = _told(days, lead)
-    table = percentile_frequency(begins[told].astype(np.float32), days.inputs["percentile"][told])
-    return xr.DataArray(table, {"percentile_bin": (np.arange(BINS) + 0.5) * 100 / BINS}, ["percentile_bin"])
+    begins, known = _known_outcomes(days, lead)
+    table = percentile_frequency(begins[known].astype(np.float32), days.inputs["percentile"][known], N_BINS)
+    return xr.DataArray(table, {"percentile_bin": (np.arange(N_BINS) + 0.5) * 100 / N_BINS}, ["percentile_bin"])
 
 
 def _season(days: TrainingDays, lead: int, target: xr.DataArray, all_read: bool, time: Hashable) -> xr.DataArray:
     """The season's frequency in the training part, of each place where all of them were read."""
     day = np.asarray(calendars.common_day_of_year(target.indexes[time]))  # type: ignore[arg-type]
-    pool, places = season_frequency(*_told(days, lead), day)
+    pool, places = season_frequency(*_known_outcomes(days, lead), day)
     coords: dict[Hashable, Any] = {"pool": ("day_of_year", pool)}
     if not all_read:
         return xr.DataArray(pool, coords, ["day_of_year"])
@@ -381,7 +385,7 @@ def _season(days: TrainingDays, lead: int, target: xr.DataArray, all_read: bool,
     return xr.DataArray(places.reshape(*like.shape, DAYS_OF_YEAR), coords, [*like.dims, "day_of_year"])
 
 
-def _words(train: Train | None) -> str:
+def _described(train: Train | None) -> str:
     """What the percentiles are computed from, in words."""
     if train is None:
         return "training days of each place"

@@ -15,9 +15,10 @@ from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.onset.hazard import HazardNetwork, by_lead_day, within_leads
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import in_units_of, onset_inputs, stacked_rows
-from xdrought.forecast.onset.training_days import percentile_bin, season_on_days
+from xdrought.forecast.onset.training_days import season_on_days
 from xdrought.provenance import recorded
 from xdrought.splits import Splits, require_numpy_dates
+from xdrought.statistics.frequencies import percentile_bin
 from xdrought.windows.selection import LEAD, MEMBER
 
 
@@ -142,7 +143,7 @@ def _percentile_frequency(percentile: xr.DataArray, table: xr.DataArray) -> xr.D
 
 
 def _table_block(percentile: np.ndarray, *, table: np.ndarray) -> np.ndarray:
-    return table[percentile_bin(percentile)]
+    return table[percentile_bin(percentile, table.size)]
 
 
 def _probability(inputs: dict[str, xr.DataArray], onset: OnsetModel, time: Hashable) -> xr.DataArray:

@@ -1,4 +1,4 @@
-"""What warnings learn from, in memory: labels and inputs of every place and day, and how often onsets follow."""
+"""What warnings learn from, in memory: labels and inputs of every place and day."""
 
 from __future__ import annotations
 
@@ -68,54 +68,6 @@ class TrainingDays:
             result[f"{part}_days"] = int(chosen.sum())
             result[f"{part}_positive"] = int(self.begins[chosen].sum())
         return result
-
-
-WINDOW = 30  # days on either side of the day of the year
-POOL_DAYS = 200  # days with which a site is shrunk to the pool of all sites
-BINS = 20  # of today's percentile
-DAYS_OF_YEAR = 365
-
-
-def season_frequency(begins: np.ndarray, known: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How often an onset follows within the lead, by day of the year: of all sites, and of each.
-
-    Parameters
-    ----------
-    begins, known : numpy.ndarray
-        bool (sites, time): an onset follows; the day counts.
-    day : numpy.ndarray
-        (time,) day of the year from 0.
-
-    Returns
-    -------
-    pool, sites : numpy.ndarray
-        (365,) and (sites, 365): shares of the days within 30 days of the day of the year. A site counts as if the pool
-        added 200 days to its own. Days of the year that nobody has seen get the share of all days.
-    """
-    counts = np.zeros((2, len(begins), DAYS_OF_YEAR))
-    for k, part in enumerate((begins & known, known)):
-        site, time = np.nonzero(part)
-        np.add.at(counts[k], (site, day[time]), 1.0)
-    hits, days = np.sum([np.roll(counts, shift, axis=-1) for shift in range(-WINDOW, WINDOW + 1)], axis=0)
-    overall = (begins & known).sum() / max(known.sum(), 1)
-    pool = np.where(days.sum(axis=0) > 0, hits.sum(axis=0) / np.maximum(days.sum(axis=0), 1), overall)
-    return pool, (hits + POOL_DAYS * pool) / (days + POOL_DAYS)
-
-
-def percentile_frequency(begins: np.ndarray, percentile: np.ndarray) -> np.ndarray:
-    """How often an onset follows within the lead, (20,) by today's percentile in bins of 5; both arrays (days,).
-
-    Bins that nobody has seen get the share of all days.
-    """
-    at = percentile_bin(percentile)
-    days = np.bincount(at, minlength=BINS)
-    hits = np.bincount(at, weights=begins, minlength=BINS)
-    return np.where(days > 0, hits / np.maximum(days, 1), begins.mean())
-
-
-def percentile_bin(percentile: np.ndarray) -> np.ndarray:
-    """The bin of each percentile; 0 where it is missing."""
-    return np.clip(np.nan_to_num(percentile) * (BINS / 100), 0, BINS - 1).astype(np.int64)
 
 
 def season_on_days(season: xr.DataArray, like: xr.DataArray, time: Hashable) -> xr.DataArray:
