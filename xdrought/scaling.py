@@ -115,9 +115,8 @@ def fit_scaling(
     constant = tuple(str(name) for name, is_flat in zip(names, flat, strict=True) if is_flat)
     if constant:
         checks.warn(
-            f"{list(constant)} are constant in the training part; they are shifted to 0, not "
-            f"scaled, and "
-            f"tell the network nothing"
+            f"{list(constant)} are constant in the training part; they are shifted to 0, not scaled, and tell the "
+            f"network nothing"
         )
     mean, std = stats[:, 0], np.where(flat, 1.0, stats[:, 1])
     return Scaling(

@@ -138,9 +138,6 @@ class Labels:
         return coords
 
 
-CALLER = "attributions"
-
-
 @dataclass(frozen=True, eq=False)
 class Job:
     """The networks, the background and how to explain; what dask sends to each worker, once."""

@@ -12,7 +12,6 @@ import xarray as xr
 from xdrought import checks
 from xdrought.attribution import explained_windows
 from xdrought.attribution.attribution_blocks import (
-    CALLER,
     REDUCIBLE,
     Job,
     Labels,
@@ -214,7 +213,9 @@ def _at_once(
     job, mask, keys = make_job(), template.to_numpy(), explained.keys[chosen]
     members, bases = [], []
     n_runs = len(job.weights)
-    with tqdm(total=len(chosen) * n_runs, desc=CALLER, unit="window", disable=None if progress else True) as bar:
+    with tqdm(
+        total=len(chosen) * n_runs, desc="attributions", unit="window", disable=None if progress else True
+    ) as bar:
         for run in range(n_runs):
             rows, base = explain(job, run, explained.cube, explained.vectors, chosen, keys, bar.update)
             members.append({name: _dense(mask, array) for name, array in rows.items()})

@@ -198,11 +198,11 @@ def _curves(
     if names.size < _FEW_PLACES:
         place = np.arange(place.size)
     n = int(place.max()) + 1
-    end = change.isel(deleted=-1, drop=True).sel(order="random", drop=True).mean("sample")
+    end = change.isel(deleted=-1, drop=True).sel(order="random", drop=True)  # (run, sample)
     area = change.integrate("deleted")
     gain = (area.sel(order="largest first", drop=True) - area.sel(order="random", drop=True)).to_numpy()
     sums = np.stack([np.bincount(place, row, n) for row in gain])  # (run, place)
-    ends = np.stack([np.bincount(place, row, n) for row in change.isel(deleted=-1).sel(order="random").to_numpy()])
+    ends = np.stack([np.bincount(place, row, n) for row in end.to_numpy()])
     drawn = bootstrap_weights(n, n_boot, rng)
     samples = (drawn @ sums.T) / np.maximum(drawn @ ends.T, 1e-300)
     low, high = percentile_interval(samples.T, confidence)
@@ -210,7 +210,9 @@ def _curves(
     return xr.Dataset(
         {
             "change": change.mean("sample"),
-            "area": (area.mean("sample") / end).assign_attrs(long_name="mean of the curve over its last value"),
+            "area": (area.mean("sample") / end.mean("sample")).assign_attrs(
+                long_name="mean of the curve over its last value"
+            ),
             "advantage": ("run", sums.sum(axis=1) / ends.sum(axis=1), {"long_name": "area, largest first less random"}),
             "lower": ("run", low, {"long_name": f"lower end of the {share}"}),
             "upper": ("run", high, {"long_name": f"upper end of the {share}"}),

@@ -52,8 +52,7 @@ def _gradient_explainer() -> Any:
         from shap import GradientExplainer
     except ImportError as error:
         raise ImportError(
-            'attributions: method="shap" needs shap; install it with pip install "xdrought[reference]", '
-            'or use method="balanced"'
+            'method="shap" needs shap; install it with pip install "xdrought[reference]", or use method="balanced"'
         ) from error
     return GradientExplainer
 

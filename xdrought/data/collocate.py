@@ -15,6 +15,7 @@ from xdrought.data.grid_axes import (
     LATITUDES,
     LON_ATTRS,
     LONGITUDES,
+    PATCH,
     Axis,
     PatchCells,
     exact_labels,
@@ -115,13 +116,11 @@ def _require_same_places(patches: xr.Dataset, towers: xr.Dataset) -> None:
         if (apart > _SAME_PLACE).any():
             moved = patches["site"].values[apart > _SAME_PLACE]
             raise ValueError(
-                f"{name!r} of {name_some(moved)} differs by up to {apart.max():g} degrees between "
-                f"drivers and "
-                f"towers; collocate with the towers' own places"
+                f"{name!r} of {name_some(moved)} differs by up to {apart.max():g} degrees between drivers and towers; "
+                f"collocate with the towers' own places"
             )
 
 
-_PATCH = ("patch_lat", "patch_lon")
 _OUTSIDE = ("raise", "drop", "nan")
 
 
@@ -226,10 +225,10 @@ def collocate(
         checks.warn(f"left out: {text}")
         places = places.isel(site=whole)
         down, across = (PatchCells(cells.position[whole], cells.inside[whole]) for cells in (down, across))
-    patches = _take(grid, down, across, time, lat, lon, size)
+    patches = _take(grid, down, across, time, lat, lon)
     labels = {
-        "cell_lat": _labels(grid, lat, down, _PATCH[0], LAT_ATTRS),
-        "cell_lon": _labels(grid, lon, across, _PATCH[1], LON_ATTRS),
+        "cell_lat": _labels(grid, lat, down, PATCH[0], LAT_ATTRS),
+        "cell_lon": _labels(grid, lon, across, PATCH[1], LON_ATTRS),
     }
     settings: dict[str, object] = {"patch_size": size}
     if outside == "drop":
@@ -254,29 +253,26 @@ def _axes(grid: xr.Dataset, lat: Hashable, lon: Hashable, wrap: bool | str) -> t
     columns = wrap_longitude(grid_labels(grid, lon, (-180.0, 360.0)))
     require_distinct(rows, lat)
     require_distinct(columns, lon)
-    try:
-        return latitude_axis(rows), longitude_axis(columns, wrap if isinstance(wrap, bool) else None)
-    except ValueError as error:
-        raise ValueError(f"{error}") from error
+    return latitude_axis(rows), longitude_axis(columns, wrap if isinstance(wrap, bool) else None)
 
 
 def _take(
-    grid: xr.Dataset, down: PatchCells, across: PatchCells, time: Hashable, lat: Hashable, lon: Hashable, size: int
+    grid: xr.Dataset, down: PatchCells, across: PatchCells, time: Hashable, lat: Hashable, lon: Hashable
 ) -> xr.Dataset:
     """Variables on (site, time, patch_lat, patch_lon); NaN outside the grid."""
     fields = [name for name, da in grid.data_vars.items() if {lat, lon} <= set(da.dims)]
     along = [name for name in grid.coords if {lat, lon} & set(grid[name].dims)]
-    row = xr.DataArray(down.position, dims=("site", _PATCH[0]))
-    column = xr.DataArray(across.position, dims=("site", _PATCH[1]))
+    row = xr.DataArray(down.position, dims=("site", PATCH[0]))
+    column = xr.DataArray(across.position, dims=("site", PATCH[1]))
     taken = grid[fields].drop_vars(along, errors="ignore").isel({lat: row, lon: column})
     if not (down.inside.all() and across.inside.all()):
         taken = taken.where(row.copy(data=down.inside) & column.copy(data=across.inside))
-    return taken.transpose("site", time, ..., *_PATCH, missing_dims="ignore")
+    return taken.transpose("site", time, ..., *PATCH, missing_dims="ignore")
 
 
 def _labels(grid: xr.Dataset, dim: Hashable, cells: PatchCells, along: str, attrs: dict[str, str]) -> xr.Variable:
     labels = exact_labels(grid.indexes[dim].to_numpy())
-    labels = wrap_longitude(labels) if along == _PATCH[1] else labels
+    labels = wrap_longitude(labels) if along == PATCH[1] else labels
     return xr.Variable(("site", along), np.where(cells.inside, labels[cells.position], np.nan), attrs)
 
 

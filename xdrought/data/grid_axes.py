@@ -12,6 +12,7 @@ from xdrought.checks import public
 
 LATITUDES = ("lat", "latitude")
 LONGITUDES = ("lon", "longitude")
+PATCH = ("patch_lat", "patch_lon")
 
 
 def find_axis(
@@ -117,9 +118,8 @@ def require_distinct(labels: np.ndarray, dim: Hashable) -> None:
     if (counts > 1).any():
         twice = ", ".join(f"{value:g}" for value in values[counts > 1][:3])
         raise ValueError(
-            f"{str(dim)!r} names the same place more than once ({twice} degrees; -180 and 180, or "
-            f"0 and "
-            f"360, are one meridian); keep one, e.g. with .isel({dim}=slice(0, -1))"
+            f"{str(dim)!r} names the same place more than once ({twice} degrees; -180 and 180, or 0 and 360, are one "
+            f"meridian); keep one, e.g. with .isel({dim}=slice(0, -1))"
         )
 
 
@@ -141,9 +141,6 @@ def standard_grid(ds: xr.Dataset, lat: Hashable | None = None, lon: Hashable | N
 
 def _reorder(ds: xr.Dataset, dim: str, order: np.ndarray) -> xr.Dataset:
     return ds if (np.diff(order) == 1).all() else ds.isel({dim: order})
-
-
-_PATCH = ("patch_lat", "patch_lon")
 
 
 @public
@@ -176,12 +173,12 @@ def nearest_cells(patches: xr.Dataset) -> xr.Dataset:
     >>> collocate.nearest_cells(simulation.simulate(2, 30, size=4)).t2m.sizes["cell"]
     4
     """
-    if not set(_PATCH) <= set(patches.dims) or patches.sizes[_PATCH[0]] != patches.sizes[_PATCH[1]]:
-        raise ValueError(f"expected square patches on {_PATCH}, found {dict(patches.sizes)}; make them with collocate")
-    size = patches.sizes[_PATCH[0]]
-    first = {dim: _first_of_two(patches, dim) for dim in _PATCH}
+    if not set(PATCH) <= set(patches.dims) or patches.sizes[PATCH[0]] != patches.sizes[PATCH[1]]:
+        raise ValueError(f"expected square patches on {PATCH}, found {dict(patches.sizes)}; make them with collocate")
+    size = patches.sizes[PATCH[0]]
+    first = {dim: _first_of_two(patches, dim) for dim in PATCH}
     steps = [(0, 0)] if size == 1 else [(0, 0), (0, 1), (1, 0), (1, 1)]
-    pick = {dim: first[dim] + xr.DataArray([step[k] for step in steps], dims="cell") for k, dim in enumerate(_PATCH)}
+    pick = {dim: first[dim] + xr.DataArray([step[k] for step in steps], dims="cell") for k, dim in enumerate(PATCH)}
     if any("site" in index.dims for index in pick.values()):
         pick["site"] = xr.DataArray(np.arange(patches.sizes["site"]), dims="site")
     on_cells = patches.isel(pick).assign_coords(cell=("cell", np.arange(len(steps)), {"long_name": "cell, row by row"}))
@@ -193,12 +190,11 @@ def _first_of_two(patches: xr.Dataset, dim: str) -> xr.DataArray | int:
     size = patches.sizes[dim]
     if size == 1 or size % 2 == 0:
         return max(size // 2 - 1, 0)
-    cell, place = ("cell_lat", "lat") if dim == _PATCH[0] else ("cell_lon", "lon")
+    cell, place = ("cell_lat", "lat") if dim == PATCH[0] else ("cell_lon", "lon")
     if cell not in patches.coords or place not in patches.coords:
         raise ValueError(
-            f"in patches of odd size {size} the nearest cells depend on {cell!r} and {place!r}, "
-            f"which are not coordinates; "
-            f"make the patches with collocate"
+            f"in patches of odd size {size} the nearest cells depend on {cell!r} and {place!r}, which are not "
+            f"coordinates; make the patches with collocate"
         )
     ahead = patches[place].variable - patches[cell].isel({dim: size // 2}).variable
     before = ahead.values > 0 if place == "lat" else (ahead.values + 180.0) % 360.0 - 180.0 < 0
@@ -266,8 +262,7 @@ def _spacing(labels: np.ndarray, name: str) -> tuple[float, float]:
     if off.max() > _STRAIGHT:
         gaps = np.abs(np.diff(labels))
         raise ValueError(
-            f"{name!r} is not evenly spaced (steps from {gaps.min():g} to {gaps.max():g} degrees); a patch "
-            f"needs a "
+            f"{name!r} is not evenly spaced (steps from {gaps.min():g} to {gaps.max():g} degrees); a patch needs a "
             f"regular grid without missing rows or columns: regrid it, or give the whole of it"
         )
     return float(labels[0]), float(step)

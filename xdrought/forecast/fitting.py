@@ -238,37 +238,38 @@ def fit_resattcaurec(
     if not learning_rate > 0:
         raise ValueError(f"learning_rate={learning_rate!r}; it must be above 0")
     checks.require_choice(sampler, "sampler", SAMPLERS)
-    asked = LeadDays(check_leads(lead) if are_several(lead) else ())
+    leads = check_leads(lead) if are_several(lead) else ()
     levels = checks.require_levels(quantiles) if len(quantiles) else ()
-    normal_levels = _levels_of_normal(loss, levels)
-    own: dict[str, Any] = {"n_quantiles": len(levels), "initial_hidden": training.initial_hidden}
-    own |= {"normal_levels": normal_levels, "network": network}
-    asked_ahead = asked.leads or ((1,) if future else ())
+    head: dict[str, Any] = {"n_quantiles": len(levels), "normal_levels": _levels_of_normal(loss, levels)}
+    head |= {"initial_hidden": training.initial_hidden, "network": network}
+    answered = leads or ((1,) if future else ())
     # refuse before long work
-    kind = kind_of(architecture(variant, 1, 1, 64, 64, equations, widths, training.dropout, asked_ahead, **own))
+    kind = kind_of(architecture(variant, 1, 1, 64, 64, equations, widths, training.dropout, answered, **head))
     device = resolve_device(device)
-    used, missing = checked_target_inputs(target_history, predict_change, latency), checked_missing(missing)
+    target_inputs, missing = checked_target_inputs(target_history, predict_change, latency), checked_missing(missing)
     names_of_dims, time = dimension_names(ds, site, lat, lon), time_name(ds, time)
     if isinstance(ds, xr.Dataset):
         ds = names_of_dims.to_ours(ds)
     causality = None if causality is None else names_of_dims.to_ours(causality)
     if isinstance(split, Splits):
         split = replace(split, ranges=names_of_dims.to_ours(split.ranges))
-    windows = driver_inputs.training_windows(ds, target, drivers, size, window, lead, time, used, missing.largest_share)
-    splits = driver_inputs.splits_on_places(resolve_splits(split, windows, used.latency, seed), windows.data)
-    parts, targets = driver_inputs.learnt_targets(windows, splits, used)
+    windows = driver_inputs.training_windows(
+        ds, target, drivers, size, window, lead, time, target_inputs, missing.largest_share
+    )
+    splits = driver_inputs.splits_on_places(resolve_splits(split, windows, target_inputs.latency, seed), windows.data)
+    parts, targets = driver_inputs.learnt_targets(windows, splits, target_inputs)
     _check_parts(parts, splits)
     future = lead_forcing.checked_future(future, driver_inputs.without_history(windows))
-    asked = LeadDays(asked.leads, future, lead_forcing.kind_of(forcing, future))
+    lead_days = LeadDays(leads, future, lead_forcing.kind_of(forcing, future))
 
     names = [*windows.drivers, target]
     known_units = {name: windows.data[name].attrs.get("units") for name in names}
-    learnt = driver_inputs.learnt_data(windows, used)
     if start_from is None:
+        learnt = driver_inputs.learnt_data(windows, target_inputs)
         scaling = fit_scaling(learnt, names, train=_days_of_scaling(training, splits, windows.data[time]))
         scaling = scaling if training.scale_target else scaling.without(target)
     else:
-        require_same_variables(start_from, windows, target, used, missing, known_units)
+        require_same_variables(start_from, windows, target, target_inputs, missing, known_units)
         warn_of_known_test_days(start_from, splits)
         scaling = start_from.scaling
     degree, vectors = None, None
@@ -287,7 +288,7 @@ def fit_resattcaurec(
         training.dropout,
         windows.leads if windows.several or future else (),
         tuple(windows.drivers.index(name) for name in future),
-        **own,
+        **head,
     )
 
     config = TrainingConfig(
@@ -326,7 +327,7 @@ def fit_resattcaurec(
         device,
         training.sites_in_memory,
         targets=None if targets is None else scaling.forward_values(targets, target),
-        weather=lead_forcing.resolve(forcing, asked, windows, known_units, scaling, splits),
+        weather=lead_forcing.resolve(forcing, lead_days, windows, known_units, scaling, splits),
         by_lead=bool(spec.leads),
         filling=resolve_filling(missing, usual, scaled),
     )
@@ -356,9 +357,9 @@ def fit_resattcaurec(
         splits=splits,
         history=history_of(histories),
         settings=settings,
-        target_inputs=used,
+        target_inputs=target_inputs,
         steps=driver_inputs.grid_steps(windows),
-        ahead=asked,
+        ahead=lead_days,
         quantiles=levels,
         missing=missing,
         usual_year=usual,

@@ -143,7 +143,7 @@ def check_standardised(audit: Audit) -> Finding:
 
 
 def _centred_days(values: np.ndarray, group: np.ndarray) -> float:
-    """The largest mean of a group of days at any place, in standard deviations of the place; infinite if it tells nothing."""  # noqa: E501
+    """The largest mean of a group of days at any place, in its standard deviations; infinite if it tells nothing."""
     table = pd.DataFrame(values.T)
     spread = table.std().to_numpy()
     grouped = table.groupby(group)

@@ -162,7 +162,7 @@ ROWS = 256  # places at a time
 def check_same_series(audit: Audit) -> Finding:
     """Do the tested days of a place lie in the training of another with nearly the same target?"""
     looked_at = (
-        f"day-to-day changes of {audit.target!r} at every two places, of which one learns what the other is tested on"  # noqa: E501
+        f"day-to-day changes of {audit.target!r} at every two places, of which one learns what the other is tested on"
     )
     changes = np.diff(audit.series(audit.target), axis=1)
     highest, twins = -np.inf, []
@@ -182,9 +182,8 @@ def check_same_series(audit: Audit) -> Finding:
         return Finding("same series", ABSENT, looked_at, "no place learns on the days on which another is tested")
     numbers = {"highest correlation": highest, "pairs": len(twins)}
     if twins:
-        return Finding(
-            "same series", LEAK, looked_at, f"places that are nearly the same: {_pairs(twins, audit)}", numbers
-        )  # noqa: E501
+        words = f"places that are nearly the same: {_pairs(twins, audit)}"
+        return Finding("same series", LEAK, looked_at, words, numbers)
     return Finding("same series", PASSED, looked_at, "places that differ", numbers)
 
 

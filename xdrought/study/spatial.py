@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from xdrought.causality import causality_degree
 from xdrought.checks import public
 from xdrought.choices import CausalityKind, SpatialDraws, VariantName
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
+from xdrought.statistics.sphere import unit_vectors
 from xdrought.study.comparison import SCORES, score_members
 from xdrought.study.result_cache import Member, open_cache, trained
 from xdrought.verification.scores import summarise_runs
@@ -24,9 +25,7 @@ PENALTIES = 10.0 ** np.arange(-3, 4)  # of the ridge regression, times the numbe
 
 
 @public
-def predicted_degree(
-    degree: xr.Dataset, drivers: xr.Dataset, *, known: xr.DataArray, time: Hashable = "time"
-) -> xr.Dataset:
+def predicted_degree(degree: xr.Dataset, drivers: xr.Dataset, *, known: xr.DataArray) -> xr.Dataset:
     """The causality degree of sites without soil moisture, expected from their weather and position.
 
     A ridge regression over the known sites, on the mean and standard deviation of every driver over the record (and
@@ -42,8 +41,6 @@ def predicted_degree(
         Weather of all sites, (site, time[, patch_lat, patch_lon]).
     known : boolean xarray.DataArray
         (site), True where the degree may be used.
-    time : hashable
-        The time dimension.
 
     Returns
     -------
@@ -78,7 +75,7 @@ def predicted_degree(
     is_known = known.values
     if is_known.sum() < 3:
         raise ValueError(f"{int(is_known.sum())} known sites; a regression needs at least three")
-    x = _site_descriptors(drivers, degree["lat"], degree["lon"], time)
+    x = _site_descriptors(drivers, degree["lat"], degree["lon"])
     there = known.drop_vars(list(known.coords))
     found = {}
     for name, lowest in (("rho", -1.0), ("p_value", 0.0)):
@@ -88,14 +85,13 @@ def predicted_degree(
     return degree.assign(found)
 
 
-def _site_descriptors(drivers: xr.Dataset, lat: xr.DataArray, lon: xr.DataArray, time: Hashable) -> xr.DataArray:
+def _site_descriptors(drivers: xr.Dataset, lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
     """(site, descriptor): what is known of a site without measuring soil moisture there."""
     columns = []
     for da in drivers.data_vars.values():
         over = [dim for dim in da.dims if dim != "site"]
         columns += [da.mean(over), da.std(over)]
-    phi, lam = np.deg2rad(lat), np.deg2rad(lon)
-    columns += cast(list[xr.DataArray], [np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
+    columns += [lat.copy(data=coordinate) for coordinate in unit_vectors(lat.values, lon.values).T]
     bare = [column.drop_vars(list(column.coords)).astype(float) for column in columns]
     return xr.concat(bare, "descriptor").transpose("site", "descriptor").compute()
 
@@ -246,7 +242,7 @@ def spatial_validation(
         fold = fold.where(~out, k)
         made: dict[str, xr.DataArray] = {}
         if own is not None:
-            degrees: dict[str, xr.Dataset] = {kind: _told(kind, own, weather, ~out, time) for kind in told}
+            degrees: dict[str, xr.Dataset] = {kind: _told(kind, own, weather, ~out) for kind in told}
             member = trained(
                 cache,
                 f"fold {k} told",
@@ -377,10 +373,10 @@ def spatial_folds(
     return result
 
 
-def _told(kind: str, own: xr.Dataset, drivers: xr.Dataset, known_at: xr.DataArray, time: Hashable) -> xr.Dataset:
+def _told(kind: str, own: xr.Dataset, drivers: xr.Dataset, known_at: xr.DataArray) -> xr.Dataset:
     """The causality degree with what a held-out site is told."""
     if kind == "own":
         return own
     if kind == "predicted":
-        return predicted_degree(own, drivers, known=known_at, time=time)
+        return predicted_degree(own, drivers, known=known_at)
     return own.where(known_at, own.where(known_at).mean(known_at.dims))

@@ -112,7 +112,7 @@ def daily_statistic(da: xr.DataArray, statistic: str, *, ends: bool, min_hours: 
 
     Returns
     -------
-    Days or None
+    DailyValues or None
         Days with fewer hours are missing; those at both ends of the record are left out. None when no day is whole.
     """
     stamps = read_stamps(da)
