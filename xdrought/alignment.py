@@ -347,9 +347,9 @@ def _same_levels(ours: pd.Index, theirs: pd.Index, dim: Hashable, what: str) -> 
     names = [list(index.names) if isinstance(index, pd.MultiIndex) else None for index in (ours, theirs)]
     if names[0] is None or names[1] is None or set(names[0]) != set(names[1]):
         stacked = what if names[1] else "the record"
-        told = names[1] or names[0]
+        levels = names[1] or names[0]
         raise ValueError(
-            f"{dim!r} is stacked of {told} in {stacked} only; stack both alike, or bring it back to one label with "
+            f"{dim!r} is stacked of {levels} in {stacked} only; stack both alike, or bring it back to one label with "
             f"da.reset_index({str(dim)!r})"
         )
     assert isinstance(theirs, pd.MultiIndex)
@@ -382,7 +382,7 @@ def numpy_dates(index: pd.Index) -> pd.Index:
 def _tell_absent(ours: pd.Index, theirs: pd.Index, absent: np.ndarray, dim: Hashable, what: str) -> str:
     """Which labels are not there, and what to do: for days, sites and cells alike."""
     lacking = ours[absent]
-    told = (
+    absence = (
         f"{what} lacks {len(lacking)} of the record's {len(ours)} labels along {dim!r} ({some(lacking)}; it has "
         f"{len(theirs)}, {some(theirs)})"
     )
@@ -391,13 +391,13 @@ def _tell_absent(ours: pd.Index, theirs: pd.Index, absent: np.ndarray, dim: Hash
         if len(stamps[0]) == len(stamps[1]) == 1 and stamps[0] != stamps[1]:
             late = [who for who, hours in zip(("record", "da"), stamps, strict=True) if hours != {"00:00:00"}]
             cures = [f"{who} = {who}.assign_coords({dim}={who}[{str(dim)!r}].dt.floor('D'))" for who in late]
-            return f"{told}; these are days stamped at other hours, name the day alone: {'; '.join(cures)}"
+            return f"{absence}; these are days stamped at other hours, name the day alone: {'; '.join(cures)}"
     if len(theirs) == 1 and len(ours) > 1:
         return (
-            f"{told}; if one series is to serve all, say so by taking the dimension away, "
+            f"{absence}; if one series is to serve all, say so by taking the dimension away, "
             f"da.squeeze({str(dim)!r}, drop=True)"
         )
     return (
-        f"{told}; keep what both have, xarray.align(first, second, join='inner'), or fill with missing values, "
+        f"{absence}; keep what both have, xarray.align(first, second, join='inner'), or fill with missing values, "
         f"da.reindex({dim}=record[{str(dim)!r}])"
     )

@@ -309,8 +309,8 @@ def recognise(da: xr.DataArray, unit: str, role: str | None) -> tuple[Quantity, 
     # A number without a unit may be a share or a standardised index: only its own name can tell.
     if role is not None and common_spelling(unit) != "1" and (bounds := bounds_in(role, unit)) is not None:
         return BY_NAME[role], bounds
-    told = (da.name, da.attrs.get("GRIB_shortName"), da.attrs.get("original_name"))
-    names = tuple(name for name in told if isinstance(name, str))
+    spelled = (da.name, da.attrs.get("GRIB_shortName"), da.attrs.get("original_name"))
+    names = tuple(name for name in spelled if isinstance(name, str))
     if result := _by_name(names, str(da.attrs.get("standard_name", "")), unit):
         return result
     if _TEMPERATURE.search(common_spelling(unit)) and (bounds := bounds_in("temperature", unit)) is not None:

@@ -100,8 +100,10 @@ def read_places(
         places = _normalise(_read(Path(site_table)), str(site_table))
     lacking = {site: dict(known(site)) for site, _ in sites if site not in places.index}
     if any(lacking.values()):
-        told = pd.DataFrame({site: place for site, place in lacking.items() if place}).T.rename_axis("site")
-        places = pd.concat([places, _normalise(told.reset_index().reindex(columns=list(_TABLE_NAMES)), "the metadata")])
+        described = pd.DataFrame({site: place for site, place in lacking.items() if place}).T.rename_axis("site")
+        places = pd.concat(
+            [places, _normalise(described.reset_index().reindex(columns=list(_TABLE_NAMES)), "the metadata")]
+        )
     unknown = [site for site, _ in sites if site not in places.index or places.loc[site, ["lat", "lon"]].isna().any()]
     if unknown:
         checks.warn(
@@ -233,7 +235,7 @@ def mask_impossible(ds: xr.Dataset, *, skip: Collection[str] = ()) -> xr.Dataset
     """
     if not limits.is_checking():
         return ds
-    told, masked = [], {}
+    messages, masked = [], {}
     for name, da in ds.data_vars.items():
         bounds = limits.limits_of(da)
         outside = (da.values < bounds.lower) | (da.values > bounds.upper)
@@ -241,14 +243,14 @@ def mask_impossible(ds: xr.Dataset, *, skip: Collection[str] = ()) -> xr.Dataset
             continue
         site, day = (int(k[0]) for k in np.nonzero(outside)[:2])
         value = float(da.values[site, day])
-        told.append(
+        messages.append(
             f"{int(outside.sum())} of {name} outside {bounds.lower:g} to {bounds.upper:g} {bounds.units} (first "
             f"{value:g} at {ds['site'].values[site]} on {pd.Timestamp(ds['time'].values[day]):%Y-%m-%d})"
         )
         masked[name] = da.where(~outside)
-    if told:
+    if messages:
         checks.warn(
-            f"values that cannot be were set to missing: {'; '.join(told)}; to see them, read the files inside "
+            f"values that cannot be were set to missing: {'; '.join(messages)}; to see them, read the files inside "
             f"`with xdrought.set_options(check_limits=False):`"
         )
     return ds.assign(masked)

@@ -63,13 +63,13 @@ class DroughtMonitor(MonitorState):
     """
 
     def __repr__(self) -> str:
-        return shown.as_text(*self._said())
+        return shown.as_text(*self._facts())
 
     def _repr_html_(self) -> str:
         """What notebooks show: the same as a table."""
-        return shown.as_html(*self._said())
+        return shown.as_html(*self._facts())
 
-    def _said(self) -> tuple[str, dict[str, str]]:
+    def _facts(self) -> tuple[str, dict[str, str]]:
         """Of what it knows, where and until when."""
         days = f"{self.index[0]:%Y-%m-%d} to {self.index[-1]:%Y-%m-%d}, " if len(self.index) else ""
         places = ", ".join(f"{dim}: {size}" for dim, size in self.cells.sizes.items())

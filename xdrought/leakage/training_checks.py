@@ -214,8 +214,8 @@ def _settings_of(degree: xr.Dataset) -> dict:
     """How a degree says that it was computed."""
     method = degree.attrs.get("method", "ccm")
     chosen = {name: degree.attrs[name] for name in OPTIONS.get(method, ()) if name in degree.attrs}
-    told = degree.coords.get("direction")
-    direction = "cause_to_effect" if told is None else "both" if told.ndim else told.item()
+    stored = degree.coords.get("direction")
+    direction = "cause_to_effect" if stored is None else "both" if stored.ndim else stored.item()
     return {"method": method, "direction": direction, **chosen}
 
 

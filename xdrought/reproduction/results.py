@@ -326,7 +326,7 @@ class Results:
                 self.source.ds, self.target, self.source.drivers, checkpoint=checkpoint, progress=False, **how
             )
 
-        named = {name: value for name, value in how.items() if name not in ("split", "causality")} | self._told
+        named = {name: value for name, value in how.items() if name not in ("split", "causality")} | self._unusual
         name = f"network_{variant}_{mode}"
         return self._once((name,), lambda: self.cache.forecaster(name, named, train))
 
@@ -347,13 +347,13 @@ class Results:
             made = made if "run" in made.dims else made.expand_dims(run=[0])
             return made.astype("float32").drop_vars([c for c in made.coords if c not in ("run", "site", "time")])
 
-        of = {**self.settings.of_training(variant), "variant": variant, "equations": mode, **self._told}
+        of = {**self.settings.of_training(variant), "variant": variant, "equations": mode, **self._unusual}
         name = f"forecast_{variant}_{mode}"
         kept = self._once((name,), lambda: self.cache.dataset(name, of, make)[self.target])
         return kept.assign_attrs(self.observed.attrs).reindex(time=self.observed["time"])
 
     @property
-    def _told(self) -> dict[str, Any]:
+    def _unusual(self) -> dict[str, Any]:
         """Settings beside those of the training that a network depends on, as far as they are not the default."""
         given = {"directions": self.settings.directions, "embargo": self.settings.embargo}
         usual = {"directions": "cause_to_effect", "embargo": None}
@@ -410,11 +410,11 @@ class Results:
             valid = da != missing
             shared = shared & (valid.all("run") if "run" in valid.dims else valid)
         number = {name: CLASSES[name] for name in published.CLASSES}
-        seen = xr.concat([(observed == k) & shared for k in number.values()], "observed_class")
+        obs = xr.concat([(observed == k) & shared for k in number.values()], "observed_class")
         tables = []
         for da in classes.values():
-            said = xr.concat([da == k for k in number.values()], "forecast_class")
-            count = xr.dot(seen.astype("float32"), said.astype("float32"), dim="time")
+            fcst = xr.concat([da == k for k in number.values()], "forecast_class")
+            count = xr.dot(obs.astype("float32"), fcst.astype("float32"), dim="time")
             count = count if "run" in count.dims else count.expand_dims(run=self.settings.runs)
             tables.append(count.drop_vars(list(set(count.coords) - {"site"})))
         same: dict[str, Any] = {"coords": "minimal", "compat": "override"}
@@ -453,5 +453,5 @@ class Results:
             return made.drop_vars([name for name, c in made.coords.items() if c.dtype.kind == "O"], errors="ignore")
 
         of = {**s.of_training(FULL), "equations": s.equations[0], "n_background": s.n_background, "n_draws": s.n_draws}
-        of |= self._told
+        of |= self._unusual
         return self.cache.dataset(f"attributions_{FULL}", of, make)

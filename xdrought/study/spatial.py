@@ -217,10 +217,10 @@ def spatial_validation(
     windows.require_windows()
     has_target = windows.to_labels(np.ones(len(windows), dtype=bool))
     later = chronological(windows, fractions=(known, 0.0, 1 - known))
-    told = [kind for kind in causality if kind != "none"]
+    known_kinds = [kind for kind in causality if kind != "none"]
     weather, observed = windows.data[list(windows.drivers)], windows.data[target]
     own = None
-    if told:
+    if known_kinds:
         train = later.training_days(observed[time])
         own = causality_degree(weather, observed, train=train, time=time)[["rho", "p_value"]].compute()
     cache = open_cache(cache_dir, ds, target, drivers)
@@ -242,7 +242,7 @@ def spatial_validation(
         fold = fold.where(~out, k)
         made: dict[str, xr.DataArray] = {}
         if own is not None:
-            degrees: dict[str, xr.Dataset] = {kind: _told(kind, own, weather, ~out) for kind in told}
+            degrees: dict[str, xr.Dataset] = {kind: _degree_told(kind, own, weather, ~out) for kind in known_kinds}
             member = trained(
                 cache,
                 f"fold {k} told",
@@ -255,7 +255,7 @@ def spatial_validation(
                 degrees=degrees,
                 **common,
             )
-            made |= {kind: member.forecast.sel(degree=kind, drop=True) for kind in told}
+            made |= {kind: member.forecast.sel(degree=kind, drop=True) for kind in known_kinds}
         if "none" in causality:
             member = trained(
                 cache, f"fold {k} none", ds, target, windows.drivers, variant=without, split=splits, **common
@@ -373,7 +373,7 @@ def spatial_folds(
     return result
 
 
-def _told(kind: str, own: xr.Dataset, drivers: xr.Dataset, known_at: xr.DataArray) -> xr.Dataset:
+def _degree_told(kind: str, own: xr.Dataset, drivers: xr.Dataset, known_at: xr.DataArray) -> xr.Dataset:
     """The causality degree with what a held-out site is told."""
     if kind == "own":
         return own

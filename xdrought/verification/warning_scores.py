@@ -89,7 +89,7 @@ def onset_skill(
     edges = np.asarray(bins, dtype=float)
     if edges.size < 2 or edges[0] != 0 or edges[-1] != 1 or (np.diff(edges) <= 0).any():
         raise ValueError(f"bins must grow from 0 to 1, got {list(bins)}")
-    asked = prediction = of_one_lead(prediction)
+    single = prediction = of_one_lead(prediction)
     prediction = alignment.in_label_order(prediction, [dim for dim in prediction.dims if dim != time])
     given, began, places = _scored_days(prediction, occurred, part, time)
     site = np.broadcast_to(np.arange(began.shape[0])[:, None], began.shape)
@@ -135,7 +135,7 @@ def onset_skill(
     totals = {"n_days": days.sum(), "base_rate": y.mean(), "n_sites": (days > 0).sum()}
     coords = {"forecast": list(FORECASTS), "bound": ["lower", "upper"]} | places
     coords["probability_bin"] = (edges[:-1] + edges[1:]) / 2
-    out = alignment.in_order_of(xr.Dataset(found | totals, coords), asked, places)
+    out = alignment.in_order_of(xr.Dataset(found | totals, coords), single, places)
     return out.assign_attrs(
         part=str(part), intervals=f"{confidence:g}, {n_boot} draws of the sites", **_about(prediction)
     )
@@ -187,9 +187,9 @@ def _scored_days(
         known &= chosen.broadcast_like(first).transpose(*dims).to_numpy()
     outcome = np.where(known, began.transpose(*dims).to_numpy().astype(float), np.nan)
     if not np.isfinite(outcome).any():
-        asked = "no day has" if part is None else f"no day of part {part!r} has"
+        which = "no day has" if part is None else f"no day of part {part!r} has"
         cure = "look at what is missing in both" if part is None else "choose another part="
-        raise ValueError(f"{asked} a probability and a known outcome; {cure}")
+        raise ValueError(f"{which} a probability and a known outcome; {cure}")
     shape = (-1, outcome.shape[-1])
     places = {dim: began[dim].variable if dim in began.coords else np.arange(began.sizes[dim]) for dim in dims[:-1]}
     return np.stack([one.reshape(shape) for one in values]), outcome.reshape(shape), places

@@ -184,13 +184,13 @@ class Patches:
         return len(self._index[0])
 
     def __repr__(self) -> str:
-        return shown.as_text(*self._said())
+        return shown.as_text(*self._facts())
 
     def _repr_html_(self) -> str:
         """What notebooks show: the same as a table."""
-        return shown.as_html(*self._said())
+        return shown.as_html(*self._facts())
 
-    def _said(self) -> tuple[str, dict[str, str]]:
+    def _facts(self) -> tuple[str, dict[str, str]]:
         """Where the windows are, what they hold and how many there are."""
         where = " x ".join(map(str, self._shape)) + (" cells" if self.on_grid else " sites")
         return f"xdrought.Patches of {where}, {self.data.sizes[self.time]} days", {

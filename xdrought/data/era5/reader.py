@@ -199,7 +199,7 @@ def _make(parts: Sequence[xr.Dataset], drivers: Sequence[str] | None, settings: 
     offset = settings.utc_offset
     zone = f"UTC{offset:+g} h" if offset else "UTC"
     days = aligned[0]["time"].assign_attrs(standard_name="time", long_name=f"day ({zone})")
-    told = {
+    used = {
         "accumulation": settings.accumulation or "hourly",
         "min_hours": 24 if settings.min_hours is None else settings.min_hours,
         "utc_offset": float(offset),
@@ -207,7 +207,7 @@ def _make(parts: Sequence[xr.Dataset], drivers: Sequence[str] | None, settings: 
     return xr.Dataset(
         {str(da.name): da for da in aligned},
         {"time": days, "lat": made[0]["lat"], "lon": made[0]["lon"]},
-        {**shared_attrs(parts), "title": "daily drivers", **told},
+        {**shared_attrs(parts), "title": "daily drivers", **used},
     ).drop_encoding()
 
 

@@ -21,7 +21,7 @@ class TrainingDays:
     Parameters
     ----------
     labels : numpy.ndarray
-        float32 (places, time, label), NaN where not told: whether an onset falls within the first 1, 2, ... lead days
+        float32 (places, time, label), NaN where not known: whether an onset falls within the first 1, 2, ... lead days
         for what learns the lead days one by one, else within the lead only.
     inputs : dict of str to numpy.ndarray
         Each float32 (places, time).
@@ -40,9 +40,9 @@ class TrainingDays:
 
     @property
     def parts(self) -> dict[str, np.ndarray]:
-        """bool (places, time): the days of issue of each part whose label is told."""
-        told = np.isfinite(self.begins)
-        return {part: days & told for part, days in self.days.items()}
+        """bool (places, time): the days of issue of each part whose label is known."""
+        known = np.isfinite(self.begins)
+        return {part: days & known for part, days in self.days.items()}
 
     def rows(self, chosen: np.ndarray) -> np.ndarray:
         """float32 (n, inputs) of the days chosen, bool (places, time)."""

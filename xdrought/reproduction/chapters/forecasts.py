@@ -151,22 +151,22 @@ def _find(m: Results, chapter: Chapter) -> None:
         of=["Number accuracy"],
     )
     f1, f1_drawn = point.f1.sel(class_name="flash_onset"), drawn.f1.sel(class_name="flash_onset")
-    said = published.table_1()["flash_onset"].xs("f1", level="measure")
+    table_1 = published.table_1()["flash_onset"].xs("f1", level="measure")
     for model in m.variants:
         low, high = map(float, percentile_interval(f1_drawn.sel(model=model).values, 0.95))
         chapter.find(
             "4.2, Table 1",
             f"F1 of flash onset days of {model}",
-            f"{said[model]:.2f}",
+            f"{table_1[model]:.2f}",
             with_interval(float(f1.sel(model=model)), low, high),
             interval=(low, high),
-            claim=Claim.of_value(float(said[model])),
+            claim=Claim.of_value(float(table_1[model])),
             setting=setting,
             of=["Number f1"],
         )
     for name in [*(model for model in m.variants if model != FULL), *OTHERS]:
         low, high = map(float, percentile_interval((f1_drawn.sel(model=FULL) - f1_drawn.sel(model=name)).values, 0.95))
-        paper = "not shown" if name in OTHERS else f"{said[FULL]:.2f} against {said[name]:.2f}"
+        paper = "not shown" if name in OTHERS else f"{table_1[FULL]:.2f} against {table_1[name]:.2f}"
         chapter.find(
             "absent" if name in OTHERS else "4.2, Table 1",
             f"F1 of flash onset days, {FULL} less {name}",

@@ -156,9 +156,9 @@ def _headline(m: Results, train: xr.Dataset, test: xr.Dataset, chapter: Chapter)
                 digits = 4 if score == "rmse" else 2
                 row[f"{score.upper()}, {part}"] = with_interval(*_of(scores, score, model), digits)
                 if score == "nse":
-                    row[f"NSE, {part}, paper"] = _said(published.NSE[part].get(model))
+                    row[f"NSE, {part}, paper"] = _two_digits(published.NSE[part].get(model))
         row["GA"] = with_interval(*over_runs(ability.sel(model=model))) if model in m.variants else ""
-        row["GA, paper"] = _said(published.GENERALIZATION.get(model))
+        row["GA, paper"] = _two_digits(published.GENERALIZATION.get(model))
         rows[model] = row
     chapter.tabulate(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("model"),
@@ -241,7 +241,7 @@ def _of(scores: xr.Dataset, score: str, model: str) -> tuple[float, float, float
     return float(of_model[f"{score}_run_mean"]), float(low), float(high)
 
 
-def _said(value: float | None) -> str:
+def _two_digits(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 

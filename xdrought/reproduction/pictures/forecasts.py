@@ -183,8 +183,10 @@ def with_droughts(
     figure, (ax, strips) = plt.subplots(
         2, 1, figsize=(7.1, 3.4), sharex=True, layout="constrained", height_ratios=(4, 1.3)
     )
-    seen = record.sel(time=part)
-    (line,) = ax.plot(style.to_datetime64(seen["time"].values), seen.values, color=style.LINE, lw=1.0, label="observed")
+    observed = record.sel(time=part)
+    (line,) = ax.plot(
+        style.to_datetime64(observed["time"].values), observed.values, color=style.LINE, lw=1.0, label="observed"
+    )
     handles = [line, *percentile_lines(ax, record.values)]
     for (name, da), look in zip(forecasts.items(), LOOKS, strict=False):
         of_part = da.sel(time=part)

@@ -207,14 +207,14 @@ def layers(network: nn.Module, *, n_features: int, n_causal: int, size: int, win
     """
     import torch
 
-    seen: dict[str, dict[str, Any]] = {}
+    layers: dict[str, dict[str, Any]] = {}
 
     def note(name: str) -> Any:
         def hook(module: nn.Module, given: Any, out: Any) -> None:
-            said = out[0] if isinstance(out, tuple) else out
-            shapes = {"input": _text(given[0].shape[1:]), "output": _text(said.shape[1:])}
+            output = out[0] if isinstance(out, tuple) else out
+            shapes = {"input": _text(given[0].shape[1:]), "output": _text(output.shape[1:])}
             learnt = sum(p.numel() for p in module.parameters())
-            seen.setdefault(name, {"part": PARTS.get(name, name), **shapes, "parameters": learnt})
+            layers.setdefault(name, {"part": PARTS.get(name, name), **shapes, "parameters": learnt})
 
         return hook
 
@@ -229,7 +229,7 @@ def layers(network: nn.Module, *, n_features: int, n_causal: int, size: int, win
         network.train(training)
         for handle in handles:
             handle.remove()
-    return pd.DataFrame(list(seen.values()), index=pd.Index(list(seen), name="layer"))
+    return pd.DataFrame(list(layers.values()), index=pd.Index(list(layers), name="layer"))
 
 
 def _pieces(network: nn.Module) -> list[str]:
