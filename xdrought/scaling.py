@@ -60,7 +60,7 @@ class Scaling:
     def _of(self, name: Hashable | None) -> tuple[float, float]:
         if name not in self.mean.indexes["variable"]:
             known = list(self.mean.indexes["variable"])
-            raise KeyError(f"Scaling: no statistics of {name!r}; there are those of {known}")
+            raise KeyError(f"no statistics of {name!r}; there are those of {known}")
         return self.mean.sel(variable=name).item(), self.std.sel(variable=name).item()
 
 

@@ -288,7 +288,7 @@ def test_a_download_ends(monkeypatch, tmp_path):
 
 def test_windows_end():
     made = xdrought.patches(driven(), "soil_moisture", drivers=["tp"], size=1, window=5, lead=2)
-    with pytest.raises(IndexError, match=r"Patches: window \d+ of \d+"):
+    with pytest.raises(IndexError, match=r"no window \d+; there are \d+"):
         made[len(made)]
     tensors = made.to_torch()
     with pytest.raises(IndexError, match=r"window \d+ of \d+"):

@@ -75,7 +75,7 @@ class LeakageReport:
         """The finding of a check by its name."""
         result = {finding.check: finding for finding in self.findings}
         if check not in result:
-            raise KeyError(f"LeakageReport: no check {check!r}; there are {list(result)}")
+            raise KeyError(f"no check {check!r}; there are {list(result)}")
         return result[check]
 
     def to_dataframe(self) -> pd.DataFrame:

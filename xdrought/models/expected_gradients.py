@@ -109,7 +109,7 @@ def expected_gradients(
     ----------
     network : torch.nn.Module
         ``network(x, causality)`` gives (N,); from :func:`frozen`.
-    inputs, background : Inputs
+    inputs, background : NetworkInputs
         Windows to explain, and windows that stand for what is usual.
     draws : Draws
         For the windows to explain, e.g. from :func:`balanced_draws`.

@@ -69,13 +69,13 @@ def open_source(data: str | Path | None, target: str = "soil_moisture") -> SiteD
         return simulated_source()
     path = Path(data)
     if not path.exists():
-        raise FileNotFoundError(f"study: there is no {path}; give a folder of FLUXNET2015 files, or a netCDF or zarr")
+        raise FileNotFoundError(f"there is no {path}; give a folder of FLUXNET2015 files, or a netCDF or zarr")
     if path.is_dir() and path.suffix != ".zarr":
         return _towers(path)
     ds = xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
     if target not in ds or "site" not in ds.dims:
         raise ValueError(
-            f"study: {path} needs {target!r} on (site, time), found {sorted(map(str, ds.data_vars))} on "
+            f"{path} needs {target!r} on (site, time), found {sorted(map(str, ds.data_vars))} on "
             f"{tuple(ds.sizes)}; xdrought.data.collocate.collocate makes such data of a grid and sites"
         )
     kept, report = _screened(ds)

@@ -205,7 +205,7 @@ class Patches:
     def __getitem__(self, i: int) -> xr.Dataset:
         """One window as a Dataset, cut by xbatcher; negative `i` count from the end."""
         if not -len(self) <= i < len(self):
-            raise IndexError(f"Patches: window {i} of {len(self)}")
+            raise IndexError(f"no window {i}; there are {len(self)}")
         inputs = self.generator[int(self._positions([i])[0])]
         inputs = (
             inputs.rename(dict(zip(GRID, PATCH, strict=True))) if self.on_grid else inputs.isel({SITE: 0}, drop=True)
