@@ -192,11 +192,11 @@ def make_ranking(
     if pool == "record" and reference is None:
         return Ranking(method, None, "whole record"), None
     chosen, label = _pick_reference(values, reference, time)
-    n_groups = 1 if pool == "record" else _year_length(values.indexes[time], pool)
+    n_groups = 1 if pool == "record" else year_length(values.indexes[time], pool)
     if pool != "record":
         _check_year_lengths(values.indexes[time], chosen.indexes[time])
     pools = calendars.make_pools(
-        _groups(values.indexes[time], pool), _groups(chosen.indexes[time], pool), n_groups, window
+        pool_groups(values.indexes[time], pool), pool_groups(chosen.indexes[time], pool), n_groups, window
     )
     _warn_of_thin_pools(pools, pool)
     return Ranking(method, pools, label), chosen.reset_coords(drop=True).rename({time: REFERENCE_TIME})
@@ -284,13 +284,15 @@ def _check_same_units(values: xr.DataArray, reference: xr.DataArray) -> None:
         )
 
 
-def _groups(index: calendars.TimeIndex, pool: str) -> np.ndarray:
+def pool_groups(index: calendars.TimeIndex, pool: str) -> np.ndarray:
+    """The number of each step's pool: its day or pentad of the year, or 0 for all."""
     if pool == "record":
         return np.zeros(len(index), np.int64)
     return (calendars.common_day_of_year if pool == "dayofyear" else calendars.pentad_of_year)(index)
 
 
-def _year_length(index: calendars.TimeIndex, pool: str) -> int:
+def year_length(index: calendars.TimeIndex, pool: str) -> int:
+    """Days or pentads of a year of the calendar, without leap days."""
     days = 360 if getattr(index, "calendar", "") == "360_day" else 365
     return days if pool == "dayofyear" else days // 5
 

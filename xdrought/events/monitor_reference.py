@@ -13,7 +13,7 @@ import xarray as xr
 from xdrought import calendars, files, shown
 from xdrought.definitions import Definition
 from xdrought.events.table import _block_slices
-from xdrought.percentiles import REFERENCE_TIME, _groups, _year_length
+from xdrought.percentiles import REFERENCE_TIME, pool_groups, year_length
 
 CELLS_AT_ONCE = 4096
 
@@ -69,7 +69,7 @@ class FixedReference:
             n_valid[cells] = finite.sum(axis=1)
             rows = np.where(finite, rows, rows.dtype.type(np.nan))
             values[cells] = np.sort(rows, axis=1) if definition.pool == "record" else rows  # NaN last
-        groups = _groups(reference.indexes[REFERENCE_TIME], definition.pool)
+        groups = pool_groups(reference.indexes[REFERENCE_TIME], definition.pool)
         labels = [reference[d].values for d in space if d in reference.coords]
         blocks = (values[k : k + CELLS_AT_ONCE] for k in range(0, values.shape[0], CELLS_AT_ONCE))
         return cls(
@@ -109,8 +109,8 @@ class FixedReference:
             return episodes.sorted_percentiles(rows, pool, self.n_valid[own], a, b)
         if pool.shape[0] == 1:
             pool = np.broadcast_to(pool, (rows.shape[0], pool.shape[1])).copy()
-        n_groups = _year_length(index, definition.pool)
-        groups = _groups(index, definition.pool)
+        n_groups = year_length(index, definition.pool)
+        groups = pool_groups(index, definition.pool)
         pools = _used(calendars.make_pools(groups, self.groups, n_groups, definition.window))
         return ranks.pooled_percentiles(rows, pool, *pools, a, b)
 

@@ -20,7 +20,7 @@ from xdrought.verification.warning_scores import (
     COST_LOSS,
     NEVER,
     THRESHOLDS,
-    _about,
+    about_warnings,
     bootstrap_sites,
     in_part,
     of_one_lead,
@@ -159,7 +159,7 @@ def alarms(
     }
     out = xr.Dataset(found | {"threshold": float(threshold)}, coords)
     return out.assign_attrs(
-        part=str(part), chosen_on=str(chosen_on), variable=variable, lead_days=scored.lead, **_about(prediction)
+        part=str(part), chosen_on=str(chosen_on), variable=variable, lead_days=scored.lead, **about_warnings(prediction)
     )
 
 

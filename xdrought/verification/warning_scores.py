@@ -137,7 +137,7 @@ def onset_skill(
     coords["probability_bin"] = (edges[:-1] + edges[1:]) / 2
     out = alignment.in_order_of(xr.Dataset(found | totals, coords), single, places)
     return out.assign_attrs(
-        part=str(part), intervals=f"{confidence:g}, {n_boot} draws of the sites", **_about(prediction)
+        part=str(part), intervals=f"{confidence:g}, {n_boot} draws of the sites", **about_warnings(prediction)
     )
 
 
@@ -232,7 +232,8 @@ def in_part(prediction: xr.Dataset, part: str | None) -> xr.DataArray | None:
     return prediction["part"] == flags[part]
 
 
-def _about(prediction: xr.Dataset) -> dict[str, Any]:
+def about_warnings(prediction: xr.Dataset) -> dict[str, Any]:
+    """What the attributes of a prediction say of the warnings, for those of their scores."""
     return {
         name: prediction.attrs[name] for name in ("label", "definition", "lead", "model") if name in prediction.attrs
     }
