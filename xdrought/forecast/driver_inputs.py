@@ -34,15 +34,15 @@ def training_windows(
     window: int,
     lead: Lead,
     time: Hashable,
-    used: TargetInputs = NO_TARGET_INPUTS,
+    target_inputs: TargetInputs = NO_TARGET_INPUTS,
     max_filled: float = 0.0,
 ) -> Patches:
     """The windows of all sites that have any.
 
-    With `used.history` the last of their drivers is the target's own past; with `used.change` their target is
-    the change from the last known observation, and the observations are kept beside it. Of several leads the target
-    stays the observation; :func:`learnt_targets` makes the changes. Windows may lack the share `max_filled` of their
-    values.
+    With `target_inputs.history` the last of their drivers is the target's own past; with `target_inputs.change` their
+    target is the change from the last known observation, and the observations are kept beside it. Of several leads the
+    target stays the observation; :func:`learnt_targets` makes the changes. Windows may lack the share `max_filled` of
+    their values.
     """
 
     def cut(data: xr.Dataset, names: Sequence[Hashable] | None) -> Patches:
@@ -52,35 +52,37 @@ def training_windows(
     drivers, data = windows.drivers, limits.check_variables(windows.data, windows.data.data_vars)
     windows = windows.with_data(data)
     observed = data[target]
-    if used.history:
-        data, drivers = with_history(data, target, used, time), (*drivers, history_name(target))
-    if used.change and not windows.several:
-        data = data.assign({target: _change(observed, windows, used)})
-    if used.is_used:
+    if target_inputs.history:
+        data, drivers = with_history(data, target, target_inputs, time), (*drivers, history_name(target))
+    if target_inputs.change and not windows.several:
+        data = data.assign({target: _change(observed, windows, target_inputs)})
+    if target_inputs.is_used:
         windows = cut(data, drivers)
     windows.require_windows()
     kept = _warn_of_places_without_windows(windows)
     if not windows.on_grid and kept.size < windows.data.sizes[SITE]:
         windows, observed = cut(windows.data.isel({SITE: kept}), drivers), observed.isel({SITE: kept})
-    return windows.with_data(windows.data.assign({_observed_name(target): observed})) if used.change else windows
+    if not target_inputs.change:
+        return windows
+    return windows.with_data(windows.data.assign({_observed_name(target): observed}))
 
 
-def _change(observed: xr.DataArray, windows: Patches, used: TargetInputs) -> xr.DataArray:
+def _change(observed: xr.DataArray, windows: Patches, target_inputs: TargetInputs) -> xr.DataArray:
     """The change from the last known observation to the day of the longest lead, on that day."""
-    last = known_before(observed, windows.lead + used.latency, windows.time)
+    last = known_before(observed, windows.lead + target_inputs.latency, windows.time)
     return (observed - last).assign_attrs(observed.attrs)
 
 
-def learnt_data(windows: Patches, used: TargetInputs) -> xr.Dataset:
+def learnt_data(windows: Patches, target_inputs: TargetInputs) -> xr.Dataset:
     """The data of windows from :func:`training_windows` with what is learnt as their target, for scaling."""
-    if not (windows.several and used.change):
+    if not (windows.several and target_inputs.change):
         return windows.data
     assert windows.target is not None
-    return windows.data.assign({windows.target: _change(windows.data[windows.target], windows, used)})
+    return windows.data.assign({windows.target: _change(windows.data[windows.target], windows, target_inputs)})
 
 
 def learnt_targets(
-    windows: Patches, splits: Splits, used: TargetInputs
+    windows: Patches, splits: Splits, target_inputs: TargetInputs
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """The windows of each part, and of several leads their targets, (N, lead_time), NaN where there is none.
 
@@ -91,9 +93,9 @@ def learnt_targets(
     if not windows.several:
         return parts, None
     targets = windows.targets.copy()
-    if used.change:
+    if target_inputs.change:
         observed = windows.data[windows.target]
-        last = known_before(observed, used.latency, windows.time).transpose(..., windows.time).to_numpy()
+        last = known_before(observed, target_inputs.latency, windows.time).transpose(..., windows.time).to_numpy()
         targets = targets - last.reshape(-1, last.shape[-1])[windows.cell, windows.start + windows.window - 1, None]
     for part, index in parts.items():
         starts, _ = splits.starts(windows, part)  # the first window whose longest lead is in the part
@@ -141,9 +143,9 @@ def in_training_units(da: xr.DataArray, wanted: str | None) -> xr.DataArray:
 
 def forecast_inputs(ds: xr.Dataset, forecaster: Forecaster, time: Hashable) -> xr.Dataset:
     """All that a forecaster needs of `ds`, in the units of the training, with the target's past where it has one."""
-    used, target = forecaster.target_inputs, forecaster.target
+    target_inputs, target = forecaster.target_inputs, forecaster.target
     needed = list(forecaster.drivers)
-    if used.is_used:
+    if target_inputs.is_used:
         if target not in ds.data_vars:
             raise KeyError(
                 f"no variable {target!r} in the Dataset; the forecaster was trained with target_history or "
@@ -151,7 +153,7 @@ def forecast_inputs(ds: xr.Dataset, forecaster: Forecaster, time: Hashable) -> x
             )
         needed.append(target)
     known = in_known_units(ds, needed, forecaster.units)[needed]
-    return with_history(known, target, used, time) if used.history else known
+    return with_history(known, target, target_inputs, time) if target_inputs.history else known
 
 
 def grid_steps(windows: Patches) -> dict[str, float]:

@@ -364,8 +364,8 @@ def _read_weights(content: bytes, spec: Any) -> dict[str, Any]:
 def check_forecaster(forecaster: Forecaster) -> None:
     """Raise ValueError for the first part of the wrong type or size; the weights are checked where they are read."""
     _check_names(forecaster)
-    used = forecaster.target_inputs
-    checked_target_inputs(used.history, used.change, used.latency)
+    target_inputs = forecaster.target_inputs
+    checked_target_inputs(target_inputs.history, target_inputs.change, target_inputs.latency)
     _require(_is_count(forecaster.lead), f"lead={forecaster.lead!r}")
     _check_ahead(forecaster)
     _check_missing(forecaster)

@@ -285,13 +285,13 @@ def checked_target_inputs(history: bool, change: bool, latency: int) -> TargetIn
     for name, value in (("target_history", history), ("predict_change", change)):
         if not isinstance(value, bool | np.bool_):
             raise ValueError(f"{name}={value!r}; it is True or False")
-    used = TargetInputs(bool(history), bool(change), checks.require_integer(latency, "latency", 0, of="days"))
-    if used.latency and not used.is_used:
+    target_inputs = TargetInputs(bool(history), bool(change), checks.require_integer(latency, "latency", 0, of="days"))
+    if target_inputs.latency and not target_inputs.is_used:
         raise ValueError(
             f"latency={latency} says how late observations arrive, but none are used; "
             f"use target_history=True or predict_change=True, or leave latency out"
         )
-    return used
+    return target_inputs
 
 
 def history_name(target: Hashable) -> str:
@@ -312,13 +312,13 @@ def known_on(observed: xr.DataArray, days: int, times: pd.Index, time: Hashable)
     return later.reindex({time: times})
 
 
-def with_history(ds: xr.Dataset, target: Hashable, used: TargetInputs, time: Hashable) -> xr.Dataset:
+def with_history(ds: xr.Dataset, target: Hashable, target_inputs: TargetInputs, time: Hashable) -> xr.Dataset:
     """`ds` with the driver that holds on each day the observation that is then the last reported one."""
     name = history_name(target)
     if name in ds.variables:
         raise ValueError(f"{name!r} is what target_history=True adds; rename the variable of that name")
     attrs = {**ds[target].attrs, "long_name": f"{ds[target].attrs.get('long_name', target)}, as reported on the day"}
-    return ds.assign({name: known_before(ds[target], used.latency, time).assign_attrs(attrs)})
+    return ds.assign({name: known_before(ds[target], target_inputs.latency, time).assign_attrs(attrs)})
 
 
 def _days_later(da: xr.DataArray, days: int, time: Hashable) -> pd.Index:

@@ -19,7 +19,7 @@ def require_same_variables(
     start: Forecaster,
     windows: Patches,
     target: Hashable,
-    used: TargetInputs,
+    target_inputs: TargetInputs,
     missing: MissingInputs,
     units: Mapping[Hashable, str | None],
 ) -> None:
@@ -32,10 +32,10 @@ def require_same_variables(
             f"start_from was trained on the drivers {list(map(str, wanted[0]))} for {wanted[1]!r}, found "
             f"{list(map(str, found[0]))} for {found[1]!r}; give the same in this order, renaming if needed"
         )
-    if used != start.target_inputs:
+    if target_inputs != start.target_inputs:
         raise ValueError(
-            f"start_from has {start.target_inputs}, this call {used}; give the same target_history, predict_change and "
-            f"latency"
+            f"start_from has {start.target_inputs}, this call {target_inputs}; give the same target_history, "
+            f"predict_change and latency"
         )
     if missing.policy != start.missing.policy:
         raise ValueError(

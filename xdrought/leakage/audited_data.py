@@ -146,14 +146,14 @@ def gather(ds: xr.Dataset, forecaster: Forecaster) -> Audit:
     """Windows and central series of the data that a forecaster was trained on."""
     if not isinstance(ds, xr.Dataset):
         raise TypeError(f"expected the Dataset of the training, got {type(ds).__name__}")
-    time, target, used = forecaster.splits.time, forecaster.target, forecaster.target_inputs
+    time, target, target_inputs = forecaster.splits.time, forecaster.target, forecaster.target_inputs
     ds = known_names(ds, forecaster.settings, site=None, lat=None, lon=None).to_ours(ds)
     known = in_known_units(ds, [*forecaster.drivers, target], forecaster.units)
     settings = (forecaster.size, forecaster.window, forecaster.windows_lead())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of sites without windows: said in training
         share = forecaster.missing.largest_share
-        windows = training_windows(known, target, forecaster.drivers, *settings, time, used, share)
+        windows = training_windows(known, target, forecaster.drivers, *settings, time, target_inputs, share)
     every_place = make_patches(known, target, forecaster.drivers, *settings, True, time).data
     middle = (forecaster.size - 1) // 2
     central = every_place.isel({dim: middle for dim in PATCH if dim in every_place.dims}).compute()
