@@ -12,7 +12,7 @@ import xarray as xr
 from tests.support.scored import FIVE, labelled
 from xdrought.verification import class_scores, occurrence_scores
 from xdrought.verification.contingency import _shares
-from xdrought.verification.probability import _binary_scores
+from xdrought.verification.probability import binary_scores
 
 
 def days(sites=6, n=300, seed=0) -> tuple[xr.DataArray, xr.DataArray]:
@@ -73,7 +73,7 @@ def test_resampled_scores_are_those_of_the_tables():
     known = (said >= 0) & (seen >= 0)
     hit, alarm = said.isin(dry), seen.isin(dry)
     counts = [int((known & a & b).sum()) for a in (hit, ~hit) for b in (alarm, ~alarm)]
-    for name, value in _binary_scores(np.array(counts)).items():
+    for name, value in binary_scores(np.array(counts)).items():
         assert value[0] == pytest.approx(wet[f"{name}_pooled"].item(), abs=1e-12), name
 
 

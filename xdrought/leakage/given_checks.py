@@ -14,6 +14,7 @@ from xdrought.leakage.audited_data import Audit, shown
 from xdrought.leakage.future_checks import COMMON, COPY, pairwise_correlation
 from xdrought.leakage.report import ABSENT, LEAK, PASSED, UNKNOWN, Finding
 from xdrought.splits import PARTS
+from xdrought.verification.probability import binary_scores
 from xdrought.windows.selection import INIT, LEAD
 
 ISSUED = (INIT, "forecast_reference_time", "issue_time")  # names of coordinates that hold the time of issue
@@ -139,19 +140,7 @@ def _observed_forcing(audit: Audit, forcing: xr.Dataset) -> list[str]:
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def _critical_success(hits: np.ndarray, false: np.ndarray, misses: np.ndarray, none: np.ndarray) -> np.ndarray:
-    return hits / (hits + false + misses)
-
-
-def _f1(hits: np.ndarray, false: np.ndarray, misses: np.ndarray, none: np.ndarray) -> np.ndarray:
-    return 2 * hits / (2 * hits + false + misses)
-
-
-def _peirce(hits: np.ndarray, false: np.ndarray, misses: np.ndarray, none: np.ndarray) -> np.ndarray:
-    return hits / (hits + misses) - false / (false + none)
-
-
-SCORES: dict[str, Score] = {"csi": _critical_success, "f1": _f1, "peirce": _peirce}
+SCORES = ("csi", "f1", "peirce")
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,14 +185,17 @@ class AlarmThreshold:
         yes = occurred.transpose(*probability.dims).to_numpy()[chosen.to_numpy()]
         if not yes.any() or yes.all():
             return np.nan, np.nan
-        score = self.score if callable(self.score) else SCORES[self.score]
         thresholds = np.unique(p)  # the alarms of any threshold are those of one of these
         order = np.argsort(p)
         first = np.searchsorted(p[order], [*thresholds, self.value])  # alarms are given from here on
         hits = np.r_[np.cumsum(yes[order][::-1])[::-1], 0][first]
-        alarms = p.size - first
+        alarms, misses = p.size - first, yes.sum() - hits
+        counts = (hits, alarms - hits, misses, p.size - alarms - misses)
         with np.errstate(divide="ignore", invalid="ignore"):
-            each = score(hits, alarms - hits, yes.sum() - hits, p.size - alarms - (yes.sum() - hits))
+            if callable(self.score):
+                each = self.score(*counts)
+            else:
+                each = binary_scores(np.stack(counts, axis=-1))[self.score][0]
         return float(each[-1]), float(np.nanmax(each))
 
 

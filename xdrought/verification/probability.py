@@ -130,16 +130,16 @@ def occurrence_scores(
     bootstrap = Bootstrap(n_boot, confidence, block_length, seed)
     pairs = [(fcst == one) & (obs == other) for one in (1, 0) for other in (1, 0)]
     cells = xr.concat(pairs, "_cell").transpose(..., "_cell")
-    bounds, what = pooled_intervals(cells, _binary_scores, bootstrap, site, time)
+    bounds, what = pooled_intervals(cells, binary_scores, bootstrap, site, time)
     for name, interval in bounds.items():
         scores[f"{name}_pooled_interval"] = ("bound", interval[0], scores[f"{name}_pooled"].attrs)
     return scores.assign_coords(bound=["lower", "upper"]).assign_attrs(interval=what)
 
 
-def _binary_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+def binary_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Scores (1, ...) of counts (..., 4): hits, false alarms, misses, days without.
 
-    For resampling: the library's own table takes 0.2 s a call, and every site asks for several.
+    For resampling, and for thousands of thresholds: the library's own table takes 0.2 s a call.
     """
     hits, false_alarms, misses, without = np.moveaxis(counts, -1, 0)
     n = counts.sum(axis=-1)
