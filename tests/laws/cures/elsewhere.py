@@ -78,6 +78,7 @@ OUTSIDE: dict[str, str] = {
     "the scores lack •; they come from": "trains networks; tests/study/test_ablation.py does",
     "give e.g. configurations=xdrought.study.LADDER": "trains networks; tests/study/test_comparison.py does",
     "give one setting and its values, e.g. over=": "trains networks; tests/study/test_sweeps.py does",
+    "as well; leave one out": "trains networks; tests/study/test_sweeps.py does",
     "take it from xdrought.attribution.deletion_curve": "needs a trained network, which tests/attribution has",
     "take them from xdrought.attribution.weight_randomisation": "needs a trained network, which tests/attribution has",
     "those of xdrought.reproduction.published.SHOWN": "names where a list is, no call",
