@@ -220,7 +220,7 @@ def class_values(classes: xr.DataArray, cure: str) -> dict[str, int]:
 def _confusion(forecast: xr.DataArray, observed: xr.DataArray, names: Mapping[str, int]) -> xr.DataArray:
     """Days by observed and forecast class; anything that is no class is left out."""
     index, shape = pd.Index(list(names.values())), (len(names), len(names))
-    obs, fcst = (index.get_indexer(da.values.ravel()) for da in (observed, forecast))  # -1 is no class
+    obs, fcst = (index.get_indexer(pd.Index(da.values.ravel())) for da in (observed, forecast))  # -1 is no class
     both = (obs >= 0) & (fcst >= 0)
     days = np.bincount(np.ravel_multi_index((obs[both], fcst[both]), shape), minlength=len(names) ** 2).reshape(shape)
     coords = {"class_name": list(names), "forecast_class": list(names)}

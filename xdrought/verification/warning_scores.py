@@ -124,8 +124,8 @@ def onset_skill(
         for name in texts:
             bounds = percentile_bounds(samples[name], confidence, int((days > 0).sum()))
             found[f"{name}_interval"] = (("forecast", "bound"), bounds, attrs[name])
-    bins = np.clip(np.searchsorted(edges, p[0], side="right") - 1, 0, edges.size - 2)
-    found |= reliability(p[0], y, bins, edges.size - 1)
+    bin_of_day = np.clip(np.searchsorted(edges, p[0], side="right") - 1, 0, edges.size - 2)
+    found |= reliability(p[0], y, bin_of_day, edges.size - 1)
     found["bin_start"] = ("probability_bin", edges[:-1], {"long_name": "lower edge of the bin", "units": "1"})
     found["bin_width"] = ("probability_bin", np.diff(edges), {"long_name": "width of the bin", "units": "1"})
     with np.errstate(divide="ignore", invalid="ignore"):
