@@ -218,7 +218,6 @@ NAMES = {"nse": "NSE", "kge": "KGE", "rmse": "RMSE", "f1": "F1"}
 
 
 @public
-@squeezed
 def plot_sweep(
     scores: xr.Dataset,
     *,
