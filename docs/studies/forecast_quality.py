@@ -18,8 +18,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from forecast_real import DRIVERS, NETWORKS, prepared
-from lead_weather import fitted, interval, scored
+from forecast_real import DRIVERS, NETWORKS
+from lead_weather import fitted, interval, scored, with_season
 
 import xdrought
 
@@ -79,11 +79,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/_include"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    ds, _ = prepared(NETWORKS[options.network])
-    n_sites = min(options.sites, ds.sizes["site"])
-    ds = ds.isel(site=np.unique(np.linspace(0, ds.sizes["site"] - 1, n_sites).astype(int)))
+    ds = with_season(options.network, options.sites)
+    n_sites = ds.sizes["site"]
     found = response(ds, options)
     command = f"--network {options.network} --sites {n_sites} --epochs {options.epochs} --lead {options.lead}"
+    command += f" --runs {options.runs}"
     lines = [
         f"{NETWORKS[options.network].title}, {n_sites} stations, {options.lead} days ahead, test part, one network for "
         f"all (`python docs/studies/forecast_quality.py {command}`):",

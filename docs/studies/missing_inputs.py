@@ -1,11 +1,12 @@
-"""What do missing inputs cost a forecast? Days issued and skill lost under each policy, at towers.
+"""What do missing inputs cost a forecast? Days issued and skill lost under each policy, at towers and USCRN stations.
 
-    python docs/studies/missing_inputs.py [--rates 0.005 0.01 0.02 0.05] [--epochs 15] [--runs 2] [--out docs/_include]
+    python docs/studies/missing_inputs.py [--networks fluxnet uscrn] [--sites N] [--rates 0.005 0.01 0.02 0.05]
+        [--outages 1 5 15 45] [--epochs 15] [--runs 2] [--out docs/_include]
 
-FLUXNET2015 towers with two years of soil moisture; eight drivers and the soil's own past. Networks learn from the
-records as they are, which are nearly complete. Then each driver and the reported soil moisture lose days at random,
-each by itself, and the test part is forecast from what is left. Scores are against the complete observations. Writes
-OUT/missing_inputs.md.
+Sites with two years of soil moisture; the drivers of the network and the soil's own past. Networks learn from the
+records as they are. Then each driver and the reported soil moisture lose days at random, each by itself, and the test
+part is forecast from what is left; in a second trial the same share of days is lost in outages of so many days. Scores
+are against the complete observations. Writes OUT/missing_inputs_NETWORK.md.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ from xdrought.data import open_dataset
 from xdrought.statistics.bootstrap import draw, percentile_interval
 
 TARGET = "soil_moisture"
-DRIVERS = ["P_F", "TA_F", "VPD_F", "SW_IN_F", "LE_F_MDS", "soil_temperature", "WS_F", "PA_F"]
+DRIVERS = {
+    "fluxnet": ["P_F", "TA_F", "VPD_F", "SW_IN_F", "LE_F_MDS", "soil_temperature", "WS_F", "PA_F"],
+    "uscrn": ["P_DAILY_CALC", "T_DAILY_AVG", "T_DAILY_MAX", "SOLARAD_DAILY"],
+}
 LEAST = 730  # days of soil moisture
+OUTAGE_SHARE = 0.05
 SETTINGS: dict[str, Any] = {
     "variant": "Rec",
     "widths": (32,),
@@ -43,18 +48,30 @@ POLICIES: dict[str, str | xdrought.MissingInputs] = {
 }
 
 
-def towers() -> xr.Dataset:
-    """Drivers and soil moisture of the towers with enough of it."""
+def stations(network: str, n_sites: int | None) -> xr.Dataset:
+    """Drivers and soil moisture of the sites with enough of it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # files without soil moisture
-        ds = open_dataset("fluxnet")[[*DRIVERS, TARGET]]
-    return ds.isel(site=(ds[TARGET].notnull().sum("time") >= LEAST).values)
+        ds = open_dataset(network)[[*DRIVERS[network], TARGET]].compute()
+    ds = ds.isel(site=(ds[TARGET].notnull().sum("time") >= LEAST).values)
+    n_sites = n_sites or ds.sizes["site"]
+    return ds.isel(site=np.unique(np.linspace(0, ds.sizes["site"] - 1, n_sites).astype(int)))
 
 
-def with_gaps(ds: xr.Dataset, rate: float, seed: int = 0) -> xr.Dataset:
-    """Each driver and soil moisture missing on a share of the days, each by itself."""
-    rng = np.random.default_rng([seed, int(rate * 10_000)])
-    return ds.assign({name: ds[name].where(rng.random(ds[name].shape) >= rate) for name in ds.data_vars})
+def with_gaps(ds: xr.Dataset, rate: float, days: int = 1, seed: int = 0) -> xr.Dataset:
+    """Each driver and soil moisture missing on a share of the days, in outages of so many days, each by itself."""
+    rng = np.random.default_rng([seed, int(rate * 10_000), days])
+
+    def lost(values: xr.DataArray) -> xr.DataArray:
+        n_days = values.sizes["time"]
+        first = rng.random((*(n for dim, n in values.sizes.items() if dim != "time"), n_days)) < 1 - (1 - rate) ** (
+            1 / days
+        )
+        before = np.cumsum(first, axis=-1)
+        before[..., days:] -= np.cumsum(first, axis=-1)[..., :-days]  # outages that began in the last so many days
+        return values.transpose(..., "time").where(before == 0)
+
+    return ds.assign({name: lost(ds[name]) for name in ds.data_vars})
 
 
 def tested(ds: xr.Dataset, forecaster: xdrought.Forecaster) -> xr.DataArray:
@@ -80,19 +97,24 @@ def interval(values: np.ndarray, n_boot: int = 1000) -> str:
     return f"{np.median(known):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
-def tables(ds: xr.Dataset, rates: list[float], **how: Any) -> list[str]:
-    """For each policy the days issued and the skill lost at each rate: to the plain network, and to itself."""
+def tables(ds: xr.Dataset, rates: list[float], outages: list[int], **how: Any) -> list[str]:
+    """For each policy the days issued and the skill lost, to the plain network and to itself."""
     observed, gapped = ds[TARGET], {rate: with_gaps(ds, rate) for rate in rates}
-    n_inputs = len(DRIVERS) + 1
+    broken = {days: with_gaps(ds, OUTAGE_SHARE, days) for days in outages}
+    drivers = [name for name in ds.data_vars if name != TARGET]
     by_rate = "".join(f" {rate:.1%} missing |" for rate in rates)
-    head, rule = f"| `missing=` | complete record: NSE |{by_rate}", "|---|---:|" + "---:|" * len(rates)
-    issued, lost = [head, rule], [head.replace("complete record: NSE", "no gaps"), rule]
+    head, rule = f"| `missing=` | record as it is: NSE |{by_rate}", "|---|---:|" + "---:|" * len(rates)
+    issued, lost = [head, rule], [head.replace("record as it is: NSE", "no gaps"), rule]
     by_gaps = [f"| `missing=` |{by_rate}", "|---|" + "---:|" * len(rates)]
+    by_outage = [
+        "| `missing=` |" + "".join(f" {days} {'day' if days == 1 else 'days'} long |" for days in outages),
+        "|---|" + "---:|" * len(outages),
+    ]
     whole: xr.DataArray | None = None
     for name, missing in POLICIES.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            forecaster = xdrought.fit_resattcaurec(ds, TARGET, DRIVERS, missing=missing, **SETTINGS, **how)
+            forecaster = xdrought.fit_resattcaurec(ds, TARGET, drivers, missing=missing, **SETTINGS, **how)
         complete = tested(ds, forecaster)
         whole = complete if whole is None else whole  # the first network: complete windows of the complete record
         found = {rate: tested(gapped[rate], forecaster).where(whole.notnull()) for rate in rates}
@@ -101,21 +123,28 @@ def tables(ds: xr.Dataset, rates: list[float], **how: Any) -> list[str]:
         against = {True: [complete.where(whole.notnull()), *found.values()], False: list(found.values())}
         lost.append(row(name, *(difference(whole, each, observed) for each in against[True])))
         by_gaps.append(row(name, *(difference(complete, each, observed) for each in against[False])))
-        print(issued[-1], lost[-1], sep="\n", flush=True)
+        if name != '`"none"`':
+            worse = [tested(each, forecaster).where(whole.notnull()) for each in broken.values()]
+            by_outage.append(row(name, *(difference(complete, each, observed) for each in worse)))
+        print(issued[-1], lost[-1], by_outage[-1], sep="\n", flush=True)
     return [
-        f"{ds.sizes['site']} towers; each of {n_inputs} inputs misses this share of days, each by itself. Share "
-        f"issued of the days that complete windows of the complete record give:",
+        f"{ds.sizes['site']} sites; each of {len(drivers) + 1} inputs misses this share of days, each by itself. Share "
+        f"issued of the days that complete windows of the record as it is give:",
         "",
         *issued,
         "",
-        'NSE lost to the network of `"none"` on the complete record, on the days that are issued; median over towers '
+        'NSE lost to the network of `"none"` on the record as it is, on the days that are issued; median over sites '
         "with 95 % interval:",
         "",
         *lost,
         "",
-        "NSE lost to the same network on the complete record:",
+        "NSE lost to the same network on the record as it is:",
         "",
         *by_gaps,
+        "",
+        f"The same where {OUTAGE_SHARE:.0%} of the days are missing in outages that last:",
+        "",
+        *by_outage,
     ]
 
 
@@ -129,14 +158,19 @@ def row(*cells: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=sorted(DRIVERS), default=sorted(DRIVERS))
+    parser.add_argument("--sites", type=int, default=None, help="sites, spread over all; by default every one")
     parser.add_argument("--rates", type=float, nargs="+", default=[0.005, 0.01, 0.02, 0.05])
+    parser.add_argument("--outages", type=int, nargs="+", default=[1, 5, 15, 45], help="days")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("docs/_include"))
     options = parser.parse_args()
-    lines = tables(towers(), options.rates, epochs=options.epochs, runs=options.runs)
-    (options.out / "missing_inputs.md").write_text("\n".join(lines) + "\n")
+    for network in options.networks:
+        ds = stations(network, options.sites)
+        lines = tables(ds, options.rates, options.outages, epochs=options.epochs, runs=options.runs)
+        (options.out / f"missing_inputs_{network}.md").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

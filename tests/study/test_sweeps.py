@@ -134,6 +134,8 @@ def test_wrong_sweeps_are_refused(soil):
 
 
 def test_every_model_is_a_line_with_its_median_and_references_are_dashed(leads):
+    one = plot_sweep(leads.isel(lead=[0]).rename(lead="window"))  # one point a line
+    assert all(len(line.get_xdata()) == 1 for line in one.lines if line.get_label()[:1] != "_")
     ax = plot_sweep(leads)
     lines = {line.get_label(): line for line in ax.lines}
     assert list(lines) == ["weather", "past", *REFERENCES]
