@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,20 @@ READ_AS = {".nc": "netCDF", ".nc4": "netCDF", ".zarr": "zarr", ".csv": "csv"}
 
 
 def read(path: Path, time: str) -> xr.Dataset:
-    """A Dataset of a file or store; a csv table has one column of dates, named like the time dimension."""
+    """A Dataset of a file or store; a csv table has one column of dates, named like the time dimension.
+
+    Files and stores are looked through as those of :func:`xdrought.data.era5.open_era5` are: they may come from others.
+    """
+    from xdrought.data.era5.opening import open_one
+    from xdrought.data.station_table import read_station_table
+
     kind = _kind(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}; give the path of a .nc, .zarr or .csv")
-    if kind == "zarr":
-        ds = xr.open_zarr(path)
-        return ds.chunk({time: -1}) if time in ds.dims else ds  # every command needs whole records
-    if kind == "netCDF":
-        return xr.open_dataset(path)
-    table = pd.read_csv(path)
-    if time not in table:
-        raise ValueError(f"{path} has the columns {list(table)}, not {time!r}; name the column of dates with --time")
-    return table.assign(**{time: pd.to_datetime(table[time])}).set_index(time).to_xarray()
+    if kind == "csv":
+        return read_station_table(path, time)
+    ds = open_one(str(path), chunks={} if kind == "zarr" else None)
+    return ds.chunk({time: -1}) if kind == "zarr" and time in ds.dims else ds  # every command needs whole records
 
 
 def write(result: xr.Dataset | xr.DataArray, path: Path) -> None:
@@ -49,34 +50,48 @@ def write(result: xr.Dataset | xr.DataArray, path: Path) -> None:
         elif kind == "netCDF":
             ds.to_netcdf(part, engine="h5netcdf")
         else:
-            result.to_dataframe().to_csv(part)
+            _table(result).to_csv(part)
+
+
+def _table(result: xr.Dataset | xr.DataArray) -> pd.DataFrame:
+    """Rows of a result; numbers of one station are one row."""
+    ds = result.to_dataset() if isinstance(result, xr.DataArray) else result
+    return ds.to_dataframe() if ds.dims else ds.expand_dims("station").to_dataframe()
 
 
 def _kind(path: Path) -> str:
-    if path.suffix not in READ_AS:
+    if path.suffix.lower() not in READ_AS:
         raise ValueError(f"{path} ends in {path.suffix!r}; files are netCDF (.nc), zarr (.zarr) or text (.csv)")
-    return READ_AS[path.suffix]
+    return READ_AS[path.suffix.lower()]
 
 
-def _choose(ds: xr.Dataset, name: str | None, wanted: str) -> xr.DataArray:
+def _choose(ds: xr.Dataset, name: Hashable | None, wanted: str) -> xr.DataArray:
     """The variable of a name, or the only one there is."""
-    if name is None and len(ds.data_vars) == 1:
-        return next(iter(ds.data_vars.values()))
-    name = wanted if name is None else name
+    if name is None:
+        name = next(iter(ds.data_vars)) if len(ds.data_vars) == 1 else wanted
     if name not in ds:
         raise ValueError(f"there is no variable {name!r}; there are {sorted(map(str, ds.data_vars))}: use --variable")
+    if ds[name].dtype.kind in "OSU":
+        first = next(iter(ds[name].to_series().dropna().astype(str)), "")
+        raise ValueError(f"{name!r} holds texts such as {first!r}, not numbers; write the numbers alone")
     return ds[name]
+
+
+def _without_codes(values: xr.DataArray, options: argparse.Namespace) -> xr.DataArray:
+    """The values with the codes of ``--missing`` as missing ones."""
+    return values.where(~values.isin(options.missing)) if options.missing else values
 
 
 def _soil_moisture(options: argparse.Namespace) -> tuple[xr.DataArray, dict[str, Any]]:
     """The soil moisture of a command, and the keywords of the event functions."""
     ds = read(options.input, options.time)
-    values = _choose(ds, options.variable, "soil_moisture")
+    values = _without_codes(_choose(ds, options.variable, "soil_moisture"), options)
     if options.units:
         values = values.assign_attrs(units=options.units)
     keywords: dict[str, Any] = {"time": options.time}
     if options.soil_temperature:
-        keywords["soil_temperature"] = _choose(ds, options.soil_temperature, "soil_temperature")
+        frost = _choose(ds, options.soil_temperature, "soil_temperature")
+        keywords["soil_temperature"] = _without_codes(frost, options)
     if options.reference:
         keywords["reference"] = slice(*options.reference)
     return values, keywords
@@ -115,12 +130,13 @@ def _percentiles(options: argparse.Namespace) -> xr.DataArray:
 
 def _ccm(options: argparse.Namespace) -> xr.Dataset:
     ds = read(options.input, options.time)
-    effect = _choose(ds, options.variable, "soil_moisture")
+    effect = _without_codes(_choose(ds, options.variable, "soil_moisture"), options)
     missing = [name for name in options.causes if name not in ds]
     if missing:
         raise ValueError(f"there is no variable {missing}; there are {sorted(map(str, ds.data_vars))}")
     settings = {"surrogates": options.surrogates, **_settings(options.set)}
-    return causality.ccm(ds[options.causes], effect, time=options.time, **settings)
+    causes = xr.Dataset({name: _without_codes(ds[name], options) for name in options.causes})
+    return causality.ccm(causes, effect, time=options.time, **settings)
 
 
 def _map(options: argparse.Namespace) -> None:
@@ -219,6 +235,9 @@ def make_parser() -> argparse.ArgumentParser:
             command.add_argument("--causes", nargs="+", required=True, help="variables that may be causes")
             command.add_argument("--surrogates", type=int, default=99, help="surrogates of the test (default: 99)")
         if name not in ("map", "desk"):
+            command.add_argument(
+                "--missing", nargs="+", type=float, default=[], metavar="CODE", help="numbers that mean no value: -9999"
+            )
             command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="further settings")
     return parser
 
@@ -252,6 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.output.suffix != ".png" or options.command != "map":
             _kind(options.output)
+        if options.output.resolve() == options.input.resolve():
+            raise ValueError(f"{options.output} is the input, which would be lost; give the output another name")
         with warnings.catch_warnings(), _progress(options):
             warnings.showwarning = _show_warning
             result = options.run(options)
@@ -259,7 +280,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 write(result, options.output)
     except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
         message = error.args[0] if error.args and not isinstance(error, OSError) else error
-        print(f"xdrought {options.command}: {message}", file=sys.stderr)
+        more = "; on the command line, give them to --missing" if "codes of missing values" in str(message) else ""
+        print(f"xdrought {options.command}: {message}{more}", file=sys.stderr)
         return 1
     if not options.quiet:
         print(options.output)

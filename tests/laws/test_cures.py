@@ -153,3 +153,27 @@ def test_the_cures_of_the_command_line_lead_to_a_result(tmp_path, capsys):
         assert words in capsys.readouterr().err
     assert main(["events", str(two), str(out), "--time", "day", "--variable", "sm", "--set", "upper=50"]) == 0
     assert out.is_file()
+
+
+def test_what_the_command_line_says_of_tables_leads_to_a_result(tmp_path, capsys):
+    """What a spreadsheet wrote is refused; written as the message says, it is read."""
+    lines = [f"{day:%Y-%m-%d},0.{k % 7 + 1}" for k, day in enumerate(given.DAYS[:200])]
+    wrong = {
+        "save it as CSV UTF-8": "\n".join(["day,sm", *lines]).encode("utf-16"),
+        "each line needs as many fields as the header": "\n".join(["day,sm", *lines, "2001-07-20,1,2,3"]),
+        "leave fields without a value empty": "\n".join(["day,sm", *lines, "2001-07-20,none yet"]),
+        "write the numbers alone": "\n".join(["day,sm", *(f"{line}%" for line in lines)]),
+        "write all of them as YYYY-MM-DD": "\n".join(["day,sm", *lines, "Sum,12"]),
+        "give the rows of each in a table of its own": "\n".join(["day,sm", *lines, *lines]),
+        "give the output another name": "\n".join(["day,sm", *lines]),
+        "check the export": "day,sm\n",
+    }
+    for words, content in wrong.items():
+        path = tmp_path / "it.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        target = path if "another name" in words else tmp_path / "out.csv"
+        assert main(["percentiles", str(path), str(target), "--time", "day"]) == 1
+        assert words in capsys.readouterr().err
+    (tmp_path / "it.csv").write_text("\n".join(["day,sm", *lines, "2001-07-20,"]))
+    assert main(["percentiles", str(tmp_path / "it.csv"), str(tmp_path / "out.csv"), "--time", "day"]) == 0
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 201

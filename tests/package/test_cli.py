@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,14 +89,23 @@ def test_ccm_and_map(grid, tmp_path):
         (["events", "in.nc", "out.nc", "--time", "day"], "no dimension 'day'"),
         (["ccm", "in.nc", "out.nc", "--causes", "rain"], "there is no variable ['rain']"),
         (["events", "table.csv", "out.nc"], "not 'time'; name the column of dates with --time"),
+        (["percentiles", "in.nc", "../here/in.nc"], "is the input, which would be lost; give the output another name"),
+        (["events", "words.csv", "out.nc"], "'sm' holds texts such as '30.0%', not numbers; write the numbers alone"),
+        (["events", "coded.csv", "out.nc"], "codes of missing values as numbers (1 of -9999, among 2 values)"),
+        (["events", "page.nc", "out.nc"], "is neither NetCDF, GRIB nor a zarr store (it begins with b'<html>"),
     ],
 )
 def test_wrong_input_is_told_in_one_line_and_nothing_is_written(
     arguments, message, grid, tmp_path, monkeypatch, capsys
 ):
+    tmp_path = tmp_path / "here"
+    tmp_path.mkdir()
     monkeypatch.chdir(tmp_path)
     grid.to_netcdf("in.nc")
     (tmp_path / "table.csv").write_text("date,sm\n2001-01-01,0.3\n")
+    (tmp_path / "words.csv").write_text("time,sm\n2001-01-01,30.0%\n")
+    (tmp_path / "coded.csv").write_text("time,sm\n2001-01-01,0.3\n2001-01-02,-9999\n")
+    (tmp_path / "page.nc").write_text("<html>not found")
     before = sorted(path.name for path in tmp_path.iterdir())
     assert main(arguments) == 1
     told = capsys.readouterr()
@@ -102,6 +113,37 @@ def test_wrong_input_is_told_in_one_line_and_nothing_is_written(
     assert told.err.startswith(f"xdrought {arguments[0]}: ")
     assert message in told.err
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_codes_of_missing_values_and_one_row_of_a_summary(tmp_path):
+    """--missing does what the message says; maps of one station are one row of a table; capitals end a name, too."""
+    tower = xdrought.open_dataset("us-ar1").soil_moisture.isel(site=0)
+    series = tower.reset_coords(drop=True).to_pandas().rename("sm").rename_axis("time")
+    source, target = tmp_path / "probe.CSV", tmp_path / "summary.csv"
+    series.fillna(-9999).mask(series.index.day == 3, -6999).to_csv(source)
+    chosen = ["--units", "percent", "--missing", "-9999", "-6999", "--quiet"]
+    assert main(["summary", str(source), str(target), *chosen]) == 0
+    expected = xdrought.drought_summary(tower.where(tower.time.dt.day != 3).assign_attrs(tower.attrs))
+    assert pd.read_csv(target).event_count.tolist() == [expected.event_count.item()]
+    related = tmp_path / "related.nc"
+    pd.DataFrame({"sm": series.fillna(-9999), "again": series.fillna(-9999)}).to_csv(source)
+    chosen = ["--variable", "sm", "--causes", "again", "--surrogates", "0", "--missing", "-9999"]
+    assert main(["ccm", str(source), str(related), *chosen]) == 0
+    both = series.to_xarray()
+    assert xr.open_dataset(related).n_pairs.values.tolist() == [xdrought.ccm(both, both).n_pairs.values.tolist()]
+
+
+def test_files_of_others_are_looked_through(tmp_path, grid, capsys):
+    """The command line reads no file that leads to other files, and no store that names a codec which runs code."""
+    grid.to_netcdf(tmp_path / "secret.nc", engine="h5netcdf")
+    with h5py.File(tmp_path / "in.nc", "w") as file:
+        file["soil_moisture"] = h5py.ExternalLink("secret.nc", "soil_moisture")
+    grid.to_zarr(tmp_path / "in.zarr", zarr_format=2, consolidated=False)
+    described = tmp_path / "in.zarr" / "soil_moisture" / ".zarray"
+    described.write_text(json.dumps({**json.loads(described.read_text()), "filters": [{"id": "pickle"}]}))
+    for name, words in {"in.nc": "show any file of this machine", "in.zarr": "pickle"}.items():
+        assert main(["events", str(tmp_path / name), str(tmp_path / "out.nc"), "--variable", "soil_moisture"]) == 1
+        assert words in capsys.readouterr().err
 
 
 def test_help_names_every_command():

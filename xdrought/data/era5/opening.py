@@ -25,6 +25,11 @@ def open_all(paths: str | PathLike | Iterable[str | PathLike], chunks: Any) -> l
     return [ds for path in _expand(paths) for ds in _open(path, chunks)]
 
 
+def open_one(path: str, chunks: Any) -> xr.Dataset:
+    """The Dataset of one file or store that holds one, lazily, after the same look."""
+    return _open(path, chunks)[0]
+
+
 def _expand(paths: str | PathLike | Iterable[str | PathLike]) -> list[str]:
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
     found = [file for path in given for file in _of_path(fspath(path))]
