@@ -379,6 +379,31 @@ def numpy_dates(index: pd.Index) -> pd.Index:
     return pd.DatetimeIndex(np.array([date.isoformat() for date in index], "datetime64[us]"))
 
 
+def _other_numbers(ours: pd.Index, theirs: pd.Index, dim: Hashable) -> str | None:
+    """What makes numbers equal that mean the same place: longitudes a turn apart, and what rounding left."""
+    if not len(ours) or any(index.dtype.kind not in "iuf" for index in (ours, theirs)):
+        return None
+    numbers, others = (index.to_numpy().astype(float) for index in (ours, theirs))
+
+    def are_there(given: np.ndarray) -> bool:
+        nearest = np.abs(np.subtract.outer(numbers, given)).min(axis=1) if given.size * numbers.size < 10**7 else np.inf
+        return bool(np.all(nearest < 1e-4))
+
+    if are_there(others):
+        return (
+            f"they differ by less than 0.0001, as rounding leaves it; take the record's, "
+            f"da = da.reindex({dim}=record[{str(dim)!r}], method='nearest', tolerance=0.0001)"
+        )
+    for first in (-180.0, 0.0):
+        if are_there((others - first) % 360 + first):
+            turned = f"(da[{str(dim)!r}] {'+ 180) % 360 - 180' if first else ') % 360'}"
+            return (
+                f"these are longitudes a turn apart; bring them to those of the record, "
+                f"da = da.assign_coords({dim}={turned})"
+            )
+    return None
+
+
 def _tell_absent(ours: pd.Index, theirs: pd.Index, absent: np.ndarray, dim: Hashable, what: str) -> str:
     """Which labels are not there, and what to do: for days, sites and cells alike."""
     lacking = ours[absent]
@@ -392,6 +417,8 @@ def _tell_absent(ours: pd.Index, theirs: pd.Index, absent: np.ndarray, dim: Hash
             late = [who for who, hours in zip(("record", "da"), stamps, strict=True) if hours != {"00:00:00"}]
             cures = [f"{who} = {who}.assign_coords({dim}={who}[{str(dim)!r}].dt.floor('D'))" for who in late]
             return f"{absence}; these are days stamped at other hours, name the day alone: {'; '.join(cures)}"
+    if (cure := _other_numbers(ours, theirs, dim)) is not None:
+        return f"{absence}; {cure}"
     if len(theirs) == 1 and len(ours) > 1:
         return (
             f"{absence}; if one series is to serve all, say so by taking the dimension away, "

@@ -14,7 +14,7 @@ from xdrought import alignment
 
 DAYS_IN_YEAR = 365.25  # on the average
 
-Period = slice | tuple | xr.DataArray
+Period = slice | tuple | xr.DataArray | int | str
 
 TimeIndex = pd.DatetimeIndex | xr.CFTimeIndex
 
@@ -140,9 +140,36 @@ def check_mask(mask: xr.DataArray, da: xr.DataArray) -> xr.DataArray:
     return alignment.align_to(da, mask, what="the training mask")
 
 
-def as_slice(period: slice | tuple) -> slice:
-    """(start, end) as a slice."""
-    return period if isinstance(period, slice) else slice(*period)
+def period_of(given: object) -> slice | None:
+    """A period as a slice of dates: (start, end), a slice, or one year or month; whole numbers are years.
+
+    None for anything else.
+    """
+    if isinstance(given, str) or (isinstance(given, int | np.integer) and 1000 <= given <= 9999):
+        return slice(_bound(given), _bound(given))
+    if isinstance(given, slice):
+        return slice(_bound(given.start), _bound(given.stop))
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return slice(*map(_bound, given))
+    return None
+
+
+def _bound(bound: object) -> object:
+    return str(bound) if isinstance(bound, int | np.integer) else bound
+
+
+def as_slice(period: object) -> slice:
+    """The dates of a training part.
+
+    Raises
+    ------
+    TypeError
+        For what is no period.
+    """
+    found = period_of(period)
+    if found is None:
+        raise TypeError(f"train={period!r}; give a period, e.g. train=(2001, 2015), or a mask of days")
+    return found
 
 
 def training_mask(da: xr.DataArray, train: Period, time: Hashable) -> xr.DataArray:

@@ -49,6 +49,8 @@ def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
                 given = list(_one_by_one([*args, *kwargs.values()]))
                 require_known_sizes(given)
                 require_unique_labels(given)
+                _require_one_clock(given)
+                _require_dates_of_events(given)
                 _look_for_values(given)
             if "seed" in kwargs:
                 require_integer(kwargs["seed"], "seed", 0)
@@ -95,6 +97,32 @@ def require_unique_labels(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
                     f"{repr(str(item.name)) if has_name else 'the input'} has "
                     f"{some(index[index.duplicated()].unique())} twice along {str(dim)!r}; keep one of each, "
                     f"{'ds' if isinstance(item, xr.Dataset) else 'da'}.drop_duplicates({str(dim)!r})"
+                )
+
+
+def _require_one_clock(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
+    """Dates with a zone are refused: with summer time their days have 23 to 25 hours, and others have none."""
+    for item in given:
+        for dim in item.dims:
+            zone = getattr(item.indexes.get(dim), "tz", None)
+            if zone is not None:
+                what = "ds" if isinstance(item, xr.Dataset) else "da"
+                raise ValueError(
+                    f"the dates along {str(dim)!r} have the zone {zone}; days are those of one clock, so keep what it "
+                    f"shows, {what} = {what}.assign_coords({dim}={what}.indexes[{str(dim)!r}].tz_localize(None))"
+                )
+
+
+def _require_dates_of_events(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
+    """A table of events whose dates are texts, as a csv file leaves them, is refused."""
+    for item in given:
+        if not isinstance(item, xr.Dataset) or "event" not in item.dims:
+            continue
+        for name in ("onset_time", "start_time", "end_time"):
+            if name in item.variables and item[name].size and isinstance(item[name].values.flat[0], str):
+                raise ValueError(
+                    f"{name!r} of the events holds texts ({item[name].values.flat[0]!r}); make dates of them, "
+                    f"events = events.assign({name}=('event', pandas.to_datetime(events[{name!r}].values)))"
                 )
 
 
@@ -241,6 +269,29 @@ def require_days(value: object, name: str, least: int = 1) -> int:
     return require_integer(value, name, least)
 
 
+def number_of_days(value: object, name: str) -> float:
+    """A number of days, 0 or more, given as a number or as a timedelta of Python, numpy or pandas."""
+    days = float("nan")
+    if isinstance(value, datetime.timedelta | np.timedelta64):
+        days = pd.Timedelta(value) / pd.Timedelta(days=1)
+    elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        days = float(value)
+    if not days >= 0:
+        raise ValueError(f"{name}={value!r}; it is a number of days, 0 or more")
+    return days
+
+
+def lengths_in_years(years: float | xr.DataArray | None) -> float | xr.DataArray | None:
+    """Lengths of records, for one number above 0; of an array those of no length are missing."""
+    found = np.atleast_1d(np.asarray(1.0 if years is None else years, dtype=float))
+    if (found < 0).any() or not (found > 0).any():
+        raise ValueError(
+            f"years={found.reshape(-1)[:3].tolist()}; give the lengths of the records in years, above 0, e.g. "
+            f"record.notnull().sum('time') / 365.2425"
+        )
+    return years.where(years > 0) if isinstance(years, xr.DataArray) else years
+
+
 def require_integers(**counts: object) -> None:
     """Raise unless every keyword is a whole number of at least 1."""
     for name, count in counts.items():
@@ -362,14 +413,23 @@ def days_since_start(da: xr.DataArray, dim: Hashable) -> np.ndarray:
         )
     index = da.indexes[dim]
     if not isinstance(index, pd.DatetimeIndex | xr.CFTimeIndex):
-        raise ValueError(
-            f"coordinate {dim!r} holds {index.dtype}, not dates; decode it with xarray.decode_cf or assign dates"
-        )
+        raise ValueError(f"coordinate {dim!r} holds {index.dtype}, not dates; {_as_dates(index, dim)}")
     if index.hasnans:
         raise ValueError(f"coordinate {dim!r} has missing dates (NaT); drop those steps")
     if not len(index):
         raise ValueError(f"{dim!r} has no step; check the selection or the file that the record came from")
     return np.asarray((index - index[0]) / pd.Timedelta(days=1), dtype="float64")
+
+
+def _as_dates(index: pd.Index, dim: Hashable) -> str:
+    """What makes dates of labels that are none, as far as the first one tells."""
+    if isinstance(index, pd.PeriodIndex):
+        return f"take the first moment of each, .assign_coords({dim}=da.indexes[{str(dim)!r}].to_timestamp())"
+    if index.dtype.kind == "O" and len(index) and isinstance(index[0], datetime.date):
+        return f"make them such, .assign_coords({dim}=pandas.to_datetime(da[{str(dim)!r}].values))"
+    if index.dtype.kind in "OSU" and len(index) and isinstance(index[0], str | bytes):
+        return f"make them such, .assign_coords({dim}=pandas.to_datetime(da[{str(dim)!r}].values.astype(str)))"
+    return "decode it with xarray.decode_cf or assign dates"
 
 
 def step_text(days: float) -> str:
@@ -383,6 +443,16 @@ def _holds_leap_day(index: pd.DatetimeIndex | xr.CFTimeIndex) -> np.ndarray:
     """Whether 29 February is among the six days from each date on."""
     days = [index + pd.Timedelta(days=k) for k in range(6)]
     return np.any([(day.month == 2) & (day.day == 29) for day in days], axis=0)
+
+
+def _as_days(index: pd.Index, steps: np.ndarray) -> str | None:
+    """How stamps that are an hour or so off become days one after the other; None where they do not."""
+    if not isinstance(index, pd.DatetimeIndex) or steps.min() < 0.8 or steps.max() > 1.2:
+        return None
+    for way in ("round", "floor"):
+        if (np.diff(getattr(index, way)("D").to_numpy()) == np.timedelta64(1, "D")).all():
+            return way
+    return None
 
 
 def require_regular_steps(da: xr.DataArray, dim: Hashable) -> float:
@@ -409,6 +479,12 @@ def require_regular_steps(da: xr.DataArray, dim: Hashable) -> float:
     if step > 5 and not allowed.all():
         raise ValueError(
             f"{dim!r} has uneven steps of {steps.min():g} to {steps.max():g} days; expected one value a day or a pentad"
+        )
+    if not allowed.all() and (way := _as_days(index, steps)) is not None:
+        raise ValueError(
+            f"{dim!r} has days of {24 * steps.min():g} to {24 * steps.max():g} h, {where(~allowed)}, as midnights of a "
+            f"zone with summer time have in UTC; name the days alone, "
+            f".assign_coords({dim}=da[{str(dim)!r}].dt.{way}('D'))"
         )
     if not allowed.all():
         freq = f"{step:g}D" if step >= 1 else f"{round(24 * step, 3):g}h"

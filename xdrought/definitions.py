@@ -10,6 +10,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, get_args
 
+import numpy as np
+
 from xdrought import checks, shown
 from xdrought.checks import public
 from xdrought.choices import EndAt, PercentileMethod, Pool, Relapse, Rule, Step
@@ -123,6 +125,17 @@ class Definition(ShownAsCall):
         self._check_choices()
 
     def _check_thresholds(self) -> None:
+        for one in dataclasses.fields(self):
+            value = getattr(self, one.name)
+            numeric = isinstance(one.default, float) or one.name == "max_onset"
+            is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if numeric and not is_number and not (one.name == "max_onset" and value is None):
+                raise TypeError(f"definition {self.name!r}: {one.name}={value!r} is no number; give e.g. {one.name}=20")
+        if 0 <= self.lower < self.upper <= 1:
+            raise ValueError(
+                f"definition {self.name!r}: lower={self.lower} and upper={self.upper} are shares, and percentiles go "
+                f"from 0 to 100; give lower={100 * self.lower:g}, upper={100 * self.upper:g}"
+            )
         if not 0 <= self.lower < self.upper <= 100:
             raise ValueError(
                 f"definition {self.name!r}: lower={self.lower} and upper={self.upper}; "

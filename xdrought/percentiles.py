@@ -153,21 +153,12 @@ def check_reference(values: xr.DataArray, reference: Reference, time: Hashable) 
         chosen = prepare(reference, time)
         _check_same_units(values, chosen)
         return alignment.align_to(values, chosen, what="reference", skip=(time,))
-    if isinstance(reference, int | np.integer | str) and not isinstance(reference, bool):
-        return slice(_date(reference), _date(reference))
-    if isinstance(reference, tuple | list) and len(reference) == 2:
-        return slice(*(_date(bound) for bound in reference))
-    if isinstance(reference, slice):
-        return slice(_date(reference.start), _date(reference.stop))
+    if (period := calendars.period_of(reference)) is not None:
+        return period
     raise TypeError(
         f"reference must be a DataArray, a slice, (start, end) or a year, got {type(reference).__name__}; give a "
         f"period, reference=(1991, 2020), or a series with its dates, e.g. ds['soil_moisture']"
     )
-
-
-def _date(bound: object) -> object:
-    """A bound of a period; a whole number is a year."""
-    return str(bound) if isinstance(bound, int | np.integer) else bound
 
 
 def make_ranking(

@@ -15,6 +15,7 @@ _SPELLINGS = {
     "%": "percent",
     "Percent": "percent",
     "gpm": "m",
+    **dict.fromkeys(("v/v", "V/V", "vol/vol"), "m**3/m**3"),
     "mb": "millibar",
     **dict.fromkeys(("Pascal", "Pascals"), "pascal"),
     "Kelvin": "kelvin",
@@ -62,7 +63,11 @@ def _spell(units: str) -> str:
 def _unit(units: str) -> Any:
     """The pint unit of a text."""
     text = _spell(units)
-    return _registry().Unit(text)
+    unit = _registry().Unit(text)
+    for word in _WORD.findall(text) if unit.dimensionless else ():  # x/x is a number to the parser, whatever x is
+        if word != "per":
+            _registry().Unit(word)
+    return unit
 
 
 def _parse(units: str, name: str, owner: str, wanted: str) -> Any:

@@ -358,3 +358,9 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_wrong_embeddings_are_refused(options, text):
     with pytest.raises(ValueError, match=text):
         choose_embedding(weather()["sm"], **options)
+
+
+def test_a_constant_series_has_no_embedding_and_says_so():
+    with pytest.warns(UserWarning, match="no skill could be computed: the series is constant"):
+        found = choose_embedding(xr.DataArray(np.ones(100), dims="time"), max_dim=3)
+    assert np.isnan(found.best_embedding_dim)

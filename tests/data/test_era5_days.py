@@ -10,6 +10,7 @@ import xarray as xr
 from tests.support.era5_fields import fields, hourly, one
 from tests.support.helpers import raise_if_dask_computes, unchanged
 from xdrought.data.era5 import daily_drivers
+from xdrought.limits import set_options
 
 pytestmark = pytest.mark.usefixtures("whole_numbers")
 
@@ -174,3 +175,15 @@ def test_dask_stays_lazy_and_chunks_do_not_matter(hours_a_chunk):
     xr.testing.assert_allclose(made.compute(), eager, rtol=1e-12)
     with raise_if_dask_computes():
         daily_drivers(lazy, drivers=["t2m", "mx2t"], min_hours=20)
+
+
+@pytest.mark.parametrize("value", [1.0, -1e-4])
+def test_hours_that_can_be_may_make_a_day_that_cannot(value):
+    """A metre an hour, millimetres labelled m, is 24 m a day; rain below zero by packing does not add up to 2.4 mm."""
+    ds = hourly("tp", np.full(48, value), start="2003-05-01 01:00", units="m")
+    with set_options(check_limits=True):
+        with pytest.raises(ValueError, match="'tp' has .* values outside what precipitation, amount can be"):
+            daily_drivers(ds, drivers=["tp"])
+        lazy = daily_drivers(ds.chunk(), drivers=["tp"])
+    with pytest.raises(ValueError, match="outside what precipitation"):
+        lazy.compute()

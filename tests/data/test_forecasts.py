@@ -200,6 +200,10 @@ def test_wrong_input_is_told_with_its_cure(tmp_path):
 
     refused("the runs are not sorted or repeat; use ds.sortby", t2m.isel(time=[1, 0]))
     refused("the steps are not sorted or repeat", t2m.isel(step=[1, 0]))
+    holed = t2m.assign_coords(step=t2m.step.where(t2m.step != t2m.step[16]))
+    refused("some steps are missing .NaT.; drop them, ds.isel", holed)
+    mended = holed.isel(step=holed["step"].notnull().values)  # the cure
+    xr.testing.assert_equal(open_forecast(mended, ["t2m"]), open_forecast(t2m.isel(step=slice(16)), ["t2m"]))
     refused("no coordinate holds the lead time among", t2m.rename(step="ahead"))
     refused("no coordinate holds the start of the run", t2m.isel(time=0, drop=True))
     refused("the forecasts have the members .0, 1, 2., 5 are asked for", t2m, members=5)

@@ -163,3 +163,30 @@ def test_what_is_not_there_or_not_soil_moisture_is_told(tmp_path, values):
     other.unlink()
     with pytest.raises(ValueError, match="give several places"):
         open_ismn(tmp_path)
+
+
+def test_no_elevation_and_no_value_are_missing(tmp_path, values):
+    """-9999 for the elevation, and NaN among the readings, are what they say."""
+    path = write(tmp_path, values)
+    lines = path.read_text().replace("900.00", "-9999.00").split("\n")
+    lines[5] = "2001/05/01 04:00    NaN G   M"
+    path.write_text("\n".join(lines))
+    ds = open_ismn(tmp_path)
+    assert np.isnan(ds.elevation.item())
+    kept = pd.Series(values, HOURS[: len(values)]).drop(HOURS[4])
+    expected = kept.groupby(kept.index.floor("D")).mean()
+    np.testing.assert_allclose(ds.soil_moisture.sel(site="NET:Abc")[0], expected.iloc[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "step", "words"),
+    [("D01", 1, "its readings have the flags ['D01']"), ("G", 6, "no day has more than 4 accepted hours, of 18")],
+)
+def test_a_station_without_a_day_says_why(tmp_path, values, flags, step, words):
+    path = write(tmp_path, values, flags=[flags] * len(values))
+    lines = path.read_text().strip().split("\n")
+    path.write_text("\n".join([lines[0], *lines[1::step]]) + "\n")
+    with pytest.warns(UserWarning, match="missing on every day") as heard:
+        ds = open_ismn(tmp_path)
+    assert ds.soil_moisture.isnull().all()
+    assert any(f"soil moisture of NET:Abc is missing on every day: {words}" in str(one.message) for one in heard)

@@ -286,7 +286,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="holds no day of the record"):
         drought_state(da, train=("1990", "1991"))
     with pytest.raises(TypeError, match="give dates as slice"):
-        drought_state(da, train="2001")
+        drought_state(da, train=2.5)
     with pytest.raises(ValueError, match=r"label='start' is unknown"):
         onset_days(da, label="start", train=slice(None))
     with pytest.raises(ValueError, match='use label="event"'):

@@ -124,7 +124,7 @@ CASES = {
     "dates as text": Case(
         lambda: events_of(grid().assign_coords(time=TIME.strftime("%Y-%m-%d"))),
         ValueError,
-        "holds str, not dates; decode it with xarray.decode_cf or assign dates",
+        r"holds str, not dates; make them such, \.assign_coords\(time=pandas\.to_datetime\(",
         lambda: events_of(grid().assign_coords(time=TIME)),
     ),
     "no dates": Case(

@@ -134,3 +134,41 @@ def test_the_whole_of_a_dimension_is_asked_for():
         checks.require_one_chunk(da.chunk(time=5), "time", "why")
     with pytest.raises(ValueError, match=r"no dimension 't' in 'sm'; it has \('time',\).*time=..."):
         checks.require_dim(da, "t")
+
+
+def test_a_period_is_years_dates_or_one_of_them():
+    assert calendars.period_of((2001, np.int64(2003))) == slice("2001", "2003")
+    assert calendars.period_of(2001) == calendars.period_of("2001") == slice("2001", "2001")
+    assert (
+        calendars.period_of([None, "2001-06"]) == calendars.period_of(slice(None, "2001-06")) == slice(None, "2001-06")
+    )
+    for other in (True, 3, 2001.0, (2001,), (1, 2, 3), None):
+        assert calendars.period_of(other) is None
+    da = xr.DataArray(np.ones(800), {"time": days("2001-01-01", "2003-03-11")}, "time")
+    for train in (2002, "2002", (2002, 2002), ("2002-01-01", "2002-12-31"), slice("2002", "2002")):
+        assert int(calendars.training_mask(da, train, "time").sum()) == 365
+    with pytest.raises(TypeError, match="train=2.5; give a period"):
+        calendars.training_mask(da, 2.5, "time")
+
+
+@pytest.mark.parametrize(
+    ("zone", "way"),
+    [("Europe/Berlin", "round"), ("America/Chicago", "round"), ("Australia/Sydney", "round"), (None, None)],
+)
+def test_midnights_of_a_zone_with_summer_time_become_its_days(zone, way):
+    """The days of a clock, as UTC has them, are 23 or 25 hours long twice a year."""
+    index = days("2001-01-01", "2001-12-31")
+    stamps = index if zone is None else index.tz_localize(zone).tz_convert(None)
+    da = xr.DataArray(np.arange(365.0), {"time": stamps}, "time")
+    if way is None:
+        assert checks.require_regular_steps(da, "time") == 1
+        return
+    with pytest.raises(ValueError, match=rf"days of 23 to 25 h.*\.dt\.{way}\('D'\)\)"):
+        checks.require_regular_steps(da, "time")
+    assert da.assign_coords(time=getattr(da["time"].dt, way)("D")).indexes["time"].equals(index)
+
+
+def test_a_day_that_lacks_among_stamps_that_shift_is_a_missing_step():
+    index = days("2001-01-01", "2001-12-31").tz_localize("Europe/Berlin").tz_convert(None).delete(100)
+    with pytest.raises(ValueError, match="has missing steps"):
+        checks.require_regular_steps(xr.DataArray(np.arange(364.0), {"time": index}, "time"), "time")

@@ -183,3 +183,14 @@ def test_lazy_stays_lazy_and_the_input_is_unchanged():
         lazy = convert(da.chunk(time=2), "K")
     assert lazy.chunks == ((2, 2, 2),)
     xr.testing.assert_identical(lazy.compute(), convert(da, "K"))
+
+
+@pytest.mark.parametrize("spelled", ["v/v", "V/V", "vol/vol"])
+def test_volumes_of_volumes_are_soil_moisture(spelled):
+    da = xr.DataArray(0.3, name="x", attrs={"units": spelled})
+    assert float(convert(da, "percent")) == pytest.approx(30.0)
+
+
+def test_a_word_that_cancels_is_still_no_unit():
+    with pytest.raises(ValueError, match="the units 'x/x' of 'sm' are not understood"):
+        convert(xr.DataArray(1.0, name="sm", attrs={"units": "x/x"}), "m3 m-3")

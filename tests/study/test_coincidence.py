@@ -152,5 +152,7 @@ def test_refusals():
         onset_coincidence(events, record, moment="onset_time")
     with pytest.raises(ValueError, match=r"the record has no sites \['S1'\]"):
         onset_coincidence(events, record.sel(site=["S0"]))
-    with pytest.raises(ValueError, match="tolerance=-1, min_years=4, n_boot=1000"):
+    with pytest.raises(ValueError, match="tolerance=-1; it is a number of days, 0 or more"):
         onset_coincidence(events, record, tolerance=-1)
+    with pytest.raises(ValueError, match="min_years=1, n_boot=1000; they are at least 2 and 1"):
+        onset_coincidence(events, record, min_years=1)

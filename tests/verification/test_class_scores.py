@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -51,3 +52,28 @@ def test_classes_that_are_not_known_or_not_alike_are_refused():
         class_scores(labelled([0, 1]), labelled([0, 1, 2]))
     with pytest.raises(ValueError, match=r"forecast lacks the dimension\(s\) \['site'\] of observed"):
         class_scores(labelled([0, 1]), labelled([0, 1]).expand_dims("site"))
+
+
+def test_classes_are_compared_by_what_they_are_called():
+    """Another program numbers the same classes otherwise, and what it calls a drought is one."""
+    rng = np.random.default_rng(3)
+    observed, forecast, other = (
+        xr.DataArray(rng.integers(0, 3, 400), {"time": pd.date_range("2001-01-01", periods=400)}, "time")
+        for _ in range(3)
+    )
+    ours = {"flag_values": [0, 1, 2], "flag_meanings": "wet dry missing"}
+    theirs = {"flag_values": [7, 0, 3], "flag_meanings": "dry wet missing"}
+    numbered = {"dry": 7, "wet": 0, "missing": 3}
+
+    def written_otherwise(da):
+        names = dict(zip([0, 1, 2], ["wet", "dry", "missing"], strict=True))
+        return da.copy(data=[numbered[names[k]] for k in da.values.tolist()]).assign_attrs(theirs)
+
+    observed, forecast, other = (da.assign_attrs(ours) for da in (observed, forecast, other))
+    expected = class_scores(forecast, observed, references={"other": other})
+    found = class_scores(written_otherwise(forecast), observed, references={"other": written_otherwise(other)})
+    xr.testing.assert_equal(found, expected)
+    with pytest.raises(TypeError, match="forecast.* has dtype <U.*; expected numbers"):
+        class_scores(forecast.astype(str), observed)
+    with pytest.raises(ValueError, match=r"has the classes \['D0', 'D1'\], which the observation lacks"):
+        class_scores(forecast.assign_attrs(flag_values=[0, 1], flag_meanings="D0 D1"), observed)

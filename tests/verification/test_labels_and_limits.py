@@ -308,3 +308,17 @@ def test_calendars_of_events_are_the_same(grid):
     other = one.convert_calendar("noleap", use_cftime=True)
     with pytest.raises(ValueError, match="the forecast's events has dates of the calendar 'noleap' along 'start_time'"):
         xd.match_events(xd.flash_drought_events(other), xd.flash_drought_events(one))
+
+
+def test_a_lead_that_is_not_the_forecasts_own_is_told():
+    with pytest.warns(UserWarning, match=r"lead=3 is taken, though the forecast's own lead_time says 7 days"):
+        found = persistence_forecast(observed(), forecast(), lead=3)
+    xr.testing.assert_equal(found.drop_vars("lead_time", errors="ignore"), observed().shift(time=3)[:, 800:])
+
+
+def test_thresholds_and_counts_that_are_none_are_refused():
+    days = xr.DataArray(np.zeros((1, 50)), {"site": ["A"], "time": DAYS[:50]}, ("site", "time"))
+    warning = days.to_dataset(name="flash_onset_probability")
+    for setting, words in {"threshold": "it is a probability, 0 to 1", "false_alarms": "give how many a year"}.items():
+        with pytest.raises(ValueError, match=words):
+            xd.alarms(warning, days.astype(bool), lead=7, part=None, chosen_on=None, **{setting: -1})

@@ -66,6 +66,11 @@ def drought_categories(percentile: xr.DataArray, *, thresholds: Sequence[float] 
     levels = np.asarray(thresholds, np.float64)
     if levels.shape != (5,) or not (np.diff(levels) < 0).all() or not ((levels > 0) & (levels < 100)).all():
         raise ValueError(f"thresholds={list(thresholds)}; give five falling percentiles, e.g. {THRESHOLDS}")
+    if levels[0] <= 1:
+        raise ValueError(
+            f"thresholds={list(thresholds)} are shares, and percentiles go from 0 to 100; give "
+            f"thresholds={[round(100 * float(level), 9) for level in levels]}"
+        )
     checked = limits.check(percentile, quantity="percentile", scale=False)
 
     def sort_in(values: np.ndarray) -> np.ndarray:

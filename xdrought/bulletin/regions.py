@@ -162,7 +162,7 @@ def region_table(
     if further := set(share.dims) - {"region", "drought_class", time}:
         raise ValueError(f"shares have the dimension(s) {sorted(map(str, further))}; choose along them first")
     index = share.indexes[time]
-    last = index[-1] if day is None else share[time].sel({time: day}).values[()]
+    last = index[-1] if day is None else _day_of(share, day, time)
     spans = [pd.Timedelta(days=ago) if isinstance(ago, int | float) else pd.Timedelta(ago) for ago in before]  # type: ignore[arg-type]
     days = [last, *(last - span for span in spans)]
     if absent := [str(day) for day in days if day not in index]:
@@ -283,3 +283,18 @@ def _rasterised(regions: Any, own: xr.DataArray, cells: str, names: str | None, 
             f"no cell lies in a region; give polygons in degrees that cover the classes, {' and '.join(reach)}"
         )
     return made
+
+
+def _day_of(share: xr.DataArray, day: object, time: Hashable) -> Any:
+    """The step of a day; refused where it is not there."""
+    index = share.indexes[time]
+    try:
+        found = share[time].sel({time: day}).values
+    except (KeyError, TypeError, ValueError):
+        found = np.array([])
+    if found.size != 1:
+        raise KeyError(
+            f"day={day!r} is no step of the shares, which go from {index[0]} to {index[-1]}; give one of them, e.g. "
+            f"day={str(index[-1])!r}"
+        )
+    return found.reshape(-1)[0]

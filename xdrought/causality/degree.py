@@ -139,6 +139,12 @@ def _training_part(
         mask = check_mask(train, target)
         return target.where(mask), [da.where(mask) for da in drivers]
     period = as_slice(train)
+    if not target.sel({time: period}).sizes[time]:
+        index = target.indexes[time]
+        raise ValueError(
+            f"the training part {period.start} to {period.stop} holds no day of the record, which goes from {index[0]} "
+            f"to {index[-1]}; choose others"
+        )
     return target.sel({time: period}), [da.sel({time: period}) for da in drivers]
 
 

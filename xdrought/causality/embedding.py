@@ -111,6 +111,8 @@ def choose_embedding(
         for name, one in zip(labels, result, strict=True)
     }
     result = alignment.dataset_of(variables, {"tau": taus, "embedding_dim": np.arange(1, max_dim + 1)})
+    if da.chunks is None and not result["rho"].notnull().any() and bool(da.notnull().any()):
+        checks.warn("no skill could be computed: the series is constant, or none of its days has a whole delay vector")
     return result.assign_attrs(lead=lead, exclusion_radius=exclusion_radius, source="doi:10.1038/344734a0")
 
 

@@ -114,6 +114,8 @@ def with_adjusted(result: xr.Dataset, fdr: Fdr | None, fdr_dim: Hashable | Itera
 def _adjust(p_value: np.ndarray, *, n_dims: int, fdr: str | None) -> np.ndarray:
     """Adjust the last `n_dims` axes together."""
     rows = np.asarray(p_value, dtype=np.float64).reshape(*p_value.shape[: p_value.ndim - n_dims], -1)
+    if (outside := rows[(rows < 0) | (rows > 1)]).size:
+        raise ValueError(f"{outside.size} p-value(s) are outside 0 to 1, e.g. {outside[0]:g}; give probabilities")
     out = np.empty(rows.shape)
     for index in np.ndindex(rows.shape[:-1]):
         out[index] = adjusted(rows[index], fdr)

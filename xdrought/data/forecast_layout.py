@@ -64,6 +64,8 @@ def laid_out(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _require_growing(index: pd.Index, what: str, dim: str) -> None:
+    if index.hasnans:
+        raise ValueError(f"some {what} are missing (NaT); drop them, ds.isel({dim}=ds[{dim!r}].notnull().values)")
     if not (index.is_monotonic_increasing and index.is_unique):
         raise ValueError(f"the {what} are not sorted or repeat; use ds.sortby({dim!r}), .drop_duplicates({dim!r})")
 

@@ -162,8 +162,9 @@ def read_stm(path: Path, kind: str) -> Sensor:
         where = "no line" if short is None else f"line {short + (1 if is_ceop else 2)}"
         raise ValueError(f"{path.name} has {where} of date, time, value and flag; the file is damaged: get it again")
     times = pd.to_datetime(pd.Series([f"{r[0]} {r[1]}" for r in rows]), format="%Y/%m/%d %H:%M", errors="coerce")
-    values = pd.to_numeric(pd.Series([r[at[0]] for r in rows]), errors="coerce")
-    if not is_plausible(times).all() or values.isna().any():
+    written = pd.Series([r[at[0]] for r in rows])
+    values = pd.to_numeric(written, errors="coerce")
+    if not is_plausible(times).all() or (values.isna() & (written.str.lower() != "nan")).any():
         raise ValueError(f"{path.name} has lines whose dates or values are none; the file is damaged: get it again")
     readings = pd.DataFrame({"value": values.to_numpy("float64"), "flag": [r[at[1]] for r in rows]}, index=times)
     place = first[5:] if is_ceop else first[1:]  # network, station, lat, lon, elevation, top, bottom
@@ -236,6 +237,7 @@ def _record(
         series["soil_moisture"] = _daily(target, flags, min_hours, offset)
         every = _daily(target, None, min_hours, offset)
         rejected = int((every.notna() & series["soil_moisture"].reindex(every.index).isna()).sum())
+        _tell_no_day(target, series["soil_moisture"], flags, min_hours)
     if layers:
         series |= {_layer_name(s): _daily(s, flags, min_hours, offset) for s in moisture}
     below = _nearest(_best(sensors, "ts", flags), target.top if target else depth, None)
@@ -247,7 +249,7 @@ def _record(
     place = {
         "lat": first.lat,
         "lon": first.lon,
-        "elevation": first.elevation,
+        "elevation": float(mask_codes(pd.DataFrame({"elevation": [first.elevation]}))["elevation"].iloc[0]),
         "depth": float("nan") if target is None else (target.top + target.bottom) / 2,
         "sensor": "" if target is None else target.sensor,
         "utc_offset": float(offset),
@@ -296,6 +298,20 @@ def _daily(sensor: Sensor, flags: tuple[str, ...] | None, min_hours: int, offset
     days = hours.groupby(pd.DatetimeIndex(hours.index).floor("D"))
     total = days.sum(min_count=1) if is_sum else days.mean()
     return total.where(days.count() >= min_hours)
+
+
+def _tell_no_day(sensor: Sensor, days: pd.Series, flags: tuple[str, ...], min_hours: int) -> None:
+    """Say why a station that has readings has no day."""
+    if days.notna().any():
+        return
+    accepted = _accepted(sensor, flags)
+    hours = pd.DatetimeIndex(sensor.readings.index)[accepted].floor("h").unique()
+    most = hours.floor("D").value_counts().max() if len(hours) else 0
+    flagged = sorted({text for text in sensor.readings["flag"] if text != "M"} - set(flags))
+    why = f"its readings have the flags {flagged}; name those that are good, flags={[*flags, *flagged[:1]]}"
+    if accepted.any():
+        why = f"no day has more than {most} accepted hours, of {min_hours}; ask for less, min_hours={most}"
+    checks.warn(f"soil moisture of {sensor.site} is missing on every day: {why}")
 
 
 def _layer_name(sensor: Sensor) -> str:

@@ -49,8 +49,8 @@ def read_station_table(path: Path, time: str) -> xr.Dataset:
             f"{path} has {len(twice)} date(s) in more than one row, first {twice[0]:%Y-%m-%d}; a table holds one "
             f"station: give the rows of each in a table of its own"
         )
-    columns = {name: _numbers(column, path, separator) for name, column in table.items()}
-    return _every_day(pd.DataFrame(columns).set_index(days.rename(time)).sort_index()).to_xarray()
+    numbers = {name: _numbers(column, path, separator) for name, column in table.items()}
+    return _every_day(pd.DataFrame(numbers).set_index(days.rename(time)).sort_index()).to_xarray()
 
 
 def _text(path: Path) -> str:

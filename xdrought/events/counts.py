@@ -86,6 +86,7 @@ def flash_frequency(events: xr.Dataset, years: float | xr.DataArray | None = Non
     require_events(events)
     require_one_definition(events)
     require_lat_lon(events)
+    years = checks.lengths_in_years(years)
     by_site = "site" in events.coords
     columns = ["site", "lat", "lon"] if by_site else ["lat", "lon"]
     table = pd.DataFrame({name: events[name].values for name in [*columns, "is_flash"]})

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, calendars, checks
-from xdrought.calendars import check_mask
+from xdrought.calendars import check_mask, period_of
 from xdrought.checks import public
 from xdrought.choices import DefinitionName
 from xdrought.definitions import Definition, get_definition
@@ -25,7 +25,7 @@ DECAY_LAG = 7
 SEASON_WINDOW = 15  # days on either side
 MEMORY = max(LONGEST, *EXTREMES, *LAGS)  # days that the state looks back
 
-Train = slice | tuple | xr.DataArray
+Train = slice | tuple | xr.DataArray | int | str
 
 
 @public
@@ -126,9 +126,8 @@ def training_record(values: xr.DataArray, train: Train, time: Hashable) -> tuple
         days = check_mask(train, values)
         days = days.drop_vars([name for name in days.coords if name not in days.dims])
         return values.where(days).assign_attrs(values.attrs), "the training days"
-    if not isinstance(train, slice | tuple):
+    if (period := period_of(train)) is None:
         raise TypeError(f"train={train!r}; give dates as slice or (start, end), a mask of days, or a record")
-    period = train if isinstance(train, slice) else slice(*train)
     record = values.sel({time: period})
     if not record.sizes[time]:
         raise ValueError(f"the training part {period.start} to {period.stop} holds no day of the record; choose others")

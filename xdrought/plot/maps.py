@@ -141,6 +141,24 @@ def new_map(ax: Axes | None, extent: Any, projection: Any) -> Any:
     return plt.subplots(figsize=size, layout="constrained", subplot_kw={"projection": projection})[1]
 
 
+def _require_drawable(data: xr.DataArray) -> None:
+    """Refuse what has no color, and places that are none."""
+    if data.dtype.kind not in "fiub":
+        name = str(data.name or "the input")
+        cures = {
+            "m": "make numbers of it, da = da / numpy.timedelta64(1, 'D')",
+            "M": "make numbers of it, e.g. da = da.dt.dayofyear",
+        }
+        cure = cures.get(data.dtype.kind, "make numbers of it, da = da.astype(float)")
+        raise TypeError(f"{name!r} has dtype {data.dtype}, which has no colors; {cure}")
+    lat = data["lat"].values.astype("float64")
+    if (np.abs(lat) > 90).any():
+        raise ValueError(
+            f"latitudes run from {np.nanmin(lat):g} to {np.nanmax(lat):g}; if lat and lon are each other's, use "
+            f".rename(lat='lon', lon='lat')"
+        )
+
+
 @public
 @style.squeezed
 def plot_map(
@@ -222,6 +240,7 @@ def plot_map(
         places = f"{int(data.notnull().sum())} {'sites' if 'site' in data.coords else 'cells'}"
         title = title if title is not None else f"{int(counted['is_flash'].sum())} flash droughts at {places}"
     data = _places(data)
+    _require_drawable(data)
     is_field = set(data.dims) == {"lat", "lon"}
     lon, lat = (data[name].values.astype("float64") for name in ("lon", "lat"))
     if extent is None and data.size:

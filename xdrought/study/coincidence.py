@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Hashable
 
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, limits
+from xdrought import alignment, checks, limits
 from xdrought.causality.significance import false_discovery_control
 from xdrought.checks import public
 from xdrought.choices import Moment
@@ -19,7 +20,7 @@ def onset_coincidence(
     events: xr.Dataset,
     record: xr.DataArray,
     *,
-    tolerance: float = 15.0,
+    tolerance: float | datetime.timedelta | np.timedelta64 = 15.0,
     min_years: int = 4,
     n_boot: int = 1000,
     seed: int = 0,
@@ -34,7 +35,7 @@ def onset_coincidence(
         From :func:`xdrought.flash_drought_events`, with `site`.
     record : xarray.DataArray
         The soil moisture (site, time) that they are of: a year counts for a site with values on half of its days.
-    tolerance : float
+    tolerance : float or timedelta
         Days between two moments that fall together, before or after.
     min_years : int
         Pairs with fewer common years are NaN.
@@ -84,10 +85,9 @@ def onset_coincidence(
     """
     if missing := [name for name in ("site", moment) if name not in events.variables]:
         raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
-    if not tolerance >= 0 or min_years < 2 or n_boot < 1:
-        raise ValueError(
-            f"tolerance={tolerance!r}, min_years={min_years!r}, n_boot={n_boot!r}; they are at least 0, 2 and 1"
-        )
+    tolerance = checks.number_of_days(tolerance, "tolerance")
+    if min_years < 2 or n_boot < 1:
+        raise ValueError(f"min_years={min_years!r}, n_boot={n_boot!r}; they are at least 2 and 1")
     given, record = record, limits.check(alignment.in_label_order(record, ["site"]))
     alignment.require_same_kind(record["site"], events["site"], "site", what="the table of events")
     if lacking := sorted(set(events["site"].values.tolist()) - set(record["site"].values.tolist())):

@@ -133,6 +133,10 @@ def alarms(
             f"false_alarms={false_alarms}, cost_loss={cost_loss} and threshold={threshold}: give one way to choose the "
             f"threshold"
         )
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ValueError(f"threshold={threshold!r}; it is a probability, 0 to 1, e.g. threshold=0.2")
+    if false_alarms is not None and not false_alarms >= 0:
+        raise ValueError(f"false_alarms={false_alarms!r}; give how many a year, 0 or more, e.g. false_alarms=2")
     ratios = _ratios(cost_loss_ratio if cost_loss is None else [*cost_loss_ratio, cost_loss])[: len(cost_loss_ratio)]
     if isinstance(repeat_after, bool) or not isinstance(repeat_after, int | np.integer) or repeat_after < 1:
         raise ValueError(f"repeat_after={repeat_after!r}; it is a whole number of days, at least 1")

@@ -186,7 +186,14 @@ def class_scores(
     """
     names = class_values(observed, "give classes={'no_drought': 0, ...}") if classes is None else dict(classes)
     names = {name: value for name, value in names.items() if name != MISSING}
+    if classes is None:
+        forecast = _in_classes_of(observed, forecast, "forecast")
+        references = {
+            name: _in_classes_of(observed, one, f"the reference {name!r}") for name, one in (references or {}).items()
+        }
     forecast, observed = same_days(forecast, observed, time)
+    for what, da in {"forecast": forecast, "observed": observed}.items():
+        checks.require_numbers(da, name=what, kinds="fiub")
     drawn: dict[str, Any] = {"n_boot": n_boot, "confidence": confidence, "block_length": block_length, "seed": seed}
 
     def again(one: xr.DataArray, beside: Mapping[str, xr.DataArray] | None = None) -> xr.Dataset:
@@ -215,6 +222,26 @@ def class_values(classes: xr.DataArray, cure: str) -> dict[str, int]:
     if not flags:
         raise ValueError(f"the observation has no flag_values and flag_meanings; {cure}")
     return flags
+
+
+def _in_classes_of(observed: xr.DataArray, other: xr.DataArray, what: str) -> xr.DataArray:
+    """Classes in the numbers that the observation has for them, where they say by themselves what they are called."""
+    checks.require_array(other, what)
+    if not {"flag_values", "flag_meanings"} <= set(other.attrs):
+        return other
+    ours, theirs = class_values(observed, ""), class_values(other, "")
+    if unknown := sorted(set(theirs) - set(ours) - {MISSING}):
+        raise ValueError(
+            f"{what} has the classes {unknown}, which the observation lacks (it has {sorted(ours)}); say which numbers "
+            f"are compared, classes={theirs}"
+        )
+    if all(theirs[name] == value for name, value in ours.items() if name in theirs):
+        return other
+    numbers = xr.full_like(other, np.nan, dtype=float)
+    for name, value in theirs.items():
+        if name != MISSING:
+            numbers = numbers.where(other != value, ours[name])
+    return numbers
 
 
 def _confusion(forecast: xr.DataArray, observed: xr.DataArray, names: Mapping[str, int]) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import alignment
+from xdrought import alignment, checks
 from xdrought.checks import public
 from xdrought.provenance import recorded
 from xdrought.verification.groups import SEASONS, side_by_side
@@ -43,7 +44,7 @@ def match_events(
     forecast: xr.Dataset,
     observed: xr.Dataset,
     *,
-    tolerance: float = 15.0,
+    tolerance: float | datetime.timedelta | np.timedelta64 = 15.0,
     lead: float | None = None,
     years: float | xr.DataArray | None = None,
     references: Mapping[str, xr.Dataset] | None = None,
@@ -58,7 +59,7 @@ def match_events(
         flash droughts alone with ``events.isel(event=events.is_flash)``. Places are told apart by ``site`` where both
         have it, on grids by the labels of their dimensions (``lat`` and ``lon``), whatever the order and extent of
         either grid; by ``cell`` alone only where both tables are of the same series.
-    tolerance : float
+    tolerance : float or timedelta
         Most days between the starts of a pair. As many pairs as possible are made, and among those choices the one
         with the smallest summed distance.
     lead : float, optional
@@ -104,8 +105,8 @@ def match_events(
     >>> int(result.hits[0]), int(result.false_alarms[0]), result.start_error.values, result.detection_lead.values
     (1, 1, array([2.]), array([5.]))
     """
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance={tolerance!r}; it is a number of days, 0 or more")
+    tolerance = checks.number_of_days(tolerance, "tolerance")
+    years = checks.lengths_in_years(years)
     for name, events in {"forecast": forecast, "observed": observed, **(references or {})}.items():
         _check_table(events, name)
     if by is not None:

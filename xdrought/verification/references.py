@@ -145,6 +145,12 @@ def observed_and_issued(
     issued = issue_times(forecast, lead, time)
     known, asked = (_minutes_of_day(index) for index in (observed.indexes[time], issued))
     if not np.isin(known, asked).any():
+        if len(issued) and np.isin(known, _minutes_of_day(forecast.indexes[time])).any():
+            span = (forecast.indexes[time][0] - issued[0]) / pd.Timedelta(days=1)
+            raise ValueError(
+                f"a lead of {span:g} days goes back to hours at which nothing was observed; give whole days, e.g. "
+                f"lead={max(int(span), 1)}"
+            )
         days = xr.DataArray(issued, {time: issued}, [time])
         alignment.require_common(days, observed, time, what="the observation")
     return limits.check(observed), forecast, issued
@@ -162,8 +168,12 @@ def issue_times(forecast: xr.DataArray, lead: Lead, time: Hashable) -> pd.Index:
                 f"forecast is issued before: correct init_time, or give lead="
             )
         return issued
-    if lead is None and LEAD in forecast.coords and forecast[LEAD].size == 1:
-        lead = float(calendars.spans_in_days(forecast[LEAD]).ravel()[0])
+    own = None
+    if LEAD in forecast.coords and forecast[LEAD].size == 1:
+        own = float(calendars.spans_in_days(forecast[LEAD]).ravel()[0])
+    if lead is not None and own is not None and as_span(lead) != pd.Timedelta(days=own):
+        checks.warn(f"lead={lead!r} is taken, though the forecast's own lead_time says {own:g} days")
+    lead = own if lead is None else lead
     if lead is None:
         raise ValueError(
             f"the forecast has neither init_time({time}) nor a single lead_time, so its day of issue is not "

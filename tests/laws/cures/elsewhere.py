@@ -23,6 +23,7 @@ FOLLOWED: dict[str, str] = {
     "in the record; stack them alike, da.stack": LABELS,
     "name the column of dates with --time": "tests/laws/test_cures.py",
     "use --variable": "tests/laws/test_cures.py",
+    "are missing (NaT); drop them, ds.isel(": FORECASTS,
     "save it as CSV UTF-8": "tests/laws/test_cures.py",
     "leave fields without a value empty": "tests/laws/test_cures.py",
     "write the numbers alone": "tests/laws/test_cures.py",

@@ -69,7 +69,7 @@ CURES = [
         lambda m: splits.chronological(cured(m, soil())),
     ),
     Cure(
-        "not dates; decode it with xarray.decode_cf or assign dates",
+        "decode it with xarray.decode_cf or assign dates",
         lambda: ranked(numbered_days()),
         lambda m: ranked(xr.decode_cf(numbered_days().to_dataset(name="soil_moisture")).soil_moisture),
     ),

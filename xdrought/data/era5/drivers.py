@@ -24,7 +24,7 @@ from xdrought.data.era5.days import (
     total_since_midnight,
 )
 from xdrought.data.era5.fields import ReaderSettings
-from xdrought.data.era5.names import KNOWN, LAYER_BOUNDS, choose_inputs
+from xdrought.data.era5.names import KNOWN, LAYER_BOUNDS, QUANTITY, choose_inputs
 from xdrought.data.era5.pieces import overlap
 from xdrought.units import convert, converts
 
@@ -49,6 +49,8 @@ def make_driver(name: str, inputs: Mapping[str, Sequence[xr.DataArray]], setting
     comments = list(dict.fromkeys(comment for part, comment in made if part is not None and comment))
     daily = join_days(days, matched[0][0].name)
     driver = _labelled(daily, name, matched[0], comments)
+    if KNOWN[name].statistic == "sum":  # hours that can be may make a day that cannot
+        driver = limits.check(driver, quantity=QUANTITY.get(name), name=name)
     first, *others = {_day_boundary(source) for sources in matched for source in sources}
     return driver if others or first is None else driver.assign_attrs({calendars.DAY_BOUNDARY: first})
 

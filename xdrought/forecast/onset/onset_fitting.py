@@ -391,5 +391,5 @@ def _described(train: Train | None) -> str:
         return "training days of each place"
     if isinstance(train, xr.DataArray):
         return "a mask of days" if train.dtype == bool else "a record"
-    period = train if isinstance(train, slice) else slice(*train)
+    period = calendars.as_slice(train)
     return f"{period.start} to {period.stop}"
