@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import dask.array
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -325,6 +326,17 @@ def test_a_saved_monitor_goes_on_as_if_it_had_not_been(definition, tmp_path: Pat
         f"reference-{monitor.reference.key}.nc",
         "state.nc",
     ]
+
+
+@pytest.mark.parametrize("name", ["state.nc", "reference-*.nc"])
+def test_a_state_that_leads_to_another_file_is_refused(tmp_path: Path, name: str):
+    da, monitor = small_monitor()
+    monitor.save(tmp_path)
+    (file,) = tmp_path.glob(name)
+    with h5py.File(file, "a") as held:
+        held["elsewhere"] = h5py.ExternalLink("/etc/hostname", "/")
+    with pytest.raises(ValueError, match="'elsewhere' of .* is refused: it is a link to another file"):
+        load_monitor(tmp_path)
 
 
 def test_a_write_that_fails_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

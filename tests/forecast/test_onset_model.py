@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -342,6 +343,10 @@ def test_a_saved_model_predicts_the_same(ds, model, tmp_path):
     xr.testing.assert_identical(predict_onset(ds, again), predict_onset(ds, onset))
     again.save(tmp_path / "twice.nc")
     assert load_onset(tmp_path / "twice.nc").inputs == onset.inputs
+    with h5py.File(tmp_path / "twice.nc", "a") as file:
+        file["elsewhere"] = h5py.ExternalLink(str(tmp_path / "onset.nc"), "/")
+    with pytest.raises(ValueError, match="'elsewhere' of .*twice.nc is refused: it is a link to another file"):
+        load_onset(tmp_path / "twice.nc")
 
 
 def test_files_that_are_not_ours(onset, tmp_path):

@@ -36,6 +36,7 @@ SHARED_NAMES = [
     "version",
     "choices",
     "flags",
+    "untrusted",
 ]
 SHARED = {f"xdrought.{name}" for name in SHARED_NAMES}
 # What a room may import of xdrought.

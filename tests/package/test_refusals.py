@@ -329,7 +329,7 @@ def test_stations_have_a_size(monkeypatch, tmp_path):
 
 def test_groups_have_a_number(monkeypatch, tmp_path):
     h5py = pytest.importorskip("h5py")
-    from xdrought.data import untrusted
+    from xdrought import untrusted
 
     monkeypatch.setattr(untrusted, "MAX_OBJECTS", 2)
     with h5py.File(tmp_path / "deep.h5", "w") as file:

@@ -17,6 +17,7 @@ from xdrought.definitions import Definition
 from xdrought.events.monitor_ledger import FINAL, ledger_dtype
 from xdrought.events.monitor_reference import FixedReference
 from xdrought.events.monitor_state import MonitorState, span_of
+from xdrought.untrusted import check_hdf5
 
 FORMAT, FORMAT_VERSION = "xdrought.DroughtMonitor", 3
 STATE = "state.nc"
@@ -171,6 +172,7 @@ def _read_dates(numbers: np.ndarray, dates_as: str, time: Any) -> calendars.Time
 
 def _read_labels(path: Path) -> dict[str, Any]:
     try:
+        check_hdf5(str(path))
         with xr.open_dataset(path, engine="h5netcdf") as ds:
             labels = {
                 name: value.item() if isinstance(value, np.generic) else value for name, value in ds.attrs.items()
@@ -188,6 +190,7 @@ def _read_labels(path: Path) -> dict[str, Any]:
 def _read_reference(path: Path, key: str) -> FixedReference | None:
     if not key:
         return None
+    check_hdf5(str(path))
     ds = xr.open_dataset(path, engine="h5netcdf", cache=False, decode_cf=False)
     return FixedReference(ds["values"].variable, ds["n_valid"].values, ds["groups"].values, key)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought.data.untrusted import Refusal, check_codecs, check_hdf5, check_zarr
+from xdrought.untrusted import Refusal, check_codecs, check_hdf5, check_zarr
 
 HOME = "https://cds.climate.copernicus.eu"
 _SUFFIXES = (".nc", ".nc4", ".cdf", ".grib", ".grb", ".grib2", ".grb2", ".zarr")

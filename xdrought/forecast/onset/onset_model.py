@@ -19,6 +19,7 @@ from xdrought.definitions import Definition
 from xdrought.forecast.onset.classifiers import FITTED, Fitted, OfRows
 from xdrought.forecast.onset.predictors import OnsetTask
 from xdrought.splits import Splits
+from xdrought.untrusted import check_hdf5
 
 FORMAT = "xdrought onset model"
 FORMAT_VERSION = 1
@@ -179,6 +180,7 @@ def load_onset(path: str | Path) -> OnsetModel:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; give what OnsetModel.save wrote")
     try:
+        check_hdf5(str(path))
         attrs = xr.load_dataset(path, engine="h5netcdf").attrs
         ours = attrs.get("format") == FORMAT
         groups = {name: xr.load_dataset(path, group=name, engine="h5netcdf") for name in GROUPS} if ours else {}

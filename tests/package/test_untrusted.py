@@ -16,8 +16,8 @@ import pytest
 import xarray as xr
 
 from tests.support.helpers import follow
-from xdrought import simulation
-from xdrought.data import download, untrusted
+from xdrought import simulation, untrusted
+from xdrought.data import download
 from xdrought.data.era5 import daily_drivers, open_era5
 
 SECRET = 291.0
