@@ -31,7 +31,7 @@ def _compiled_look(days, t, first, stop):
 @njit
 def _compiled_change(days, length, first, stop):
     bits.keep_runs(days, length)
-    bits.clear_days(days, first, stop)
+    bits.mark_days(days, first, stop)
 
 
 @njit
@@ -57,12 +57,12 @@ def test_runs_that_are_long_enough(length):
     marked = _days(0.99, 4)
     marked[100:240] = True
     runs = [t + length <= N_DAYS and marked[t : t + length].all() for t in range(N_DAYS)]
-    runs[60:130] = [False] * 70
+    runs[60:130] = [True] * 70
     for python in (False, True):
         days = _words(marked)
         if python:
             _python(bits.keep_runs)(days, length)
-            _python(bits.clear_days)(days, 60, 130)
+            _python(bits.mark_days)(days, 60, 130)
         else:
             _compiled_change(days, length, 60, 130)
         assert days.tolist() == _words(np.array(runs)).tolist()

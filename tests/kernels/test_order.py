@@ -25,12 +25,14 @@ def _values(kind, dtype, n, seed):
     return made[kind].astype(dtype)
 
 
-def _keys(values, n_padded):
+def _keys(values, n_padded, find=compilation.interpreted):
+    """The keys of a series, and how many there are, the lowest and the highest."""
     missing = order.missing_key(values.dtype)
-    keys = np.full(n_padded, missing, order.as_bits(values).dtype)
-    with np.errstate(all="ignore"):
-        found = compilation.interpreted(order.make_keys)(order.as_bits(values), missing, keys[: values.size])
-    return keys, found
+    bits = order.as_bits(values)
+    keys = np.full((1, n_padded), missing, bits.dtype)
+    n, ranges = np.empty(1, np.int32), np.empty((1, 2), np.int64)
+    find(order.make_keys)(bits[None], missing, order.magnitude_bits(values.dtype), keys, n, ranges)
+    return keys[0], (int(n[0]), *ranges[0].tolist())
 
 
 def _room(keys):
@@ -41,6 +43,8 @@ def _room(keys):
 def test_keys_are_ordered_as_their_values(dtype):
     values = np.array([-np.inf, -1e30, -2.5, -1e-40, -0.0, 0.0, 1e-40, 2.5, 1e30, np.inf, np.nan, -np.nan], dtype)
     keys, (n, low, high) = _keys(values, values.size)
+    compiled, found = _keys(values, values.size, lambda kernel: kernel)
+    assert (compiled.tolist(), found) == (keys.tolist(), (n, low, high))
     assert (np.diff(keys[1:9]) >= 0).all()
     assert keys[4] == keys[5]
     assert (keys[[0, 9, 10, 11]] == order.missing_key(np.dtype(dtype))).all()
@@ -49,16 +53,19 @@ def test_keys_are_ordered_as_their_values(dtype):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_the_key_at_a_position_is_that_of_the_sorted_values(dtype, kind):
-    key_at = compilation.interpreted(order.key_at)
-    for n in (1, 2, 7, 120, 500):
+def test_the_key_at_a_percentile_is_that_of_the_sorted_values(dtype, kind):
+    key_around = compilation.interpreted(order.key_around)
+    for n in (2, 7, 120, 500):
         keys, (_, low, high) = _keys(_values(kind, dtype, n, n), 512)
         in_order = np.sort(keys[:n])
         for position in {0, n // 5, n // 2, n - 1}:
+            threshold = 100 * (position + 0.75) / n  # behind it, at 100 (position + 0.5) / n, and before the next
             for guess in (0, int(in_order[n // 3])):
-                key, n_below, n_to = key_at(position, keys, low, 0, high + 1, n, guess, *_room(keys))
-                assert key == in_order[position]
-                assert (n_below, n_to) == ((keys < key).sum(), (keys <= key).sum())
+                key, side, n_below = key_around(threshold, n, 50, 0, keys, low, 0, high + 1, guess, *_room(keys))
+                n_to = (keys <= key).sum()
+                assert key in in_order[max(position - 1, 0) : position + 1]  # a rounded threshold may fall before it
+                assert n_below == (keys < key).sum()
+                assert side == np.sign(50 * (n_below + n_to) / n - threshold)
 
 
 @pytest.mark.parametrize("kind", KINDS)

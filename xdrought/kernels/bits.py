@@ -1,6 +1,6 @@
 """Days of a series as bits, 64 to a word: a comparison marks 64 days, and what is looked for among them is a bit.
 
-Numba has no words for this, so that four instructions are written out for the compiler here.
+Numba has no words for this, so that a few instructions are written out for the compiler here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from numba.extending import intrinsic
 from xdrought.kernels.compilation import by_numpy, inner
 
 WORD = 64  # days
-_ALL, _NONE, _ONE = np.uint64(2**64 - 1), np.uint64(0), np.uint64(1)
+_NONE, _ONE = np.uint64(0), np.uint64(1)
 
 
 @intrinsic
-def _marks_below(context, keys, first, limit):
-    """Bit k is whether ``keys[first + k] < limit``."""
+def marks_below(context, keys, first, limit):
+    """A word: which of the 64 keys from `first` on are below the limit."""
 
     def build(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -27,38 +27,12 @@ def _marks_below(context, keys, first, limit):
         nothing = ir.Constant(many, ir.Undefined)
         start = builder.bitcast(builder.gep(array.data, [arguments[1]]), many.as_pointer())
         values = builder.load(start, align=keys.dtype.bitwidth // 8)
-        limits = builder.insert_element(nothing, arguments[2], ir.Constant(ir.IntType(32), 0))
+        limit = context.cast(builder, arguments[2], types.int64, keys.dtype)
+        limits = builder.insert_element(nothing, limit, ir.Constant(ir.IntType(32), 0))
         limits = builder.shuffle_vector(limits, nothing, ir.Constant(places, [0] * WORD))
         return builder.bitcast(builder.icmp_signed("<", values, limits), ir.IntType(WORD))
 
-    return types.uint64(keys, types.int64, keys.dtype), build
-
-
-@intrinsic
-def _n_marks(context, word):
-    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
-
-
-@intrinsic
-def _n_zeros_below(context, word):
-    def build(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), build
-
-
-@intrinsic
-def _n_zeros_above(context, word):
-    def build(context, builder, signature, arguments):
-        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), build
-
-
-@inner
-def marks_below(keys, first, limit):
-    """A word: which of the 64 keys from `first` on are below the limit."""
-    return _marks_below(keys, first, keys.dtype.type(limit))
+    return types.uint64(keys, types.int64, types.int64), build
 
 
 @by_numpy(marks_below)
@@ -66,10 +40,10 @@ def _(keys, first, limit):
     return np.packbits(keys[first : first + WORD] < limit, bitorder="little").view(np.uint64)[0]
 
 
-@inner
-def n_marks(word):
+@intrinsic
+def n_marks(context, word):
     """Number of days marked in a word."""
-    return _n_marks(word)
+    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
 
 
 @by_numpy(n_marks)
@@ -77,10 +51,14 @@ def _(word):
     return int(word).bit_count()
 
 
-@inner
-def first_mark(word):
+@intrinsic
+def first_mark(context, word):
     """The first day marked in a word, where there is one."""
-    return _n_zeros_below(word)
+
+    def build(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), build
 
 
 @by_numpy(first_mark)
@@ -88,10 +66,15 @@ def _(word):
     return (int(word) & -int(word)).bit_length() - 1
 
 
-@inner
-def last_mark(word):
+@intrinsic
+def last_mark(context, word):
     """The last day marked in a word, where there is one."""
-    return WORD - 1 - _n_zeros_above(word)
+
+    def build(context, builder, signature, arguments):
+        n_above = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.sub(ir.Constant(ir.IntType(WORD), WORD - 1), n_above)
+
+    return types.int64(types.uint64), build
 
 
 @by_numpy(last_mark)
@@ -99,9 +82,19 @@ def _(word):
     return int(word).bit_length() - 1
 
 
-@inner
-def before(t):
+@intrinsic
+def before(context, t):
     """A word in which the days before day t of its 64 are marked."""
+
+    def build(context, builder, signature, arguments):
+        one, last = ir.Constant(ir.IntType(WORD), 1), ir.Constant(ir.IntType(WORD), WORD - 1)
+        return builder.sub(builder.shl(one, builder.and_(arguments[0], last)), one)
+
+    return types.uint64(types.int64), build
+
+
+@by_numpy(before)
+def _(t):
     return (_ONE << np.uint64(t & (WORD - 1))) - _ONE
 
 
@@ -150,10 +143,10 @@ def count_days(days, first, stop):
 
 
 @inner
-def clear_days(days, first, stop):
-    """Take the marks from `first` to before `stop` away."""
+def mark_days(days, first, stop):
+    """Mark the days from `first` to before `stop`."""
     for t in range(first, stop):
-        days[t // WORD] &= ~(_ONE << np.uint64(t & (WORD - 1)))
+        days[t // WORD] |= _ONE << np.uint64(t & (WORD - 1))
 
 
 @inner
@@ -161,7 +154,7 @@ def keep_runs(days, length):
     """Leave the marks of days from which `length` days in a row are marked."""
     have = np.int64(1)
     while have < length:
-        step = min(have, length - have)
+        step = have if 2 * have < length else length - have
         words, shift = step // WORD, np.uint64(step & (WORD - 1))
         for k in range(days.size):
             word = days[k + words] if k + words < days.size else _NONE

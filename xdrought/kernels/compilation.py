@@ -99,8 +99,9 @@ def interpreted(kernel: Any) -> Callable:
     plain = kernel.py_func
     known = dict(plain.__globals__)
     for name in plain.__code__.co_names:
-        if hasattr(known.get(name), "py_func"):
-            known[name] = interpreted(known[name])
+        called = known.get(name)
+        if hasattr(called, "py_func") or (callable(called) and called in _by_numpy):
+            known[name] = interpreted(called)
     return types.FunctionType(plain.__code__, known, plain.__name__, plain.__defaults__, plain.__closure__)
 
 

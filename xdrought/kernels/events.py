@@ -13,10 +13,10 @@ from numba import njit
 
 from xdrought.kernels import compilation
 from xdrought.kernels.bits import WORD
-from xdrought.kernels.labels import MISSING_CLASS, hide_days, paint, paint_days
-from xdrought.kernels.order import as_bits, missing_key, twice_ranks
-from xdrought.kernels.ranks import percentile_of_rank
-from xdrought.kernels.search import GAP_DAYS, KIND, ONSET_RANK, ROW, UNKNOWN, Block, find_droughts
+from xdrought.kernels.gaps import bridge_keys
+from xdrought.kernels.labels import MISSING_CLASS, label_days, paint, paint_days
+from xdrought.kernels.order import as_bits, magnitude_bits, make_keys, missing_key, twice_ranks
+from xdrought.kernels.search import GAP_DAYS, KIND, N_FOUND, ROW, UNKNOWN, find_droughts
 from xdrought.kernels.spells import CUT, END, FIRST_DRY, ONSET, START, STOP_DRY
 
 # Rounding of a percentile difference: no two differences of ranks lie so close to a whole rate.
@@ -90,30 +90,30 @@ def detect_events(series, days, rules, ranked, labels, fill_gaps=False):
     that a longer gap cuts so that nobody knows whether it was a drought is labelled missing, with its onset.
 
     Some series at a time go through three steps: droughts are found by counting, dry days are sorted by numpy, and the
-    droughts are described by the ranks of these days.
+    ranks of these days are summed over each drought. What follows from these is computed for all droughts at once.
     """
-    n_rows, n_time = series.shape
-    missing = missing_key(series.dtype)
-    block = Block.create(min(_AT_ONCE, n_rows), n_time, series.dtype)
-    around = np.zeros((2, 2), np.int64) if ranked else _keys_of_percentiles(rules, series.dtype)
-    n_valid = np.empty(n_rows, np.int32)
-    find = compilation.choose_once(find_droughts, series.size)
-    describe = compilation.choose_once(_describe, series.size)
-    pieces = []
+    n_rows = len(series)
+    block = _Block(min(_AT_ONCE, n_rows), series, rules, ranked, fill_gaps)
+    n_valid, n_ranked = np.empty(n_rows, np.int32), np.empty(n_rows, np.int32)
+    pieces = [(np.empty((N_FOUND, 0), np.int32), np.empty((3, 0)))]
     for first in range(0, n_rows, _AT_ONCE):
-        part = _in_order_of_time(series[first : first + _AT_ONCE])
-        here = slice(first, first + len(part))
-        bits = as_bits(part)
-        n_found, n_dry = find(part, bits, rules, ranked, around, missing, fill_gaps, labels[here], n_valid[here], block)
-        if n_found == 0:
-            continue
-        if ranked:
-            block.packed[: len(part), :n_dry].sort(axis=1)
-        used = block.onset_keys[:n_found], block.dry[: len(part)]
-        onset_values, dry_values = (_as_floats(keys, series.dtype, ranked) for keys in used)
-        describe(onset_values, dry_values, n_found, days, rules, ranked, labels[here], block)
-        pieces.append((first, block.found[:n_found].copy(), block.numbers[:n_found].copy()))
-    return _as_events(pieces), n_valid
+        here = slice(first, first + _AT_ONCE)
+        found, numbers = block.scan(_in_order_of_time(series[here]), n_valid[here], n_ranked[here], labels[here])
+        found[ROW] += first
+        pieces.append((found, numbers))
+    found, numbers = (np.concatenate(parts, axis=1) for parts in zip(*pieces, strict=True))
+    is_known = found[KIND] != UNKNOWN
+    known = found[:, is_known]
+    numbers = numbers[:, is_known]
+    if ranked:
+        numbers = _percentiles_of_ranks(numbers, known, n_ranked, rules)
+    events = _as_events(known, numbers, days, rules)
+    if labels.shape[0]:
+        found[KIND, is_known] = events["is_flash"]
+        compilation.run(_paint_droughts, series.size, found, labels)
+        if (n_valid < series.shape[1]).any():
+            np.maximum(labels, MISSING_CLASS, out=labels)
+    return events, n_valid
 
 
 def _in_order_of_time(part):
@@ -126,6 +126,69 @@ def _in_order_of_time(part):
     return turned
 
 
+class _Block:
+    """What is known of the series at work, at most `n_rows`, and room to work in."""
+
+    def __init__(self, n_rows, series, rules, ranked, fill_gaps):
+        n_time, dtype = series.shape[1], series.dtype
+        n_words = -(-n_time // WORD)
+        most = n_time // 2 + 1  # a gap may cut a spell after each day
+        self.rules, self.ranked, self.fill_gaps = rules, ranked, fill_gaps
+        self.line = np.zeros(n_words * WORD, dtype)
+        self.missing, self.magnitude = missing_key(dtype), magnitude_bits(dtype)
+        kind = as_bits(self.line).dtype
+        self.keys = np.full((n_rows, n_words * WORD), self.missing, kind)
+        self.ranges = np.empty((n_rows, 2), np.int64)
+        self.bridged = np.zeros((n_rows, n_words), np.uint64)
+        self.around = np.zeros((2, 2), np.int64) if ranked else _keys_of_percentiles(rules, dtype)
+        self.days = np.empty((5, n_words), np.uint64)
+        self.chosen = np.empty(n_words * WORD, kind)
+        self.spells = np.empty((most, ROW), np.int32)
+        self.dry = np.empty((n_rows, n_time), kind)
+        self.packed = np.empty((n_rows, n_time), np.uint32)
+        self.n_dry = np.empty(n_rows, np.int32)
+        self.ranks = np.empty(n_time, np.int32)
+        self.found = np.empty((N_FOUND, n_rows * most), np.int32)
+        self.numbers = np.empty((3, n_rows * most))
+        self.make_keys, self.bridge, self.find, self.sum_ranks, self.sum_values = (
+            compilation.choose_once(kernel, series.size)
+            for kernel in (make_keys, bridge_keys, find_droughts, _sum_ranks, _sum_values)
+        )
+
+    def scan(self, part, n_valid, n, labels):
+        """Droughts of some series: what is found of them, a column each, and three numbers.
+
+        These are twice the ranks of onset point and start and twice the sum of the ranks of the dry days; of series
+        that are percentiles, these themselves.
+        """
+        n_rows, n_time = part.shape
+        keys, ranges, bridged = self.keys[:n_rows], self.ranges[:n_rows], self.bridged[:n_rows]
+        self.make_keys(as_bits(part), self.missing, self.magnitude, keys, n_valid, ranges)
+        n[:] = n_valid
+        if labels.shape[0] and not self.fill_gaps:
+            label_days(keys[:, :n_time] >= self.missing, labels)
+        has_lines = self.rules.max_gap > 0 and bool(((n > 0) & (n < n_time)).any())
+        if has_lines:
+            line = self.line, as_bits(self.line)
+            self.bridge(part, self.missing, self.magnitude, self.rules, keys, n, ranges, bridged, self.days, *line)
+        if labels.shape[0] and self.fill_gaps:
+            label_days(keys[:, :n_time] >= self.missing, labels)
+        series = keys, n, ranges, bridged, has_lines, self.missing
+        room = self.days, self.chosen, self.spells
+        results = self.dry, self.n_dry, self.packed, self.found, self.numbers[0]
+        n_found, n_dry = self.find(*series, self.rules, self.ranked, self.around, *room, *results)
+        found, numbers = self.found[:, :n_found], self.numbers[:, :n_found]
+        if self.ranked:
+            self.packed[:n_rows, :n_dry].sort(axis=1)
+            self.sum_ranks(found, self.n_dry, self.dry, self.packed, self.ranks, numbers)
+        else:
+            for k, column in enumerate((ONSET, START)):
+                numbers[k] = _as_floats(keys[found[ROW], found[column]], part.dtype)
+            dry = _as_floats(self.dry[:n_rows, :n_dry], part.dtype)
+            self.sum_values(found, compilation.as_one_type(dry), numbers)
+        return found.copy(), numbers.copy()
+
+
 def _keys_of_percentiles(rules, dtype):
     """What :func:`xdrought.kernels.order.key_around` says of `lower` and `upper` where values are percentiles."""
     limits = np.array([rules.lower, rules.upper])
@@ -134,75 +197,77 @@ def _keys_of_percentiles(rules, dtype):
     return np.stack([as_bits(values), sides], axis=1)
 
 
-def _as_floats(keys, dtype, ranked):
-    """Keys of values that are percentiles, back as these; of others anything, because nobody asks."""
-    if not ranked and (keys < 0).any():
-        keys = np.where(keys < 0, np.iinfo(keys.dtype).min - keys, keys)
-    return keys.view(dtype)
+def _as_floats(keys, dtype):
+    """Keys back as the values that they are of."""
+    return np.where(keys < 0, np.iinfo(keys.dtype).min - keys, keys).view(dtype)
 
 
-def _as_events(pieces):
-    """The table of the droughts of all blocks, each with its first series."""
-    if not pieces:
-        return np.zeros(0, EVENT_DTYPE)
-    for first, found, _ in pieces:
-        found[:, ROW] += first
-    found, numbers = (np.concatenate(parts) for parts in list(zip(*pieces, strict=True))[1:])
-    is_known = found[:, KIND] != UNKNOWN
-    if not is_known.all():
-        found, numbers = found[is_known], numbers[is_known]
-    events = np.zeros(len(found), EVENT_DTYPE)
-    columns = {"row": ROW, "onset": ONSET, "start": START, "end": END, "is_flash": KIND, "is_censored": CUT}
-    for name, column in (columns | {"gap_days": GAP_DAYS}).items():
-        events[name] = found[:, column]
-    for k, name in enumerate(("onset_percentile", "start_percentile", "rate", "severity")):
-        events[name] = numbers[:, k]
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_ranks(found, n_dry, dry, packed, ranks, numbers):
+    """Twice the rank of the start and twice the sum of ranks of each drought; `ranks` (time,) is room to work in."""
+    row = np.int64(-1)
+    for k in range(found.shape[1]):
+        r, first, stop = np.int64(found[ROW, k]), np.int64(found[FIRST_DRY, k]), np.int64(found[STOP_DRY, k])
+        if r != row:
+            row = r
+            twice_ranks(dry[r, : n_dry[r]], packed[r, : n_dry[r]], ranks)
+        total = np.int64(0)
+        for i in range(first, stop):
+            total += ranks[i]
+        numbers[1, k], numbers[2, k] = ranks[first], total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_values(found, dry, numbers):
+    """The sum of the dry days of each drought, one day after the other."""
+    for k in range(found.shape[1]):
+        r, total = np.int64(found[ROW, k]), 0.0
+        for i in range(np.int64(found[FIRST_DRY, k]), np.int64(found[STOP_DRY, k])):
+            total += np.float64(dry[r, i])
+        numbers[2, k] = total
+
+
+def _percentiles_of_ranks(twice, found, n_ranked, rules):
+    """Percentiles of onset point and start of each drought and their sum over its dry days, from twice the ranks.
+
+    Whole numbers are rounded once, as in :mod:`xdrought.kernels.ranks`.
+    """
+    scale = 100 * n_ranked[found[ROW]].astype(np.int64) + rules.b
+    n_ranks = 1, 1, found[STOP_DRY] - found[FIRST_DRY]
+    return np.stack([50.0 * (100 * one - 2 * rules.a * n) / scale for one, n in zip(twice, n_ranks, strict=True)])
+
+
+def _as_events(found, numbers, days, rules):
+    """The table of droughts, with rate, severity and kind."""
+    events = np.zeros(found.shape[1], EVENT_DTYPE)
+    for name, row in {"row": ROW, "onset": ONSET, "start": START, "end": END, "gap_days": GAP_DAYS}.items():
+        events[name] = found[row]
+    onset, start, (p_onset, p_start, total) = found[ONSET], found[START], numbers
+    length, fall = days[start] - days[onset], p_onset - p_start
+    events["onset_percentile"], events["start_percentile"] = p_onset, p_start
+    events["rate"] = fall / length
+    events["severity"] = rules.lower * (found[STOP_DRY] - found[FIRST_DRY]) - total
+    events["is_flash"] = (fall >= rules.min_rate * length - _ROUNDING) & (start - onset <= rules.max_onset)
+    events["is_censored"] = found[CUT]
     return events
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _describe(onset_values, dry_values, n_found, days, rules, ranked, labels, block):
-    """Percentiles, rate, severity and kind of the droughts that were found, and the classes of their days."""
-    all_found, all_numbers, ranks, n_dry = block.found, block.numbers, block.ranks, block.n_dry
+def _paint_droughts(found, labels):
+    """Write the classes of the days of all droughts, and that nobody knows them."""
     row = last_end = np.int64(-1)
-    for k in range(n_found):
-        found, numbers = all_found[k], all_numbers[k]
-        r, onset, start = np.int64(found[ROW]), np.int64(found[ONSET]), np.int64(found[START])
-        end, first_dry, stop_dry = np.int64(found[END]), np.int64(found[FIRST_DRY]), np.int64(found[STOP_DRY])
+    for k in range(found.shape[1]):
+        r, onset, start = np.int64(found[ROW, k]), np.int64(found[ONSET, k]), np.int64(found[START, k])
+        end = np.int64(found[END, k])
         if r != row:
             row, last_end = r, np.int64(-1)
-            if ranked:
-                twice_ranks(block.dry[r, : n_dry[r]], block.packed[r, : n_dry[r]], ranks)
-        if found[KIND] == UNKNOWN:
-            if labels.shape[0]:
-                paint_days(
-                    labels[r], max(onset if onset >= 0 else start, last_end + 1), end + 1, np.int64(MISSING_CLASS)
-                )
-            continue
-        total = 0.0
-        if ranked:
-            twice = np.int64(0)  # of whole numbers, rounded once
-            for i in range(first_dry, stop_dry):
-                twice += ranks[i]
-            n = np.int64(block.n[r])
-            total = 50.0 * (100 * twice - 2 * rules.a * (stop_dry - first_dry)) / (100 * n + rules.b)
-            p_onset = percentile_of_rank(np.int64(found[ONSET_RANK]), n, rules.a, rules.b)
-            p_start = percentile_of_rank(np.int64(ranks[first_dry]), n, rules.a, rules.b)
+        first = onset if onset >= 0 else start
+        first = first if first > last_end else last_end + 1
+        if found[KIND, k] == UNKNOWN:
+            paint_days(labels[r], first, end + 1, np.int64(MISSING_CLASS))
         else:
-            for i in range(first_dry, stop_dry):
-                total += np.float64(dry_values[r, i])
-            p_onset, p_start = np.float64(onset_values[k]), np.float64(dry_values[r, first_dry])
-        length = days[start] - days[onset]
-        is_flash = p_onset - p_start >= rules.min_rate * length - _ROUNDING and start - onset <= rules.max_onset
-        numbers[0], numbers[1], numbers[2] = p_onset, p_start, (p_onset - p_start) / length
-        numbers[3] = rules.lower * (stop_dry - first_dry) - total
-        found[KIND] = is_flash
-        if labels.shape[0]:
-            first = max(onset, last_end + 1)
-            paint(labels[r], first, start, end, is_flash)
-            if found[GAP_DAYS] > 0:
-                hide_days(block.bridged[r], first, end + 1, labels[r])
-        last_end = end
+            paint(labels[r], first, start, end, found[KIND, k] != 0)
+            last_end = end
 
 
 @njit(nogil=True)

@@ -6,19 +6,17 @@ import numpy as np
 from numba import njit
 
 from xdrought.kernels import compilation
-from xdrought.kernels.bits import clear_days, next_day
+from xdrought.kernels.bits import WORD, mark_days, marks_below, next_day
 from xdrought.kernels.compilation import inner
-from xdrought.kernels.order import key_of, magnitude_bits
 
 
-@njit(nogil=True)
-def _draw_line(row):
-    """Write a straight line between the first and the last value."""
-    first = np.float64(row[0])
-    n_steps = row.size - 1
-    slope = (np.float64(row[n_steps]) - first) / n_steps
-    for k in range(1, n_steps):
-        row[k] = slope * k + first
+@inner
+def _draw_line(first, last, between):
+    """Write a straight line between two values, without these."""
+    begin = np.float64(first)
+    slope = (np.float64(last) - begin) / (between.size + 1)
+    for k in range(between.size):
+        between[k] = slope * (k + 1) + begin
 
 
 @njit(nogil=True)
@@ -46,35 +44,40 @@ def bridge_row(row, longest):
             t += 1
         n_gap = t - before - 1
         if before >= 0 and t < row.size and n_gap <= longest:
-            _draw_line(row[before : t + 1])
+            _draw_line(row[before], row[t], row[before + 1 : t])
             n_bridged += n_gap
     return n_bridged
 
 
-@inner
-def bridge_keys(values, is_known, longest, keys, gaps, line, line_bits):
-    """The same for keys of a series, whose days with a value are marked; returns the number and range of new keys.
+@njit(cache=True, nogil=True, error_model="numpy")
+def bridge_keys(values, missing, magnitude, rules, keys, n, ranges, bridged, days, line, line_bits):
+    """The same for some series and their keys, see :func:`xdrought.kernels.order.make_keys`; marks bridged days.
 
-    Takes the marks of bridged days off `gaps`. `line` (time,) is room to work in, `line_bits` the same memory.
+    `days` (2, words) and `line` (time,) are room to work in, `line_bits` the same memory as `line`.
     """
-    n, magnitude = np.int64(0), magnitude_bits(keys)
-    begin = next_day(is_known, 0)
-    low = high = np.int64(keys[begin])
-    first = next_day(gaps, begin)
-    while first < values.size:
-        stop = next_day(is_known, first)
-        if stop < values.size and stop - first <= longest:
+    n_time = values.shape[1]
+    known, gaps = days[0], days[1]
+    for r in range(values.shape[0]):
+        row, marks, low, high = keys[r], bridged[r], ranges[r, 0], ranges[r, 1]
+        for k in range(known.size):
+            known[k] = marks_below(row, WORD * k, missing)
+            gaps[k] = ~known[k]
+            marks[k] = 0
+        first = next_day(gaps, next_day(known, 0))
+        while first < n_time:
+            stop = next_day(known, first)
             n_gap = stop - first
-            line[0], line[n_gap + 1] = values[first - 1], values[stop]
-            _draw_line(line[: n_gap + 2])
-            for k in range(n_gap):
-                key = key_of(line_bits[k + 1], magnitude)
-                keys[first + k] = key
-                low, high = min(low, np.int64(key)), max(high, np.int64(key))
-            clear_days(gaps, first, stop)
-            n += n_gap
-        first = next_day(gaps, stop)
-    return n, low, high
+            if stop < n_time and n_gap <= rules.max_gap:
+                _draw_line(values[r, first - 1], values[r, stop], line[:n_gap])
+                for k in range(n_gap):
+                    bits = line_bits[k]
+                    key = np.int64(bits if bits >= 0 else -(bits & magnitude))
+                    row[first + k] = key
+                    low, high = key if key < low else low, key if key > high else high
+                mark_days(marks, first, stop)
+                n[r] += n_gap
+            first = next_day(gaps, stop)
+        ranges[r, 0], ranges[r, 1] = low, high
 
 
 def bridge_gaps(series, longest):

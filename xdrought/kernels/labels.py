@@ -5,37 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.bits import next_day
 from xdrought.kernels.compilation import inner
 
 NO_DROUGHT, NORMAL_ONSET, NORMAL_CONDITION, FLASH_ONSET, FLASH_CONDITION = 0, 1, 2, 3, 4
 MISSING_CLASS = -1
+HIDDEN = -2  # missing, whatever the drought around it
 
 
-@inner
-def label_days(keys, missing, bridged, hide_bridged, labels):
-    """No drought on every valid day."""
-    limit = keys.dtype.type(missing)
-    for t in range(labels.size):
-        labels[t] = NO_DROUGHT if keys[t] < limit else MISSING_CLASS
-    if hide_bridged:
-        hide_days(bridged, 0, labels.size, labels)
-
-
-@inner
-def hide_days(bridged, first, stop, labels):
-    """Label bridged days from `first` to before `stop` as missing."""
-    t = next_day(bridged, first)
-    while t < stop:
-        labels[t] = MISSING_CLASS
-        t = next_day(bridged, t + 1)
+def label_days(is_missing, labels):
+    """No drought on every valid day; the others are hidden from what is painted."""
+    np.multiply(is_missing, np.int8(HIDDEN), out=labels)
 
 
 @inner
 def paint_days(labels, first, stop, label):
-    """Label the days from `first` to before `stop`."""
+    """Label the days from `first` to before `stop` that are not hidden."""
     for t in range(first, stop):
-        labels[t] = label
+        labels[t] = label if labels[t] != HIDDEN else HIDDEN
 
 
 @njit(nogil=True)

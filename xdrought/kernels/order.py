@@ -8,6 +8,7 @@ keys are padded with that of a missing value to whole words of days (:mod:`xdrou
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from xdrought.kernels.bits import WORD, first_mark, last_mark, marks_below, n_marks
 from xdrought.kernels.compilation import by_numpy, inner
@@ -29,42 +30,44 @@ def missing_key(dtype):
     return int(as_bits(np.array([np.inf], dtype))[0])
 
 
-@inner
-def magnitude_bits(keys):
-    """All bits but that of the sign."""
-    return keys.dtype.type((1 << (8 * keys.itemsize - 1)) - 1)
+def magnitude_bits(dtype):
+    """All bits of the key of a value but that of the sign."""
+    kind = np.dtype(f"i{dtype.itemsize}")
+    return kind.type(np.iinfo(kind).max)
 
 
-@inner
-def key_of(bits, magnitude):
-    """The key of a value by its bits; -0.0 is 0.0."""
-    return bits if bits >= 0 else -(bits & magnitude)
+@njit(cache=True, nogil=True, error_model="numpy")
+def make_keys(bits, missing, magnitude, keys, n, ranges):
+    """Write the key of each value of some series; NaN and infinite ones are missing, -0.0 is 0.0.
 
-
-@inner
-def make_keys(bits, missing, keys):
-    """Write the key of each value, NaN and infinite ones are missing; the number and range of the others."""
+    `n` gets the number of the others, `ranges` (rows, 2) the lowest and the highest of their keys.
+    """
     as_key = keys.dtype.type
-    none, magnitude = as_key(missing), magnitude_bits(keys)
-    n, low, high = np.int32(0), none, as_key(-none)
-    for t in range(bits.size):
-        key = as_key(key_of(bits[t], magnitude))
-        valid = (key < none) & (key > -none)
-        n = np.int32(n + valid)
-        low = min(low, key if valid else none)
-        high = max(high, key if valid else as_key(-none))
-        keys[t] = key if valid else none
-    return np.int64(n), np.int64(low), np.int64(high)
+    none, lowest = as_key(missing), as_key(-missing)
+    for r in range(bits.shape[0]):
+        row, series = keys[r], bits[r]
+        count, low, high = np.int32(0), none, lowest
+        for t in range(series.size):
+            value = series[t]
+            key = value if value >= 0 else as_key(-(value & magnitude))
+            valid = (key < none) & (key > lowest)
+            count = np.int32(count + valid)
+            row[t] = key if valid else none
+            low = row[t] if row[t] < low else low
+            key = key if valid else lowest
+            high = key if key > high else high
+        n[r], ranges[r, 0], ranges[r, 1] = count, low, high
 
 
 @by_numpy(make_keys)
-def _(bits, missing, keys):
-    magnitude = np.abs(bits & np.iinfo(bits.dtype).max)
-    valid = magnitude < missing
-    found = np.where(bits >= 0, magnitude, -magnitude)[valid]
-    keys[: bits.size] = missing
-    keys[: bits.size][valid] = found
-    return found.size, *((np.int64(found.min()), np.int64(found.max())) if found.size else (missing, -missing))
+def _(bits, missing, magnitude, keys, n, ranges):
+    size = bits & magnitude
+    valid = size < missing
+    found = np.where(bits >= 0, size, -size)
+    keys[: len(bits), : bits.shape[1]] = np.where(valid, found, missing)
+    n[:] = valid.sum(axis=1)
+    ranges[:, 0] = found.min(axis=1, where=valid, initial=missing)
+    ranges[:, 1] = found.max(axis=1, where=valid, initial=-missing)
 
 
 @inner
@@ -84,7 +87,15 @@ def _(key, keys):
 @inner
 def twice_rank(key, keys):
     """Twice the average rank, 1 for the smallest, of a key that is among them."""
-    return count_below(key, keys) + count_below(key + 1, keys) + 1
+    n = np.int64(1)
+    for first in range(0, keys.size, WORD):
+        n += n_marks(marks_below(keys, first, key)) + n_marks(marks_below(keys, first, key + 1))
+    return n
+
+
+@by_numpy(twice_rank)
+def _(key, keys):
+    return np.count_nonzero(keys < key) + np.count_nonzero(keys <= key) + 1
 
 
 @inner
@@ -115,14 +126,20 @@ def _(days, keys, chosen):
 
 
 @inner
-def key_at(position, keys, low, n_low, high, n_high, guess, days, chosen):
-    """The key at a position of the order, 0 for the smallest; also the numbers of keys below it, and up to it.
+def key_around(threshold, n, a, b, keys, low, n_low, high, guess, days, chosen):
+    """The key that a percentile falls on or beside, -1, 0 or 1 (its own is below it, equal or above), and keys below.
 
-    It is looked for from `low` to below `high`, which have `n_low` and `n_high` keys below them. Counts at pivots
-    narrow this bracket until a word can hold its keys: a guess first, then straight lines that aim a little behind the
-    position, so that the other end comes near too; then its middle takes turns with these, because the values may be
-    the same or very far apart. `days` and `chosen` are room to work in.
+    All n keys are below `high`, `n_low` of them below `low`, and the one looked for is not. Keys before it in the order
+    are below the percentile, those behind it above. Decided on whole numbers, see :mod:`xdrought.kernels.ranks`.
+
+    Counts at pivots narrow the bracket until a word can hold its keys: a guess first, then straight lines that aim a
+    little behind the position, so that the other end comes near too; then its middle takes turns with these, because
+    the values may be the same or very far apart. `days` and `chosen` are room to work in.
     """
+    bound = threshold * (100 * n + b)
+    position = np.int64(np.floor((bound / 100.0 + a) / 100.0 - 1.0))
+    position = 0 if position < 0 else (n - 1 if position > n - 1 else position)
+    n_high = n
     moved_low = False
     step = 0
     while n_high - n_low > WORD and low + 1 < high:
@@ -130,12 +147,13 @@ def key_at(position, keys, low, n_low, high, n_high, guess, days, chosen):
             pivot = guess
         elif step < _SECANTS or step % 2 == 0:
             aim = position + (_BEHIND if moved_low else -_BEHIND) - n_low
-            share = min(max(aim / (n_high - n_low), 0.0), 1.0)
+            share = aim / (n_high - n_low)
+            share = 0.0 if share < 0.0 else (1.0 if share > 1.0 else share)
             half = np.int64(share * np.float64(high // 2 - low // 2))  # the whole may have no place in 64 bits
             pivot = low + half + half
         else:
             pivot = low // 2 + high // 2
-        pivot = min(max(pivot, low + 1), high - 1)
+        pivot = low + 1 if pivot <= low else (high - 1 if pivot >= high else pivot)
         n_pivot = count_below(pivot, keys)
         moved_low = n_pivot <= position
         if moved_low:
@@ -143,39 +161,21 @@ def key_at(position, keys, low, n_low, high, n_high, guess, days, chosen):
         else:
             high, n_high = pivot, n_pivot
         step += 1
-    if low + 1 == high:
-        return low, n_low, n_high
-    mark_between(low, high, keys, days)
-    n = choose_keys(days, keys, chosen)
-    chosen[n:WORD] = high
-    among = chosen[:WORD]
-    key, n_below, n_to = low, n_low, n_low
-    k = 0
-    while n_below > position or n_to <= position:
-        key = np.int64(among[k])
-        n_below, n_to = n_low + count_below(key, among), n_low + count_below(key + 1, among)
-        k += 1
-    return key, n_below, n_to
-
-
-@inner
-def key_around(threshold, n, a, b, keys, low, n_low, high, guess, days, chosen):
-    """The key that a percentile falls on or beside, -1, 0 or 1 (its own is below it, equal or above), and keys below.
-
-    All n keys are below `high`, `n_low` of them below `low`, and the one looked for is not. Keys before it in the order
-    are below the percentile, those behind it above. Decided on whole numbers, see :mod:`xdrought.kernels.ranks`.
-    """
-    bound = threshold * (100 * n + b)
-    position = int(np.floor((bound / 100.0 + a) / 100.0 - 1.0))
-    key, n_below, n_to = key_at(min(max(position, 0), n - 1), keys, low, n_low, high, n, guess, days, chosen)
+    key, n_below, n_to = low, n_low, n_high
+    if low + 1 < high:
+        mark_between(low, high, keys, days)
+        size = choose_keys(days, keys, chosen)
+        for k in range(size, WORD):
+            chosen[k] = high
+        k = 0
+        n_to = n_low
+        while n_below > position or n_to <= position:
+            key = np.int64(chosen[k])
+            n_below = n_low + n_marks(marks_below(chosen, 0, key))
+            n_to = n_low + n_marks(marks_below(chosen, 0, key + 1))
+            k += 1
     score = 50.0 * (100 * (n_below + n_to + 1) - 2 * a)
     return key, 1 if score > bound else (0 if score == bound else -1), n_below
-
-
-@inner
-def _n_bits(number):
-    """Bits that a whole number above 0 takes."""
-    return last_mark(np.uint64(number)) + 1
 
 
 @inner
@@ -184,8 +184,9 @@ def pack(keys, low, high, packed):
 
     A sort of these finds the order, except of keys that differ in the bits only for which there is no room.
     """
-    places = _n_bits(keys.size)
-    spare = max(_n_bits(high - low) - (_PACKED_BITS - places), 0)
+    places = last_mark(np.uint64(keys.size)) + 1
+    spare = last_mark(np.uint64(high - low)) + 1 - (_PACKED_BITS - places)
+    spare = spare if spare > 0 else 0
     for k in range(keys.size):
         above = np.uint64(keys[k] - low) >> np.uint64(spare)
         packed[k] = np.uint32(above << np.uint64(places) | np.uint64(k))
@@ -203,33 +204,26 @@ def _(keys, low, high, packed):
 def twice_ranks(keys, packed, ranks):
     """Write twice the average rank of each of the keys, which were packed and sorted."""
     n = keys.size
-    places = np.uint32(_n_bits(n))
-    place = (np.uint32(1) << places) - np.uint32(1)
+    place = np.uint32((1 << (last_mark(np.uint64(n)) + 1)) - 1)
     n_alike = np.int32(0)
     for k in range(n):
         ranks[packed[k] & place] = 2 * k + 2
     for k in range(n - 1):
         n_alike = np.int32(n_alike + (packed[k] | place == packed[k + 1] | place))
     first = np.int64(0)
-    while first < n and n_alike > 0:
+    while first < n and n_alike > 0:  # keys that are equal, or differ in the bits only that were left out
         stop = first + 1
         while stop < n and packed[stop] | place == packed[first] | place:
             stop += 1
         if stop > first + 1:
-            packed[first:stop] &= place
-            _rank_alike(keys, packed[first:stop], first, ranks)
-        first = stop
-
-
-@inner
-def _rank_alike(keys, places, n_before, ranks):
-    """The same for keys that are equal, or differ in the bits only that were left out."""
-    sort_days(keys, places)
-    first = 0
-    while first < places.size:
-        stop = first + 1
-        while stop < places.size and keys[places[stop]] == keys[places[first]]:
-            stop += 1
-        for i in range(first, stop):
-            ranks[places[i]] = 2 * n_before + first + stop + 1
+            places = packed[first:stop]
+            for k in range(places.size):
+                places[k] &= place
+            sort_days(keys, places)
+            equal = np.int64(0)
+            for k in range(places.size):
+                if k + 1 == places.size or keys[places[k + 1]] != keys[places[k]]:
+                    for i in range(equal, k + 1):
+                        ranks[places[i]] = 2 * first + equal + k + 2
+                    equal = k + 1
         first = stop

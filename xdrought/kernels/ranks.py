@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from xdrought.kernels import compilation
+from xdrought.kernels.compilation import inner
 
 # name -> (a, b) in hundredths, p = 100 (r - a/100) / (n + b/100)
 PLOTTING_POSITIONS = {
@@ -125,7 +126,7 @@ def _rank_big_bin(row, first, members, twice_ranks):
         i = k
 
 
-@njit(nogil=True)
+@inner
 def sort_days(row, days):
     """Sort days in place by their value: Shell's sort, because numpy's argsort takes numba seconds to compile."""
     gap = 1
