@@ -14,7 +14,7 @@ from numba import njit
 from xdrought.kernels import compilation
 from xdrought.kernels.bits import WORD
 from xdrought.kernels.gaps import bridge_keys
-from xdrought.kernels.labels import MISSING_CLASS, label_days, paint, paint_days
+from xdrought.kernels.labels import MISSING_CLASS, UNKNOWN_CLASS, label_days, paint, paint_days
 from xdrought.kernels.order import as_bits, magnitude_bits, make_keys, missing_key, twice_ranks
 from xdrought.kernels.search import GAP_DAYS, KIND, N_FOUND, ROW, UNKNOWN, find_droughts
 from xdrought.kernels.spells import CUT, END, FIRST_DRY, ONSET, START, STOP_DRY
@@ -111,8 +111,8 @@ def detect_events(series, days, rules, ranked, labels, fill_gaps=False):
     if labels.shape[0]:
         found[KIND, is_known] = events["is_flash"]
         compilation.run(_paint_droughts, series.size, found, labels)
-        if (n_valid < series.shape[1]).any():
-            np.maximum(labels, MISSING_CLASS, out=labels)
+        rows = np.unique(found[ROW, ~is_known])
+        labels[rows] = np.maximum(labels[rows], MISSING_CLASS)
     return events, n_valid
 
 
@@ -264,7 +264,7 @@ def _paint_droughts(found, labels):
         first = onset if onset >= 0 else start
         first = first if first > last_end else last_end + 1
         if found[KIND, k] == UNKNOWN:
-            paint_days(labels[r], first, end + 1, np.int64(MISSING_CLASS))
+            paint_days(labels[r], first, end + 1, np.int64(UNKNOWN_CLASS))
         else:
             paint(labels[r], first, start, end, found[KIND, k] != 0)
             last_end = end

@@ -9,19 +9,19 @@ from xdrought.kernels.compilation import inner
 
 NO_DROUGHT, NORMAL_ONSET, NORMAL_CONDITION, FLASH_ONSET, FLASH_CONDITION = 0, 1, 2, 3, 4
 MISSING_CLASS = -1
-HIDDEN = -2  # missing, whatever the drought around it
+UNKNOWN_CLASS = -2  # of a day of which nobody knows; it is missing, too, once all droughts are painted
 
 
 def label_days(is_missing, labels):
-    """No drought on every valid day; the others are hidden from what is painted."""
-    np.multiply(is_missing, np.int8(HIDDEN), out=labels)
+    """No drought on every valid day; the others are missing, whatever is painted over them."""
+    np.negative(is_missing.view(np.int8), out=labels)
 
 
 @inner
 def paint_days(labels, first, stop, label):
-    """Label the days from `first` to before `stop` that are not hidden."""
+    """Label the days from `first` to before `stop` that are not missing."""
     for t in range(first, stop):
-        labels[t] = label if labels[t] != HIDDEN else HIDDEN
+        labels[t] = label if labels[t] != MISSING_CLASS else MISSING_CLASS
 
 
 @njit(nogil=True)
