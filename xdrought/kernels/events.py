@@ -14,7 +14,15 @@ from numba import njit
 from xdrought.kernels import compilation
 from xdrought.kernels.bits import WORD
 from xdrought.kernels.gaps import bridge_keys
-from xdrought.kernels.labels import MISSING_CLASS, UNKNOWN_CLASS, label_days, paint, paint_days
+from xdrought.kernels.labels import (
+    FLASH_ONSET,
+    MISSING_CLASS,
+    NORMAL_ONSET,
+    UNKNOWN_CLASS,
+    label_days,
+    paint,
+    paint_around_missing,
+)
 from xdrought.kernels.order import as_bits, magnitude_bits, make_keys, missing_key, twice_ranks
 from xdrought.kernels.search import GAP_DAYS, KIND, N_FOUND, ROW, UNKNOWN, find_droughts
 from xdrought.kernels.spells import CUT, END, FIRST_DRY, ONSET, START, STOP_DRY
@@ -166,13 +174,13 @@ class _Block:
         self.make_keys(as_bits(part), self.missing, self.magnitude, keys, n_valid, ranges)
         n[:] = n_valid
         if labels.shape[0] and not self.fill_gaps:
-            label_days(keys[:, :n_time] >= self.missing, labels)
+            label_days(keys[:, :n_time], self.missing, labels)
         has_lines = self.rules.max_gap > 0 and bool(((n > 0) & (n < n_time)).any())
         if has_lines:
             line = self.line, as_bits(self.line)
             self.bridge(part, self.missing, self.magnitude, self.rules, keys, n, ranges, bridged, self.days, *line)
         if labels.shape[0] and self.fill_gaps:
-            label_days(keys[:, :n_time] >= self.missing, labels)
+            label_days(keys[:, :n_time], self.missing, labels)
         series = keys, n, ranges, bridged, has_lines, self.missing
         room = self.days, self.chosen, self.spells
         results = self.dry, self.n_dry, self.packed, self.found, self.numbers[0]
@@ -263,10 +271,16 @@ def _paint_droughts(found, labels):
             row, last_end = r, np.int64(-1)
         first = onset if onset >= 0 else start
         first = first if first > last_end else last_end + 1
-        if found[KIND, k] == UNKNOWN:
-            paint_days(labels[r], first, end + 1, np.int64(UNKNOWN_CLASS))
+        is_unknown = found[KIND, k] == UNKNOWN
+        if is_unknown:
+            paint_around_missing(labels[r], first, end + 1, np.int64(UNKNOWN_CLASS))
+        elif found[GAP_DAYS, k] > 0:
+            kind = np.int64(FLASH_ONSET if found[KIND, k] else NORMAL_ONSET)
+            paint_around_missing(labels[r], first, start, kind)
+            paint_around_missing(labels[r], start, end + 1, kind + 1)
         else:
             paint(labels[r], first, start, end, found[KIND, k] != 0)
+        if not is_unknown:
             last_end = end
 
 

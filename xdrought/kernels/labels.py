@@ -12,13 +12,21 @@ MISSING_CLASS = -1
 UNKNOWN_CLASS = -2  # of a day of which nobody knows; it is missing, too, once all droughts are painted
 
 
-def label_days(is_missing, labels):
-    """No drought on every valid day; the others are missing, whatever is painted over them."""
-    np.negative(is_missing.view(np.int8), out=labels)
+def label_days(keys, missing, labels):
+    """No drought on every valid day."""
+    np.greater_equal(keys, missing, out=labels.view(bool))
+    np.negative(labels, out=labels)
 
 
 @inner
 def paint_days(labels, first, stop, label):
+    """Label the days from `first` to before `stop`."""
+    for t in range(first, stop):
+        labels[t] = label
+
+
+@inner
+def paint_around_missing(labels, first, stop, label):
     """Label the days from `first` to before `stop` that are not missing."""
     for t in range(first, stop):
         labels[t] = label if labels[t] != MISSING_CLASS else MISSING_CLASS
