@@ -268,6 +268,9 @@ def plot_sweep(
     >>> plot_sweep(xr.Dataset({"nse": nse, "is_reference": ("model", [False, True])})).get_ylabel()
     'NSE, median of 3 sites'
     """
+    further = set(scores.dims) - {"model", "run", "site", "class_name"}
+    if len(further) > 1:  # one of them was swept, perhaps with one value
+        scores = scores.squeeze([dim for dim in further if scores.sizes[dim] == 1])
     band = sweep_interval(scores, score=score, class_name=class_name, confidence=confidence, seed=seed)
     chosen = scores[score]
     (swept,) = (dim for dim in band["middle"].dims if dim != "model")
