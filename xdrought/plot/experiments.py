@@ -268,7 +268,8 @@ def plot_sweep(
     >>> plot_sweep(xr.Dataset({"nse": nse, "is_reference": ("model", [False, True])})).get_ylabel()
     'NSE, median of 3 sites'
     """
-    further = set(scores.dims) - {"model", "run", "site", "class_name"}
+    dims = scores[score].dims if score in scores else ()
+    further = set(dims) - {"model", "run", "site", "class_name"}
     if len(further) > 1:  # one of them was swept, perhaps with one value
         scores = scores.squeeze([dim for dim in further if scores.sizes[dim] == 1])
     band = sweep_interval(scores, score=score, class_name=class_name, confidence=confidence, seed=seed)
