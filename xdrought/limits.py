@@ -97,6 +97,7 @@ class Limits:
     upper: float = np.inf
     codes: tuple[float, ...] = ()  # fill values that the file declares and that were not decoded
     is_percentile: bool = False
+    is_percent_of_volume: bool = False
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         return _without_infinite(block) if check_values(block, self) else block
@@ -121,7 +122,8 @@ def check(
     name : str, optional
         What the refusal calls it, the variable's own name otherwise.
     scale : bool
-        Whether percentiles that all lie between 0 and 1 are refused as quantiles; not for a few days alone.
+        Whether percentiles that all lie between 0 and 1 are refused as quantiles, and soil moisture that never
+        reaches 1 % of the volume as fractions; not for a few days alone.
     codes_only : bool
         Look for missing codes alone: a forecast may go beyond what is possible, and its score tells.
 
@@ -147,7 +149,7 @@ def check(
     if codes_only:
         limits = Limits(limits.variable, codes=limits.codes)
     if not scale:
-        limits = replace(limits, is_percentile=False)
+        limits = replace(limits, is_percentile=False, is_percent_of_volume=False)
     if da.chunks is None:
         values = da.to_numpy()
         return da.copy(data=_without_infinite(values)) if check_values(values, limits) else da
@@ -229,8 +231,9 @@ def limits_of(da: xr.DataArray, *, quantity: str | None = None, name: str | None
     known = recognise(da, unit, quantity) if isinstance(unit, str) else None
     if known is None:
         return Limits(label, codes=codes)
-    lower, upper = known[1]
-    return Limits(label, known[0].name, unit, lower, upper, codes, known[0].name == "percentile")
+    name, (lower, upper) = known[0].name, known[1]
+    is_percent_of_volume = name == "volumetric soil moisture" and upper > 100
+    return Limits(label, name, unit, lower, upper, codes, name == "percentile", is_percent_of_volume)
 
 
 def _numbers(value: object) -> list[float]:
@@ -276,7 +279,14 @@ def check_values(values: np.ndarray, limits: Limits) -> bool:
             raise ValueError(_tell_codes(values, codes, limits))
     if outside:
         raise ValueError(_tell_outside(values, limits))
-    if limits.is_percentile and low >= 0 and 0 < high <= 1 and _are_quantiles(values):
+    if not (low >= 0 and 0 < high <= 1 and _are_below_one(values)):
+        return has_infinite
+    if limits.is_percent_of_volume:
+        raise ValueError(
+            f"{limits.variable!r} in {limits.units} lies between {low:g} and {high:g}: these are fractions of the "
+            f"volume, no soil is as dry in all its record; name their units, da = da.assign_attrs(units='m3 m-3')"
+        )
+    if limits.is_percentile:
         raise ValueError(
             f"{limits.variable!r} lies between {low:g} and {high:g}: these are quantiles (0 to 1), and percentiles go "
             f"from 0 to 100; multiply by 100, da = (100 * da).assign_attrs(units='percent')"
@@ -406,6 +416,6 @@ def _number(value: float) -> str:
     return f"{int(value)}" if value == int(value) and abs(value) < _FILL else repr(value)
 
 
-def _are_quantiles(values: np.ndarray) -> bool:
+def _are_below_one(values: np.ndarray) -> bool:
     finite = _finite(values)
     return finite.size >= _FEW and bool(((finite > 0) & (finite < 1)).any())

@@ -266,6 +266,17 @@ def test_quantiles_are_not_percentiles_and_the_cure_works():
     limits.check(quantiles, quantity="percentile", scale=False)  # a few days alone may all be that dry
 
 
+def test_fractions_of_the_volume_labelled_per_cent_are_refused_and_the_cure_works():
+    fractions = series(np.linspace(0.05, 0.45, 40), "soil_moisture", "%")
+    message = refusal(fractions)
+    assert re.search(r"'soil_moisture' in % lies between 0.05 and 0.45: these are fractions of the volume", message)
+    assert "da = da.assign_attrs(units='m3 m-3')" in message
+    limits.check(fractions.assign_attrs(units="m3 m-3"))
+    limits.check((100 * fractions).assign_attrs(units="%"))
+    limits.check(fractions[: limits._FEW - 1])  # a few days alone may all be that dry
+    limits.check(fractions, scale=False)
+
+
 @pytest.mark.parametrize(
     "percentiles",
     [np.zeros(40), np.linspace(0, 100, 40), np.linspace(0, 1, limits._FEW - 1), np.arange(40) % 2.0],

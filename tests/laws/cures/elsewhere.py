@@ -50,6 +50,7 @@ FOLLOWED: dict[str, str] = {
     "to see them, read the files inside `with xdrought.set_options(check_limits=False):`": DAMAGE,
     "or draw lines between yours, which adds days but no information": "tests/events/test_labels_and_limits.py",
     "are not the same; convert one, reference.convert_calendar": "tests/events/test_labels_and_limits.py",
+    "these are fractions of the volume, no soil is as dry in all its record": "tests/package/test_limits.py",
     "these are quantiles (0 to 1), and percentiles go from 0 to 100": "tests/events/test_labels_and_limits.py",
     "decode them, ds = xarray.decode_cf(ds), or, if that was done": "tests/package/test_limits.py",
     "see them as they were inside `with xdrought.set_options": "tests/package/test_limits.py",

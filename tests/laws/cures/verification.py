@@ -274,7 +274,7 @@ CURES = [
         )
     ),
     Cure(
-        "the reference 'normal' is a Dataset; give a DataArray by name",
+        "the reference 'normal' must be a DataArray, got Dataset; pick a variable",
         lambda: xd.class_scores(
             given.classes(), given.other_classes(), references={"normal": given.classes().to_dataset(name="x")}
         ),
