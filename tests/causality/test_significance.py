@@ -223,7 +223,7 @@ def test_wrong_families_are_refused():
         false_discovery_control(p, dim="lat")
     with pytest.raises(ValueError, match="fdr='none' is unknown"):
         false_discovery_control(p, fdr="none")
-    with pytest.raises(ValueError, match="`ps` must include only numbers between 0 and 1"):
+    with pytest.raises(ValueError, match="are outside 0 to 1, e.g. 1.8"):
         false_discovery_control(p * 9)
     ds = weather(n_time=60)
     with pytest.raises(ValueError, match=r"no dimension \['cell'\] among the tests; they are on \['site', 'dir"):

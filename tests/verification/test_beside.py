@@ -87,7 +87,7 @@ def test_groups_are_scored_as_if_they_were_all(classes, score):
             ValueError,
             "by='pft' has no label at all",
         ),
-        ({"references": {"mine": 0.5}}, TypeError, "the reference 'mine' is a float; give a DataArray"),
+        ({"references": {"mine": 0.5}}, TypeError, "the reference 'mine' must be a DataArray, got float"),
     ],
 )
 def test_groups_and_references_that_do_not_fit(classes, options, error, match):

@@ -263,7 +263,7 @@ def test_refusals_of_patches():
     with pytest.raises(ValueError, match="does not fit into 'lat' with 6"):
         patches(random_grid(), "swvl1")
     p = patches(ds, TARGET)
-    with pytest.raises(IndexError, match="window 19 of 19"):
+    with pytest.raises(IndexError, match="no window 19; there are 19"):
         p[19]
     with pytest.raises(ValueError, match=r"\(3,\) values for 19 windows"):
         p.to_labels(np.zeros(3))

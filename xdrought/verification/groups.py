@@ -141,11 +141,10 @@ def with_references(
     score : callable
         The scores of one forecast.
     """
-    aligned = {}
-    for name, reference in references.items():
-        if not isinstance(reference, xr.DataArray):
-            raise TypeError(f"the reference {name!r} is a {type(reference).__name__}; give a DataArray by name")
-        aligned[name] = alignment.align_to(forecast, reference, what=f"the reference {name!r}")
+    aligned = {
+        name: alignment.align_to(forecast, reference, what=f"the reference {name!r}")
+        for name, reference in references.items()
+    }
     shared = known(forecast)
     for reference in aligned.values():
         shared = shared & known(reference)
