@@ -279,19 +279,18 @@ def check_values(values: np.ndarray, limits: Limits) -> bool:
             raise ValueError(_tell_codes(values, codes, limits))
     if outside:
         raise ValueError(_tell_outside(values, limits))
-    if not (low >= 0 and 0 < high <= 1 and _are_below_one(values)):
+    of_hundred = limits.is_percentile or limits.is_percent_of_volume
+    if not (of_hundred and low >= 0 and 0 < high <= 1 and _are_below_one(values)):
         return has_infinite
     if limits.is_percent_of_volume:
         raise ValueError(
             f"{limits.variable!r} in {limits.units} lies between {low:g} and {high:g}: these are fractions of the "
             f"volume, no soil is as dry in all its record; name their units, da = da.assign_attrs(units='m3 m-3')"
         )
-    if limits.is_percentile:
-        raise ValueError(
-            f"{limits.variable!r} lies between {low:g} and {high:g}: these are quantiles (0 to 1), and percentiles go "
-            f"from 0 to 100; multiply by 100, da = (100 * da).assign_attrs(units='percent')"
-        )
-    return has_infinite
+    raise ValueError(
+        f"{limits.variable!r} lies between {low:g} and {high:g}: these are quantiles (0 to 1), and percentiles go "
+        f"from 0 to 100; multiply by 100, da = (100 * da).assign_attrs(units='percent')"
+    )
 
 
 def _extremes(values: np.ndarray) -> tuple[float, float, bool]:
