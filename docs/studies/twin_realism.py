@@ -72,7 +72,7 @@ def real_sites(folder: Path) -> pd.DataFrame:
     for site in ds["site"].values:
         one = ds.sel(site=site)
         if one["igbp"].item() != "WET" and int(one["soil_moisture"].notnull().sum()) >= LONG_ENOUGH:
-            rows[str(site)] = describe(one["soil_moisture"] / 100.0, one["P_F"])
+            rows[str(site)] = describe((one["soil_moisture"] / 100.0).assign_attrs(units="m3 m-3"), one["P_F"])
     return pd.DataFrame(rows).T
 
 
