@@ -18,7 +18,7 @@ from hypothesis import given, settings
 
 from tests.support import oracles_ccm as slow
 from xdrought.causality import ccm, cross_mapping
-from xdrought.kernels import cross_map, neighbours, surrogates
+from xdrought.kernels import compilation, cross_map, neighbours, plain_maps, surrogates
 from xdrought.kernels.cross_map import Settings
 from xdrought.kernels.cross_map_blocks import summarise
 
@@ -140,6 +140,19 @@ def test_compiled_skill_equals_the_slow_reference(pair, dim, tau, radius):
     np.testing.assert_allclose(found.rho[0], rho, atol=1e-8)
     np.testing.assert_allclose(found.rho, plain.rho, atol=1e-9)
     np.testing.assert_array_equal(found.tied_fraction, plain.tied_fraction)
+
+
+@pytest.mark.parametrize("n_days", [1, 2, 5, 6, 7])
+def test_a_record_shorter_than_its_delays_is_left_alone(n_days):
+    # as Python, which refuses what compiled code would write behind the end of an array
+    series, dim, tau = np.arange(float(n_days))[None] ** 2, 3, 3
+    keys, n, mean, width = compilation.interpreted(plain_maps.keys_across)(series, series[:, None], dim, tau)
+    assert n.tolist() == [max(n_days - (dim - 1) * tau, 0)]
+    assert (keys != plain_maps.LAST).sum() == n[0]
+    keys.sort(axis=1)
+    compilation.interpreted(plain_maps.keys_along)(series, dim, tau, keys, n, mean, width)
+    found = cross_map.cross_map(series[0], series, Settings(dim=dim, tau=tau, compiled=True), 0)
+    assert np.isnan(found.rho).all()
 
 
 @settings(max_examples=100)

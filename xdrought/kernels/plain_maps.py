@@ -102,12 +102,18 @@ def _mark_common_days(series: np.ndarray, targets: np.ndarray, dim: int, tau: in
             differs += np.isfinite(targets[target, day]) != good[day]
     good[: time if differs else (dim - 1) * tau] = False
     for axis in range(dim):
-        early = series[: time - axis * tau]
+        early = _earlier(series, axis * tau)
         for day in range(early.size):
             good[day + axis * tau] &= np.isfinite(early[day])
     for day in range(time):
         n += good[day]
     return n
+
+
+@njit(nogil=True, error_model="numpy")
+def _earlier(series: np.ndarray, steps: int) -> np.ndarray:
+    """What a series was so many steps before each day that has such a day: nothing where it is shorter than that."""
+    return series[: max(series.size - steps, 0)]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -136,7 +142,7 @@ def _project(series: np.ndarray, mean: float, direction: np.ndarray, tau: int, p
     """Places of the delay vectors of a series (time,) in a direction, each coordinate less its mean."""
     places[:] = 0.0
     for axis in range(direction.size):
-        early = series[: series.size - axis * tau]
+        early = _earlier(series, axis * tau)
         for day in range(early.size):
             places[day + axis * tau] += direction[axis] * (early[day] - mean)
 
