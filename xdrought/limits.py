@@ -33,6 +33,7 @@ _IN_CACHE = 2**16  # values
 _FEW_BEYOND = 0.01  # share of forecasts beyond the limits above which a word is said
 _OTHER_UNITS = 0.1  # share of values beyond the limits from which on all may be in other units
 _FEW = 20  # values below which a scale cannot be told from the values
+_SHARES = ("percentile", "volumetric soil moisture")  # of a hundred, or of one
 
 _checking: ContextVar[bool] = ContextVar("check_limits", default=True)
 
@@ -96,8 +97,7 @@ class Limits:
     lower: float = -np.inf
     upper: float = np.inf
     codes: tuple[float, ...] = ()  # fill values that the file declares and that were not decoded
-    is_percentile: bool = False
-    is_percent_of_volume: bool = False
+    scale: bool = True  # whether all values below 1 are looked at where a hundred is the whole
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         return _without_infinite(block) if check_values(block, self) else block
@@ -149,7 +149,7 @@ def check(
     if codes_only:
         limits = Limits(limits.variable, codes=limits.codes)
     if not scale:
-        limits = replace(limits, is_percentile=False, is_percent_of_volume=False)
+        limits = replace(limits, scale=False)
     if da.chunks is None:
         values = da.to_numpy()
         return da.copy(data=_without_infinite(values)) if check_values(values, limits) else da
@@ -231,9 +231,8 @@ def limits_of(da: xr.DataArray, *, quantity: str | None = None, name: str | None
     known = recognise(da, unit, quantity) if isinstance(unit, str) else None
     if known is None:
         return Limits(label, codes=codes)
-    name, (lower, upper) = known[0].name, known[1]
-    is_percent_of_volume = name == "volumetric soil moisture" and upper > 100
-    return Limits(label, name, unit, lower, upper, codes, name == "percentile", is_percent_of_volume)
+    lower, upper = known[1]
+    return Limits(label, known[0].name, unit, lower, upper, codes)
 
 
 def _numbers(value: object) -> list[float]:
@@ -279,10 +278,10 @@ def check_values(values: np.ndarray, limits: Limits) -> bool:
             raise ValueError(_tell_codes(values, codes, limits))
     if outside:
         raise ValueError(_tell_outside(values, limits))
-    of_hundred = limits.is_percentile or limits.is_percent_of_volume
+    of_hundred = limits.scale and limits.quantity in _SHARES and limits.upper >= 100
     if not (of_hundred and low >= 0 and 0 < high <= 1 and _are_below_one(values)):
         return has_infinite
-    if limits.is_percent_of_volume:
+    if limits.quantity != "percentile":
         raise ValueError(
             f"{limits.variable!r} in {limits.units} lies between {low:g} and {high:g}: these are fractions of the "
             f"volume, no soil is as dry in all its record; name their units, da = da.assign_attrs(units='m3 m-3')"
