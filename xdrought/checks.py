@@ -119,9 +119,13 @@ def _require_dates_of_events(given: Iterable[xr.DataArray | xr.Dataset]) -> None
         if not isinstance(item, xr.Dataset) or "event" not in item.dims:
             continue
         for name in ("onset_time", "start_time", "end_time"):
-            if name in item.variables and item[name].size and isinstance(item[name].values.flat[0], str):
+            column = item.variables.get(name)
+            if column is None or column.dtype.kind not in "OUT" or column.chunks is not None or not column.size:
+                continue
+            first = column.values.flat[0]
+            if isinstance(first, str):
                 raise ValueError(
-                    f"{name!r} of the events holds texts ({item[name].values.flat[0]!r}); make dates of them, "
+                    f"{name!r} of the events holds texts ({first!r}); make dates of them, "
                     f"events = events.assign({name}=('event', pandas.to_datetime(events[{name!r}].values)))"
                 )
 
