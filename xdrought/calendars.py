@@ -172,6 +172,18 @@ def as_slice(period: object) -> slice:
     return found
 
 
+def on_days_of(da: xr.DataArray, period: slice, time: Hashable) -> xr.DataArray:
+    """An array on the days of a training part; refused where it has none of them."""
+    chosen = da.sel({time: period})
+    if not chosen.sizes[time]:
+        index = da.indexes[time]
+        raise ValueError(
+            f"the training part {period.start} to {period.stop} holds no day of the record, which goes from {index[0]} "
+            f"to {index[-1]}; choose others"
+        )
+    return chosen
+
+
 def training_mask(da: xr.DataArray, train: Period, time: Hashable) -> xr.DataArray:
     """True on the days of `da` that belong to the training part."""
     if isinstance(train, xr.DataArray):

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
-from xdrought.calendars import Period, as_slice, check_mask
+from xdrought.calendars import Period, as_slice, check_mask, on_days_of
 from xdrought.causality import pairs
 from xdrought.causality.methods import Method, check_causality, find_method
 from xdrought.causality.pairs import Cause
@@ -139,13 +139,7 @@ def _training_part(
         mask = check_mask(train, target)
         return target.where(mask), [da.where(mask) for da in drivers]
     period = as_slice(train)
-    if not target.sel({time: period}).sizes[time]:
-        index = target.indexes[time]
-        raise ValueError(
-            f"the training part {period.start} to {period.stop} holds no day of the record, which goes from {index[0]} "
-            f"to {index[-1]}; choose others"
-        )
-    return target.sel({time: period}), [da.sel({time: period}) for da in drivers]
+    return on_days_of(target, period, time), [da.sel({time: period}) for da in drivers]
 
 
 @public

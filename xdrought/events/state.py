@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, calendars, checks
-from xdrought.calendars import check_mask, period_of
+from xdrought.calendars import check_mask, on_days_of, period_of
 from xdrought.checks import public
 from xdrought.choices import DefinitionName
 from xdrought.definitions import Definition, get_definition
@@ -128,9 +128,7 @@ def training_record(values: xr.DataArray, train: Train, time: Hashable) -> tuple
         return values.where(days).assign_attrs(values.attrs), "the training days"
     if (period := period_of(train)) is None:
         raise TypeError(f"train={train!r}; give dates as slice or (start, end), a mask of days, or a record")
-    record = values.sel({time: period})
-    if not record.sizes[time]:
-        raise ValueError(f"the training part {period.start} to {period.stop} holds no day of the record; choose others")
+    record = on_days_of(values, period, time)
     return record, f"{period.start} to {period.stop}" if period != slice(None) else "whole record"
 
 

@@ -194,7 +194,7 @@ CURES = [
         for train in (slice("2001", "2001"), ("2001-01", "2001-12"), given.train(), given.reference())
     ),
     Cure(
-        "holds no day of the record; choose others",
+        "holds no day of the record, which goes from",
         lambda: xd.drought_state(soil(), train=("1990", "1999")),
         lambda m: xd.drought_state(soil(), train=("2001", "2001")),
     ),
