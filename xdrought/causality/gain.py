@@ -148,7 +148,7 @@ def driver_gain(
         seed=checks.require_integer(seed, "seed", 0),
         freezing=plan.freezing,
     )
-    warn_of_drivers(plan, where, time)
+    warn_of_drivers(plan, where)
     result = _map(plan, settings, time)
     warn_without_skill(result["gain"], (soil_moisture, *plan.driver_arrays))
     result = with_adjusted(result, fdr, fdr_dim)
@@ -214,7 +214,7 @@ def driver_contributions(
     plan = make_plan(drivers, soil_moisture, groups, lags, where, time)
     from xdrought.kernels.prediction_gain import GainSettings
 
-    warn_of_drivers(plan, where, time)
+    warn_of_drivers(plan, where)
     result = xr.apply_ufunc(
         _contributions_of_blocks,
         *plan.arrays,

@@ -116,7 +116,7 @@ def _tests(
     return tuple(tests), tuple(numbers.values())
 
 
-def warn_of_drivers(plan: GainPlan, where: xr.DataArray | None, time: Hashable) -> None:
+def warn_of_drivers(plan: GainPlan, where: xr.DataArray | None) -> None:
     """Say what labels tell of answers that would mislead."""
     named = dict(zip(plan.drivers, plan.driver_arrays, strict=True))
     if responses := [name for name, da in named.items() if _is_response(name, da)]:

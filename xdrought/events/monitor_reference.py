@@ -12,7 +12,7 @@ import xarray as xr
 
 from xdrought import calendars, files, shown
 from xdrought.definitions import Definition
-from xdrought.events.table import _block_slices
+from xdrought.events.table import block_slices
 from xdrought.percentiles import REFERENCE_TIME, pool_groups, year_length
 
 CELLS_AT_ONCE = 4096
@@ -22,7 +22,7 @@ def rows_of_cells(values: xr.DataArray, shape: tuple[int, ...]) -> Iterator[tupl
     """(which cells, their new days (cells, days)) piece by piece, so that little is held at once."""
     chunks = values.chunks[: len(shape)] if values.chunks else tuple((n,) for n in shape)
     numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
-    for where in _block_slices(shape, chunks):
+    for where in block_slices(chunks):
         block = np.asarray(values.data[where]).reshape(-1, values.shape[-1])
         cells = numbers[where].ravel()
         for first in range(0, cells.size, CELLS_AT_ONCE):

@@ -85,7 +85,7 @@ def scan_blocks(bound: Bound, move: str, band: Mapping[Hashable, slice] | None =
     run = dask.delayed(_scan_block, pure=True)
     tasks = [
         run(*[_cut(array, where) for array in bound.arrays], where=where, **options)
-        for where in _block_slices(bound.shape, bound.chunks)
+        for where in block_slices(bound.chunks)
         if all(where[bound.space.index(dim)] == part for dim, part in (band or {}).items())
     ]
     return list(dask.compute(*tasks))
@@ -119,7 +119,7 @@ def _with_all_dims(array: xr.DataArray, space: list[Hashable]) -> xr.DataArray:
     return array.expand_dims(missing).transpose(*space, *core) if missing else array
 
 
-def _block_slices(sizes: tuple[int, ...], chunks: tuple[tuple[int, ...], ...]) -> Iterator[tuple[slice, ...]]:
+def block_slices(chunks: tuple[tuple[int, ...], ...]) -> Iterator[tuple[slice, ...]]:
     """Slices of every block of the leading dimensions, in C order."""
     edges = [np.concatenate([[0], np.cumsum(c)]) for c in chunks]
     for block in np.ndindex(*[len(c) for c in chunks]):
