@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,17 +17,7 @@ from xdrought.events import drought_objects
 from xdrought.plot import animate_objects, plot_objects
 
 
-@pytest.fixture(autouse=True)
-def _offline_and_tidy(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise AssertionError("a picture tried to use the network or to show itself")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(plt, "show", refuse)
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
+pytestmark = pytest.mark.usefixtures("offline_and_tidy")
 
 
 def moving() -> xr.DataArray:
