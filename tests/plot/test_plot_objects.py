@@ -16,7 +16,6 @@ import matplotlib.pyplot as plt  # noqa: E402
 from xdrought.events import drought_objects
 from xdrought.plot import animate_objects, plot_objects
 
-
 pytestmark = pytest.mark.usefixtures("offline_and_tidy")
 
 
