@@ -380,14 +380,14 @@ def _cure(finite: np.ndarray, limits: Limits) -> str:
         ways.append(
             f"all values fit {unit!r}: if that is what they are, say so with da = da.assign_attrs(units={unit!r})"
         )
-    if low < 0 < high and not limits.is_percentile:
+    if low < 0 < high and limits.quantity != "percentile":
         ways.append(
             f"if these are differences, which keep the units and have no limits, say so with "
             f"da = da.assign_attrs(long_name='anomaly of {limits.variable}')"
         )
-    if unit is None and share >= _OTHER_UNITS and not limits.is_percentile:
+    if unit is None and share >= _OTHER_UNITS and limits.quantity != "percentile":
         ways.append("if the units are wrong, correct them")
-    if limits.is_percentile:
+    if limits.quantity == "percentile":
         ways.append("if these are no percentiles, leave is_percentile=True out")
     ways.append(
         f"if single values are wrong, make them missing with da = da.where((da >= {bounds[0]}) & (da <= {bounds[1]}))"
