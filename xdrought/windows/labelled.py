@@ -280,10 +280,8 @@ class Patches:
     def inputs(self) -> xr.DataArray:
         """All drivers in one float32 array on (site, time, variable, patch_lat, patch_lon) or
         (time, variable, lat, lon); lazy for dask."""
-        cube = xr.concat(
-            [self.data[name].astype("float32").drop_attrs() for name in self.drivers],
-            pd.Index(self.drivers, name="variable"),
-        )
+        cube = self.data[list(self.drivers)].drop_attrs(deep=False).astype("float32").to_dataarray("variable")
+        cube = cube.assign_coords(variable=pd.Index(self.drivers, name="variable"))
         order = (self.time, "variable", *GRID) if self.on_grid else (SITE, self.time, "variable", *PATCH)
         return cube.transpose(*order).rename("inputs")
 
