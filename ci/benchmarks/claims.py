@@ -182,8 +182,14 @@ def ccm(quick: bool) -> Iterator[Row]:
 
 def map_steps(series: np.ndarray, dim: int) -> tuple[tuple[str, Way], ...]:
     """The steps of one map with ties: equal days grouped and sorted, the search."""
-    from xdrought.kernels.distinct_vectors import group_equal, nearest_groups, sort_points
+    from numba import njit
 
+    from xdrought.kernels import distinct_vectors
+
+    # ways in from Python, which these have not
+    group_equal = njit(lambda vectors, library: distinct_vectors.group_equal(vectors, library))
+    sort_points = njit(lambda vectors, groups: distinct_vectors.sort_points(vectors, groups))
+    nearest_groups = njit(lambda *args: distinct_vectors.nearest_groups(*args))
     vectors = np.stack([series[dim - 1 - lag : series.size - lag] for lag in range(dim)], axis=1)
     library, days = np.ones(len(vectors), bool), np.arange(len(vectors))
     groups = group_equal(vectors, library)

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from scipy.spatial import cKDTree
 
-from xdrought.kernels import neighbours
-from xdrought.kernels.distinct_vectors import group_equal, nearest_groups, order_by_sum, sort_points
+from tests.support.helpers import from_python
+from xdrought.kernels import distinct_vectors, neighbours
+
+group_equal, sort_points = from_python(distinct_vectors.group_equal), from_python(distinct_vectors.sort_points)
+nearest_groups, order_by_sum = from_python(distinct_vectors.nearest_groups), from_python(distinct_vectors.order_by_sum)
 
 
 def weight_of_day(operator: neighbours.Operator) -> np.ndarray:

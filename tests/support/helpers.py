@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dask
@@ -36,3 +36,10 @@ def follow(cure: str, **names: object) -> dict[str, object]:
     known = dict(names)
     exec(cure.rstrip(" ;.").split(" # ")[0], {"xarray": xr, "pandas": pd, "numpy": np}, known)
     return known
+
+
+def from_python(kernel: Callable) -> Callable:
+    """A way in from Python to compiled code that only other compiled code calls."""
+    from numba import njit
+
+    return njit(lambda *args: kernel(*args))

@@ -10,7 +10,7 @@ import logging
 import sys
 import types
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,18 @@ _by_numpy: dict[Any, Callable] = {}
 _compiled_kinds: set[tuple] = set()
 
 
-def inner(function: Callable) -> Any:
+def inner(function: Callable | None = None, **options: Any) -> Any:
     """Decorator: compiled code that other compiled code calls and nobody else.
 
-    It has no ways in from Python, which take a sixth of the time of the compiler.
+    It has no ways in from Python, which take a sixth of the time of the compiler, and is stored with what calls it.
+    `options` are further ones of ``numba.njit``.
     """
+    if function is None:
+        return partial(inner, **options)
     from numba import njit  # cross mapping takes its small jobs without it
 
     without: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return njit(nogil=True, error_model="numpy", **without)(function)
+    return njit(nogil=True, error_model="numpy", **without, **options)(function)
 
 
 def by_numpy(kernel: Any) -> Callable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xdrought.kernels.compilation import inner
 from xdrought.kernels.distinct_vectors import (
     Groups,
     Points,
@@ -62,10 +63,12 @@ def operator_arrays(vectors: np.ndarray, queries: np.ndarray, library: np.ndarra
                     used = _write(groups, number, which[at], day, radius, share[at], columns, weights, used)
         mapped[day] = True
         starts[day + 1] = used - before
-    return np.cumsum(starts), columns[:used], weights[:used], member_start, members, mapped, tied
+    for day in range(time):
+        starts[day + 1] += starts[day]
+    return starts, columns[:used], weights[:used], member_start, members, mapped, tied
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _every_tie(
     points: Points, groups: Groups, vectors: np.ndarray, day: int, radius: int, square: np.ndarray, group: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,11 +93,14 @@ def _every_tie(
     return near, group, allowed
 
 
-@njit(cache=True, nogil=True)
+@inner
 def group_members(groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Number the groups of several days (-1: one day); where the members of each start in `members`, and these."""
     group_at, count = groups.at, groups.size
-    number, start = np.full(count.size, -1), np.zeros((count > 1).sum() + 1, np.int64)
+    several = 0
+    for group in range(count.size):
+        several += count[group] > 1
+    number, start = np.full(count.size, -1), np.zeros(several + 1, np.int64)
     several = 0
     for group in range(count.size):
         if count[group] > 1:
@@ -109,12 +115,13 @@ def group_members(groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return number, start, members
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _days_with_enough(queries: np.ndarray, library: np.ndarray, radius: int, k: int) -> np.ndarray:
     """Queried days with at least `k` library days outside their exclusion window."""
     time = library.size
     before = np.zeros(time + 1, np.int64)
-    before[1:] = np.cumsum(library)
+    for day in range(time):
+        before[day + 1] = before[day] + library[day]
     days, n = np.empty(time, np.int64), 0
     for day in range(time):
         inside = before[min(day + radius + 1, time)] - before[max(day - radius, 0)]
@@ -124,13 +131,15 @@ def _days_with_enough(queries: np.ndarray, library: np.ndarray, radius: int, k: 
     return days[:n].copy()
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _share(near: np.ndarray, allowed: np.ndarray, k: int) -> tuple[np.ndarray, bool]:
     """Weight of one member of each group, nearest first, and whether ties had to share."""
     share, last, reached = np.zeros(near.size), near[-1], 0
     if near[0] == 0.0:
-        at_no_distance = near == 0.0
-        share[at_no_distance] = 1.0 / allowed[at_no_distance].sum()
+        for at in range(near.size):
+            reached += allowed[at] if near[at] == 0.0 else 0
+        for at in range(near.size):
+            share[at] = 1.0 / reached if near[at] == 0.0 else 0.0
         return share, True
     for at in range(near.size):
         reached += allowed[at]
@@ -149,17 +158,20 @@ def _share(near: np.ndarray, allowed: np.ndarray, k: int) -> tuple[np.ndarray, b
         if near[at] >= last * (1 - TIE):
             share[at] *= slots / sharing
         total += share[at] * allowed[at]
-    return share / total, sharing > slots
+    for at in range(near.size):
+        share[at] /= total
+    return share, sharing > slots
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _longer(values: np.ndarray, needed: int) -> np.ndarray:
     longer = np.empty(2 * needed, values.dtype)
-    longer[: values.size] = values
+    for at in range(values.size):  # not one array into another, for which numba compiles seconds of error messages
+        longer[at] = values[at]
     return longer
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _write(
     groups: Groups,
     number: np.ndarray,
@@ -217,7 +229,7 @@ def skills(
     return rho
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _load(
     targets: np.ndarray, days: np.ndarray, member_starts: np.ndarray, members: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
@@ -246,7 +258,7 @@ def _load(
     return largest
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _moments(
     starts: np.ndarray,
     columns: np.ndarray,

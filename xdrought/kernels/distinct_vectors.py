@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from xdrought.kernels.compilation import inner
 
 CHUNK = 16  # vectors looked at between two questions whether to go on
 TIES = 1 + 1e-8  # so far beyond the last that ties with it are seen
@@ -34,7 +35,7 @@ class Points(NamedTuple):
     step: float
 
 
-@njit(cache=True, nogil=True)
+@inner
 def group_equal(vectors: np.ndarray, library: np.ndarray) -> Groups:
     """Number the distinct vectors of the library days, in the order they appear, by hashing."""
     time, dim = vectors.shape
@@ -63,7 +64,7 @@ def group_equal(vectors: np.ndarray, library: np.ndarray) -> Groups:
     return Groups(at, first[:n_groups].copy(), count[:n_groups].copy())
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _equal(words: np.ndarray, one: int, other: int) -> bool:
     for axis in range(words.shape[1]):  # noqa: SIM110, compiled as a loop
         if words[one, axis] != words[other, axis]:
@@ -71,13 +72,13 @@ def _equal(words: np.ndarray, one: int, other: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def allowed_members(groups: Groups, group: int, day: int, radius: int) -> int:
     """Members of a group that are further in time from `day` than the exclusion radius."""
     return _allowed(groups.at, groups.first, groups.size, group, day, radius)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _allowed(at: np.ndarray, first: np.ndarray, count: np.ndarray, group: int, day: int, radius: int) -> int:
     if count[group] == 1:
         return 1 if abs(first[group] - day) > radius else 0
@@ -87,7 +88,7 @@ def _allowed(at: np.ndarray, first: np.ndarray, count: np.ndarray, group: int, d
     return allowed
 
 
-@njit(cache=True, nogil=True)
+@inner
 def sort_points(vectors: np.ndarray, groups: Groups) -> Points:
     """The distinct vectors; at least one."""
     m, dim, first = groups.first.size, vectors.shape[1], groups.first
@@ -108,7 +109,7 @@ def sort_points(vectors: np.ndarray, groups: Groups) -> Points:
     return Points(coordinates, sums, order, place, mean, step)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def order_by_sum(sums: np.ndarray, n: int, order: np.ndarray, room: np.ndarray) -> float:
     """Order the first `n` of `sums` to within a step that is given back, by counting; `order` gets their numbers.
 
@@ -137,7 +138,7 @@ def order_by_sum(sums: np.ndarray, n: int, order: np.ndarray, room: np.ndarray) 
     return (1 + 1e-9) / per_sum
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _sum(vector: np.ndarray, mean: float) -> float:
     total = 0.0
     for value in vector:
@@ -145,7 +146,7 @@ def _sum(vector: np.ndarray, mean: float) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@inner
 def nearest_groups(
     points: Points, groups: Groups, vectors: np.ndarray, days: np.ndarray, radius: int, k: int, complete: bool
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -206,7 +207,7 @@ def nearest_groups(
     return square, group
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _begin(sums: np.ndarray, total: float) -> int:
     """About where a sum belongs."""
     low, high = 0, sums.size
@@ -219,13 +220,13 @@ def _begin(sums: np.ndarray, total: float) -> int:
     return low
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_far(gap: float, dim: int, square: float) -> bool:
     """Whether vectors whose sums differ by `gap` or more are further apart than a squared distance."""
     return gap > 0.0 and gap * gap > dim * square * TIES
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _squares(
     coordinates: np.ndarray, vectors: np.ndarray, day: int, start: int, n: int, last: float, squares: np.ndarray
 ) -> int:
@@ -243,7 +244,7 @@ def _squares(
     return below
 
 
-@njit(cache=True, nogil=True)
+@inner
 def groups_within(
     points: Points,
     groups: Groups,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xdrought.kernels.compilation import inner
 from xdrought.kernels.events import _ROUNDING, EVENT_DTYPE, append_event
 from xdrought.kernels.labels import FLASH_CONDITION, MISSING_CLASS, NO_DROUGHT, NORMAL_CONDITION
 from xdrought.kernels.ranks import percentile_in_sorted
@@ -78,7 +79,7 @@ def sorted_percentiles(series, pool, n_valid, a, b):
     return out
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _append(events, n_events, row, episode, end, is_censored, days, rules):
     """The event of a held dry spell that ends at `end`, when its length makes it one."""
     first = episode["onset"] if rules.count_onset else episode["start"]
@@ -100,7 +101,7 @@ def _append(events, n_events, row, episode, end, is_censored, days, rules):
     return events, n_events + 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _settle(events, n_events, row, episode, end, is_censored, days, rules):
     """Let go of the held spell: nothing that comes can change it."""
     events, n = _append(events, n_events, row, episode, end, is_censored, days, rules)
@@ -111,13 +112,13 @@ def _settle(events, n_events, row, episode, end, is_censored, days, rules):
     return events, n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_over(episode, rules):
     """Whether the held spell has ended for good: it recovered, and no relapse can lengthen it."""
     return not episode["is_open"] and (rules.relapse != MERGE or episode["last_wet"] > episode["end"])
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _begin_spell(episode, t, p, is_dropped):
     episode["onset"] = NONE if is_dropped else episode["last_wet"]
     episode["onset_percentile"] = episode["last_wet_percentile"]
@@ -132,7 +133,7 @@ def _begin_spell(episode, t, p, is_dropped):
     episode["is_dropped"] = is_dropped
 
 
-@njit(nogil=True)
+@inner
 def _bounds_of_percentiles(rules):
     """Code bounds of a row that holds percentiles."""
     dry_to = rules.lower if rules.dry_at_lower else np.nextafter(rules.lower, -np.inf)
@@ -141,7 +142,7 @@ def _bounds_of_percentiles(rules):
     return dry_to, recovered_from, wet_from
 
 
-@njit(nogil=True)
+@inner
 def _code_days(row, dry_to, recovered_from, wet_from, code):
     missing = row.dtype.type(np.inf)
     for t in range(row.size):
@@ -152,7 +153,7 @@ def _code_days(row, dry_to, recovered_from, wet_from, code):
         code[t] = level * (value < missing)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _cut_from(episode, end, rules):
     """First step of an open spell that a gap ends and that is no event: then nobody knows whether it was one."""
     onset, start = episode["onset"], episode["start"]

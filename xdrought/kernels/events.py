@@ -284,7 +284,7 @@ def _paint_droughts(found, labels):
             last_end = end
 
 
-@njit(nogil=True)
+@compilation.inner
 def place_event(event, row, onset, start, end):
     """Fill in where an event is."""
     event["row"] = row
@@ -294,12 +294,13 @@ def place_event(event, row, onset, start, end):
     event["gap_days"] = 0
 
 
-@njit(nogil=True)
+@compilation.inner
 def append_event(events, n_events, row, onset, start, end):
     """The event array, grown when full, with the places of its next event filled in."""
     if n_events == events.size:
         larger = np.empty(2 * events.size, EVENT_DTYPE)
-        larger[:n_events] = events
+        for k in range(n_events):  # not one array into another, for which numba compiles seconds of error messages
+            larger[k] = events[k]
         events = larger
     place_event(events[n_events], row, onset, start, end)
     return events

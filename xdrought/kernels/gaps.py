@@ -19,7 +19,7 @@ def _draw_line(first, last, between):
         between[k] = slope * (k + 1) + begin
 
 
-@njit(nogil=True)
+@inner
 def bridge_row(row, longest):
     """Draw a line over every gap of at most `longest` steps between two values; in place.
 

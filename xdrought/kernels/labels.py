@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from xdrought.kernels.compilation import inner
 
@@ -32,7 +31,7 @@ def paint_around_missing(labels, first, stop, label):
         labels[t] = label if labels[t] != MISSING_CLASS else MISSING_CLASS
 
 
-@njit(nogil=True)
+@inner
 def extent(row):
     """First and last step with a finite value; (size, -1) without any. Missing steps outside are no gap."""
     first, last = 0, row.size - 1
@@ -43,7 +42,7 @@ def extent(row):
     return first, last
 
 
-@njit(nogil=True)
+@inner
 def init_labels(row, labels):
     """No drought on every valid day."""
     for t in range(row.size):

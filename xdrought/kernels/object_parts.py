@@ -130,7 +130,9 @@ def _meetings(labels, offset, area, full, periodic):
                         if e < 0 or pairs[e, 1] != child:
                             if n == shared.size:
                                 larger_pairs, larger = np.empty((2 * n, 2), np.int64), np.empty(2 * n)
-                                larger_pairs[:n], larger[:n] = pairs, shared
+                                for old in range(n):  # as one array into another it takes seconds to compile
+                                    larger_pairs[old, 0], larger_pairs[old, 1] = pairs[old, 0], pairs[old, 1]
+                                    larger[old] = shared[old]
                                 pairs, shared = larger_pairs, larger
                             e = n
                             n += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xdrought.kernels.compilation import inner
 from xdrought.kernels.events import EVENT_DTYPE, append_event
 from xdrought.kernels.labels import MISSING_CLASS, extent, init_labels, paint
 
@@ -12,7 +13,7 @@ from xdrought.kernels.labels import MISSING_CLASS, extent, init_labels, paint
 _RELATIVE_ROUNDING = 1e-9
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _judge_days(values, p, short, long, lower, state):
     """1 where the short trailing mean is below the long one and p < lower, 0 where not, -1 where unknown."""
     for t in range(values.size):
@@ -33,7 +34,7 @@ def _judge_days(values, p, short, long, lower, state):
             state[t] = 1 if falls and p[t] < lower else 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _hide_unknown(state, first, last, long, min_duration, labels):
     """Label missing what a gap hides: days whose means it takes, and the runs beside them that may have lasted.
 

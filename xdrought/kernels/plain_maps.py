@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xdrought.kernels.compilation import as_one_type, is_stored
+from xdrought.kernels.compilation import as_one_type, inner, is_stored
 from xdrought.kernels.sorted_scan import LANES, directions, scan
 
 TIE = 6e-9  # squared distances this close (relative) may be tied, in which case the series is flagged
@@ -91,7 +91,7 @@ def keys_across(
     return keys, n_days, means, widths
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _mark_common_days(series: np.ndarray, targets: np.ndarray, dim: int, tau: int, good: np.ndarray) -> int:
     """Mark the days with a delay vector and all targets; how many they are, none where targets differ in their gaps."""
     time, differs, n = series.size, 0, 0
@@ -110,13 +110,13 @@ def _mark_common_days(series: np.ndarray, targets: np.ndarray, dim: int, tau: in
     return n
 
 
-@njit(nogil=True, error_model="numpy")
+@inner
 def _earlier(series: np.ndarray, steps: int) -> np.ndarray:
     """What a series was so many steps before each day that has such a day: nothing where it is shorter than that."""
     return series[: max(series.size - steps, 0)]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@inner(fastmath={"reassoc", "contract"})
 def _sums(values: np.ndarray, good: np.ndarray) -> tuple[float, float]:
     """Sum and sum of squares of the good ones of the values."""
     total, squares = 0.0, 0.0
@@ -126,7 +126,7 @@ def _sums(values: np.ndarray, good: np.ndarray) -> tuple[float, float]:
     return total, squares
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _largest(values: np.ndarray) -> float:
     """Largest finite size of the values, by their bits, whose order is that of the sizes."""
     bits, largest, found = values.view(np.int64), np.zeros(1, np.int64), np.int64(0)
@@ -137,7 +137,7 @@ def _largest(values: np.ndarray) -> float:
     return largest.view(np.float64)[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _project(series: np.ndarray, mean: float, direction: np.ndarray, tau: int, places: np.ndarray) -> None:
     """Places of the delay vectors of a series (time,) in a direction, each coordinate less its mean."""
     places[:] = 0.0
@@ -219,7 +219,7 @@ def _map_plain(
             rho[which, target] = _skill(targets[which, target], days, n, found, weights, values, estimate)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _lay_out(
     series: np.ndarray,
     mean: float,
@@ -257,7 +257,7 @@ def _lay_out(
     return rounding
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@inner(fastmath={"contract"})
 def _weigh(points: tuple, n: int, best: tuple, mask: int, found: np.ndarray, weights: np.ndarray) -> bool:
     """Numbers (k + 1, n) of the nearest points by their keys and weights (k, n), which sum to one; False when ties were
     met, or too few points."""
@@ -303,7 +303,7 @@ def _weigh(points: tuple, n: int, best: tuple, mask: int, found: np.ndarray, wei
 LOG2E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 0.693147180369123816490, 1.90821492927058770002e-10
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _exponentials(values: np.ndarray, n: int) -> None:
     """``exp`` of the first `n` values, none above 0, in place and within 2e-16 (relative); a loop for registers."""
     power = np.empty(n, np.int64)
@@ -330,7 +330,7 @@ def _exponentials(values: np.ndarray, n: int) -> None:
         bits[at] += power[at] << 52
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@inner(fastmath={"reassoc", "contract"})
 def _skill(
     target: np.ndarray,
     days: np.ndarray,

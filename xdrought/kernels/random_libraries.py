@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xdrought.kernels.compilation import inner
 from xdrought.kernels.compiled_operator import TIE, group_members
 from xdrought.kernels.distinct_vectors import group_equal, nearest_groups, sort_points
 
@@ -89,11 +90,13 @@ def library_skills(
                     mapped,
                 )
             n_mapped[at, sample], n_tied[at, sample] = mapped.sum(), (mapped & tied).sum()
-            rho[:, at, sample] = _correlate(estimate, values, rows, mapped)
+            found = _correlate(estimate, values, rows, mapped)
+            for target in range(found.size):  # not one array into another: see `compiled_operator._longer`
+                rho[target, at, sample] = found[target]
     return rho, n_mapped, n_tied
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _centre(targets: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Targets (time, k) less their mean over `rows`, 0 elsewhere."""
     values = np.zeros((targets.shape[1], targets.shape[0]))
@@ -106,7 +109,7 @@ def _centre(targets: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return values
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _count_members(
     member_start: np.ndarray,
     members: np.ndarray,
@@ -129,7 +132,7 @@ def _count_members(
     return repeats
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _map(
     vectors: np.ndarray,
     rows: np.ndarray,
@@ -215,7 +218,7 @@ def _map(
             estimate[row, target] /= weights
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _inside(rank: np.ndarray, day: int, radius: int, size: int) -> int:
     """Library days in the exclusion window."""
     inside = 0
@@ -224,7 +227,7 @@ def _inside(rank: np.ndarray, day: int, radius: int, size: int) -> int:
     return inside
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _inside_group(rank: np.ndarray, number_at: np.ndarray, number: int, day: int, radius: int, size: int) -> int:
     """Library days of a group in the exclusion window."""
     inside = 0
@@ -233,7 +236,7 @@ def _inside_group(rank: np.ndarray, number_at: np.ndarray, number: int, day: int
     return inside
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _add_group(
     total: np.ndarray,
     values: np.ndarray,
@@ -253,7 +256,7 @@ def _add_group(
             estimate -= weight * values[other]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _scan(
     vectors: np.ndarray,
     day: int,
@@ -303,7 +306,7 @@ def _scan(
     return first == 0.0 or sharing > slots
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _correlate(estimate: np.ndarray, values: np.ndarray, rows: np.ndarray, mapped: np.ndarray) -> np.ndarray:
     """Correlation (k,) of estimates (rows, k) and values (time, k) on the mapped rows; as `cross_map.pearson`."""
     n, n_targets = mapped.sum(), values.shape[1]

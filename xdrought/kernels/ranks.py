@@ -39,7 +39,7 @@ def bins_for(n_time):
     return max(n_time // 2, 16)
 
 
-@njit(nogil=True)
+@inner
 def load_row(source, row):
     """Copy one series; missing and infinite values become +inf. Returns the number of valid values."""
     missing = row.dtype.type(np.inf)
@@ -52,7 +52,7 @@ def load_row(source, row):
     return n
 
 
-@njit(nogil=True, fastmath={"nnan", "nsz"})
+@inner(fastmath={"nnan", "nsz"})
 def _bounds(row):
     """Smallest and largest valid value of a loaded row (+inf marks a missing day)."""
     missing = row.dtype.type(np.inf)
@@ -64,7 +64,7 @@ def _bounds(row):
     return low, high
 
 
-@njit(nogil=True)
+@inner
 def rank_bins(row, bins, starts, order):
     """Group the days of a loaded row by value bins: a counting sort, O(n).
 
@@ -100,7 +100,7 @@ def rank_bins(row, bins, starts, order):
     starts[0] = 0
 
 
-@njit(nogil=True)
+@inner
 def rank_days(row, starts, order, first_bin, end_bin, twice_ranks):
     """Write twice the average rank of every day of some bins to the day's place in `twice_ranks`."""
     for b in range(first_bin, end_bin):
@@ -112,7 +112,7 @@ def rank_days(row, starts, order, first_bin, end_bin, twice_ranks):
             twice_ranks[order[i]] = twice_rank(row[order[i]], row, order, first, end)
 
 
-@njit(nogil=True)
+@inner
 def _rank_big_bin(row, first, members, twice_ranks):
     """The same for a bin of many days (ties, outliers), by sorting it."""
     sort_days(row, members)
@@ -155,7 +155,7 @@ def twice_rank(value, row, order, first, end):
     return 2 * (first + below) + equal + 1
 
 
-@njit(nogil=True)
+@inner
 def percentile_in_sorted(value, pool, n, a, b):
     """Percentile of any value among the first n of a sorted pool.
 
@@ -175,7 +175,7 @@ def percentile_in_sorted(value, pool, n, a, b):
     return p_low + (p_high - p_low) * ((np.float64(value) - low) / (np.float64(high) - low))
 
 
-@njit(nogil=True)
+@inner
 def _n_below(value, pool, n):
     """Number of the first n of a sorted pool below a value, by halving without a branch that must be guessed."""
     first = 0
@@ -187,14 +187,27 @@ def _n_below(value, pool, n):
     return first
 
 
-@njit(nogil=True)
+@inner
+def _n_up_to(value, pool, n):
+    """Number of the first n of a sorted pool that are a value or below it."""
+    first = 0
+    while n > 0:
+        half = n // 2
+        if pool[first + half] <= value:
+            first, n = first + half + 1, n - half - 1
+        else:
+            n = half
+    return first
+
+
+@inner
 def _alike(pool, n, place):
     """The first and the stop of the values of a sorted pool that equal the one at a place; most are alone."""
     first, stop = place, place + 1
     if first > 0 and pool[first - 1] == pool[place]:
-        first = np.searchsorted(pool[:n], pool[place], side="left")
+        first = _n_below(pool[place], pool, n)
     if stop < n and pool[stop] == pool[place]:
-        stop = np.searchsorted(pool[:n], pool[place], side="right")
+        stop = _n_up_to(pool[place], pool, n)
     return first, stop
 
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from xdrought.kernels.compilation import inner
 
 LANES = 8
 WORD = 8  # bytes: arrays are aligned to their numbers, not to the register
 FLOATS, INTS = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.IntType(64), LANES)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def directions(dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Two unit vectors at right angles, across the columns and along them: those in which delay vectors spread most.
 
@@ -27,8 +29,13 @@ def directions(dim: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if dim == 1:
         return np.zeros(1), np.ones(1)
-    slope = np.arange(dim) - (dim - 1) / 2
-    return np.full(dim, dim**-0.5), slope / np.sqrt((slope * slope).sum())
+    across, along, squares = np.empty(dim), np.empty(dim), 0.0
+    for axis in range(dim):
+        across[axis], along[axis] = dim**-0.5, axis - (dim - 1) / 2
+        squares += along[axis] * along[axis]
+    for axis in range(dim):
+        along[axis] /= np.sqrt(squares)
+    return across, along
 
 
 @intrinsic
@@ -170,7 +177,7 @@ def _splat(builder, value, kind):
     return builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def scan(
     points: tuple,
     across: np.ndarray,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from xdrought.kernels.compilation import inner
 from xdrought.kernels.cross_map import pearson, pearson_p_value
 from xdrought.kernels.cross_map_blocks import GROWTH, QUANTILES, growth_of
 
@@ -87,7 +88,7 @@ def remove_plane(field: np.ndarray) -> np.ndarray:
     return out
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _distances(cell, vectors, places, library, radius, width, distance):
     """Mean absolute differences (Gao et al. 2023) of a cell's state to the library's; infinite within `radius`."""
     for at in range(library.size):
@@ -104,7 +105,7 @@ def _distances(cell, vectors, places, library, radius, width, distance):
         distance[at] = total / vectors.shape[1]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _smallest(distance, nearest):
     """The smallest distances in order, into `nearest`."""
     nearest[:] = np.inf
@@ -119,7 +120,7 @@ def _smallest(distance, nearest):
         nearest[slot] = value
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _weights(distance, nearest, weight):
     """Weights ``exp(-d / d_1)`` of sum 1; cells tied with the last neighbour share its slots, zero distances all."""
     first, last = nearest[0], nearest[-1]

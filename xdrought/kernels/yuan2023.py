@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xdrought.kernels.compilation import inner
 from xdrought.kernels.events import _ROUNDING, EVENT_DTYPE, append_event
 from xdrought.kernels.labels import MISSING_CLASS, extent, init_labels, paint
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _onset_end(p, first, stop, step, rules):
     """Last step of the onset that begins at `first`, or -1 when its rate fails before `lower` was reached."""
     reached = p[first] <= rules.lower
@@ -23,7 +24,7 @@ def _onset_end(p, first, stop, step, rules):
     return stop - 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _hide_dry_starts(p, first_seen, lower, labels):
     """Steps at or below `lower` right after a gap may belong to a drought that began in it: nobody knows."""
     for t in range(first_seen + 1, p.size):
