@@ -235,20 +235,24 @@ def _load(
 ) -> np.ndarray:
     """Centred targets and their sums over groups into `values` (column, lane); the largest size of each target."""
     lanes, time = targets.shape
-    largest = np.zeros(lanes)
+    largest, mean, again = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
     for lane in range(lanes):
-        mean = 0.0
-        for day in days:
-            mean += targets[lane, day]
-        mean /= days.size
-        again = 0.0  # centred twice, so that sums lose nothing on pressures in Pa
-        for day in days:
-            again += targets[lane, day] - mean
-        again /= days.size
         for day in range(time):
-            here = (targets[lane, day] - mean) - again
+            values[day, lane] = targets[lane, day]
+    for day in days:
+        for lane in range(lanes):
+            mean[lane] += values[day, lane]
+    mean /= days.size
+    for day in days:  # centred twice, so that sums lose nothing on pressures in Pa
+        for lane in range(lanes):
+            again[lane] += values[day, lane] - mean[lane]
+    again /= days.size
+    for day in range(time):
+        for lane in range(lanes):
+            here = (values[day, lane] - mean[lane]) - again[lane]
             values[day, lane] = here if np.isfinite(here) else 0.0
-        for day in days:
+    for day in days:
+        for lane in range(lanes):
             largest[lane] = max(largest[lane], abs(values[day, lane]))
     for group in range(member_starts.size - 1):
         values[time + group] = 0.0
