@@ -40,6 +40,38 @@ def _compiled_marks(keys, limit, days):
         days[k] = bits.marks_below(keys, bits.WORD * k, limit)
 
 
+@njit
+def _compiled_write(numbers, first, marks, number):
+    bits.write_marked(numbers, first, marks, number)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize("first", [0, 1, 64, 70])
+def test_a_number_is_written_where_it_is_marked(share, first):
+    marked = np.random.default_rng(first).random(64) < share
+    expected = np.arange(140, dtype=np.uint8)
+    expected[first : first + 64][marked] = 200
+    for write in (_compiled_write, _python(bits.write_marked)):
+        numbers = np.arange(140, dtype=np.uint8)
+        write(numbers, first, _words(marked)[0], np.uint8(200))
+        np.testing.assert_array_equal(numbers, expected)
+
+
+@njit
+def _compiled_take(word):
+    return bits.take_mark(word)
+
+
+@pytest.mark.parametrize("word", [1, 12, 2**63, 2**63 + 2**40, 2**64 - 1])
+def test_marks_are_taken_one_by_one(word):
+    for take in (_compiled_take, _python(bits.take_mark)):
+        left, taken = np.uint64(word), []
+        while left:
+            place, left = take(np.uint64(left))
+            taken.append(int(place))
+        assert taken == [place for place in range(64) if word >> place & 1]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99, 1.0])
 def test_days_are_found_and_counted(share):
     marked = _days(share, 1)

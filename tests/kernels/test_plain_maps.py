@@ -132,9 +132,9 @@ def test_a_block_of_all_kinds_equals_one_map_each(settings_of, masked):
 
 def test_exponentials():
     x = -np.concatenate([np.linspace(0, 5, 1000), np.logspace(-300, 2.8, 1000)])
-    found, exponentials = x.copy(), from_python(plain_maps._exponentials)
-    exponentials(found, x.size)
+    found, exponentials = x.copy(), from_python(plain_maps.exponentials)
+    exponentials(found, x.size, np.empty(x.size, np.int64))
     np.testing.assert_allclose(found, np.exp(x), rtol=4e-16)
     far = np.array([-1e5])
-    exponentials(far, 1)
+    exponentials(far, 1, np.empty(1, np.int64))
     assert 0 < far[0] < 1e-300

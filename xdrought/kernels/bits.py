@@ -99,6 +99,12 @@ def _(t):
 
 
 @inner
+def take_mark(word):
+    """The first place marked in a word, where there is one, and the word without it."""
+    return first_mark(word), word & (word - _ONE)
+
+
+@inner
 def next_day(days, t):
     """The first day marked from t on, or the one after the last word."""
     k = t // WORD
@@ -163,3 +169,28 @@ def keep_runs(days, length):
                 word = word >> shift | later << (np.uint64(WORD) - shift)
             days[k] &= word
         have += step
+
+
+@intrinsic
+def write_marked(context, numbers, first, marks, number):
+    """Write a number into those of 64 bytes from `first` on that are marked in a word."""
+
+    def build(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        many = ir.VectorType(ir.IntType(8), WORD)
+        nothing = ir.Constant(many, ir.Undefined)
+        start = builder.bitcast(builder.gep(array.data, [arguments[1]]), many.as_pointer())
+        marked = builder.bitcast(arguments[2], ir.VectorType(ir.IntType(1), WORD))
+        one = builder.insert_element(nothing, arguments[3], ir.Constant(ir.IntType(32), 0))
+        places = ir.Constant(ir.VectorType(ir.IntType(32), WORD), [0] * WORD)
+        everywhere = builder.shuffle_vector(one, nothing, places)
+        builder.store(builder.select(marked, everywhere, builder.load(start, align=1)), start, align=1)
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.int64, types.uint64, types.uint8), build
+
+
+@by_numpy(write_marked)
+def _(numbers, first, marks, number):
+    marked = np.unpackbits(np.array([marks], np.uint64).view(np.uint8), bitorder="little").astype(bool)
+    numbers[first : first + WORD][marked] = number

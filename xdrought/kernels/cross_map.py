@@ -18,7 +18,7 @@ from xdrought.kernels import compilation
 from xdrought.kernels.neighbours import Operator, build_operator, delay_embed
 from xdrought.kernels.surrogates import anomalies_to_test, make_surrogates
 
-BATCH = 128  # surrogates mapped at once: bounds the memory, not the result
+BATCH = 64  # surrogates mapped at once: they fit the cache, and do not change the result
 # Day searches that keep scipy's tree busy as long as it takes to import numba and load compiled code, to compile one
 # embedding, and to compile libraries: `ci/benchmarks/ccm.py`
 WORTH_LOADING, WORTH_COMPILING, WORTH_COMPILING_LIBRARIES = 300_000, 2_000_000, 4_000_000
@@ -280,14 +280,10 @@ def _compiled_library_skill(
     """Skill of targets (k, time) that share the gaps, with libraries of `sizes`, none beyond the valid days."""
     from xdrought.kernels.random_libraries import library_skills
 
-    descending = np.argsort(-sizes, kind="stable")
     valid = np.stack([permutation[days[permutation]] for permutation in order])
-    rho, mapped, tied = library_skills(
-        vectors, days, compilation.as_one_type(targets), valid, sizes[descending], radius
-    )
-    back = np.argsort(descending)
+    rho, mapped, tied = library_skills(vectors, days, compilation.as_one_type(targets), valid, sizes, radius)
     with np.errstate(invalid="ignore"):
-        return Skill(rho[:, back], mapped[back], (tied / mapped)[back])
+        return Skill(rho, mapped, tied / mapped)
 
 
 def surrogate_test(

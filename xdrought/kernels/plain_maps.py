@@ -269,7 +269,7 @@ def _weigh(points: tuple, n: int, best: tuple, mask: int, found: np.ndarray, wei
             found[slot, at] = keys[at] & mask
         if missing:
             return False
-    total, beyond = np.zeros(n), np.zeros(n)
+    total, beyond, power = np.zeros(n), np.zeros(n), np.empty(n, np.int64)
     for slot in range(k + 1):
         square = weights[slot] if slot < k else beyond
         square[:n] = 0.0
@@ -288,7 +288,7 @@ def _weigh(points: tuple, n: int, best: tuple, mask: int, found: np.ndarray, wei
         square = weights[slot]
         for at in range(n):
             square[at] = -np.sqrt(square[at] * beyond[at])
-        _exponentials(square, n)
+        exponentials(square, n, power)
         for at in range(n):
             total[at] += square[at]
     for at in range(n):
@@ -304,9 +304,11 @@ LOG2E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 0.693147180369123816490, 1.908214
 
 
 @inner
-def _exponentials(values: np.ndarray, n: int) -> None:
-    """``exp`` of the first `n` values, none above 0, in place and within 2e-16 (relative); a loop for registers."""
-    power = np.empty(n, np.int64)
+def exponentials(values: np.ndarray, n: int, power: np.ndarray) -> None:
+    """``exp`` of the first `n` values, none above 0, in place and within 2e-16 (relative); a loop for registers.
+
+    `power` (n,) of int64 is room to work in.
+    """
     for at in range(n):
         x = max(values[at], -700.0)
         whole = np.floor(x * LOG2E + 0.5)
