@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import batch_norm
+from torch.nn.functional import batch_norm, linear
 
 
 def world() -> int:
@@ -113,6 +113,19 @@ class BatchNorm2d(_CountedNorm, nn.BatchNorm2d):
 
 class BatchNorm3d(_CountedNorm, nn.BatchNorm3d):
     """Batch normalisation of (N, C, T, H, W)."""
+
+
+class Conv2d(nn.Conv2d):
+    """Convolution of (N, C, H, W), padded by half its kernel; of maps of one cell the matrix product that it is there.
+
+    All but the middle of the kernel then meets zeros alone, and its gradient is zero.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:] != (1, 1):
+            return super().forward(x)
+        row, column = (size // 2 for size in self.kernel_size)
+        return linear(x.flatten(1), self.weight[:, :, row, column], self.bias)[:, :, None, None]
 
 
 class Stack(Counted, nn.Sequential):

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from xdrought.models.norm import BatchNorm2d, Counted, Stack
+from xdrought.models.norm import BatchNorm2d, Conv2d, Counted, Stack
 
 # --- attention, Eq. 1-3 -------------------------------------------------------------------------------------------
 
@@ -62,9 +62,9 @@ class CBAM(nn.Module):
         hidden = max(1, channels // reduction)
         self.released = released
         self.channel = nn.Sequential(  # the MLP of Eq. 2, as 1 x 1 convolutions
-            nn.Conv2d(channels, hidden, 1, bias=False), nn.ReLU(), nn.Conv2d(hidden, channels, 1, bias=False)
+            Conv2d(channels, hidden, 1, bias=False), nn.ReLU(), Conv2d(hidden, channels, 1, bias=False)
         )
-        self.spatial = nn.Conv2d(2, 1, 7, padding=3)  # f^{7 x 7} of Eq. 3
+        self.spatial = Conv2d(2, 1, 7, padding=3)  # f^{7 x 7} of Eq. 3
 
     def channel_attention(self, f: Tensor) -> Tensor:
         """Eq. 2: M_C(F) = sigmoid(MLP(AvgPool(F)) + MLP(MaxPool(F))), (N, C, H, W) to (N, C, 1, 1)."""
@@ -102,15 +102,15 @@ class ResidualUnit(Counted, nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: int, attention: bool, released: bool):
         super().__init__()
         self.body = Stack(
-            nn.Conv2d(n_in, n_out, 3, stride, padding=1),
+            Conv2d(n_in, n_out, 3, stride, padding=1),
             BatchNorm2d(n_out),
             nn.ReLU(),
-            nn.Conv2d(n_out, n_out, 3, padding=1),
+            Conv2d(n_out, n_out, 3, padding=1),
             BatchNorm2d(n_out),
         )
         self.attention = CBAM(n_out, released=released) if attention else nn.Identity()
         same = stride == 1 and n_in == n_out
-        self.shortcut = Stack() if same else Stack(nn.Conv2d(n_in, n_out, 1, stride), BatchNorm2d(n_out))
+        self.shortcut = Stack() if same else Stack(Conv2d(n_in, n_out, 1, stride), BatchNorm2d(n_out))
 
     def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
         """(N, n_in, H, W) to (N, n_out, H / stride, W / stride)."""
@@ -142,7 +142,7 @@ class FrameEncoder(Counted, nn.Module):
         released: bool = False,
     ):
         super().__init__()
-        self.stem = Stack(nn.Conv2d(n_features, widths[0], 3, padding=1), BatchNorm2d(widths[0]), nn.ReLU())
+        self.stem = Stack(Conv2d(n_features, widths[0], 3, padding=1), BatchNorm2d(widths[0]), nn.ReLU())
         units: list[nn.Module] = []
         for before, width in zip([widths[0], *widths[:-1]], widths, strict=True):
             units.append(ResidualUnit(before, width, 1 if not units else 2, attention, released))
