@@ -377,9 +377,9 @@ Peers' surrogates: mapping only (pyEDM: both directions); causal-ccm and pyEDM a
 {markdown(start_up())}
 
 Jobs of any size use compiled code that is there already. Where it is not, those below {cross_map.WORTH_COMPILING:,} day
-searches, and with libraries below {cross_map.WORTH_COMPILING_LIBRARIES:,}, use scipy's tree; below
-{cross_map.WORTH_LOADING:,} numba is not even imported. The numbers agree to 1e-12. The code for a whole record is
-compiled for each embedding dimension.
+searches, with surrogates below {cross_map.WORTH_COMPILING_SURROGATES:,}, and with libraries below
+{cross_map.WORTH_COMPILING_LIBRARIES:,}, use scipy's tree; below {cross_map.WORTH_LOADING:,} numba is not even imported.
+The numbers agree to 1e-12. The code for a whole record is compiled for each embedding dimension.
 
 ## Growth with L, ms
 

@@ -238,15 +238,18 @@ def test_labelled_maps_agree_between_engines():
 def test_small_jobs_wait_for_no_compiler_and_use_what_is_compiled(stored, monkeypatch, caplog):
     monkeypatch.setattr(cross_map, "_is_compiled", lambda settings, any_dim: stored)
     plain, libraries = Settings(), Settings(library_sizes=(50,) * 10, samples=100)
+    tested = Settings(surrogates=200)  # as long a job, of more code
     with caplog.at_level("INFO", "xdrought"):
         assert cross_map.worth_compiling(plain, 1, 100) == stored
         assert cross_map.worth_compiling(plain, 96, 1660) == stored
         assert cross_map.worth_compiling(libraries, 2, 1660) == stored
+        assert cross_map.worth_compiling(tested, 7 * 96, 1660) == stored
         assert not caplog.records
         assert cross_map.worth_compiling(plain, 156 * 96, 1660)
         assert cross_map.worth_compiling(libraries, 3, 1660)
+        assert cross_map.worth_compiling(tested, 12 * 96, 1660)
     said = ["xdrought: compiling cross mapping once on this machine, some seconds"]
-    assert [record.message for record in caplog.records] == ([] if stored else said * 2)
+    assert [record.message for record in caplog.records] == ([] if stored else said * 3)
 
 
 def test_compiled_code_is_found_in_this_process_and_on_this_machine():

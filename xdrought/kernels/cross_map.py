@@ -19,9 +19,10 @@ from xdrought.kernels.neighbours import Operator, build_operator, delay_embed
 from xdrought.kernels.surrogates import anomalies_to_test, make_surrogates
 
 BATCH = 64  # surrogates mapped at once: they fit the cache, and do not change the result
-# Day searches that keep scipy's tree busy as long as it takes to import numba and load compiled code, to compile one
-# embedding, and to compile libraries: `ci/benchmarks/ccm.py`
-WORTH_LOADING, WORTH_COMPILING, WORTH_COMPILING_LIBRARIES = 300_000, 2_000_000, 4_000_000
+# Day searches for which scipy's tree takes so much longer as it takes to import numba and load compiled code, to compile
+# one embedding, to compile the operator that surrogates need as well, and to compile libraries
+WORTH_LOADING, WORTH_COMPILING = 300_000, 6_000_000
+WORTH_COMPILING_SURROGATES, WORTH_COMPILING_LIBRARIES = 20_000_000, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,8 @@ def worth_compiling(settings: Settings, n_maps: int, n_steps: int, *, any_dim: b
 
 def is_long(settings: Settings, n_maps: int, n_steps: int) -> bool:
     """Whether a job of `n_maps` cross maps is worth the time of a compiler."""
-    least = WORTH_COMPILING_LIBRARIES if settings.library_sizes else WORTH_COMPILING
+    least = WORTH_COMPILING_SURROGATES if settings.surrogates else WORTH_COMPILING
+    least = WORTH_COMPILING_LIBRARIES if settings.library_sizes else least
     return _work(settings, n_maps, n_steps) >= least
 
 
