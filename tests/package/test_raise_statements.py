@@ -50,7 +50,7 @@ def again():
 
 
 def test_every_raise_outside_compiled_functions_is_listed():
-    assert raises_in(SOURCE) == [4, 10, 22]
+    assert raises_in(SOURCE) == (4, 10, 22)
 
 
 def test_what_runs_is_counted_and_keeps_its_line(monkeypatch):

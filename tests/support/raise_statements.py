@@ -11,6 +11,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -25,9 +26,13 @@ ELSEWHERE = {
 }
 
 
-def raises_in(source: str) -> list[int]:
+@cache
+def raises_in(source: str) -> tuple[int, ...]:
     """First line of every `raise` that is not inside a function compiled by numba."""
-    return sorted(node.lineno for node in ast.walk(without_compiled(ast.parse(source))) if isinstance(node, ast.Raise))
+    if "raise" not in source:
+        return ()
+    nodes = ast.walk(without_compiled(ast.parse(source)))
+    return tuple(sorted(node.lineno for node in nodes if isinstance(node, ast.Raise)))
 
 
 def without_compiled(tree: ast.Module) -> ast.Module:
