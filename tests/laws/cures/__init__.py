@@ -16,6 +16,7 @@ from tests.laws.cures import (
     package,
     plot,
     study,
+    training,
     verification,
 )
 
@@ -35,5 +36,6 @@ CURES = [
     *package.CURES,
     *plot.CURES,
     *study.CURES,
+    *training.CURES,
     *verification.CURES,
 ]

@@ -81,19 +81,9 @@ OUTSIDE: dict[str, str] = {
     "expected days, or None for no limit": "the words say what the number must be",
     "expected days, 0 for no gap that is bridged": "the words say what the number must be",
     "expected 0 or more percent per day": "the words say what the number must be",
-    "and reads a mask beside each driver; train one with": "asks for another training, which tests/forecast has",
-    "train one with lead=": "asks for another training, which tests/forecast has of every kind",
-    "scores come from xdrought.study.sweep": "trains networks; tests/plot/test_plot_study.py draws made-up ones",
-    "the scores lack •; they come from": "trains networks; tests/study/test_ablation.py does",
-    "give e.g. configurations=xdrought.study.LADDER": "trains networks; tests/study/test_comparison.py does",
-    "give one setting and its values, e.g. over=": "trains networks; tests/study/test_sweeps.py does",
-    "as well; leave one out": "trains networks; tests/study/test_sweeps.py does",
-    "take it from xdrought.attribution.deletion_curve": "needs a trained network, which tests/attribution has",
-    "take them from xdrought.attribution.weight_randomisation": "needs a trained network, which tests/attribution has",
     "those of xdrought.reproduction.published.SHOWN": "names where a list is, no call",
     "so no year to count; by='month' gives twelve zeros": "the words say what another choice gives",
     "event=0 to": "the words say what the number must be",
-    "sites_in_memory is for sites; a grid is trained as a whole": "asks for another training",
     "xdrought.data.collocate.collocate makes such data": "tests/reproduction opens such data from a file",
     **dict.fromkeys(
         [
@@ -116,23 +106,5 @@ OUTSIDE: dict[str, str] = {
             *("which could lead to any file", "which could run code when values are read", "cut out what is there"),
         ],
         "the cure is another file: tests/data and tests/forecast read the whole ones",
-    ),
-    **dict.fromkeys(
-        [
-            *("call with the same settings and data", "delete it to start anew", "is in no folder; make"),
-            *("give xdrought.TrainingOptions", "give another", "or a smaller embargo", "e.g. of load_forecaster"),
-            *("give the same in this order", "target_history, predict_change and latency", "give the same"),
-            *("convert the data first, its scaling is used", "rename the variables and train again"),
-            *(
-                "load it without network=",
-                "or begin without start_from",
-                "leave a part out, e.g.",
-                "train with 0.5 among",
-            ),
-            *("which is no part of the network", "is what target_history=True adds", "build it for that window"),
-            *("or fewer widths", "your own; fill them in with functools.partial", "else with functools.partial"),
-            *("give a torch.nn.Module", "which is no network of xdrought; give its class"),
-        ],
-        "asks for another training or network, which tests/forecast and tests/models have",
     ),
 }

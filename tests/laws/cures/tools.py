@@ -51,10 +51,10 @@ def cured(message: str, da: Any, **words: str) -> Any:
     return follow(message, da=da)["da"]
 
 
-def made_by(message: str) -> Callable:
-    """The function of this package that a message says the data come from."""
+def made_by(message: str) -> Any:
+    """What a message says the data come from, a function of this package or a value."""
     found = xd
-    for name in re.findall(r"xdrought\.([a-z_.]+[a-z_])", message)[-1].split("."):
+    for name in re.findall(r"xdrought\.([a-zA-Z_.]+[a-zA-Z_])", message)[-1].split("."):
         found = getattr(found, name)
     return found
 

@@ -324,6 +324,19 @@ CURES = [
             xd.onset_skill(given.warnings(), given.begins(), part=None, n_boot=3).brier,
         ),
     ),
+    *(
+        Cure(
+            "give the same of each, or one with select_lead",
+            lambda: of_models(given.leads(), given.leads().isel(lead_time=[0])),
+            right,
+        )
+        for right in (
+            lambda m: of_models(given.leads(), given.leads()),
+            lambda m: of_models(
+                *(xd.select_lead(one, 1) for one in (given.leads(), given.leads().isel(lead_time=[0])))
+            ),
+        )
+    ),
 ]
 
 
@@ -381,3 +394,9 @@ def led(days: int) -> xr.DataArray:
 def in_half(da: xr.DataArray, half: int) -> xr.DataArray:
     """Known in one half of the days alone."""
     return da.where((da.time < da.time[100]) == (half == 0))
+
+
+def of_models(*forecasts: xr.DataArray) -> xr.Dataset:
+    """The scores of several models beside each other."""
+    observed = soil().isel(site=[0, 1]).drop_vars(["lat", "lon"]).assign_coords(site=["A", "B"])
+    return xd.verify(dict(zip("ab", forecasts, strict=True)), observed, n_boot=3)
