@@ -6,19 +6,23 @@ from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.checks import public
 from xdrought.flags import flag_attrs
 from xdrought.provenance import recorded
-from xdrought.statistics.hypothesis_tests import Break, find_break
+from xdrought.statistics.homogeneity import Break, Jumps, exceedance, find_break
 from xdrought.statistics.sphere import km_of_chord, unit_vectors
 
 _DAYS_OF_A_MONTH = 15  # that its mean needs
 _LEAST_MONTHS = 6  # on each side of a step
 _BACK = 0.2  # of a spike's height: how far the days before and after may differ
+_BRIDGED = 2  # days without a value that a jump may lie in
+_TAIL = (0.05, 15, 100)  # of the rises, or falls, of a record, which are its jumps: a share, the fewest, the most
 _WORDS = ("itself", "neighbours", "reference")
+_P_VALUES = ("step_p_value", "drift_p_value", "p_value")
 
 
 @public
@@ -63,7 +67,7 @@ def quality_report(
         Standard deviations of the station's days that a step, or a drift from end to end, must have at least. Smaller
         ones can be sure and of no account, or be the echo of a neighbour's.
     alpha : float
-        Share of sound stations that may be called stepped, and of sound stations that may be called drifting.
+        Share of sound stations that may be called stepped or drifting.
     n_simulations : int
         Series without steps that each station is held against.
     seed : int
@@ -75,9 +79,10 @@ def quality_report(
     -------
     xarray.Dataset
         ``is_suspect`` (site, time), true on days that stand still or are spikes; on site ``constant_days spike_days``,
-        ``has_step step_time step_size step_p_value`` (in the units of `target`; the first day of the month after the
-        step), ``has_drift drift drift_p_value`` (per year), ``is_flagged``, true for a step or a drift, and
-        ``compared_with`` (flags ``itself neighbours reference``).
+        ``has_step step_time step_size step_p_value`` (in the units of `target`; the day of the jump, or where there is
+        none the first day of the month after the step), ``has_drift drift drift_p_value`` (per year), ``p_value`` of
+        neither a step nor a drift, ``is_flagged``, true for one of both, and ``compared_with`` (flags ``itself
+        neighbours reference``).
 
     Raises
     ------
@@ -89,11 +94,14 @@ def quality_report(
     Notes
     -----
     Steps are looked for in monthly anomalies less the part that goes with the reference's, by the standard normal
-    homogeneity test. Soil moisture remembers, so that the test's own tables would see steps everywhere: p-values are
-    of simulated series with the same memory and gaps (``xdrought.statistics.hypothesis_tests.find_break``). A step also
-    bends a line, and a drift also has two halves: the one that explains more is named. What is found at stations with
+    homogeneity test, and on days when the record jumps: the rarer such a jump is among the record's own rises, or
+    falls, the more it adds to the statistic of a step there. Soil moisture remembers, so that the test's own tables
+    would see steps everywhere: p-values are of simulated series with the same memory and gaps
+    (``xdrought.statistics.homogeneity.find_break``). Rain makes a record jump, too, so that a lone station needs a step
+    of its level as well; its antecedent rain as the `reference` explains both. A step also bends a line, and a drift
+    also has two halves: the one that is less likely by chance is named. What is found at stations with
     planted steps is measured in the documentation. A station is judged by itself alone: with many of them control the
-    rate, ``false_discovery_control(report.step_p_value)``.
+    rate, ``false_discovery_control(report.p_value)``.
 
     Examples
     --------
@@ -108,8 +116,8 @@ def quality_report(
     >>> coords = {"time": days, "site": list("abcdef"), **places}
     >>> sm = xr.DataArray(values, dims=("site", "time"), attrs={"units": "m3 m-3"})
     >>> report = quality_report(xr.Dataset({"soil_moisture": sm}, coords))
-    >>> report.site[report.has_step].values, report.step_time[2].dt.strftime("%Y-%m").item()
-    (array(['c'], dtype='<U1'), '2003-10')
+    >>> report.site[report.has_step].values, report.step_time[2].dt.strftime("%Y-%m-%d").item()
+    (array(['c'], dtype='<U1'), '2003-09-28')
     >>> sound = sm.assign_coords(coords).where(~report.is_suspect).sel(site=~report.is_flagged)
     """
     checks.require_integers(neighbours=neighbours, constant_days=constant_days, n_simulations=n_simulations)
@@ -120,19 +128,24 @@ def quality_report(
     spikes = lonely_days(values, spike)
     month, names = _months(da.indexes[time])
     clean = np.where(stuck | spikes, np.nan, values)
-    anomalies = _anomalies(clean, month, names)
-    breaks, compared = [], []
-    others = None if reference is None else _of_reference(ds, reference, da, month, names)
+    anomalies, changes = _anomalies(clean, month, names), _changes(clean)
+    other = None if reference is None else _of_reference(ds, reference, da)
     near = _neighbours(ds, site, neighbours, max_distance)
-    for k, own in enumerate(anomalies):
-        rest, word = _residual(
-            own, others[k] if others is not None else _median(anomalies, near[k]), others is not None
-        )
-        rng = np.random.default_rng([seed, k])
-        breaks.append(find_break(rest, _LEAST_MONTHS, n_simulations, rng))
-        compared.append(word)
     least = min_step * _spread(values)
-    return _labelled(da, stuck, spikes, breaks, np.array(compared, np.int8), names, alpha, least, site, time)
+    breaks, days, compared = [], [], []
+    for k in range(len(values)):
+        if other is None:
+            with_what, beside, beside_changes = 1, _median(anomalies, near[k]), _median(changes, near[k])
+        else:
+            with_what, beside, beside_changes = 2, _anomalies(other[[k]], month, names)[0], _changes(other[[k]])[0]
+        rest, is_compared = _residual(anomalies[k], beside)
+        jumps, when = _jumps(_residual(changes[k], beside_changes)[0], month)
+        found = find_break(rest, _LEAST_MONTHS, n_simulations, np.random.default_rng([seed, k]), jumps, 12)
+        breaks.append(found)
+        days.append(when[found.jump] if found.jump >= 0 else names[max(found.position, 0), 2])
+        compared.append(with_what if is_compared else 0)
+    where = np.array(days), np.array(compared, np.int8)
+    return _labelled(da, stuck, spikes, breaks, *where, len(names), alpha, least, site, time)
 
 
 def standing_still(values: np.ndarray, least: int) -> np.ndarray:
@@ -200,12 +213,31 @@ def _anomalies(values: np.ndarray, month: np.ndarray, names: np.ndarray) -> np.n
     return out
 
 
-def _of_reference(
-    ds: xr.Dataset, reference: xr.DataArray | str, da: xr.DataArray, month: np.ndarray, names: np.ndarray
-) -> np.ndarray:
+def _changes(values: np.ndarray) -> np.ndarray:
+    """From each day to the next (site, time), across short gaps as well; NaN on the first day and after longer gaps."""
+    return pd.DataFrame(values.T).ffill(limit=_BRIDGED).diff().to_numpy().T
+
+
+def _jumps(changes: np.ndarray, month: np.ndarray) -> tuple[Jumps, np.ndarray]:
+    """The largest rises and falls (time,), no two of them on days in a row, and their days."""
+    places, directions, shares, most = [], [], [], []
+    for direction in (1, -1):
+        size = np.where(np.isfinite(changes), direction * changes, 0.0)
+        beside = np.maximum(np.r_[0.0, size[:-1]], np.r_[size[1:], 0.0])
+        tops = np.flatnonzero((size > 0) & (size >= beside))
+        kept, share = exceedance(size[tops], *_TAIL)
+        places.append(tops[kept])
+        directions.append(np.full(kept.size, direction))
+        shares.append(share)
+        most.append(np.full(kept.size, kept.size / max(tops.size, 1)))
+    days = np.concatenate(places)
+    return Jumps(month[days], np.concatenate(directions), np.concatenate(shares), np.concatenate(most)), days
+
+
+def _of_reference(ds: xr.Dataset, reference: xr.DataArray | str, da: xr.DataArray) -> np.ndarray:
     given = ds[reference] if isinstance(reference, str) else reference
     aligned = alignment.align_to(da, given, what="reference").broadcast_like(da).transpose(*da.dims)
-    return _anomalies(aligned.values.astype(np.float64), month, names)
+    return aligned.values.astype(np.float64)
 
 
 def _neighbours(ds: xr.Dataset, site: str, most: int, max_distance: float) -> list[np.ndarray]:
@@ -220,25 +252,25 @@ def _neighbours(ds: xr.Dataset, site: str, most: int, max_distance: float) -> li
     return [row[km[k, row] <= max_distance] for k, row in enumerate(order)]
 
 
-def _median(anomalies: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Median of the neighbours' anomalies, each in its own standard deviations, so that a bad one does not count."""
-    out = np.full(anomalies.shape[1], np.nan)
-    known = [k for k in near if np.isfinite(anomalies[k]).sum() > 2 * _LEAST_MONTHS]
+def _median(values: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Median of the neighbours' values, each in its own standard deviations, so that a bad one does not count."""
+    out = np.full(values.shape[1], np.nan)
+    known = [k for k in near if np.isfinite(values[k]).sum() > 2 * _LEAST_MONTHS and np.nanstd(values[k]) > 0]
     if known:
-        scaled = anomalies[known] / np.nanstd(anomalies[known], axis=1, keepdims=True)
+        scaled = values[known] / np.nanstd(values[known], axis=1, keepdims=True)
         some = np.isfinite(scaled).any(axis=0)
         out[some] = np.nanmedian(scaled[:, some], axis=0)
     return out
 
 
-def _residual(own: np.ndarray, other: np.ndarray, is_reference: bool) -> tuple[np.ndarray, int]:
-    """What does not go with the reference, and with what a station was compared (a place in `_WORDS`)."""
+def _residual(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, bool]:
+    """What does not go with others, and whether there were enough of them; else all of it."""
     both = np.isfinite(own) & np.isfinite(other)
     if both.sum() < max(0.5 * np.isfinite(own).sum(), 4 * _LEAST_MONTHS):
-        return own, 0
+        return own, False
     x, y = np.diff(other[both]), np.diff(own[both])  # a step is in one of the differences only
     slope = (x * y).sum() / max((x**2).sum(), 1e-300)
-    return np.where(both, own - slope * other, np.nan), 2 if is_reference else 1
+    return np.where(both, own - slope * other, np.nan), True
 
 
 def _labelled(
@@ -246,22 +278,22 @@ def _labelled(
     stuck: np.ndarray,
     spikes: np.ndarray,
     breaks: list[Break],
+    days: np.ndarray,
     compared: np.ndarray,
-    names: np.ndarray,
+    n_months: int,
     alpha: float,
     least: np.ndarray,
     site: Hashable,
     time: Hashable,
 ) -> xr.Dataset:
     unit = str(da.attrs.get("units", "1"))
-    step_p, drift_p = (np.array([getattr(b, f"{kind}_p_value") for b in breaks]) for kind in ("step", "drift"))
-    stepped = np.array([b.step_share >= b.drift_share for b in breaks])
+    step_p, drift_p, p = (np.array([getattr(b, name) for b in breaks]) for name in _P_VALUES)
+    is_step = np.array([(b.step_p_value, -b.step_share) <= (b.drift_p_value, -b.drift_share) for b in breaks])
     size, slope = (np.array([getattr(b, name) for b in breaks]) for name in ("size", "slope"))
-    has_step = (step_p <= alpha) & stepped & (np.abs(size) >= least)
-    has_drift = (drift_p <= alpha) & ~stepped & (np.abs(slope) * len(names) >= least)
-    dates = da.indexes[time].values
+    has_step = (p <= alpha) & is_step & (np.abs(size) >= least)
+    has_drift = (p <= alpha) & ~is_step & (np.abs(slope) * n_months >= least)
     found = [b.position >= 0 for b in breaks]
-    when = np.array([dates[names[max(b.position, 0), 2]] for b in breaks])
+    when = da.indexes[time].values[days]
     nothing: Any = np.datetime64("NaT") if when.dtype.kind == "M" else None  # cftime has no NaT
     when = np.where(found, when, nothing)
 
@@ -274,12 +306,13 @@ def _labelled(
         "constant_days": on_site(stuck.sum(axis=1), "days of runs of equal values", "1"),
         "spike_days": on_site(spikes.sum(axis=1), "days that are spikes", "1"),
         "has_step": on_site(has_step, "whether the mean has a step"),
-        "step_time": on_site(when, "first day of the month after the likeliest step"),
+        "step_time": on_site(when, "day of the likeliest step, or the first day of the month after it"),
         "step_size": on_site(size, "mean after less mean before the likeliest step", unit),
         "step_p_value": on_site(step_p, "p-value of no step", "1"),
         "has_drift": on_site(has_drift, "whether the mean drifts"),
         "drift": on_site(12 * slope, "slope of the line through the months", f"{unit} year-1"),
         "drift_p_value": on_site(drift_p, "p-value of no drift", "1"),
+        "p_value": on_site(p, "p-value of neither a step nor a drift", "1"),
         "is_flagged": on_site(has_step | has_drift, "whether the record has a step or a drift"),
         "compared_with": on_site(compared, "what the record was compared with", None, **flags),
     }
