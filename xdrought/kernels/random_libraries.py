@@ -125,7 +125,7 @@ def _map(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Skill (k, 64) of all targets, and days mapped and tied, of some libraries."""
     time, n_targets, n_listed = len(vectors), len(values), lists.group.shape[1]
-    by_place, walk = np.ascontiguousarray(values.T), make_walk(k, n_listed, min(2 * radius + 1, time))
+    by_place, walk = values.T.copy(), make_walk(k, n_listed, min(2 * radius + 1, time))
     weight, power, distance, best = np.empty((k, WORD)), np.empty(k * WORD, np.int64), np.empty(rows.size), np.empty(k)
     given, estimate, listed = np.zeros((WORD, n_targets)), np.empty(max(WORD, n_targets)), np.zeros(n_listed + 1)
     mapped, is_mapped, n_tied = np.empty(rows.size, np.uint64), np.empty(WORD, np.bool_), np.zeros(WORD, np.int64)
@@ -160,8 +160,6 @@ def _map(
             _add_by_target(lists.place[row], walk, weight, by_place, given, day, wanted, estimate, sums)
         if is_given:
             given[:] = 0.0
-    if n_targets >= MANY:
-        sums = sums.transpose(0, 2, 1).copy()
     rho, n_mapped = _correlate(sums, values, rows, mapped)
     return rho, n_mapped, n_tied
 
@@ -250,12 +248,8 @@ def _correlate(
     for target in range(len(values)):
         whole = _spread(values[target], rows, mapped, NONE)
         for lane in range(WORD):
-            n, plain, squares, products = (
-                n_mapped[lane],
-                sums[1, target, lane],
-                sums[2, target, lane],
-                sums[3, target, lane],
-            )
+            n, (one, other) = n_mapped[lane], (target, lane) if len(values) < MANY else (lane, target)
+            plain, squares, products = sums[1, one, other], sums[2, one, other], sums[3, one, other]
             if n < 3:
                 continue
             mean, truth, largest = whole
