@@ -30,11 +30,12 @@ def read(network: str) -> xr.Dataset:
 def options_of(
     doc: str, name: str, *, epochs: int | None = 3, epochs_help: str | None = None
 ) -> argparse.ArgumentParser:
-    """The options of `ci/NAME.py`; forecasts are kept in a folder of its name."""
+    """The options of `docs/studies/NAME.py`; forecasts are kept in a folder of its name."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=sorted(NETWORKS), default="fluxnet")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=epochs, help=epochs_help)
+    parser.add_argument("--patience", type=int, help="end a training after so many epochs without a lower loss")
     parser.add_argument("--cache-dir", type=Path, default=Path(name))
     parser.add_argument("--out", type=Path, default=Path("docs/_include"))
     return parser
@@ -42,7 +43,7 @@ def options_of(
 
 def made_by(name: str, network: str, runs: int, epochs: int, more: str = "") -> str:
     """Versions and the command, to stand beside a table."""
-    command = f"python ci/{name}.py --network {network} --runs {runs} --epochs {epochs}{more}"
+    command = f"python docs/studies/{name}.py --network {network} --runs {runs} --epochs {epochs}{more}"
     return f"xdrought {version('xdrought')}, torch {version('torch')}; command: `{command}`"
 
 
