@@ -16,6 +16,8 @@ DAYS_IN_YEAR = 365.25  # on the average
 
 Period = slice | tuple | xr.DataArray | int | str
 
+_YEAR_FIRST = re.compile(r"\d{4}(-\d\d?(-\d\d?([T ].*)?)?)?")
+
 TimeIndex = pd.DatetimeIndex | xr.CFTimeIndex
 
 
@@ -146,16 +148,25 @@ def period_of(given: object) -> slice | None:
     None for anything else.
     """
     if isinstance(given, str) or (isinstance(given, int | np.integer) and 1000 <= given <= 9999):
-        return slice(_bound(given), _bound(given))
-    if isinstance(given, slice):
-        return slice(_bound(given.start), _bound(given.stop))
-    if isinstance(given, tuple | list) and len(given) == 2:
-        return slice(*map(_bound, given))
-    return None
+        bounds = [given, given]
+    elif isinstance(given, slice):
+        bounds = [given.start, given.stop]
+    elif isinstance(given, tuple | list) and len(given) == 2:
+        bounds = [*given]
+    else:
+        return None
+    if not all(map(_is_date, bounds)):
+        return None
+    return slice(*(str(bound) if isinstance(bound, int | np.integer) else bound for bound in bounds))
 
 
-def _bound(bound: object) -> object:
-    return str(bound) if isinstance(bound, int | np.integer) else bound
+def _is_date(bound: object) -> bool:
+    """Whether it can bound a period: nothing, a year, a date, or a text of one (pandas reads more than ISO's)."""
+    if isinstance(bound, str):
+        return _YEAR_FIRST.fullmatch(bound) is not None or not pd.isna(pd.to_datetime(bound, errors="coerce"))
+    if isinstance(bound, int | np.integer | np.datetime64):
+        return not isinstance(bound, bool)
+    return bound is None or hasattr(bound, "strftime")
 
 
 def as_slice(period: object) -> slice:
@@ -172,14 +183,17 @@ def as_slice(period: object) -> slice:
     return found
 
 
-def on_days_of(da: xr.DataArray, period: slice, time: Hashable) -> xr.DataArray:
-    """An array on the days of a training part; refused where it has none of them."""
-    chosen = da.sel({time: period})
+def in_period(da: xr.DataArray, period: slice, time: Hashable, what: str = "training part") -> xr.DataArray:
+    """An array on the days of a period; refused where it has none of them, or where the bounds are no dates."""
+    label = f"the {what} {period.start} to {period.stop}"
+    try:
+        chosen = da.sel({time: period})
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"{label} is no period of dates; give e.g. (1991, 2020)") from error
     if not chosen.sizes[time]:
         index = da.indexes[time]
         raise ValueError(
-            f"the training part {period.start} to {period.stop} holds no day of the record, which goes from {index[0]} "
-            f"to {index[-1]}; choose others"
+            f"{label} holds no day of the record, which goes from {index[0]} to {index[-1]}; choose others"
         )
     return chosen
 
@@ -190,4 +204,4 @@ def training_mask(da: xr.DataArray, train: Period, time: Hashable) -> xr.DataArr
         return check_mask(train, da)
     chosen = as_slice(train)
     days = alignment.in_order(da[time].rename("days"), time)
-    return da[time].isin(days.sel({time: chosen}))
+    return da[time].isin(in_period(days, chosen, time))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import functools
-import inspect
-import re
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,60 +18,18 @@ from xdrought import suggestions
 
 _SAME_STEP = 1e-5  # days; hours and minutes have no exact value in days
 _PACKAGE = str(Path(__file__).parent)
-# A caller's np.seterr(all="raise") would stop at each 0/0 that is meant to be NaN.
-_NUMPY_DEFAULTS: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
-_PACKED = {"scale_factor", "add_offset"}
-_PACKING = _PACKED | {"dtype", "_FillValue", "missing_value"}
 _IN_CACHE = 2**16  # values
 _SHOWN = 3  # labels of an error
 # Of the call of a public function that the user made: whether a record without values was told of.
-_told_of_no_values: ContextVar[bool | None] = ContextVar("told_of_no_values", default=None)
-_P = ParamSpec("_P")
+told_of_no_values: ContextVar[bool | None] = ContextVar("told_of_no_values", default=None)
 _T = TypeVar("_T")
-
-
-def public(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Decorate a public function: its errors carry its name as a note, and settings of numpy change nothing.
-
-    A `seed` is checked here for all of them, dask arrays of unknown length and labels that stand twice are refused,
-    and a warning is given of data in memory that hold no value at all.
-    """
-
-    @functools.wraps(function)
-    def named(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        is_first = _told_of_no_values.get() is None
-        token = _told_of_no_values.set(False) if is_first else None
-        try:
-            if is_first:
-                given = list(_one_by_one([*args, *kwargs.values()]))
-                require_known_sizes(given)
-                require_unique_labels(given)
-                _require_one_clock(given)
-                _require_dates_of_events(given)
-                _look_for_values(given)
-            if "seed" in kwargs:
-                require_integer(kwargs["seed"], "seed", 0)
-            with np.errstate(**_NUMPY_DEFAULTS):
-                return _without_packing(function(*args, **kwargs))
-        except Exception as error:
-            if (text := _about_keywords(function, error)) is not None:
-                error.args = (text,)
-            note = f"in {_public_name(function)}"
-            if note not in getattr(error, "__notes__", ()):
-                error.add_note(note)
-            raise
-        finally:
-            if token is not None:
-                _told_of_no_values.reset(token)
-
-    return named
 
 
 def require_known_sizes(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
     """Refuse dask arrays of which nobody knows how long they are."""
     for item in given:
         unknown = {dim for dim, size in item.sizes.items() if np.isnan(size)}
-        for da in _arrays_of(item) if unknown else ():
+        for da in arrays_of(item) if unknown else ():
             if unknown & set(da.dims):
                 label = "the input" if da.name is None else repr(str(da.name))
                 raise ValueError(
@@ -100,64 +55,15 @@ def require_unique_labels(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
                 )
 
 
-def _require_one_clock(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
-    """Dates with a zone are refused: with summer time their days have 23 to 25 hours, and others have none."""
-    for item in given:
-        for dim in item.dims:
-            zone = getattr(item.indexes.get(dim), "tz", None)
-            if zone is not None:
-                what = "ds" if isinstance(item, xr.Dataset) else "da"
-                raise ValueError(
-                    f"the dates along {str(dim)!r} have the zone {zone}; days are those of one clock, so keep what it "
-                    f"shows, {what} = {what}.assign_coords({dim}={what}.indexes[{str(dim)!r}].tz_localize(None))"
-                )
-
-
-def _require_dates_of_events(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
-    """A table of events whose dates are texts, as a csv file leaves them, is refused."""
-    for item in given:
-        if not isinstance(item, xr.Dataset) or "event" not in item.dims:
-            continue
-        for name in ("onset_time", "start_time", "end_time"):
-            column = item.variables.get(name)
-            if column is None or column.dtype.kind not in "OUT" or column.chunks is not None or not column.size:
-                continue
-            first = column.values.flat[0]
-            if isinstance(first, str):
-                raise ValueError(
-                    f"{name!r} of the events holds texts ({first!r}); make dates of them, "
-                    f"events = events.assign({name}=('event', pandas.to_datetime(events[{name!r}].values)))"
-                )
-
-
 def some(labels: pd.Index) -> str:
     """A few labels in words."""
     shown = [str(label) for label in labels[:_SHOWN]]
     return ", ".join(shown) + (", ..." if len(labels) > _SHOWN else "")
 
 
-def _arrays_of(labelled: xr.DataArray | xr.Dataset) -> list[xr.DataArray]:
+def arrays_of(labelled: xr.DataArray | xr.Dataset) -> list[xr.DataArray]:
+    """The array itself, or the variables of a Dataset."""
     return [labelled] if isinstance(labelled, xr.DataArray) else list(labelled.data_vars.values())
-
-
-def _look_for_values(given: Iterable[xr.DataArray | xr.Dataset]) -> None:
-    """Warn of an array, or a Dataset, among the arguments of a call that is all NaN; lazy ones are not looked at."""
-    for item in given:
-        arrays = _arrays_of(item)
-        floats = [da for da in arrays if da.dtype.kind == "f" and da.size]
-        # what a file or dask holds stays there
-        if floats and all(isinstance(da.variable._data, np.ndarray) and not has_value(da.to_numpy()) for da in floats):
-            warn_without_values(", ".join(repr(str(da.name)) for da in floats[:3] if da.name is not None))
-
-
-def _one_by_one(given: Iterable[Any]) -> Iterator[xr.DataArray | xr.Dataset]:
-    """The arrays and Datasets among arguments, and in their lists and dicts."""
-    for item in given:
-        if isinstance(item, xr.DataArray | xr.Dataset):
-            yield item
-        elif isinstance(item, list | tuple | dict):
-            inside = item.values() if isinstance(item, Mapping) else item
-            yield from (each for each in inside if isinstance(each, xr.DataArray | xr.Dataset))
 
 
 def has_value(values: np.ndarray) -> bool:
@@ -182,57 +88,14 @@ def refuse_zeros_and_ones(da: xr.DataArray, what: str, otherwise: str) -> None:
 
 def warn_without_values(name: str = "") -> None:
     """Say that a record is all NaN, once in the call that the user made; `name` is a text to show."""
-    if _told_of_no_values.get():
+    if told_of_no_values.get():
         return
-    if _told_of_no_values.get() is not None:
-        _told_of_no_values.set(True)
+    if told_of_no_values.get() is not None:
+        told_of_no_values.set(True)
     warn(
         f"{name or 'the record'} has no value at all (all is NaN), so that nothing can be computed from it; it was cut "
         f"or masked before, or the variable of the file is another one"
     )
-
-
-def _about_keywords(function: Callable, error: Exception) -> str | None:
-    """What to say instead when Python refused a keyword of the call itself; None of any other error."""
-    found = re.fullmatch(r"(\w+)\(\) got an unexpected keyword argument '(\w+)'.*", str(error))
-    if not isinstance(error, TypeError) or found is None or found[1] != function.__name__:
-        return None
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    known = [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]
-    return suggestions.unexpected_keyword(function, found[2], known)
-
-
-def _without_packing(result: Any) -> Any:
-    """Results without the packing of the files that their numbers came from, which would ruin the next file."""
-    if isinstance(result, xr.DataArray | xr.Dataset):
-        if not any(_PACKED & set(variable.encoding) for variable in _variables_of(result)):
-            return result
-        result = result.copy(deep=False)
-        for variable in _variables_of(result):
-            if _PACKED & set(variable.encoding):
-                variable.encoding = {name: value for name, value in variable.encoding.items() if name not in _PACKING}
-    if type(result) is tuple:
-        return tuple(map(_without_packing, result))
-    if isinstance(result, tuple) and hasattr(result, "_fields"):  # a named tuple
-        return type(result)(*map(_without_packing, result))
-    if type(result) is dict:
-        return {name: _without_packing(value) for name, value in result.items()}
-    return result
-
-
-def _variables_of(result: xr.DataArray | xr.Dataset) -> list[xr.Variable]:
-    coords = [coord.variable for coord in result.coords.values()]
-    if isinstance(result, xr.DataArray):
-        return [result.variable, *coords]
-    return [*(da.variable for da in result.data_vars.values()), *coords]
-
-
-def _public_name(function: Callable) -> str:
-    """The shortest path under which users find a function, e.g. ``xdrought.ccm`` or ``xdrought.study.compare``."""
-    name = function.__qualname__
-    room = function.__module__.split(".")[1]
-    top_level = hasattr(sys.modules.get("xdrought"), name.split(".")[0])
-    return f"xdrought.{name}" if top_level else f"xdrought.{room}.{name}"
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
@@ -333,10 +196,11 @@ def require_array(da: object, what: str = "") -> xr.DataArray:
     if isinstance(da, xr.DataArray):
         return da
     wanted = f"{what} must be a DataArray" if what else "expected a DataArray"
-    raise TypeError(f"{wanted}, got {type(da).__name__}; {_an_array_of(da)}")
+    raise TypeError(f"{wanted}, got {type(da).__name__}; {an_array_of(da)}")
 
 
-def _an_array_of(given: object) -> str:
+def an_array_of(given: object) -> str:
+    """The call that makes a DataArray of a value."""
     if isinstance(given, xr.Dataset) and given.data_vars:
         name = "soil_moisture" if "soil_moisture" in given.data_vars else next(iter(given.data_vars))
         return f"pick a variable, e.g. ds[{name!r}]"
@@ -368,6 +232,13 @@ def require_dim(da: xr.DataArray, dim: Hashable) -> None:
         raise ValueError(
             f"no dimension {dim!r} in {da.name!r}; it has {tuple(da.dims)}. Name the time dimension with time=..."
         )
+
+
+def require_variables(ds: xr.Dataset, names: Iterable[Hashable], lacks: str, made_by: str) -> None:
+    """Raise unless a Dataset has these variables or coordinates; `lacks` begins the words, as in "the events lack"."""
+    if missing := [name for name in names if name not in ds.variables]:
+        found = sorted(map(str, ds.variables))
+        raise ValueError(f"{lacks} {missing}, among {found}; give what {made_by} returned")
 
 
 def require_site(da: xr.DataArray, site: Hashable) -> None:

@@ -13,8 +13,8 @@ from typing import Any, get_args
 import numpy as np
 
 from xdrought import checks, shown
-from xdrought.checks import public
 from xdrought.choices import EndAt, PercentileMethod, Pool, Relapse, Rule, Step
+from xdrought.public_functions import public
 from xdrought.shown import ShownAsCall
 from xdrought.suggestions import did_you_mean
 

@@ -12,9 +12,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, calendars, checks, limits
-from xdrought.checks import public
 from xdrought.choices import PercentileMethod, Pool
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 POOLS = get_args(Pool)
 METHODS = get_args(PercentileMethod)
@@ -120,7 +120,6 @@ def soil_moisture_percentile(
 
 def prepare(da: xr.DataArray, time: Hashable, quantity: str = SOIL_MOISTURE, *, scale: bool = True) -> xr.DataArray:
     """Checked values: a regular time axis in one chunk, floating point, within the limits of `quantity`."""
-    checks.require_array(da)
     checks.require_numbers(da)
     checks.require_dim(da, time)
     checks.require_one_chunk(da, time, "the whole record is needed")
@@ -155,8 +154,9 @@ def check_reference(values: xr.DataArray, reference: Reference, time: Hashable) 
         return alignment.align_to(values, chosen, what="reference", skip=(time,))
     if (period := calendars.period_of(reference)) is not None:
         return period
+    shown = repr(reference) if isinstance(reference, str | slice | tuple | list) else type(reference).__name__
     raise TypeError(
-        f"reference must be a DataArray, a slice, (start, end) or a year, got {type(reference).__name__}; give a "
+        f"reference must be a DataArray, a slice, (start, end) or a year, got {shown}; give a "
         f"period, reference=(1991, 2020), or a series with its dates, e.g. ds['soil_moisture']"
     )
 
@@ -202,15 +202,7 @@ def _pick_reference(
     if isinstance(reference, xr.DataArray):
         return reference, f"series {reference.name!r}"
     label = f"{reference.start} to {reference.stop}"
-    try:
-        chosen = values.sel({time: reference})
-    except (TypeError, ValueError, KeyError) as error:
-        raise ValueError(f"the reference {label} is no period of dates; give e.g. reference=(1991, 2020)") from error
-    if chosen.sizes[time] == 0:
-        index = values.indexes[time]
-        raise ValueError(
-            f"the reference {label} holds no step of the record, which goes from {index[0]} to {index[-1]}"
-        )
+    chosen = calendars.in_period(values, reference, time, "reference")
     return chosen, label + _told_share(chosen.indexes[time], reference)
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from xdrought import checks, limits
 from xdrought.calendars import check_mask
-from xdrought.checks import public
+from xdrought.public_functions import public
 
 __all__ = ["Scaling", "fit_scaling"]
 

@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.choices import Part, SplitKind
 from xdrought.flags import flag_attrs
+from xdrought.public_functions import public
 from xdrought.shown import ShownAsCall
 from xdrought.statistics.sphere import chord_of_km, unit_vectors
 from xdrought.windows.labelled import Patches
@@ -296,8 +296,8 @@ def _target_days(data: Patches | xr.DataArray, time: Hashable) -> tuple[xr.DataA
     """True on the days with a target, and the name of their dimension."""
     if isinstance(data, Patches):
         data, time = data.to_labels(np.ones(len(data), dtype=bool)), data.time
-    if not isinstance(data, xr.DataArray) or data.dtype != bool:
-        raise TypeError(f"expected Patches or a boolean DataArray, got {type(data).__name__}; use .notnull()")
+    if data.dtype != bool:
+        raise TypeError(f"expected Patches or a boolean DataArray, got {data.dtype}; use .notnull()")
     require_numpy_dates(data, time)
     return alignment.in_order(data, time), time
 

@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought import files
-from xdrought.checks import public
 from xdrought.provenance import cf_dataset, without_packing
+from xdrought.public_functions import public
 
 __all__ = ["write_zarr"]
 

@@ -73,7 +73,7 @@ DAY = series(np.arange(100.0))
         (ValueError, "percentile method='x'", lambda: xd.soil_moisture_percentile(DAY, method="x")),
         (ValueError, "pool='x'", lambda: xd.soil_moisture_percentile(DAY, pool="x")),
         (ValueError, "window=3", lambda: xd.soil_moisture_percentile(DAY, window=3)),
-        (ValueError, "holds no step", lambda: xd.soil_moisture_percentile(DAY, reference=("1990", "1991"))),
+        (ValueError, "holds no day", lambda: xd.soil_moisture_percentile(DAY, reference=("1990", "1991"))),
         (
             ValueError,
             "reference has units 'mm'",

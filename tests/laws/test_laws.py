@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import traceback
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -35,6 +37,13 @@ from tests.support.helpers import raise_if_dask_computes
 
 PACKAGE = Path(xdrought.__file__).parent
 MAY_BE_REFUSED = {"days in any order", "cftime", "percent", "infinite"}  # a probability is never infinite
+OTHER_KINDS = {
+    "nothing": None,
+    "number": 3,
+    "text": "soil",
+    "list": [1.0, 2.0],
+    "frame": pd.DataFrame({"a": [1.0, 2.0]}),
+}
 # One input alone with other labels is another question for the input whose labels the result has.
 OTHER_LABELS = {"noon", "numbered sites", "one row", "twice"}
 
@@ -51,8 +60,7 @@ def outcome(law: Law, arrays: dict[str, Any], names: dict[str, str] | None = Non
         try:
             found = {name: one.compute() for name, one in parts(law.call(**arrays, **names)).items()}
         except (ValueError, TypeError, KeyError) as error:
-            place = traceback.extract_tb(error.__traceback__)[-1].filename
-            if not place.startswith(str(PACKAGE)):
+            if not raised_in(error).startswith(str(PACKAGE)):
                 raise
             return Refused(error)
     back = {theirs: ours for ours, theirs in names.items()}
@@ -171,6 +179,35 @@ def test_what_cannot_be_told_is_refused_at_the_door(law):
             if (twice := third_label_twice(one, dim)) is not None:
                 with pytest.raises(ValueError, match=rf"twice along '{dim}'; keep one of each"):
                     law.call(**arrays | {name: twice})
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+def test_what_is_no_labelled_data_is_refused_in_our_words(law):
+    given = {name: build() for name, build in law.inputs.items()}
+    for name, good in given.items():
+        others = {**OTHER_KINDS, "array": xr.DataArray([1.0, 2.0], dims="x"), "Dataset": xr.Dataset()}
+        if isinstance(good, xr.DataArray):
+            others |= {"numpy": good.values, "Dataset": good.to_dataset(name="soil_moisture")}
+        for kind, other in others.items():
+            error = error_of(law, {**given, name: other})
+            if error is not None:
+                assert isinstance(error, TypeError | ValueError | KeyError), (name, kind, error)
+                assert raised_in(error).startswith(str(PACKAGE)), (name, kind, error)
+                assert not re.search(r"object (has no|is not)|not iterable", str(error)), (name, kind, error)
+
+
+def error_of(law: Law, arrays: dict[str, Any]) -> Exception | None:
+    """What a call raises in the package or beneath it; None where it gives a result, or the law itself stumbled."""
+    try:
+        law.call(**arrays)  # some inputs may be nothing, or an array and a Dataset alike
+    except Exception as error:
+        if any(frame.filename.startswith(str(PACKAGE)) for frame in traceback.extract_tb(error.__traceback__)):
+            return error
+    return None
+
+
+def raised_in(error: Exception) -> str:
+    return traceback.extract_tb(error.__traceback__)[-1].filename
 
 
 def test_an_area_without_end_is_no_area():

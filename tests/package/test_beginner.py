@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 
 import xdrought as xd
-from xdrought.checks import public
 from xdrought.data import open_dataset
+from xdrought.public_functions import public
 from xdrought.suggestions import ELSEWHERE, close_to, did_you_mean
 
 TIME = pd.date_range("2001-01-01", periods=800)
@@ -187,7 +187,7 @@ CASES = {
     "period before the record": Case(
         lambda: events_of(grid(), reference=("1981", "1990")),
         ValueError,
-        "holds no step of the record, which goes from 2001-01-01",
+        "holds no day of the record, which goes from 2001-01-01",
     ),
     "misspelt keyword of the monitor": Case(
         lambda: door().start_monitor("soil_moisture", windoow=3), TypeError, "did you mean window="

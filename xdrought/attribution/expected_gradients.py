@@ -21,12 +21,12 @@ from xdrought.attribution.attribution_blocks import (
     explained_template,
     lazy_explanations,
 )
-from xdrought.checks import public
 from xdrought.choices import AttributionMethod
 from xdrought.devices import resolve_device, with_gradients
 from xdrought.forecast.blocks import delayed_constant
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 __all__ = ["attributions"]
 

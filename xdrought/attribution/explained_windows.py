@@ -104,11 +104,10 @@ def chosen_windows(windows: Patches, where: xr.DataArray | None) -> np.ndarray:
     return np.flatnonzero(chosen)
 
 
-def check_where(where: object, dims: tuple[Hashable, ...]) -> None:
+def check_where(where: xr.DataArray, dims: tuple[Hashable, ...]) -> None:
     """Raise for anything but booleans on places and times of the windows."""
-    if not isinstance(where, xr.DataArray) or where.dtype != bool:
-        found = where.dtype if isinstance(where, xr.DataArray) else type(where).__name__
-        raise TypeError(f"where is {found}; give a boolean DataArray, True on the valid times to explain")
+    if where.dtype != bool:
+        raise TypeError(f"where is {where.dtype}; give a boolean DataArray, True on the valid times to explain")
     unknown = [dim for dim in where.dims if dim not in dims]
     if unknown:
         raise ValueError(f"where has {unknown}, the windows have {dims}; reduce it with .any({unknown})")

@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks, limits
-from xdrought.checks import public
 from xdrought.choices import ComplexityThreshold
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 __all__ = ["driver_importance", "drought_complexity", "event_importance", "importance_by_rate"]
 
@@ -149,6 +149,7 @@ def drought_complexity(
         "threshold": threshold,
     }
     if threshold == "event":
+        _require_onsets(events, daily)
         out = np.full(events.sizes["event"], np.nan)
         for k, values in _onsets(daily, events, time):
             values = values.reshape(len(values), -1)
@@ -162,9 +163,10 @@ def drought_complexity(
 
 def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable) -> xr.DataArray:
     """Attributions on places, time and variable; input days and cells are summed."""
-    da = limits.check(
-        attributions[_ATTRIBUTION] if isinstance(attributions, xr.Dataset) else attributions, codes_only=True
-    )
+    if isinstance(attributions, xr.Dataset):
+        checks.require_variables(attributions, (_ATTRIBUTION,), "the attributions lack", "xdrought.attributions")
+        attributions = attributions[_ATTRIBUTION]
+    da = limits.check(attributions, codes_only=True)
     missing = [dim for dim in ("variable", time) if dim not in da.dims]
     if missing:
         raise ValueError(f"the attributions have dimensions {da.dims}, not {missing}; take them as they come")
@@ -174,12 +176,19 @@ def _by_driver(attributions: xr.Dataset | xr.DataArray, time: Hashable) -> xr.Da
 
 def mean_over_onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable) -> xr.DataArray:
     """Mean over the onset days of each event at its own place, on (event, ...)."""
+    _require_onsets(events, daily)
     extra = [dim for dim in daily.dims if dim not in (*_PLACES, time)]
     out = np.full((events.sizes["event"], *(daily.sizes[dim] for dim in extra)), np.nan)
     for k, onset in _onsets(daily, events, time):
         out[k] = onset.mean(axis=0)
     coords = {dim: daily[dim] for dim in extra if dim in daily.coords}
     return xr.DataArray(out, {**_labels_of(events), **coords}, ("event", *extra))
+
+
+def _require_onsets(events: xr.Dataset, daily: xr.DataArray) -> None:
+    """Raise unless the events have the days of their onsets, and the places that the daily values have."""
+    needed = (*_NEEDED, *(dim for dim in _PLACES if dim in daily.dims))
+    checks.require_variables(events, needed, "the events lack", "xdrought.flash_drought_events")
 
 
 def _labels_of(events: xr.Dataset) -> dict[Any, xr.DataArray]:
@@ -190,9 +199,6 @@ def _labels_of(events: xr.Dataset) -> dict[Any, xr.DataArray]:
 def _onsets(daily: xr.DataArray, events: xr.Dataset, time: Hashable) -> Iterator[tuple[int, np.ndarray]]:
     """Number of each event that has known onset days at its own place, and the values (day, ...) of these days."""
     places = [dim for dim in _PLACES if dim in daily.dims]
-    missing = [name for name in (*_NEEDED, *places) if name not in events.variables]
-    if missing:
-        raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
     daily = alignment.in_order(daily, time)
     values = daily.transpose(*places, time, ...).to_numpy()
     where = np.array([_positions(daily, events, dim) for dim in places], dtype=int)
@@ -386,9 +392,7 @@ def importance_by_rate(importance: xr.DataArray, events: xr.Dataset, *, bins: in
 
 
 def _check_events(importance: xr.DataArray, events: xr.Dataset, names: tuple[str, ...]) -> None:
-    missing = [name for name in names if name not in events.variables]
-    if missing:
-        raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
+    checks.require_variables(events, names, "the events lack", "xdrought.flash_drought_events")
     if set(importance.dims) != {"event", "variable"} or importance.sizes["event"] != events.sizes["event"]:
         raise ValueError(
             f"importance on {dict(importance.sizes)} does not fit {events.sizes['event']} events; "

@@ -10,10 +10,10 @@ import xarray as xr
 
 from xdrought import alignment, checks, quantities, units
 from xdrought.causality import driver_contributions, driver_gain
-from xdrought.checks import public
 from xdrought.flags import flag_attrs
 from xdrought.kernels.surrogates import remove_annual_cycle
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 DRIVER_CLASSES = {"unknown": -1, "neither": 0, "rain_deficit": 1, "demand": 2, "compound": 3, "freezing": 4}
 ROLES = ("rain", "temperature", "vpd", "humidity", "radiation", "wind", "soil_temperature", "evaporation")
@@ -227,9 +227,8 @@ def _given(ds: xr.Dataset, drivers: Mapping[str, str]) -> dict[str, str]:
 
 def _days_of(events: xr.Dataset, soil: xr.DataArray, places: list, time: Hashable) -> tuple[list, list[slice]]:
     """The place of each event among those of the data, None where it is not, and the days on which its soil falls."""
-    missing = [name for name in ("onset_time", "start_time", *places) if name not in events.variables]
-    if missing:
-        raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events of the same data")
+    needed = ("onset_time", "start_time", *places)
+    checks.require_variables(events, needed, "the events lack", "xdrought.flash_drought_events")
     at = [
         soil.indexes[dim].get_indexer(events[dim].values) if dim in soil.indexes else events[dim].values
         for dim in places

@@ -12,10 +12,10 @@ import xarray as xr
 from xdrought import checks
 from xdrought.attribution import explained_windows
 from xdrought.attribution.expected_gradients import attributions
-from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast.forecaster import Forecaster
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics import bootstrap_weights, percentile_interval
 
 if TYPE_CHECKING:

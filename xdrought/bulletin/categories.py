@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks, limits
-from xdrought.checks import public
 from xdrought.choices import Dry
 from xdrought.flags import flag_attrs
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 CATEGORIES = {"none": 0, "D0": 1, "D1": 2, "D2": 3, "D3": 4, "D4": 5, "missing": -1}
 THRESHOLDS = (30.0, 20.0, 10.0, 5.0, 2.0)  # percent, of the U.S. Drought Monitor
@@ -62,7 +62,7 @@ def drought_categories(percentile: xr.DataArray, *, thresholds: Sequence[float] 
     >>> drought_categories(percentile).values.tolist()
     [0, 1, 2, 3, 4, 5]
     """
-    _require_numbers(percentile)
+    checks.require_numbers(percentile)
     levels = np.asarray(thresholds, np.float64)
     if levels.shape != (5,) or not (np.diff(levels) < 0).all() or not ((levels > 0) & (levels < 100)).all():
         raise ValueError(f"thresholds={list(thresholds)}; give five falling percentiles, e.g. {THRESHOLDS}")
@@ -124,7 +124,7 @@ def index_percentile(index: xr.DataArray, *, dry: Dry = "low") -> xr.DataArray:
     """
     from scipy.special import ndtr
 
-    _require_numbers(index)
+    checks.require_numbers(index)
     checks.require_choice(dry, "dry", _DRY)
     unit = str(index.attrs.get("units", "")).strip()
     if unit not in ("", "1", "dimensionless"):
@@ -141,7 +141,3 @@ def index_percentile(index: xr.DataArray, *, dry: Dry = "low") -> xr.DataArray:
     return result.rename(f"{index.name or 'index'}_percentile").assign_attrs(
         long_name=f"percentile of {name}", units="percent", dry=dry
     )
-
-
-def _require_numbers(da: object) -> None:
-    checks.require_numbers(checks.require_array(da))

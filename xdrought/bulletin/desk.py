@@ -10,13 +10,13 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.events.monitor import DroughtMonitor
 from xdrought.flags import flags_of
 from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.onset_prediction import predict_onset, training_days_of
 from xdrought.forecast.onset.predictors import OnsetTask, in_units_of
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.windows.selection import INIT
 
 _ASKED = ("label", "definition", "lead")  # what scores must have in common with the warning that they stand beside

@@ -15,7 +15,7 @@ import xarray as xr
 
 from xdrought import files
 from xdrought.bulletin.desk import desk_table
-from xdrought.checks import public
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

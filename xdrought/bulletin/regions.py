@@ -10,11 +10,11 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.choices import Cells
 from xdrought.events.objects import given_areas
 from xdrought.flags import flags_of
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics import sphere
 
 _CELLS = get_args(Cells)
@@ -186,10 +186,8 @@ def region_table(
     return table.assign(known_share=known.values.ravel())
 
 
-def _flags(classes: object) -> dict[str, int]:
+def _flags(classes: xr.DataArray) -> dict[str, int]:
     """Names and values of the classes that are known."""
-    if not isinstance(classes, xr.DataArray):
-        raise TypeError(f"expected classes, got {type(classes).__name__}; give those of xdrought.drought_classes")
     flags = flags_of(classes)
     if not flags:
         raise ValueError(

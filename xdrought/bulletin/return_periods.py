@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.choices import Worst
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 _WORST = get_args(Worst)
 _FEWEST = 5  # years
@@ -73,9 +73,8 @@ def return_period(
     """
     from scipy.stats import beta, betabinom
 
-    if not isinstance(values, xr.DataArray) or values.dtype.kind not in "fiu":
-        found = values.dtype if isinstance(values, xr.DataArray) else type(values).__name__
-        raise TypeError(f"expected a DataArray of numbers, got {found}")
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"expected numbers, got {values.dtype}")
     checks.require_choice(worst, "worst", _WORST)
     checks.require_share(confidence, "confidence")
     if year not in values.dims:

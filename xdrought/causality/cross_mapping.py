@@ -14,10 +14,10 @@ from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import ADJUSTED, with_adjusted
-from xdrought.checks import public
 from xdrought.choices import Direction, Engine, SurrogateKind
 from xdrought.devices import require_torch, resolve_device
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.hypothesis_tests import Fdr
 
 if TYPE_CHECKING:

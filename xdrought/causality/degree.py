@@ -9,13 +9,13 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
-from xdrought.calendars import Period, as_slice, check_mask, on_days_of
+from xdrought.calendars import Period, as_slice, check_mask, in_period
 from xdrought.causality import pairs
 from xdrought.causality.methods import Method, check_causality, find_method
 from xdrought.causality.pairs import Cause
-from xdrought.checks import public
 from xdrought.choices import CausalityMethod, Direction
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 
 @public
@@ -139,7 +139,7 @@ def _training_part(
         mask = check_mask(train, target)
         return target.where(mask), [da.where(mask) for da in drivers]
     period = as_slice(train)
-    return on_days_of(target, period, time), [da.sel({time: period}) for da in drivers]
+    return in_period(target, period, time), [da.sel({time: period}) for da in drivers]
 
 
 @public
@@ -169,6 +169,7 @@ def degree_vector(causality: xr.Dataset, *, fill_missing: bool = True) -> xr.Dat
     >>> degree_vector(xr.Dataset({"rho": rho, "p_value": rho / 10})).values
     array([0.4 , 0.5 , 0.1 , 0.2 , 0.04, 0.05, 0.01, 0.02])
     """
+    checks.require_variables(causality, ("rho", "p_value"), "the causality degree lacks", "xdrought.causality_degree")
     along = [dim for dim in ("direction", "variable", "cell") if dim in causality["rho"].dims]
     halves = []
     for quantity, none in (("rho", 0.0), ("p_value", 1.0)):

@@ -9,8 +9,8 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.causality import pairs
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 
 @public

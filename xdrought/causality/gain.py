@@ -12,8 +12,8 @@ from xdrought import checks
 from xdrought.causality.gain_inputs import GainPlan, Groups, make_plan, warn_of_drivers
 from xdrought.causality.pairs import Cause, warn_without_skill
 from xdrought.causality.significance import with_adjusted
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.hypothesis_tests import Fdr
 
 if TYPE_CHECKING:

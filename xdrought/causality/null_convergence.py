@@ -11,8 +11,8 @@ import xarray as xr
 from xdrought import checks
 from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import ccm
-from xdrought.checks import public
 from xdrought.choices import SurrogateKind
+from xdrought.public_functions import public
 
 
 @public

@@ -65,9 +65,8 @@ def names_of(causes: Causes, effect: xr.DataArray) -> dict[str, tuple[tuple, str
     }
 
 
-def check_series(da: object, time: Hashable) -> None:
+def check_series(da: xr.DataArray, time: Hashable) -> None:
     """Numbers with a time dimension in one chunk and regular steps."""
-    da = checks.require_array(da)
     if da.dtype.kind not in "fiu":
         raise TypeError(f"{da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
     checks.require_dim(da, time)
@@ -165,8 +164,6 @@ def per_direction(value: int | Mapping[str, int], name: str, directions: Iterabl
 
 def match_where(where: xr.DataArray, series: Iterable[xr.DataArray], time: Hashable) -> xr.DataArray:
     """A boolean mask on dimensions that the series have, time among them, on their labels."""
-    if not isinstance(where, xr.DataArray):
-        raise TypeError(f"where is a {type(where).__name__}; give a boolean DataArray, e.g. time.dt.month == 7")
     if where.dtype.kind != "b":
         raise TypeError(f"where has dtype {where.dtype}; a mask is boolean, True on the days to use")
     checks.require_dim(where, time)

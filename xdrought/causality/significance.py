@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.hypothesis_tests import FDR, Fdr, adjusted
 
 
@@ -64,8 +64,6 @@ def false_discovery_control(
     >>> xdrought.false_discovery_control(p).values.round(4)
     array([0.04  , 0.0533, 0.0533, 0.5   ])
     """
-    if not isinstance(p_value, xr.DataArray):
-        raise TypeError(f"expected a DataArray of p-values, got {type(p_value).__name__}; pick a variable")
     checks.require_choice(fdr, "fdr", FDR)
     dims = family_dims(dim, p_value.dims)
     whole = p_value.chunk(dict.fromkeys(dims, -1)) if p_value.chunks is not None else p_value

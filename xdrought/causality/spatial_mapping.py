@@ -13,9 +13,9 @@ from xdrought.causality import pairs
 from xdrought.causality.cross_mapping import CAUSE_DIM, LABELS
 from xdrought.causality.pairs import Cause, Causes
 from xdrought.causality.significance import ADJUSTED, with_adjusted
-from xdrought.checks import public
 from xdrought.choices import Direction
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.hypothesis_tests import Fdr
 
 if TYPE_CHECKING:
@@ -184,9 +184,8 @@ def _north_up(da: xr.DataArray, lat: Hashable, lon: Hashable) -> xr.DataArray:
     return da
 
 
-def _check_field(da: object, dims: tuple[Hashable, Hashable]) -> None:
+def _check_field(da: xr.DataArray, dims: tuple[Hashable, Hashable]) -> None:
     """Numbers on a regular grid in one chunk."""
-    da = checks.require_array(da)
     if da.dtype.kind not in "fiu":
         raise TypeError(f"{da.name!r} has dtype {da.dtype}; cross mapping needs numbers: use .astype(float)")
     for dim in dims:

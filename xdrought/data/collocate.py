@@ -9,7 +9,6 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.data.grid_axes import (
     LAT_ATTRS,
     LATITUDES,
@@ -31,6 +30,7 @@ from xdrought.data.grid_axes import (
     wrap_longitude,
 )
 from xdrought.data.sites import name_some, site_coords
+from xdrought.public_functions import public
 
 __all__ = ["collocate", "join_towers", "nearest_cells"]
 
@@ -79,6 +79,8 @@ def join_towers(patches: xr.Dataset, towers: xr.Dataset, *, time: Hashable = "ti
     >>> sorted(joined.data_vars)
     ['soil_moisture', 't2m', 'tp']
     """
+    checks.require_variables(patches, ("site", time), "the drivers lack", "xdrought.data.collocate")
+    checks.require_variables(towers, ("site",), "the towers lack", "xdrought.data.open_fluxnet")
     both = sorted(str(name) for name in set(patches.data_vars) & set(towers.data_vars))
     if both:
         raise ValueError(f"{both} are variables of both; drop or rename them in one")
@@ -206,7 +208,7 @@ def collocate(
     >>> patches.cell_lat.values, patches.cell_lon.values
     (array([[47.5 , 47.25, 47.  , 46.75]]), array([[7.  , 7.25, 7.5 , 7.75]]))
     """
-    _check_settings(grid, size, wrap, outside)
+    _check_settings(size, wrap, outside)
     places = site_coords(sites)
     lat, lon = find_axis(grid, LATITUDES, "latitude", lat), find_axis(grid, LONGITUDES, "longitude", lon)
     rows, columns = _axes(grid, lat, lon, wrap)
@@ -238,9 +240,7 @@ def collocate(
     return labelled.assign_attrs(patches.attrs | settings).drop_encoding()
 
 
-def _check_settings(grid: xr.Dataset, size: int, wrap: bool | str, outside: str) -> None:
-    if not isinstance(grid, xr.Dataset):
-        raise TypeError(f"expected a Dataset, got {type(grid).__name__}; use da.to_dataset(name=...)")
+def _check_settings(size: int, wrap: bool | str, outside: str) -> None:
     checks.require_integer(size, "size", of="cells")
     if not isinstance(wrap, bool) and wrap != "auto":
         raise ValueError(f'wrap={wrap!r}; expected True, False or "auto"')

@@ -10,7 +10,6 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars, checks
-from xdrought.checks import public
 from xdrought.data.fluxnet_files import Source, find_sources, read_place, read_table
 from xdrought.data.sites import (
     SiteRecord,
@@ -21,6 +20,7 @@ from xdrought.data.sites import (
     read_places,
     to_dataset,
 )
+from xdrought.public_functions import public
 from xdrought.suggestions import did_you_mean
 
 DRIVERS = ("TA_F", "VPD_F", "PA_F", "P_F", "WS_F", "SW_IN_F", "LE_F_MDS")

@@ -16,7 +16,6 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks
-from xdrought.checks import public
 from xdrought.choices import LastKnown
 from xdrought.data.collocate import collocate
 from xdrought.data.era5.drivers import GRAVITY, relative_humidity
@@ -34,6 +33,7 @@ from xdrought.data.forecast_days import (
 )
 from xdrought.data.forecast_layout import INIT, LEAD, MEMBER, fields_of, joined_pieces, laid_out
 from xdrought.limits import check
+from xdrought.public_functions import public
 from xdrought.units import convert, converts
 
 # How long a value of such a name is of.

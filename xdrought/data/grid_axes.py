@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
+from xdrought.public_functions import public
 
 LATITUDES = ("lat", "latitude")
 LONGITUDES = ("lon", "longitude")

@@ -15,9 +15,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars, checks
-from xdrought.checks import public
 from xdrought.data.layers import depth_attrs
 from xdrought.data.sites import SiteRecord, insert_missing_days, is_plausible, mask_codes, mask_impossible, to_dataset
+from xdrought.public_functions import public
 
 REFERENCE = "Dorigo et al. (2021), https://doi.org/10.5194/hess-25-5749-2021"
 HOME = "https://ismn.earth (free, after registration)"

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought import calendars, checks, limits, units
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 _DEEPEST = 20.0  # metres; soil of land models ends at 2 to 12, and no probe is as deep
 Layers = Mapping[str, float | tuple[float, float]]

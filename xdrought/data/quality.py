@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks, limits
-from xdrought.checks import public
 from xdrought.flags import flag_attrs
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.homogeneity import Break, Jumps, exceedance, find_break
 from xdrought.statistics.sphere import km_of_chord, unit_vectors
 

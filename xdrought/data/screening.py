@@ -9,8 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks, limits
-from xdrought.checks import public, require_dim
+from xdrought.checks import require_dim
 from xdrought.choices import Record
+from xdrought.public_functions import public
 
 _COUNTS = ("inserted_days", "out_of_range_days", "rejected_days")
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.choices import Tutorial
 from xdrought.data.download import cache_folder
 from xdrought.data.fluxnet import open_fluxnet
 from xdrought.data.fluxnet_files import HOME as FLUXNET_HOME
 from xdrought.data.uscrn import BASE_URL, open_uscrn
+from xdrought.public_functions import public
 from xdrought.suggestions import did_you_mean
 
 _VARIABLE = "XDROUGHT_DATA_DIR"

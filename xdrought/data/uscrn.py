@@ -17,7 +17,6 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars, checks
-from xdrought.checks import public
 from xdrought.data.download import cache_folder, fetch, require_https
 from xdrought.data.layers import depth_attrs
 from xdrought.data.sites import (
@@ -30,6 +29,7 @@ from xdrought.data.sites import (
     mask_out_of_range,
     to_dataset,
 )
+from xdrought.public_functions import public
 
 _DEPTHS = (5, 10, 20, 50, 100)
 

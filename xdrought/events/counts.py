@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks
-from xdrought.checks import public
 from xdrought.choices import CountBy
+from xdrought.public_functions import public
 
 __all__ = ["event_counts", "flash_frequency"]
 

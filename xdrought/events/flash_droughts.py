@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks, shown
-from xdrought.checks import public
 from xdrought.choices import Censored, DefinitionName, Frozen, Relapse
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
@@ -17,6 +16,7 @@ from xdrought.events.table import build_events
 from xdrought.flags import flag_attrs
 from xdrought.percentiles import Reference, soil_moisture_percentile
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 __all__ = [
     "CLASSES",
@@ -338,14 +338,13 @@ def labelled_classes(classes: xr.DataArray) -> xr.DataArray:
     return classes.rename("drought_class").assign_attrs(long_name="drought class", **flag_attrs(CLASSES))
 
 
-def require_classes(classes: Any) -> xr.DataArray:
+def require_classes(classes: xr.DataArray) -> xr.DataArray:
     """Classes, or True and False; other numbers, as percentiles are, are refused, of dask inside the blocks.
 
     Classes that were reindexed are floating point, NaN where nothing is known.
     """
-    if not isinstance(classes, xr.DataArray) or classes.dtype.kind not in "biuf":
-        found = classes.dtype if isinstance(classes, xr.DataArray) else type(classes).__name__
-        raise TypeError(f"expected classes from drought_classes or True and False, got {found}")
+    if classes.dtype.kind not in "biuf":
+        raise TypeError(f"expected classes from drought_classes or True and False, got {classes.dtype}")
     if classes.dtype == bool:
         return classes
     if "flag_values" not in classes.attrs:

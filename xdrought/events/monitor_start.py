@@ -12,7 +12,6 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars, checks
-from xdrought.checks import public
 from xdrought.choices import DefinitionName, Relapse
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Inputs
@@ -22,6 +21,7 @@ from xdrought.events.monitor_reference import FixedReference, rows_of_cells
 from xdrought.events.monitor_scan import with_days
 from xdrought.events.monitor_state import digest_of, joined
 from xdrought.percentiles import Reference
+from xdrought.public_functions import public
 
 
 @public

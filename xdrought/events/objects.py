@@ -10,10 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks, limits, units
-from xdrought.checks import public
 from xdrought.choices import Connectivity
 from xdrought.events.flash_droughts import CLASSES, require_classes
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics import sphere
 from xdrought.statistics.sphere import unit_vectors
 

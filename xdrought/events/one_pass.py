@@ -9,7 +9,6 @@ from typing import Any, get_args
 import xarray as xr
 
 from xdrought import checks
-from xdrought.checks import public
 from xdrought.choices import Censored, DefinitionName, Frozen, Relapse
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import COLUMNS, Inputs
@@ -19,6 +18,7 @@ from xdrought.events.flash_droughts import SUMMARY
 from xdrought.events.table import Bound, scan_blocks
 from xdrought.percentiles import Reference
 from xdrought.provenance import ATTRIBUTES, Record
+from xdrought.public_functions import public
 
 __all__ = ["Droughts", "detect_droughts"]
 

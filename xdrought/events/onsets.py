@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks
-from xdrought.checks import public
 from xdrought.choices import DefinitionName, OnsetLabel
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.detection import Detector, block_means, make_detector
 from xdrought.events.state import Train, training_record
 from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rank_rows, rows_like
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 LABELS = get_args(OnsetLabel)
 

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, calendars, checks
-from xdrought.calendars import check_mask, on_days_of, period_of
-from xdrought.checks import public
+from xdrought.calendars import check_mask, in_period, period_of
 from xdrought.choices import DefinitionName
 from xdrought.definitions import Definition, get_definition
 from xdrought.percentiles import REFERENCE_TIME, as_rows, prepare, rows_like, soil_moisture_percentile
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 CHANGES = (3, 7)  # days
 EXTREMES = (14, 30)
@@ -128,7 +128,7 @@ def training_record(values: xr.DataArray, train: Train, time: Hashable) -> tuple
         return values.where(days).assign_attrs(values.attrs), "the training days"
     if (period := period_of(train)) is None:
         raise TypeError(f"train={train!r}; give dates as slice or (start, end), a mask of days, or a record")
-    record = on_days_of(values, period, time)
+    record = in_period(values, period, time)
     return record, f"{period.start} to {period.stop}" if period != slice(None) else "whole record"
 
 

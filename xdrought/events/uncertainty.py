@@ -12,12 +12,12 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks
-from xdrought.checks import public
 from xdrought.choices import Censored, DefinitionName, Frozen, Relapse
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.flash_droughts import flash_drought_events
 from xdrought.percentiles import Reference, check_reference, prepare
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 
 _FEW_YEARS = 2
 _TIMES = ("onset_time", "start_time", "end_time")

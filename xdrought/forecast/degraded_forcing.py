@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks, limits, quantities
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.windows.selection import INIT, LEAD, MEMBER, VALID
 
 # Share of forecasts that are right on lead day 1, 2, ...: daily rain then correlates from .75 down to .28.

@@ -12,7 +12,6 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks, limits
-from xdrought.checks import public
 from xdrought.choices import Equations, Loss, MissingPolicy, Sampler, SplitKind, VariantName
 from xdrought.devices import require_torch, resolve_device, with_gradients
 from xdrought.forecast import conformal, driver_inputs
@@ -33,6 +32,7 @@ from xdrought.forecast.prediction import predict
 from xdrought.forecast.progress import history_of
 from xdrought.forecast.shards import Shards
 from xdrought.forecast.starting import digest_of_start, require_same_variables, warn_of_known_test_days
+from xdrought.public_functions import public
 from xdrought.scaling import fit_scaling
 from xdrought.splits import SplitConfig, Splits, resolve_splits
 from xdrought.windows.dimension_names import dimension_names, time_name

@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 
 from xdrought import checks, shown
-from xdrought.checks import public
 from xdrought.devices import require_torch
 from xdrought.forecast import forecaster_file
 from xdrought.forecast.forecaster_file import labelled_dataset, plain_attrs, plain_dataset
@@ -26,6 +25,7 @@ from xdrought.forecast.options import (
     checked_target_inputs,
     history_name,
 )
+from xdrought.public_functions import public
 from xdrought.scaling import Scaling
 from xdrought.splits import PARTS, Splits
 

@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks, limits
-from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.forecast import driver_inputs
 from xdrought.forecast.blocks import (
@@ -28,6 +27,7 @@ from xdrought.forecast.forecaster import Forecaster
 from xdrought.forecast.missing_inputs import labelled_n_filled, resolve_filling
 from xdrought.forecast.options import WORDS, known_on
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.splits import PART_ATTRS, Splits
 from xdrought.windows.dimension_names import known_names, time_name
 from xdrought.windows.labelled import Patches, make_patches

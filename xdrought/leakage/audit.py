@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.devices import resolve_device
 from xdrought.leakage import data_checks, future_checks, given_checks, split_checks, training_checks
 from xdrought.leakage.audited_data import gather
 from xdrought.leakage.given_checks import AlarmThreshold
 from xdrought.leakage.report import LeakageReport
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from torch import device as torch_device

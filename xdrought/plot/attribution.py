@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.plot import style
 from xdrought.plot.experiments import wrapped
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

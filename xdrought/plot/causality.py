@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.choices import Resolution
 from xdrought.plot import style
 from xdrought.plot.maps import plot_map
 from xdrought.plot.records import frameless
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

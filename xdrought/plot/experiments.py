@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.plot import style
 from xdrought.plot.scores import COLORS, REFERENCES
+from xdrought.public_functions import public
 from xdrought.verification.intervals import sweep_interval
 
 if TYPE_CHECKING:

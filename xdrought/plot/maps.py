@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.choices import Resolution
 from xdrought.events.counts import flash_frequency, require_lat_lon
 from xdrought.flags import flags_of
 from xdrought.plot import style
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.choices import Resolution
 from xdrought.plot.maps import draw_colorbar, draw_field, draw_ground, extent_around, new_map, west_to_east
 from xdrought.plot.style import LINE, SMALL, TEXT, squeezed, to_datetime64
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

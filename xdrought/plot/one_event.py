@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import units
-from xdrought.checks import public
 from xdrought.plot import style
 from xdrought.plot.records import MOMENTS, event_spans, events_here, percentile_lines, place_name, shade
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

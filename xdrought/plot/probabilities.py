@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.plot import style
 from xdrought.plot.scores import COLORS
+from xdrought.public_functions import public
 from xdrought.verification.probability import base_rate
 
 if TYPE_CHECKING:

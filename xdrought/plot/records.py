@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.events.counts import require_events, require_one_definition
 from xdrought.plot import style
+from xdrought.public_functions import public
 from xdrought.verification.paired_days import ensemble_mean
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import checks
-from xdrought.checks import public
 from xdrought.choices import ScorePlot
 from xdrought.plot import style
 from xdrought.plot.records import forecast_line
+from xdrought.public_functions import public
 from xdrought.verification import paired_days, persistence_forecast, verify
 from xdrought.verification.paired_days import in_units_of
 from xdrought.verification.references import Lead, single_lead

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.plot import style
 from xdrought.plot.maps import plot_map
 from xdrought.plot.scores import COLORS
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

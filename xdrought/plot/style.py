@@ -91,7 +91,6 @@ def to_datetime64(times: Any) -> np.ndarray:
 
 def one_series(da: xr.DataArray, time: Hashable) -> tuple[np.ndarray, np.ndarray]:
     """Dates and values of a record that has only the time dimension."""
-    checks.require_array(da)
     checks.require_dim(da, time)
     others = [dim for dim in da.dims if dim != time and da.sizes[dim] > 1]
     if others:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.plot import style
 from xdrought.plot.experiments import draw_curve, draw_points, name_panel, p_text, wrapped
 from xdrought.plot.maps import plot_map
+from xdrought.public_functions import public
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought.checks import public
+from xdrought.public_functions import public
 from xdrought.simulation.observation import (
     SIMULATED,
     columns_of,

@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import files
-from xdrought.checks import public
 from xdrought.choices import StoreFormat, WriterStep
+from xdrought.public_functions import public
 from xdrought.simulation.observation import (
     DRIVER_ATTRS,
     SIMULATED,

@@ -7,9 +7,9 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
-from xdrought import alignment, limits, units
+from xdrought import alignment, checks, limits, units
 from xdrought.attribution.importance import mean_over_onsets
-from xdrought.checks import public
+from xdrought.public_functions import public
 from xdrought.statistics import bootstrap_weights
 from xdrought.statistics import correlation as kernel
 from xdrought.study.degree_skill import Resampling, curve_with_band
@@ -89,6 +89,8 @@ def onset_error(
     unit, wanted = forecast.attrs.get("units"), observed.attrs.get("units")
     fcst = forecast.mean("run", keep_attrs=True) if "run" in forecast.dims else forecast
     fcst = fcst if unit is None or wanted is None or unit == wanted else units.convert(fcst, wanted)
+    for da in (fcst, observed):
+        checks.require_dim(da, time)
     obs = alignment.on_days_of(fcst, observed, time, what="the observation")
     error = (fcst - obs).compute()
     attrs = {"long_name": "forecast less observation in the onset", **({"units": wanted} if wanted else {})}

@@ -10,8 +10,8 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.causality.significance import false_discovery_control
-from xdrought.checks import public
 from xdrought.choices import Moment
+from xdrought.public_functions import public
 from xdrought.statistics.hypothesis_tests import YEAR, relative_rates, shifted_rates
 
 
@@ -83,11 +83,13 @@ def onset_coincidence(
     >>> float(result.rate.sel(site="A", other="B")), round(float(result.expected.sel(site="A", other="B")), 2)
     (0.5, 0.3)
     """
-    if missing := [name for name in ("site", moment) if name not in events.variables]:
-        raise ValueError(f"the events lack {missing}; take them from xdrought.flash_drought_events")
+    checks.require_variables(events, ("site", moment), "the events lack", "xdrought.flash_drought_events")
     tolerance = checks.number_of_days(tolerance, "tolerance")
     if min_years < 2 or n_boot < 1:
         raise ValueError(f"min_years={min_years!r}, n_boot={n_boot!r}; they are at least 2 and 1")
+    if "site" not in record.dims:
+        raise ValueError(f"the record has dimensions {record.dims}, no 'site'; give the soil moisture of the events")
+    checks.require_dim(record, time)
     given, record = record, limits.check(alignment.in_label_order(record, ["site"]))
     alignment.require_same_kind(record["site"], events["site"], "site", what="the table of events")
     if lacking := sorted(set(events["site"].values.tolist()) - set(record["site"].values.tolist())):

@@ -16,8 +16,8 @@ import xarray as xr
 
 from xdrought import alignment
 from xdrought.causality.significance import false_discovery_control
-from xdrought.checks import public
 from xdrought.choices import Part
+from xdrought.public_functions import public
 from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians, two_sided
 from xdrought.study.result_cache import Member, open_cache, trained

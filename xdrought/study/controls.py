@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xdrought import alignment, limits
+from xdrought import alignment, checks, limits
 from xdrought.calendars import check_mask
 from xdrought.causality import causality_degree
-from xdrought.checks import public
 from xdrought.choices import Control, VariantName
 from xdrought.limits import set_options
+from xdrought.public_functions import public
 from xdrought.splits import chronological
 from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians
@@ -98,6 +98,7 @@ def causality_controls(
     if unknown:
         raise ValueError(f"controls {unknown} are unknown; choose from {list(CONTROLS)}")
     drivers, target = drivers.map(limits.check, keep_attrs=True), limits.check(target)
+    checks.require_variables(degree, ("rho", "p_value"), "the causality degree lacks", "xdrought.causality_degree")
     true = alignment.in_label_order(degree[["rho", "p_value"]].transpose("site", "variable", "cell"), ["site"])
 
     def soil() -> xr.DataArray:

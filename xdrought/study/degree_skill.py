@@ -10,7 +10,7 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.causality.significance import false_discovery_control
-from xdrought.checks import public
+from xdrought.public_functions import public
 from xdrought.statistics import bootstrap_weights, percentile_interval
 from xdrought.statistics.correlation import correlation, ranks, site_sums
 from xdrought.statistics.trends import lowess
@@ -211,6 +211,10 @@ def coupling_strength(
     >>> float(result.rank_correlation)
     1.0
     """
+    needed = ("degree", "score", "spearman")
+    if "variable" not in importance.dims:
+        raise ValueError(f"the importance has dimensions {importance.dims}, no 'variable'; give that of each driver")
+    checks.require_variables(relation, needed, "the relation lacks", "xdrought.study.skill_by_degree")
     relation = alignment.in_label_order(relation, [dim for dim in relation.degree.dims if dim != "variable"])
     inside = [dim for dim in importance.dims if dim != "variable"]
     mean = importance.mean(inside) if inside else importance
@@ -245,6 +249,8 @@ def _aligned(
     degree: xr.Dataset | xr.DataArray, score: xr.DataArray, site: Hashable
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """(variable, site) with the mean of the drivers last, and (site,), on common sites in the order of their names."""
+    if isinstance(degree, xr.Dataset):
+        checks.require_variables(degree, ("rho",), "the causality degree lacks", "xdrought.causality_degree")
     rho = degree["rho"] if isinstance(degree, xr.Dataset) else degree
     rho, score = (alignment.in_label_order(limits.check(da, codes_only=True), [site]) for da in (rho, score))
     if missing := [dim for dim in ("variable", site) if dim not in rho.dims]:

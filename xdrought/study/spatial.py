@@ -12,8 +12,8 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.causality import causality_degree
-from xdrought.checks import public
 from xdrought.choices import CausalityKind, SpatialDraws, VariantName
+from xdrought.public_functions import public
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.statistics.sphere import unit_vectors
 from xdrought.study.comparison import SCORES, score_members

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.choices import DefinitionName, Part
 from xdrought.definitions import Definition, get_definition
 from xdrought.events import CLASSES, drought_classes
+from xdrought.public_functions import public
 from xdrought.splits import Splits, resolve_splits
 from xdrought.study.comparison import score_members
 from xdrought.study.result_cache import Member, open_cache, trained

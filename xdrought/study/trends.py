@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks, limits
-from xdrought.checks import public
 from xdrought.choices import Moment, TrendMethod
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics import bootstrap_weights, trends
 from xdrought.statistics.hypothesis_tests import FDR, Fdr, adjusted
 from xdrought.statistics.trends import rate_trend
@@ -290,8 +290,6 @@ def frequency_trend(
     >>> int(result.event_count[0]), bool(result.trend[0] > 0), round(float(result.p_value[0]), 3)
     (7, True, 0.058)
     """
-    if not isinstance(record, xr.DataArray):
-        raise TypeError(f"record is {type(record).__name__}; give the soil moisture that the events are of")
     checks.require_dim(record, time)
     checks.require_integer(min_events, "min_events", 1, "events")
     checks.require_share(confidence, "confidence")

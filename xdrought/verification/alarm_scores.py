@@ -11,10 +11,10 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, calendars
-from xdrought.checks import public
 from xdrought.choices import DayPart
 from xdrought.flags import flags_of
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.bootstrap import percentile_bounds
 from xdrought.verification.warning_scores import (
     COST_LOSS,

@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.flags import flags_of
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics import bootstrap as resampling
 from xdrought.verification.groups import By, for_each_group, with_references
 from xdrought.verification.intervals import Bootstrap, in_words, resample
@@ -94,8 +94,6 @@ def same_days(
     forecast: xr.DataArray, observed: xr.DataArray, time: Hashable, names: tuple[str, str] = ("forecast", "observed")
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Both on the labels of the observation, which must be the same, with days in order."""
-    for name, da in zip(names, (forecast, observed), strict=True):
-        checks.require_array(da, name)
     if time in observed.dims:
         observed = alignment.in_order(observed, time)
         if time in forecast.dims and time in forecast.indexes and time in observed.indexes:
@@ -226,7 +224,6 @@ def class_values(classes: xr.DataArray, cure: str) -> dict[str, int]:
 
 def _in_classes_of(observed: xr.DataArray, other: xr.DataArray, what: str) -> xr.DataArray:
     """Classes in the numbers that the observation has for them, where they say by themselves what they are called."""
-    checks.require_array(other, what)
     if not {"flag_values", "flag_meanings"} <= set(other.attrs):
         return other
     ours, theirs = class_values(observed, ""), class_values(other, "")

@@ -12,10 +12,10 @@ import xarray as xr
 
 from xdrought import checks
 from xdrought.calendars import Period
-from xdrought.checks import public
 from xdrought.choices import Matching, Part
 from xdrought.kernels import score_sums as kernel
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics import bootstrap as resampling
 from xdrought.statistics.hypothesis_tests import FDR, Fdr, adjusted
 from xdrought.verification import paired_days

@@ -10,8 +10,8 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.calendars import Period, training_mask
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.bootstrap import draw, percentile_bounds, quantile
 from xdrought.verification.intervals import Bootstrap
 from xdrought.verification.paired_days import before_first_issue, by_site, collect_models, ensemble_mean, in_units_of
@@ -65,6 +65,7 @@ def dressed_persistence_forecast(
     (('time', 'quantile'), True)
     """
     levels = list(checks.require_levels(quantiles))
+    checks.require_dim(forecast, time)
     options: dict[str, Any] = {"train": train, "lead": lead, "window": window, "time": time}
     ahead, observed = single_lead(forecast, lead, time), limits.check(observed).compute()
     usable = training_mask(observed, train, time)

@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.verification.groups import SEASONS, side_by_side
 
 _ERRORS = {

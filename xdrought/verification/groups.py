@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, calendars, checks
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.windows.selection import INIT, LEAD, VALID
 
 _Labelled = TypeVar("_Labelled", xr.Dataset, xr.DataArray)

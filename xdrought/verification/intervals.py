@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.kernels import score_sums as kernel
 from xdrought.kernels.score_sums import median, moments
+from xdrought.public_functions import public
 from xdrought.statistics import bootstrap as resampling
 from xdrought.statistics import percentile_interval
 from xdrought.statistics.bootstrap import bootstrap_medians

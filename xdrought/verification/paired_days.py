@@ -49,9 +49,17 @@ def collect_models(forecast: Forecast, observed: xr.DataArray) -> dict[str, xr.D
         raise ValueError(
             f"no variable {observed.name!r} in the forecast, which has {found}; choose one, forecast[name]"
         )
-    if not forecast or set(forecast) & set(REFERENCES):
-        raise ValueError(f"models are called {sorted(forecast)}; give at least one, and none of {REFERENCES}")
-    return dict(forecast)
+    if not isinstance(forecast, Mapping):
+        raise TypeError(
+            f"the forecast must be a DataArray, a Dataset or a dict of DataArrays by name of model, got "
+            f"{type(forecast).__name__}; {checks.an_array_of(forecast)}"
+        )
+    models: dict[Any, xr.DataArray] = {
+        name: checks.require_array(da, f"forecast[{name!r}]") for name, da in forecast.items()
+    }
+    if not models or set(models) & set(REFERENCES):
+        raise ValueError(f"models are called {sorted(models)}; give at least one, and none of {REFERENCES}")
+    return models
 
 
 def ensemble_mean(da: xr.DataArray, run: Hashable) -> xr.DataArray:
@@ -148,7 +156,6 @@ def prepare(
     """Models, references and observation, all (site, time) on the models' sites and valid times."""
     chosen = check_references(references)
     checks.require_choice(matching, "matching", MATCHINGS)
-    checks.require_array(observed, "the observation")
     truth = by_site(limits.check(observed), site, time)
     models = {}
     for name, da in collect_models(forecast, observed).items():

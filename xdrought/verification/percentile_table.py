@@ -11,8 +11,8 @@ import xarray as xr
 
 from xdrought import alignment, checks, limits
 from xdrought.calendars import Period, training_mask
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.frequencies import percentile_bin, percentile_frequency
 from xdrought.verification.references import observed_and_issued, single_lead
 

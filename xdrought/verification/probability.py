@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks, limits
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.verification.contingency import MISSING, class_values, pooled_intervals, same_days
 from xdrought.verification.groups import By, for_each_group, with_references
 from xdrought.verification.intervals import Bootstrap

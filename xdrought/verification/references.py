@@ -12,8 +12,8 @@ import xarray as xr
 
 from xdrought import alignment, calendars, checks, limits
 from xdrought.calendars import Period, training_mask
-from xdrought.checks import public
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.windows.selection import INIT, LEAD
 
 
@@ -254,6 +254,8 @@ def climatology_forecast(
     >>> result.values[:3]
     array([2001.5, 2001.5, 2001.5])
     """
+    for da in (observed, forecast):
+        checks.require_dim(da, time)
     observed, forecast = limits.check(observed), alignment.with_dates_of(observed, forecast, time, what="the forecast")
     return _on_days(_normals(observed, forecast, train, window, time), forecast, time).transpose(*observed.dims)
 

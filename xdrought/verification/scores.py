@@ -11,11 +11,11 @@ import xarray as xr
 
 from xdrought import alignment, checks
 from xdrought.calendars import Period
-from xdrought.checks import public
 from xdrought.choices import Matching, Part, ScoreSummary
 from xdrought.events.table import table_to_read
 from xdrought.kernels import score_sums as kernel
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.verification import paired_days
 from xdrought.verification.contingency import class_scores
 from xdrought.verification.differences import WholeTable
@@ -215,8 +215,7 @@ def generalization_ability(training: xr.Dataset, test: xr.Dataset) -> xr.Dataset
     array([[0.5]])
     """
     for scores in (training, test):
-        if "rmse" not in scores or "rmse_summary" not in scores:
-            raise ValueError("no rmse and rmse_summary; give two results of verify")
+        checks.require_variables(scores, ("rmse", "rmse_summary"), "the scores lack", "xdrought.verify")
     try:
         if "site" in test.indexes and set(test.indexes["site"]) == set(training.indexes.get("site", ())):
             test = test.sel(site=training["site"])
@@ -286,6 +285,7 @@ def to_table(
     """
     if "event" in scores.dims and "start_time" in scores.variables:
         return WholeTable(table_to_read(scores, names, digits))
+    checks.require_variables(scores, ("summary",), "the scores lack", "xdrought.verify")
     checks.require_choice(summary, "summary", scores["summary"].values.tolist())
     columns = {}
     for name in names or SCORES_READ:

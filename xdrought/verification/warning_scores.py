@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment
-from xdrought.checks import public
 from xdrought.choices import DayPart
 from xdrought.flags import flags_of
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.statistics.bootstrap import draw, percentile_bounds
 from xdrought.verification.probability import ROUNDING, reliability
 

@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import limits, shown
-from xdrought.checks import public
 from xdrought.devices import require_torch
+from xdrought.public_functions import public
 from xdrought.windows.dimension_names import DimensionNames, dimension_names, time_name
 from xdrought.windows.selection import (
     GRID,

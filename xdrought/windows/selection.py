@@ -95,8 +95,6 @@ def arrange(
     ds: xr.Dataset, target: Hashable | None, drivers: Sequence[Hashable] | None, size: int | None, time: Hashable
 ) -> Arranged:
     """Choose and check the variables, order their dimensions, insert missing days, crop the patch."""
-    if not isinstance(ds, xr.Dataset):
-        raise TypeError(f"expected a Dataset of drivers, got {type(ds).__name__}; use .to_dataset()")
     if isinstance(drivers, str):
         raise TypeError(f"drivers={drivers!r} is one name; give a list, [{drivers!r}]")
     names = tuple(drivers) if drivers is not None else default_drivers(ds, target, time)

@@ -30,9 +30,9 @@ CURES = [
         lambda m: xd.event_importance(given.shares(), made_by(m)(soil())),
     ),
     Cure(
-        "of the same data",
-        lambda: xd.event_drivers(events().drop_vars("start_time"), weather()),
-        lambda m: xd.event_drivers(made_by(m)(soil()), weather()),
+        "some events are of places or days that the data lack; take the events of the same data",
+        lambda: xd.event_drivers(events(), weather().isel(site=[0])),
+        lambda m: xd.event_drivers(xd.flash_drought_events(weather().soil_moisture), weather()),
     ),
     Cure(
         "convert the latter, da = da.convert_calendar",

@@ -38,10 +38,7 @@ CURES = [
             lambda wrong=wrong: bulletin.region_shares(wrong(), given.regions()),
             lambda m: bulletin.region_shares(xd.drought_classes(soil()), given.regions()),
         )
-        for words, wrong in (
-            ("give those of xdrought.drought_classes", weather),
-            ("give classes of xdrought.drought_classes or xdrought.bulletin", given.percentile),
-        )
+        for words, wrong in (("give classes of xdrought.drought_classes or xdrought.bulletin", given.percentile),)
     ),
     Cure(
         "give one number a year, e.g. ",

@@ -162,11 +162,6 @@ CURES = [
         )
     ),
     Cure(
-        "where is a list; give a boolean DataArray, e.g. time.dt.month == 7",
-        lambda: crossed(drivers(), where=[True]),
-        lambda m: crossed(drivers(), where=example(m, time=soil().time)),
-    ),
-    Cure(
         "a mask is boolean, True on the days to use",
         lambda: crossed(drivers(), where=soil().time.dt.month),
         lambda m: crossed(drivers(), where=soil().time.dt.month == 7),

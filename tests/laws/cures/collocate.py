@@ -36,11 +36,6 @@ CURES = [
         ),
     ),
     Cure(
-        "use da.to_dataset(name=...)",
-        lambda: collocate.collocate(given.grid_weather().t2m, given.places(), size=4),
-        lambda m: collocate.collocate(cured(m, given.grid_weather().t2m, name="'t2m'"), given.places(), size=4),
-    ),
-    Cure(
         'give a larger grid, or outside="drop" or "nan"',
         lambda: collocate.collocate(given.grid_weather(), beyond(), size=4),
         lambda m: [collocate.collocate(given.grid_weather(), beyond(), size=4, outside=way) for way in ("drop", "nan")],

@@ -37,11 +37,6 @@ soil, weather, drivers, events = given.soil, given.weather, given.drivers, given
 
 CURES = [
     Cure(
-        "use .to_dataset()",
-        lambda: xd.patches(weather().tp, size=1, window=5, lead=2),
-        lambda m: xd.patches(cured(m, weather().tp), size=1, window=5, lead=2),
-    ),
-    Cure(
         "windows need numbers: use .astype('float32')",
         lambda: windows(weather().assign(tp=weather().tp > 0), drivers=["tp"]),
         lambda m: windows(weather().assign(tp=cured(m, weather().tp > 0)), drivers=["tp"]),

@@ -69,9 +69,9 @@ CURES = [
         ),
     ),
     Cure(
-        "is no period of dates; give e.g. reference=",
-        lambda: ranked(soil(), reference=("spring", "fall")),
-        lambda m: ranked(soil(), reference=value(m, "reference")),
+        "is no period of dates; give e.g. (",
+        lambda: ranked(soil(), reference=("2001-02-30", "2001-03-02")),
+        lambda m: ranked(soil(), reference=example(m)),
     ),
     Cure(
         "a window is 0 or more days or pentads and needs pool=",
@@ -145,7 +145,7 @@ CURES = [
         lambda m: quiet(lambda: ranked(soil(), pool="dayofyear", window=value(m, "window"))),
     ),
     Cure(
-        "expected a DataArray, got Dataset; pick a variable, e.g. ds['soil_moisture']",
+        "soil_moisture must be a DataArray, got Dataset; pick a variable, e.g. ds['soil_moisture']",
         lambda: ranked(weather()),
         lambda m: ranked(example(m, ds=weather())),
     ),
@@ -195,7 +195,7 @@ CURES = [
         lambda m: checks.require_levels(example(m)),
     ),
     Cure(
-        "expected a DataArray, got Series; use da.to_xarray()",
+        "soil_moisture must be a DataArray, got Series; use da.to_xarray()",
         lambda: ranked(soil().isel(site=0).to_series()),
         lambda m: same(
             cured(m, soil().isel(site=0).to_series()), soil().isel(site=0).drop_vars(["site", "lat", "lon"])

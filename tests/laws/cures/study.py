@@ -61,11 +61,6 @@ CURES = [
         lambda m: study.onset_coincidence(events(), soil(), n_boot=3, min_years=2),
     ),
     Cure(
-        "; give the soil moisture that the events are of",
-        lambda: study.frequency_trend(events(), [1], min_events=1),
-        lambda m: study.frequency_trend(events(), soil(), min_events=1),
-    ),
-    Cure(
         "lie outside the record; give the one that they are of",
         lambda: study.frequency_trend(events(), soil().isel(time=slice(0, 100)), min_events=1),
         lambda m: study.frequency_trend(events(), soil(), min_events=1),

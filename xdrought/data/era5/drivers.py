@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import alignment, calendars, limits
-from xdrought.checks import public, step_text
+from xdrought.checks import step_text
 from xdrought.data.era5.days import (
     DAY,
     HOUR,
@@ -26,6 +26,7 @@ from xdrought.data.era5.days import (
 from xdrought.data.era5.fields import ReaderSettings
 from xdrought.data.era5.names import KNOWN, LAYER_BOUNDS, QUANTITY, choose_inputs
 from xdrought.data.era5.pieces import overlap
+from xdrought.public_functions import public
 from xdrought.units import convert, converts
 
 GRAVITY = 9.80665  # m s-2, by which ECMWF divides geopotential

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdrought.checks import public
 from xdrought.choices import Era5Accumulation
 from xdrought.data.era5.drivers import make_driver
 from xdrought.data.era5.fields import ReaderSettings, gather_inputs, shared_attrs
 from xdrought.data.era5.names import DRIVERS, KNOWN, inputs_of, require_inputs
 from xdrought.data.era5.opening import open_all
+from xdrought.public_functions import public
 
 _ACCUMULATIONS = ("hourly", "since_midnight", "step")
 
@@ -189,9 +189,6 @@ def daily_drivers(
 
 def _make(parts: Sequence[xr.Dataset], drivers: Sequence[str] | None, settings: ReaderSettings) -> xr.Dataset:
     names = _check_settings(drivers, settings)
-    for part in parts:
-        if not isinstance(part, xr.Dataset):
-            raise TypeError(f"expected a Dataset, or several, got {type(part).__name__}; use da.to_dataset(name=...)")
     inputs, there = gather_inputs(parts, inputs_of(names), settings)
     require_inputs(names, inputs, there)
     made = [make_driver(name, inputs, settings) for name in names]

@@ -12,7 +12,6 @@ import pandas as pd
 import xarray as xr
 
 from xdrought import calendars, checks
-from xdrought.checks import public
 from xdrought.choices import DefinitionName, OnsetClassifier, OnsetLabel, SplitKind
 from xdrought.definitions import Definition, get_definition
 from xdrought.events.onsets import confirming_days, onset_label
@@ -23,6 +22,7 @@ from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import OnsetTask, in_units_of, names_mean_ahead, onset_inputs
 from xdrought.forecast.onset.training_days import FOLDS, TrainingDays
 from xdrought.forecast.options import OBSERVED
+from xdrought.public_functions import public
 from xdrought.splits import PARTS, Splits, chronological, spatial_monte_carlo
 from xdrought.statistics.frequencies import DAYS_OF_YEAR, percentile_frequency, season_frequency
 from xdrought.windows.selection import LEAD, MEMBER, Lead, are_several, check_leads

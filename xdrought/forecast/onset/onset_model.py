@@ -13,11 +13,11 @@ import numpy as np
 import xarray as xr
 
 from xdrought import shown
-from xdrought.checks import public
 from xdrought.choices import OnsetClassifier
 from xdrought.definitions import Definition
 from xdrought.forecast.onset.classifiers import FITTED, Fitted, OfRows
 from xdrought.forecast.onset.predictors import OnsetTask
+from xdrought.public_functions import public
 from xdrought.splits import Splits
 from xdrought.untrusted import check_hdf5
 

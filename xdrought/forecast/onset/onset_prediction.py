@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from xdrought import alignment, checks
-from xdrought.checks import public
 from xdrought.events.state import Train
 from xdrought.forecast.forcing import Forcing
 from xdrought.forecast.onset.hazard import HazardNetwork, by_lead_day, within_leads
@@ -17,6 +16,7 @@ from xdrought.forecast.onset.onset_model import OnsetModel
 from xdrought.forecast.onset.predictors import in_units_of, onset_inputs, stacked_rows
 from xdrought.forecast.onset.training_days import season_on_days
 from xdrought.provenance import recorded
+from xdrought.public_functions import public
 from xdrought.splits import Splits, require_numpy_dates
 from xdrought.statistics.frequencies import percentile_bin
 from xdrought.windows.selection import LEAD, MEMBER
