@@ -372,7 +372,7 @@ def _cure(finite: np.ndarray, limits: Limits) -> str:
     """What the values may be instead, the likeliest first, and how to say so."""
     low, high = float(finite.min()), float(finite.max())
     drawn = finite[finite != 0]  # days without rain fit any unit
-    share = float(((drawn < limits.lower) | (drawn > limits.upper)).mean())
+    share = float(((drawn < limits.lower) | (drawn > limits.upper)).mean()) if drawn.size else 1.0
     unit = _unit_that_fits(low, high, limits) if share >= _OTHER_UNITS else None
     bounds = f"{limits.lower:.9g}", f"{limits.upper:.9g}"
     ways = []

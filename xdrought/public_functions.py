@@ -85,7 +85,7 @@ def _require_kinds(function: Callable, args: tuple[Any, ...], kwargs: dict[str, 
 
 def _refuse_kind(name: str, value: object, wanted: tuple[str, ...], cure: str) -> NoReturn:
     shown = [_SEVERAL.sub(r"several of \1", kind).replace("xr.", "").replace("pd.", "") for kind in wanted]
-    names = " or ".join(kind for kind in shown if kind != "None")
+    names = " or ".join("a number" if kind == "float" else kind for kind in shown if kind != "None")
     raise TypeError(f"{name} must be a {names}, got {type(value).__name__}{'; ' if cure else ''}{cure}")
 
 

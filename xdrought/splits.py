@@ -345,7 +345,7 @@ def _cluster_labels(clusters: xr.DataArray | float | None, has_target: xr.DataAr
         except KeyError as error:
             raise ValueError(f"clusters lack a label of {error}; give one for each place") from error
         return np.unique(aligned.to_numpy().ravel(), return_inverse=True)[1]
-    if isinstance(clusters, bool) or not isinstance(clusters, int | float) or not clusters > 0:
+    if isinstance(clusters, bool) or not clusters > 0:
         raise ValueError(f"clusters={clusters!r}; give labels, or a distance in km above 0")
     if not {"lat", "lon"} <= set(where.coords):
         raise ValueError(f"clusters={clusters!r} km needs the coordinates 'lat' and 'lon'; assign them")

@@ -55,7 +55,7 @@ def test_thresholds_that_are_none_are_refused(thresholds):
 def test_what_is_no_percentile_or_index_is_refused():
     with pytest.raises(ValueError, match="-9999"):
         drought_categories(percentiles([-9999.0, 3.0]))
-    with pytest.raises(TypeError, match="expected a DataArray, got list"):
+    with pytest.raises(TypeError, match="must be a DataArray, got list"):
         drought_categories([1.0])
     with pytest.raises(TypeError, match="expected numbers"):
         index_percentile(xr.DataArray(["a"], dims="time"))

@@ -117,7 +117,7 @@ def test_own_areas_are_taken(classes, mask):
 
 
 def test_what_is_no_class_place_or_region_is_refused(classes, mask):
-    with pytest.raises(TypeError, match="expected classes, got list"):
+    with pytest.raises(TypeError, match="classes must be a DataArray, got list"):
         region_shares([1], mask)
     with pytest.raises(ValueError, match="no flag_values and flag_meanings"):
         region_shares(classes.drop_attrs(), mask)

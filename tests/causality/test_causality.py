@@ -279,7 +279,7 @@ def broken(**change) -> dict:
         ({"cause": 5}, TypeError, "the cause is a int; give a DataArray, a Dataset"),
         ({"cause": "t2m"}, TypeError, "the cause is a str; give a DataArray"),
         ({"cause": [np.zeros(3)]}, ValueError, r"the causes are called \[None\]; each needs a name of its own"),
-        ({"cause": {"a": np.zeros(3)}}, TypeError, "expected a DataArray, got ndarray; give it labels"),
+        ({"cause": {"a": np.zeros(3)}}, TypeError, "must be a DataArray, got ndarray; give it labels"),
         ({"cause": []}, ValueError, "no cause was given"),
         ({"cause": [weather()["tp"]] * 2}, ValueError, r"the causes are called \['tp', 'tp'\]"),
         ({"cause": weather()["t2m"].astype(str)}, TypeError, "'t2m' has dtype <U32; cross mapping needs numbers"),

@@ -275,7 +275,7 @@ def test_unrelated_noise_does_not_converge():
         ({"lag": [1, 1]}, ValueError, r"lag=\[1, 1\] has repeated lags; give each once"),
         ({"lag": 0.5}, ValueError, "lag=0.5; it must be a whole number"),
         ({"lag": []}, ValueError, r"lag=\[\]; it must be a whole number"),
-        ({"where": np.ones(300, bool)}, TypeError, "where is a ndarray; give a boolean DataArray"),
+        ({"where": np.ones(300, bool)}, TypeError, "where must be a DataArray, got ndarray; give it labels"),
         ({"where": weather()["sm"]}, TypeError, "where has dtype float64; a mask is boolean"),
         ({"where": weather()["site"] == "S0"}, ValueError, "no dimension 'time' in"),
         (

@@ -226,7 +226,7 @@ def test_constant_and_empty_fields_are_nan_with_a_count():
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        ({"effect": np.zeros((3, 3))}, TypeError, "expected a DataArray, got ndarray"),
+        ({"effect": np.zeros((3, 3))}, TypeError, "must be a DataArray, got ndarray"),
         ({"effect": grid(np.full((7, 8), "a"), "y")}, TypeError, "'y' has dtype <U1; cross mapping needs"),
         ({"effect": grid(np.zeros((7, 8)), "y").rename(lat="y")}, ValueError, "no dimension 'lat' in 'y'"),
         (

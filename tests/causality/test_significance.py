@@ -218,7 +218,7 @@ def test_cross_mapping_adjusts_on_request():
 
 def test_wrong_families_are_refused():
     p = xr.DataArray([0.1, 0.2], dims="site")
-    with pytest.raises(TypeError, match="expected a DataArray of p-values, got list"):
+    with pytest.raises(TypeError, match="p_value must be a DataArray, got list"):
         false_discovery_control([0.1])
     with pytest.raises(ValueError, match=r"no dimension \['lat'\] among the tests"):
         false_discovery_control(p, dim="lat")

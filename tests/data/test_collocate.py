@@ -314,7 +314,7 @@ def test_what_is_known_of_sites_is_kept():
         (places(("47", 11.3)), ValueError, "'lat' of the sites holds .*not degrees"),
         (pd.concat([places((47.1, 11.3))] * 2), ValueError, "sites given more than once: S0"),
         (xr.Dataset({"lat": ("x", [1.0])}), ValueError, "no dimension and coordinate 'site'"),
-        ([("S0", 1.0, 2.0)], TypeError, "sites must be a Dataset or a DataFrame, got list"),
+        ([("S0", 1.0, 2.0)], TypeError, "sites must be a Dataset or DataFrame, got list"),
     ],
 )
 def test_sites_that_cannot_be_used(sites, error, text):
@@ -338,7 +338,7 @@ def test_settings_out_of_their_choices(options, text):
 
 
 def test_an_array_is_refused_with_the_cure():
-    with pytest.raises(TypeError, match="expected a Dataset, got DataArray; use da.to_dataset"):
+    with pytest.raises(TypeError, match="grid must be a Dataset, got DataArray; make it one, grid.to_dataset"):
         collocate(globe().t2m, places((47.1, 11.3)))
 
 

@@ -191,7 +191,7 @@ def test_parts_that_do_not_fit():
     other["tp"].attrs["units"] = "mm"
     with pytest.raises(ValueError, match=r"'tp' has units \['m', 'mm'\] in different inputs"):
         daily_drivers([fields("tp"), other], drivers=["tp"])
-    with pytest.raises(TypeError, match="expected a Dataset, or several, got DataArray"):
+    with pytest.raises(TypeError, match=r"ds\[0\] must be a Dataset, got DataArray; make it one, ds\[0\].to_dataset"):
         daily_drivers([fields().t2m])
 
 

@@ -128,7 +128,7 @@ DAY = series(np.arange(100.0))
         (ValueError, "repeat", lambda: xd.drought_classes(DAY, definition=["tang2025", "tang2025"])),
         (ValueError, "censored='x'", lambda: xd.flash_drought_events(DAY, censored="x")),
         (TypeError, "dtype <U1", lambda: xd.drought_classes(DAY.astype(str).astype("<U1"))),
-        (TypeError, "expected a DataArray, got Dataset", lambda: xd.drought_classes(DAY.to_dataset(name="x"))),
+        (TypeError, "must be a DataArray, got Dataset", lambda: xd.drought_classes(DAY.to_dataset(name="x"))),
         (ValueError, "no 'definition' dimension", lambda: xd.definition_agreement(xd.drought_classes(DAY))),
     ],
 )

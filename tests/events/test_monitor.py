@@ -277,7 +277,7 @@ def test_days_that_do_not_follow_or_fit_are_refused(change, message):
 
 def test_only_numbers_in_arrays_are_taken():
     da, monitor = small_monitor()
-    with pytest.raises(TypeError, match="expected a DataArray"):
+    with pytest.raises(TypeError, match="must be a DataArray"):
         monitor.update(da.values)
     with pytest.raises(TypeError, match="expected numbers"):
         monitor.update(da[:, 50:].astype(str))

@@ -334,13 +334,13 @@ def test_a_dask_dataset_stays_lazy(ds):
             "got an unexpected keyword argument 'lags'",
             lambda ds: ds.xdrought.ccm("t2m", "soil_moisture", lags=2),
         ),
-        (TypeError, "expected a DataArray, got Dataset", lambda ds: ds.xdrought.drought_classes(["soil_moisture"])),
+        (TypeError, "must be a DataArray, got Dataset", lambda ds: ds.xdrought.drought_classes(["soil_moisture"])),
         (
             TypeError,
-            "expected a DataArray, got ndarray",
+            "must be a DataArray, got ndarray",
             lambda ds: ds.xdrought.drought_classes(ds.soil_moisture.values),
         ),
-        (TypeError, "expected a DataArray, got NoneType", lambda ds: ds.xdrought.drought_classes(None)),
+        (TypeError, "must be a DataArray, got NoneType", lambda ds: ds.xdrought.drought_classes(None)),
     ],
 )
 def test_wrong_calls_say_what_is_there(ds, error, match, call):

@@ -23,6 +23,7 @@ FOREIGN = {
 }
 # Checks of values and labels, units and time axes, which every room may use.
 SHARED_NAMES = [
+    "public_functions",
     "checks",
     "files",
     "units",
@@ -47,6 +48,7 @@ OWN = {
     "xdrought.simulation": {"xdrought.simulation", "xdrought.data", *SHARED},
     "xdrought.statistics": {"xdrought.statistics"},
     "xdrought.checks": {"xdrought.suggestions"},
+    "xdrought.public_functions": {"xdrought.checks", "xdrought.suggestions"},
     "xdrought.suggestions": set(),
     "xdrought.choices": set(),
     "xdrought.flags": set(),
@@ -54,7 +56,9 @@ OWN = {
     "xdrought.units": set(),
     "xdrought.alignment": {"xdrought.checks"},
     "xdrought.calendars": {"xdrought.alignment"},
-    "xdrought.definitions": {"xdrought.checks", "xdrought.choices", "xdrought.shown", "xdrought.suggestions"},
+    "xdrought.definitions": {
+        *("xdrought.checks", "xdrought.choices", "xdrought.public_functions", "xdrought.shown", "xdrought.suggestions")
+    },
 }
 # What a room must not reach, through whatever lies between.
 UNREACHABLE = {

@@ -69,11 +69,11 @@ def with_codes() -> xr.DataArray:
 
 CASES = {
     # what is given
-    "numpy": Case(lambda: events_of(grid().values), TypeError, "expected a DataArray, got ndarray; give it labels"),
+    "numpy": Case(lambda: events_of(grid().values), TypeError, "must be a DataArray, got ndarray; give it labels"),
     "pandas": Case(
         lambda: events_of(grid()[:, 0, 0].to_series()),
         TypeError,
-        "expected a DataArray, got Series; use da.to_xarray()",
+        "must be a DataArray, got Series; use da.to_xarray()",
         lambda: events_of(grid()[:, 0, 0].to_series().to_xarray()),
     ),
     "whole Dataset": Case(
@@ -83,7 +83,7 @@ CASES = {
         lambda: events_of(tower()["soil_moisture"]),
     ),
     "events for soil moisture": Case(
-        lambda: xd.drought_summary(events_of(grid())), TypeError, "expected a DataArray, got Dataset"
+        lambda: xd.drought_summary(events_of(grid())), TypeError, "must be a DataArray, got Dataset"
     ),
     "text for numbers": Case(
         lambda: xd.drought_classes(grid().astype(str)), TypeError, "has dtype <U32; expected numbers"
@@ -238,7 +238,7 @@ CASES = {
     # data, pictures and names
     "misspelt data": Case(lambda: open_dataset("usar1"), ValueError, "did you mean 'us-ar1'?"),
     "whole Dataset drawn": Case(
-        lambda: plot("plot_record")(tower()), TypeError, "expected a DataArray, got Dataset; pick a variable"
+        lambda: plot("plot_record")(tower()), TypeError, "must be a DataArray, got Dataset; pick a variable"
     ),
     "map of all days": Case(
         lambda: plot("plot_map")(grid()),

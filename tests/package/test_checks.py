@@ -60,7 +60,7 @@ def test_a_choice_of_a_kind_that_cannot_be_compared_by_hash_is_refused_in_words(
 
 
 def test_an_error_carries_the_name_of_the_function_that_was_called():
-    with pytest.raises(TypeError, match="expected a DataArray") as caught:
+    with pytest.raises(TypeError, match="must be a DataArray") as caught:
         drought_classes(None)
     assert caught.value.__notes__ == ["in xdrought.drought_classes"]
 

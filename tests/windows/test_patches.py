@@ -238,7 +238,7 @@ def weekly(ds):
         (None, {"drivers": ["tp", "tp"]}, ValueError, r"\['tp'\] is named twice"),
         (None, {"drivers": ["tp", TARGET]}, ValueError, "the target is no driver"),
         (None, {"target": None, "require_target": True}, ValueError, "=True without a target"),
-        (lambda ds: ds.tp, {"target": None}, TypeError, "expected a Dataset.*DataArray"),
+        (lambda ds: ds.tp, {"target": None}, TypeError, "ds must be a Dataset, got DataArray; make it one"),
         (lambda ds: ds.assign(tp=ds.tp.astype(str)), {"drivers": ["tp"]}, TypeError, "windows need numbers"),
         (lambda ds: ds.assign(tp=ds.tp.isel(time=0)), {"drivers": ["tp"]}, ValueError, "no dimension"),
         (lambda ds: ds.expand_dims(level=[1]), {}, ValueError, "has dimensions.*collocate"),

@@ -47,6 +47,8 @@ def collect_causes(cause: Cause) -> Causes:
         raise ValueError(
             f"the causes are called {list(names)}; each needs a name of its own: use .rename(...) or a dict"
         )
+    for name, array in zip(names, arrays, strict=True):
+        checks.require_array(array, f"the cause {name!r}")
     return Causes(arrays, names)
 
 

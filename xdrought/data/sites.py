@@ -25,14 +25,12 @@ def site_coords(sites: xr.Dataset | pd.DataFrame) -> xr.Dataset:
             raise ValueError(f"the table of sites has no column 'site'; it has {list(map(str, sites.columns))}")
         known = {str(name): ("site", _plain(table[name])) for name in table.columns}
         coords = xr.Dataset(coords={"site": table.index.astype(str).to_numpy(dtype="U"), **known})
-    elif isinstance(sites, xr.Dataset):
+    else:
         if "site" not in sites.dims or "site" not in sites.coords:
             raise ValueError(f"the sites have no dimension and coordinate 'site'; they have {dict(sites.sizes)}")
         wanted = [name for name in ("lat", "lon") if name in sites.data_vars]
         names = [name for name in sites.set_coords(wanted).coords if sites[name].dims == ("site",)]
         coords = xr.Dataset(coords={name: sites[name].variable for name in names})
-    else:
-        raise TypeError(f"sites must be a Dataset or a DataFrame, got {type(sites).__name__}")
     _check(coords)
     return coords
 
