@@ -1,10 +1,13 @@
-"""A real record that several files of tests look at."""
+"""Records that several files of tests look at."""
 
 from __future__ import annotations
 
 import pandas as pd
 import pytest
 import xarray as xr
+
+from tests.support.driven_soil import DAYS, DRIVERS, world
+from xdrought.causality import driver_gain
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,10 @@ def de_hai(data_dir) -> xr.Dataset:
     table = pd.read_csv(path, usecols=["TIMESTAMP", *names], nrows=1660)
     table.index = pd.DatetimeIndex(pd.to_datetime(table.pop("TIMESTAMP").astype(str)), name="time")
     return table.to_xarray()
+
+
+@pytest.fixture(scope="session")
+def small() -> tuple[xr.Dataset, xr.Dataset]:
+    """Three sites, and the gain of each of their drivers."""
+    ds = world(3, DAYS, seed=1)
+    return ds, driver_gain(ds[DRIVERS], ds["soil"])

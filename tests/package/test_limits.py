@@ -7,41 +7,15 @@ import runpy
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
 import xdrought
-from tests.support import cures
 from tests.support.helpers import raise_if_dask_computes
+from tests.support.refused_values import DAYS, follow, refusal, series
 from xdrought import limits, quantities
-
-DAYS = pd.date_range("2001-01-01", periods=40)
-
-
-def series(values, name="x", units=None, **attrs) -> xr.DataArray:
-    values = np.asarray(values)
-    told = {} if units is None else {"units": units}
-    return xr.DataArray(values, {"time": DAYS[: values.size]}, "time", name, attrs | told)
-
-
-def follow(message: str, da: xr.DataArray) -> xr.DataArray:
-    """The value of `da` after the first statement `da = ...` of a message."""
-    statement = re.search(r"da = (da\..+?\))(?=[;,]? |$|, call|; if)", message + " ")
-    assert statement, message
-    text = statement[1]
-    while text.count("(") > text.count(")"):  # the pattern stops at the first closing bracket
-        text = message[message.index(text) :][: len(text) + 1]
-    return eval(text, {"da": da, "abs": abs})  # noqa: S307
-
-
-def refusal(da: xr.DataArray, **options) -> str:
-    with pytest.raises(ValueError, match=r".") as caught:
-        limits.check(da, **options)
-    return str(caught.value)
-
 
 # ---- which quantity an array is ------------------------------------------------------------------------------------
 
@@ -422,92 +396,3 @@ def test_the_page_of_the_documentation_is_the_table():
     assert (root / "docs" / "_include" / "limits.md").read_text() == script["table"](), (
         "run docs/studies/what_is_refused.py"
     )
-
-
-# ---- several ways out ----------------------------------------------------------------------------------------------
-
-
-def ways(message: str, da: xr.DataArray) -> list[xr.DataArray]:
-    """The array after each way out that a message names."""
-    return [cures.follow(message, way, da=da)["da"] for way in range(len(cures.ways_out(message)))]
-
-
-DIFFERENCES = {
-    "temperature": series([285.0, 290.0, 280.0], "t2m", "K"),
-    "soil moisture": series([0.3, 0.1, 0.5], "swvl1", "m3 m-3"),
-    "rain": series([10.0, 0.0, 5.0], "tp", "mm"),
-    "energy": series([100.0, 0.0, 900.0], "cape", "J kg-1"),
-}
-
-
-@pytest.mark.parametrize("kind", DIFFERENCES)
-def test_differences_keep_the_units_of_what_they_differ_from_and_may_be_called_so(kind):
-    """Of 0.2 mm a day less than the mean nobody should make a missing value, nor of 5 K less a temperature in degC."""
-    with xr.set_options(keep_attrs=True):
-        anomaly = DIFFERENCES[kind] - DIFFERENCES[kind].mean()
-    assert anomaly.attrs["units"] == DIFFERENCES[kind].attrs["units"]
-    message = refusal(anomaly)
-    named = [one for one in ways(message, anomaly) if "anomaly" in one.attrs.get("long_name", "")]
-    assert len(named) == 1
-    np.testing.assert_array_equal(limits.check(named[0]), anomaly)
-
-
-@pytest.mark.parametrize(
-    "da",
-    [
-        series([280.0, 281.0, -5.0], "t2m", "K"),
-        series([0.2, 1.5, 0.3] + [0.25] * 20, "swvl1", "m3 m-3"),
-        series([-0.1, 0.3], "swvl1", "m3 m-3"),
-        series([7000.0, 0.0], "tp", "mm"),
-        series([0.14, 0.0], "pr", "kg m-2 s-1"),
-    ],
-)
-def test_every_way_out_leads_out(da):
-    found = ways(refusal(da), da)
-    assert len(found) >= 2
-    for one in found:
-        limits.check(one)
-
-
-def test_one_wrong_value_among_many_does_not_change_the_units_of_all():
-    spike = series([0.2, 1.5, 0.3] + [0.25] * 20, "swvl1", "m3 m-3")
-    assert "percent" not in refusal(spike)
-    assert np.isnan(ways(refusal(spike), spike)[0].values).tolist() == [k == 1 for k in range(23)]
-
-
-# ---- forecasts -----------------------------------------------------------------------------------------------------
-
-
-def test_forecasts_stay_within_what_can_be_and_say_so():
-    said = series(np.float32([0.2, -0.05, np.nan, 1.4] + [0.3] * 300)[:40], "swvl1", "m3 m-3")
-    with pytest.warns(
-        UserWarning, match=r"2 of 39 values forecast of 'swvl1' lay beyond .*\(they reached -0.05 to 1.4"
-    ):
-        found = limits.within(said)
-    assert found.dtype == "float32"
-    np.testing.assert_allclose(found[:4], [0.2, -0.02, np.nan, 1.02], rtol=1e-6)
-    np.testing.assert_array_equal(found[4:], said[4:])
-    assert found.attrs == said.attrs | {"limited_to": "-0.02 to 1.02 m3 m-3"}
-    limits.check(found)
-    with xdrought.set_options(check_limits=False):  # what the message says
-        xr.testing.assert_identical(limits.within(said), said)
-
-
-def test_lazy_forecasts_stay_lazy_and_within_what_can_be():
-    said = series([0.2, -0.05, 1.4], "theta", "m3 m-3").chunk(time=1)
-    with raise_if_dask_computes():
-        found = limits.within(said)
-    np.testing.assert_allclose(found, [0.2, -0.02, 1.02])
-    assert found.attrs["limited_to"] == "-0.02 to 1.02 m3 m-3"
-
-
-@pytest.mark.parametrize(
-    "da", [series([-3.0, 2.0], "index", "1"), series([-3.0], "t2m", "K", long_name="anomaly"), series([1, 2], "x")]
-)
-def test_what_has_no_limits_is_forecast_as_it_is(da):
-    xr.testing.assert_identical(limits.within(da), da)
-
-
-def test_forecasts_that_can_be_are_the_same_to_the_last_bit():
-    said = series(np.linspace(-0.02, 1.02, 40), "swvl1", "m3 m-3")
-    xr.testing.assert_identical(limits.within(said), said.assign_attrs(limited_to="-0.02 to 1.02 m3 m-3"))
