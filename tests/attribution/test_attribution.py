@@ -356,7 +356,7 @@ def test_refusals(sites, causal, some):
     refused("memory_limit=0; it is at least 1 byte", memory_limit=0)
     refused(r"\['variable'\] cannot be summed over", reduce=["variable"])
     refused("where is float64; give a boolean DataArray", TypeError, where=sites.soil_moisture)
-    refused("where is str", TypeError, where="soil_moisture")
+    refused("where must be a DataArray, got str", TypeError, where="soil_moisture")
     refused(r"where has \['patch_lat', 'patch_lon'\]", where=sites.tp > 0)
     refused("where is True on 3 of its values, but on none with a complete window", where=sites.time < sites.time[3])
     refused(r"need \d+ MiB, allowed are 0 MiB, four times memory_limit", MemoryError, memory_limit=10)

@@ -42,6 +42,19 @@ PUBLIC = [
 ]
 
 
+def test_files_that_pages_name_are_there():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    pages = [page for page in pages if "_build" not in page.parts]
+    named = re.compile(r"\b(?:tests|ci|docs|examples|xdrought)/[\w/]+\.(?:py|md|sh|json)\b")
+    missing = {
+        (str(page.relative_to(ROOT)), name)
+        for page in pages
+        for name in named.findall(page.read_text())
+        if not (ROOT / name).exists()
+    }
+    assert not missing
+
+
 def resolve(name: str) -> Any:
     """The object of a dotted name; `xdrought.patches` is the function, as for a user."""
     found: Any = xdrought

@@ -90,7 +90,7 @@ def test_events_of_somewhere_else_are_refused(counts):
         frequency_trend(events.assign_coords(definition=("event", names)), record())
     with pytest.raises(ValueError, match=r"record has 1 day\(s\)"):
         frequency_trend(events, record().isel(time=[0]))
-    with pytest.raises(TypeError, match="record is ndarray"):
+    with pytest.raises(TypeError, match="record must be a DataArray, got ndarray"):
         frequency_trend(events, record().values)
 
 

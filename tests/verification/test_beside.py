@@ -87,7 +87,7 @@ def test_groups_are_scored_as_if_they_were_all(classes, score):
             ValueError,
             "by='pft' has no label at all",
         ),
-        ({"references": {"mine": 0.5}}, TypeError, "the reference 'mine' must be a DataArray, got float"),
+        ({"references": {"mine": 0.5}}, TypeError, "references.'mine'. must be a DataArray, got float"),
     ],
 )
 def test_groups_and_references_that_do_not_fit(classes, options, error, match):
@@ -145,7 +145,7 @@ def test_the_table_of_todays_percentile_counts_training_days():
     ("change", "match"),
     [
         ({"percentile": 200.0}, "percentiles reach 200 to 200; give 0 to 100"),
-        ({"train": slice("1990", "1991")}, "holds no day with an outcome and a percentile"),
+        ({"train": slice("1990", "1991")}, "holds no day of the record"),
         ({"n_bins": 0}, "n_bins=0"),
         ({"lead": None}, "its day of issue is not known"),
     ],

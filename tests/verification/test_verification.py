@@ -248,7 +248,7 @@ def test_scores_can_be_drawn():
         ({"references": ["chance"]}, ValueError, r"references=\('chance',\); a score needs at least one"),
         ({"n_boot": 0}, ValueError, "n_boot=0; it must be a whole number, 1 or more"),
         ({"confidence": 95}, ValueError, "confidence=95; it must be a share between 0 and 1"),
-        ({"observed": np.zeros(3)}, TypeError, "the observation must be a DataArray, got ndarray; give it labels"),
+        ({"observed": np.zeros(3)}, TypeError, "observed must be a DataArray, got ndarray; give it labels"),
         ({"observed": world(2)[1].isel(time=0)}, ValueError, "no dimension 'time' in 'soil_moisture'"),
         ({"observed": world(2)[1].astype(str)}, TypeError, "'soil_moisture' has dtype <U32; expected numbers"),
         ({"observed": world(2)[1] > 0.2}, TypeError, "'soil_moisture' has dtype bool; expected numbers"),
