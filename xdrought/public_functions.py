@@ -21,7 +21,7 @@ _NUMPY_DEFAULTS: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "i
 _PACKED = {"scale_factor", "add_offset"}
 _PACKING = _PACKED | {"dtype", "_FillValue", "missing_value"}
 # What labelled data and what is made of them are called in signatures, beside what may stand for it.
-_DATA = {"xr.DataArray", "xr.Dataset", "Forecaster", "OnsetModel", "DroughtMonitor"}
+_DATA = {"xr.DataArray", "xr.Dataset", "Forecaster", "OnsetModel", "DroughtMonitor", "AlarmThreshold"}
 _OR = {"None", "float", "str", "pd.DataFrame", "Patches"}
 _SEVERAL = re.compile(r"(?:Mapping\[str, |Sequence\[)(.*)\]")
 _LOADED = {"Forecaster": "load_forecaster", "OnsetModel": "load_onset", "DroughtMonitor": "load_monitor"}
@@ -85,8 +85,9 @@ def _require_kinds(function: Callable, args: tuple[Any, ...], kwargs: dict[str, 
 
 def _refuse_kind(name: str, value: object, wanted: tuple[str, ...], cure: str) -> NoReturn:
     shown = [_SEVERAL.sub(r"several of \1", kind).replace("xr.", "").replace("pd.", "") for kind in wanted]
-    names = " or ".join("a number" if kind == "float" else kind for kind in shown if kind != "None")
-    raise TypeError(f"{name} must be a {names}, got {type(value).__name__}{'; ' if cure else ''}{cure}")
+    names = " or ".join("number" if kind == "float" else kind for kind in shown if kind != "None")
+    article = "an" if names.startswith(("A", "O")) else "a"
+    raise TypeError(f"{name} must be {article} {names}, got {type(value).__name__}{'; ' if cure else ''}{cure}")
 
 
 @functools.cache
@@ -127,6 +128,8 @@ def _made_into(value: object, wanted: tuple[str, ...], name: str) -> str:
         loads = [f"load it, xdrought.{_LOADED[kind]}({str(value)!r})" for kind in wanted if kind in _LOADED]
         if loads:
             return loads[0]
+        if not {"xr.DataArray", "xr.Dataset"} & set(wanted):
+            return ""
         if "xr.Dataset" in wanted or isinstance(value, PathLike):
             return f"open the file first, xarray.open_dataset({str(value)!r})"
         return f"pick the variable of this name, ds[{value!r}]"

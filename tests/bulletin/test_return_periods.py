@@ -62,6 +62,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 def test_what_cannot_be_ranked_is_refused():
     with pytest.raises(TypeError, match="values must be a DataArray, got list"):
         return_period([1.0])
+    with pytest.raises(TypeError, match="expected numbers"):
+        return_period(yearly([1.0]) > 0)
     with pytest.raises(ValueError, match=r'no dimension .year. .* da.groupby\("time.year"\)'):
         return_period(xr.DataArray([1.0], dims="time"))
     with pytest.raises(ValueError, match="worst='up' is unknown"):

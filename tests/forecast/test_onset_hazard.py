@@ -19,7 +19,7 @@ from tests.support.helpers import raise_if_dask_computes, unchanged
 from tests.support.towers import forced_soil
 from xdrought.bulletin import desk_report
 from xdrought.definitions import get_definition
-from xdrought.events import onset_label
+from xdrought.events import onset_label, start_monitor
 from xdrought.forecast.onset import Hazard, fit_onset, load_onset, predict_onset
 from xdrought.forecast.onset.hazard import DayWindows, days_at_risk, within_leads
 from xdrought.forecast.onset.predictors import OnsetTask
@@ -405,4 +405,4 @@ def test_scores_and_the_desk_want_one_lead(ds, onset, found):
     with pytest.raises(ValueError, match=r"several leads.*\.sel\(lead_time="):
         alarms(found, begins == 1)
     with pytest.raises(ValueError, match=r"answers for the leads \[1, 3, 7\]"):
-        desk_report(ds, None, onset)
+        desk_report(ds, start_monitor(ds[TARGET], reference=ds[TARGET]), onset)

@@ -145,7 +145,7 @@ def test_days_that_the_start_has_learnt_from_are_no_test_days(ds, first):
 
 
 def test_a_start_that_does_not_fit_is_refused(ds, first):
-    with pytest.raises(TypeError, match="start_from is a str; give a Forecaster"):
+    with pytest.raises(TypeError, match="start_from must be a Forecaster, got str; load it"):
         fit(ds, start_from="soil.xdrought")
     with pytest.raises(ValueError, match=r"trained on the drivers \['tp', 't2m'\] for 'soil_moisture', found \['t2m'"):
         fit(ds, DRIVERS[::-1], start_from=first)

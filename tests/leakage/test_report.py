@@ -57,17 +57,19 @@ def test_what_is_refused(ds):
     forecaster = trained()
     with pytest.raises(ValueError, match="near_km=0; it is a distance in km above 0"):
         audit_leakage(forecaster, ds, near_km=0)
-    with pytest.raises(TypeError, match="reference is a slice; give the DataArray"):
+    with pytest.raises(TypeError, match="reference must be a DataArray, got slice"):
         audit_leakage(forecaster, ds, reference=slice(None))
-    with pytest.raises(TypeError, match="forcing is a DataArray; give a Dataset on"):
+    with pytest.raises(
+        TypeError, match=r"forcing must be a Dataset, got DataArray; make it one, forcing.to_dataset\(\)"
+    ):
         audit_leakage(forecaster, ds, forcing=ds.tp)
-    with pytest.raises(TypeError, match="threshold is a float; give an xdrought.leakage.AlarmThreshold"):
+    with pytest.raises(TypeError, match="threshold must be an AlarmThreshold, got float"):
         audit_leakage(forecaster, ds, threshold=0.5)
-    with pytest.raises(TypeError, match="start_from is a str; give the Forecaster that the training started from"):
+    with pytest.raises(TypeError, match="start_from must be a Forecaster, got str; load it, xdrought.load_forecaster"):
         audit_leakage(forecaster, ds, start_from="first.xdrought")
     # The cures are followed where what is asked for is looked at, as this is.
     assert audit_leakage(forecaster, ds, reference=ds[TARGET].where(train_days(ds)), start_from=forecaster).clean
-    with pytest.raises(TypeError, match="expected the Dataset of the training, got DataArray"):
+    with pytest.raises(TypeError, match="ds must be a Dataset, got DataArray"):
         audit_leakage(forecaster, ds.tp)
     with pytest.raises(KeyError, match=r"no variable \['t2m'\]"):
         audit_leakage(forecaster, ds.drop_vars("t2m"))

@@ -17,7 +17,6 @@ from xdrought.data import collocate, download
 from xdrought.data.era5.names import find_inputs
 from xdrought.data.sites import insert_missing_days
 from xdrought.forecast.forecaster import _read_weights
-from xdrought.leakage.audit import _require_kind
 from xdrought.models import build
 from xdrought.models.resattcaurec import FramewiseNetwork
 from xdrought.models.zoo import architecture
@@ -186,10 +185,6 @@ REFUSALS = {
     "a record without days": (
         lambda: xdrought.patches(driven().isel(time=[]), "soil_moisture", drivers=["tp"], size=1),
         "'time' is empty; give a record with days in it",
-    ),
-    "an audit of something else": (
-        lambda: _require_kind(5, xr.DataArray, "reference", "the record, a DataArray"),
-        "reference is a int; give the record, a DataArray",
     ),
     "placebos of few sites": (
         lambda: controls(SimpleNamespace(source=SimpleNamespace(ds=record().to_dataset()))),

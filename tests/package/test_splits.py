@@ -224,7 +224,7 @@ def test_windows_and_grids():
     [
         ({"clusters": True}, ValueError, "clusters=True; give labels, or a distance in km above 0"),
         ({"clusters": 0}, ValueError, "clusters=0; give labels, or a distance in km above 0"),
-        ({"clusters": "near"}, TypeError, "clusters must be a DataArray or a number, got str"),
+        ({"clusters": "near"}, TypeError, "clusters must be a DataArray or number, got str"),
         ({"clusters": xr.DataArray([0, 1], dims="time")}, ValueError, r"clusters on \('time',\) must give each of"),
         ({"clusters": xr.DataArray([0], {"site": ["S0"]}, dims="site")}, ValueError, "clusters lack a label of"),
         ({"fractions": (1, 1, 1)}, ValueError, "fractions="),

@@ -73,8 +73,7 @@ def return_period(
     """
     from scipy.stats import beta, betabinom
 
-    if values.dtype.kind not in "fiu":
-        raise TypeError(f"expected numbers, got {values.dtype}")
+    checks.require_numbers(values)
     checks.require_choice(worst, "worst", _WORST)
     checks.require_share(confidence, "confidence")
     if year not in values.dims:

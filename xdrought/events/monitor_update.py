@@ -35,7 +35,9 @@ def update(
     state: State, new_days: xr.DataArray, revise: bool, reference: xr.DataArray | None
 ) -> tuple[State, Now | None]:
     """The state after new days and what was read of its last ones; itself and None when they tell nothing."""
-    checks.require_unique_labels(one for one in (new_days, reference) if isinstance(one, xr.DataArray))
+    for name, given in {"new_days": new_days, "reference": reference}.items():
+        if given is not None:
+            checks.require_unique_labels([checks.require_array(given, name)])
     quantity = "percentile" if state.reference is None else SOIL_MOISTURE
     # On a dry day all percentiles may lie below 1, which tells nothing of their scale.
     values = prepare(new_days, state.time, quantity, scale=False)

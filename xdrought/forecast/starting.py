@@ -24,8 +24,6 @@ def require_same_variables(
     units: Mapping[Hashable, str | None],
 ) -> None:
     """Raise unless the scaling of a forecaster can be used for these windows: the same variables, in the same units."""
-    if not isinstance(start, Forecaster):
-        raise TypeError(f"start_from is a {type(start).__name__}; give a Forecaster, e.g. of load_forecaster")
     found, wanted = (windows.drivers, target), (start.features, start.target)
     if found != wanted:
         raise ValueError(

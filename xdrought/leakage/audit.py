@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
@@ -96,10 +96,6 @@ def audit_leakage(
     """
     if isinstance(near_km, bool) or not isinstance(near_km, int | float) or not near_km > 0:
         raise ValueError(f"near_km={near_km!r}; it is a distance in km above 0")
-    _require_kind(reference, xr.DataArray, "reference", "the DataArray that percentiles are ranked against")
-    _require_kind(forcing, xr.Dataset, "forcing", "a Dataset on (init_time, lead_time)")
-    _require_kind(threshold, AlarmThreshold, "threshold", "an xdrought.leakage.AlarmThreshold")
-    _require_kind(start_from, type(forecaster), "start_from", "the Forecaster that the training started from")
     audit = gather(ds, forecaster)
     return LeakageReport(
         forecaster.describe(),
@@ -129,8 +125,3 @@ def audit_leakage(
             training_checks.check_best_epoch(audit, forcing, batch_size, resolve_device(device)),
         ),
     )
-
-
-def _require_kind(value: Any, kind: type, name: str, wanted: str) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise TypeError(f"{name} is a {type(value).__name__}; give {wanted}")

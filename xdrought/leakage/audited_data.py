@@ -144,8 +144,6 @@ def names_of_places(data: xr.Dataset, places: tuple[str, ...]) -> list[str]:
 
 def gather(ds: xr.Dataset, forecaster: Forecaster) -> Audit:
     """Windows and central series of the data that a forecaster was trained on."""
-    if not isinstance(ds, xr.Dataset):
-        raise TypeError(f"expected the Dataset of the training, got {type(ds).__name__}")
     time, target, target_inputs = forecaster.splits.time, forecaster.target, forecaster.target_inputs
     ds = known_names(ds, forecaster.settings, site=None, lat=None, lon=None).to_ours(ds)
     known = in_known_units(ds, [*forecaster.drivers, target], forecaster.units)

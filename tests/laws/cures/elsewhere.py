@@ -9,7 +9,6 @@ QUANTITIES, DAMAGE = "tests/data/test_era5_quantities.py", "tests/data/test_flux
 FOLLOWED: dict[str, str] = {
     "answers for one lead; fit it for each, or use model=": "tests/forecast/test_onset_hazard.py",
     "on the day of issue, too: name it in drivers as well": "tests/forecast/test_onset_hazard.py",
-    "• is a •; give •": "tests/leakage/test_report.py",
     "give polygons in degrees that cover the classes": "tests/bulletin/test_regions.py",
     "not in degrees; use regions.to_crs(4326)": "tests/bulletin/test_regions.py",
     "not datetime64; make dates of them, ": TIMES,

@@ -260,11 +260,6 @@ CURES = [
         )
     ),
     Cure(
-        "give a Forecaster, e.g. of load_forecaster",
-        lambda: again(start="it.xdrought"),
-        lambda m: again(start=file_of(first())),
-    ),
-    Cure(
         "give the same in this order, renaming if needed",
         lambda: again(drivers=("t2m", "tp")),
         lambda m: again(drivers=value_of_drivers(m)),
