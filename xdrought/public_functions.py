@@ -109,7 +109,10 @@ def _is_one_of(value: object, kinds: tuple[str, ...]) -> bool:
         return ("None" if value is None else "float") in kinds
     if isinstance(value, Mapping | list | tuple) and not isinstance(value, xr.Dataset):
         return any(kind.startswith("Mapping" if isinstance(value, Mapping) else "Sequence") for kind in kinds)
-    return bool({kind.rpartition(".")[2] for kind in kinds} & {kind.__name__ for kind in type(value).__mro__})
+    if isinstance(value, xr.DataArray | xr.Dataset):
+        return f"xr.{'Dataset' if isinstance(value, xr.Dataset) else 'DataArray'}" in kinds
+    names = {kind.__name__ for kind in type(value).__mro__}  # rooms of networks are not imported to be compared with
+    return any(kind.rpartition(".")[2] in names for kind in kinds if not kind.startswith("xr."))
 
 
 def _order(function: Callable, name: str, given: dict[str, Any]) -> str:

@@ -116,7 +116,6 @@ def ccm(quick: bool) -> Iterator[Row]:
                 Peer("fastccm", partial(timed, one["fastccm"]), **FASTCCM),
             ),
             "the scan: its cost grows with E, and eight queries wait for the one that looks furthest",
-            parts=map_steps(y, dim),
         )
 
     sites = 24  # fewer may go the way of small jobs, by scipy's tree
@@ -135,8 +134,7 @@ def ccm(quick: bool) -> Iterator[Row]:
                 Peer("kedm", partial(timed, site["kedm"]), **KEDM),
                 Peer("fastccm", partial(timed, site["fastccm"]), goal=goals.get("fastccm"), **FASTCCM),
             ),
-            "48 of the 49 searches: each cause is searched for the other direction; one direction alone costs a "
-            "twentieth at E = 2",
+            "48 of the 49 searches: each cause is searched for the other direction",
             parts=(
                 (
                     "one direction",
@@ -178,27 +176,6 @@ def ccm(quick: bool) -> Iterator[Row]:
             Peer("fastccm, mapping only", partial(timed, partial(peers.TOGETHER["fastccm"], y, x, 1000)), **FASTCCM),
         ),
         "the inverse transforms, and the skill of each copy",
-    )
-
-
-def map_steps(series: np.ndarray, dim: int) -> tuple[tuple[str, Way], ...]:
-    """The steps of one map with ties: equal days grouped and sorted, the search."""
-    from numba import njit
-
-    from xdrought.kernels import distinct_vectors
-
-    # ways in from Python, which these have not
-    group_equal = njit(lambda vectors, library: distinct_vectors.group_equal(vectors, library))
-    sort_points = njit(lambda vectors, groups: distinct_vectors.sort_points(vectors, groups))
-    nearest_groups = njit(lambda *args: distinct_vectors.nearest_groups(*args))
-    vectors = np.stack([series[dim - 1 - lag : series.size - lag] for lag in range(dim)], axis=1)
-    library, days = np.ones(len(vectors), bool), np.arange(len(vectors))
-    groups = group_equal(vectors, library)
-    points = sort_points(vectors, groups)
-    return (
-        ("equal days grouped", timed(lambda: group_equal(vectors, library))),
-        ("distinct vectors sorted", timed(lambda: sort_points(vectors, groups))),
-        ("the search", timed(lambda: nearest_groups(points, groups, vectors, days, 0, dim + 2, True))),
     )
 
 
