@@ -22,7 +22,7 @@ BATCH = 64  # surrogates mapped at once: they fit the cache, and do not change t
 # Day searches for which scipy's tree takes so much longer as it takes to import numba and load compiled code, to
 # compile one embedding, to compile the operator that surrogates need as well, and to compile libraries
 WORTH_LOADING, WORTH_COMPILING = 300_000, 6_000_000
-WORTH_COMPILING_SURROGATES, WORTH_COMPILING_LIBRARIES = 20_000_000, 4_000_000
+WORTH_COMPILING_SURROGATES, WORTH_COMPILING_LIBRARIES = 20_000_000, 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
