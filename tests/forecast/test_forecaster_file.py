@@ -17,7 +17,7 @@ import pytest
 import torch
 import xarray as xr
 
-from tests.forecast.test_forecast import resigned, rewrite
+from tests.forecast.test_saved_forecaster import resigned, rewrite
 from tests.support.forecasters import untrained
 from tests.support.towers import random_sites
 from xdrought.forecast.fitting import load_forecaster, predict

@@ -16,7 +16,7 @@ import xarray as xr
 from torch import nn
 
 from tests.campaigns import kill_training
-from tests.forecast.test_forecast import DRIVERS, TARGET, quick, weights_of
+from tests.support.quick_training import DRIVERS, TARGET, quick, weights_of
 from tests.support.towers import random_grid, random_sites
 from xdrought import SplitConfig, TrainingOptions
 from xdrought.causality import causality_degree
