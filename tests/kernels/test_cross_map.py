@@ -242,11 +242,11 @@ def test_small_jobs_wait_for_no_compiler_and_use_what_is_compiled(stored, monkey
     with caplog.at_level("INFO", "xdrought"):
         assert cross_map.worth_compiling(plain, 1, 100) == stored
         assert cross_map.worth_compiling(plain, 96, 1660) == stored
-        assert cross_map.worth_compiling(libraries, 2, 1660) == stored
+        assert cross_map.worth_compiling(libraries, 5, 1660) == stored
         assert cross_map.worth_compiling(tested, 7 * 96, 1660) == stored
         assert not caplog.records
         assert cross_map.worth_compiling(plain, 156 * 96, 1660)
-        assert cross_map.worth_compiling(libraries, 3, 1660)
+        assert cross_map.worth_compiling(libraries, 7, 1660)
         assert cross_map.worth_compiling(tested, 12 * 96, 1660)
     said = ["xdrought: compiling cross mapping once on this machine, some seconds"]
     assert [record.message for record in caplog.records] == ([] if stored else said * 3)
