@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from tests.support.helpers import unchanged
 from tests.support.towers import forced_soil
 from xdrought import alarms, degrade_forcing, fit_onset, onset_days, onset_label, onset_skill, predict_onset
 from xdrought.bulletin import desk_report, desk_table, write_desk_page
-from xdrought.cli import main
+from xdrought.cli import _page, main
 from xdrought.events import load_monitor, start_monitor
 from xdrought.forecast.onset import Boosting
 
@@ -185,3 +187,14 @@ def test_the_command_is_a_morning_and_a_rerun_changes_nothing(ds, onset, forcing
         xr.testing.assert_allclose(found.drop_encoding(), report.drop_vars("lead_time", errors="ignore"))
     assert pd.Timestamp(load_monitor(folder).index[-1]) == ds.indexes["time"][-1]
     assert "came true in the past" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_of_places_that_are_known_has_a_map(report, tmp_path):
+    pytest.importorskip("matplotlib")
+    n = report.sizes["site"]
+    placed = report.assign_coords(lat=("site", np.linspace(45, 50, n)), lon=("site", np.linspace(5, 15, n)))
+    page = tmp_path / "today.html"
+    _page(placed, argparse.Namespace(page=page, note=""))
+    assert f'alt="Probability of an onset within {report.attrs["lead"]} days" src="data:image/png' in page.read_text()
+    _page(report.drop_vars(["lat", "lon"], errors="ignore"), argparse.Namespace(page=page, note=""))
+    assert "data:image/png" not in page.read_text()

@@ -63,6 +63,21 @@ def test_a_station_table_gives_a_table_of_events(tmp_path):
     assert list(table.is_flash) == list(expected.is_flash)
 
 
+def test_soil_temperature_reference_and_settings_of_text_are_handed_on(grid, tmp_path):
+    source, target = tmp_path / "in.nc", tmp_path / "events.nc"
+    season = np.cos(2 * np.pi * np.arange(900) / 365.25)
+    grid["stl1"] = (("lat", "lon", "time"), np.broadcast_to(2.0 - 8.0 * season, (2, 3, 900)), {"units": "degC"})
+    grid.to_netcdf(source)
+    chosen = ["--variable", "soil_moisture", "--soil-temperature", "stl1", "--reference", "2001-01-01", "2002-12-31"]
+    assert main(["events", str(source), str(target), *chosen, "--set", "frozen=mask", "--quiet"]) == 0
+    settings = {"soil_temperature": grid["stl1"], "reference": slice("2001-01-01", "2002-12-31"), "frozen": "mask"}
+    expected = xdrought.cf_dataset(xdrought.flash_drought_events(grid["soil_moisture"], **settings))
+    plain = xdrought.flash_drought_events(grid["soil_moisture"])
+    found = xr.open_dataset(target).load()
+    xr.testing.assert_allclose(found.drop_encoding(), expected)
+    assert found.sizes["event"] != plain.sizes["event"]
+
+
 def test_ccm_and_map(grid, tmp_path):
     source = tmp_path / "in.nc"
     grid.to_netcdf(source)

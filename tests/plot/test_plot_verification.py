@@ -177,6 +177,19 @@ def test_performance_of_sites_and_pool():
     assert len(xp.plot_performance(occurrence_scores(said, seen), sites=False).lines) == len(ax.lines) - 1
 
 
+def test_performance_shows_the_intervals_of_the_pool():
+    rng = np.random.default_rng(0)
+    seen = xr.concat([labelled(4 * (rng.random(200) < 0.3)) for _ in range(4)], "site")
+    said = seen.where(xr.DataArray(rng.random(seen.shape) < 0.8, dims=seen.dims), 4 - seen).astype(int)
+    scores = occurrence_scores(said.assign_attrs(seen.attrs), seen, n_boot=20)
+    across, upright, dot = xp.plot_performance(scores, sites=False).lines[-3:]
+    (x, y), (far, pod) = dot.get_xydata()[0], (scores.far_pooled_interval, scores.pod_pooled_interval)
+    np.testing.assert_allclose(across.get_xydata(), np.stack([1 - far, [y, y]], axis=1))
+    np.testing.assert_allclose(upright.get_xydata(), np.stack([[x, x], pod], axis=1))
+    assert 1 - far[1] < x < 1 - far[0]
+    assert pod[0] < y < pod[1]
+
+
 def test_the_lines_of_equal_csi_and_bias_are_where_they_say():
     seen = labelled([0, 4, 4, 0])
     ax = xp.plot_performance(occurrence_scores(seen, seen))
