@@ -16,6 +16,13 @@ WORD = 64  # days
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 
 
+def splat(builder, value, vector):
+    """The same number in every lane of a vector type."""
+    empty, places = ir.Constant(vector, ir.Undefined), ir.VectorType(ir.IntType(32), vector.count)
+    one = builder.insert_element(empty, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, empty, ir.Constant(places, [0] * vector.count))
+
+
 @intrinsic
 def marks_below(context, keys, first, limit):
     """A word: which of the 64 keys from `first` on are below the limit."""
@@ -23,13 +30,9 @@ def marks_below(context, keys, first, limit):
     def build(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         many = ir.VectorType(context.get_value_type(keys.dtype), WORD)
-        places = ir.VectorType(ir.IntType(32), WORD)
-        nothing = ir.Constant(many, ir.Undefined)
         start = builder.bitcast(builder.gep(array.data, [arguments[1]]), many.as_pointer())
         values = builder.load(start, align=keys.dtype.bitwidth // 8)
-        limit = context.cast(builder, arguments[2], types.int64, keys.dtype)
-        limits = builder.insert_element(nothing, limit, ir.Constant(ir.IntType(32), 0))
-        limits = builder.shuffle_vector(limits, nothing, ir.Constant(places, [0] * WORD))
+        limits = splat(builder, context.cast(builder, arguments[2], types.int64, keys.dtype), many)
         return builder.bitcast(builder.icmp_signed("<", values, limits), ir.IntType(WORD))
 
     return types.uint64(keys, types.int64, types.int64), build
@@ -178,12 +181,9 @@ def write_marked(context, numbers, first, marks, number):
     def build(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         many = ir.VectorType(ir.IntType(8), WORD)
-        nothing = ir.Constant(many, ir.Undefined)
         start = builder.bitcast(builder.gep(array.data, [arguments[1]]), many.as_pointer())
         marked = builder.bitcast(arguments[2], ir.VectorType(ir.IntType(1), WORD))
-        one = builder.insert_element(nothing, arguments[3], ir.Constant(ir.IntType(32), 0))
-        places = ir.Constant(ir.VectorType(ir.IntType(32), WORD), [0] * WORD)
-        everywhere = builder.shuffle_vector(one, nothing, places)
+        everywhere = splat(builder, arguments[3], many)
         builder.store(builder.select(marked, everywhere, builder.load(start, align=1)), start, align=1)
         return context.get_dummy_value()
 

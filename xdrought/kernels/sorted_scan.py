@@ -14,6 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from xdrought.kernels.bits import splat
 from xdrought.kernels.compilation import inner
 
 LANES = 8
@@ -69,7 +70,7 @@ def offer(typingctx, queries, first, query_days, points, point_days, start, stop
 
         asking = [_eight(builder, array, first) for array in queries]
         begin = builder.bitcast(_eight(builder, query_days, first), INTS)
-        end, kept = _splat(builder, span, INTS), _splat(builder, mask, INTS)
+        end, kept = splat(builder, span, INTS), splat(builder, mask, INTS)
         infinite = ir.Constant(FLOATS, [np.inf] * LANES)
         held = []  # registers, while the loop runs
         for array in best:
@@ -82,13 +83,13 @@ def offer(typingctx, queries, first, query_days, points, point_days, start, stop
                 square = None
                 for mine, array in zip(asking, points, strict=True):
                     value = builder.load(builder.gep(array.data, [at]))
-                    gap = builder.fsub(mine, _splat(builder, value, FLOATS))
+                    gap = builder.fsub(mine, splat(builder, value, FLOATS))
                     part = builder.fmul(gap, gap, flags=("contract",))
                     square = part if square is None else builder.fadd(square, part, flags=("contract",))
                 key = builder.and_(builder.bitcast(square, INTS), kept)
-                key = builder.bitcast(builder.or_(key, _splat(builder, at, INTS)), FLOATS)
+                key = builder.bitcast(builder.or_(key, splat(builder, at, INTS)), FLOATS)
                 if looks_at_days:
-                    day = _splat(builder, builder.load(builder.gep(point_days.data, [at])), INTS)
+                    day = splat(builder, builder.load(builder.gep(point_days.data, [at])), INTS)
                     inside = builder.icmp_unsigned("<=", builder.sub(day, begin), end)
                     key = builder.select(inside, infinite, key)
                 for place in held:
@@ -146,7 +147,7 @@ def count_below(typingctx, ordered, start, stop, value, other):
 
     def codegen(context, builder, signature, args):
         array = context.make_array(signature.args[0])(context, builder, args[0])
-        values = [_splat(builder, value, FLOATS) for value in args[3:]]
+        values = [splat(builder, value, FLOATS) for value in args[3:]]
         word, mask = ir.IntType(64), ir.IntType(LANES)
         kept = [cgutils.alloca_once_value(builder, ir.Constant(word, 0)) for _ in values]
         with cgutils.for_range_slice(builder, args[1], args[2], context.get_constant(types.intp, LANES)) as (at, _):
@@ -168,13 +169,6 @@ def _at(builder, array, at):
 def _eight(builder, array, at):
     """Eight numbers from number `at` on."""
     return builder.load(_at(builder, array, at), typ=FLOATS, align=WORD)
-
-
-def _splat(builder, value, kind):
-    """The same number in every lane."""
-    empty = ir.Constant(kind, ir.Undefined)
-    one = builder.insert_element(empty, value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
 
 @inner
