@@ -129,21 +129,23 @@ def quality_report(
     month, names = _months(da.indexes[time])
     clean = np.where(stuck | spikes, np.nan, values)
     anomalies, changes = _anomalies(clean, month, names), _changes(clean)
-    other = None if reference is None else _of_reference(ds, reference, da)
+    others = None
+    if reference is not None:
+        other = _of_reference(ds, reference, da)
+        others = _anomalies(other, month, names), _changes(other)
     near = _neighbours(ds, site, neighbours, max_distance)
     least = min_step * _spread(values)
     breaks, days, compared = [], [], []
     for k in range(len(values)):
-        if other is None:
-            with_what, beside, beside_changes = 1, _median(anomalies, near[k]), _median(changes, near[k])
-        else:
-            with_what, beside, beside_changes = 2, _anomalies(other[[k]], month, names)[0], _changes(other[[k]])[0]
+        beside, beside_changes = (
+            (_median(anomalies, near[k]), _median(changes, near[k])) if others is None else (one[k] for one in others)
+        )
         rest, is_compared = _residual(anomalies[k], beside)
         jumps, when = _jumps(_residual(changes[k], beside_changes)[0], month)
         found = find_break(rest, _LEAST_MONTHS, n_simulations, np.random.default_rng([seed, k]), jumps, 12)
         breaks.append(found)
         days.append(when[found.jump] if found.jump >= 0 else names[max(found.position, 0), 2])
-        compared.append(with_what if is_compared else 0)
+        compared.append((1 if others is None else 2) if is_compared else 0)
     where = np.array(days), np.array(compared, np.int8)
     return _labelled(da, stuck, spikes, breaks, *where, len(names), alpha, least, site, time)
 
