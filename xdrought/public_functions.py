@@ -74,16 +74,20 @@ def _require_kinds(function: Callable, args: tuple[Any, ...], kwargs: dict[str, 
     for name, value in given.items():
         wanted = kinds.get(name, ())
         if wanted and not _is_one_of(value, wanted):
-            cure = _order(function, name, given) or _made_into(value, wanted, name)
-            _refuse_kind(name, value, wanted, cure)
-        inside = tuple(found[1] for kind in wanted if (found := _SEVERAL.fullmatch(kind)) is not None)
-        if inside and isinstance(value, Mapping | list | tuple) and not isinstance(value, xr.Dataset):
+            _refuse_kind(name, value, wanted, _order(function, name, given))
+        if wanted and _holds_several(value):
+            inside = tuple(found[1] for kind in wanted if (found := _SEVERAL.fullmatch(kind)) is not None)
             for label, each in value.items() if isinstance(value, Mapping) else enumerate(value):
                 if not _is_one_of(each, inside):
-                    _refuse_kind(f"{name}[{label!r}]", each, inside, _made_into(each, inside, f"{name}[{label!r}]"))
+                    _refuse_kind(f"{name}[{label!r}]", each, inside)
 
 
-def _refuse_kind(name: str, value: object, wanted: tuple[str, ...], cure: str) -> NoReturn:
+def _holds_several(value: object) -> bool:
+    return isinstance(value, Mapping | list | tuple) and not isinstance(value, xr.Dataset)
+
+
+def _refuse_kind(name: str, value: object, wanted: tuple[str, ...], order: str = "") -> NoReturn:
+    cure = order or _made_into(value, wanted, name)
     shown = [_SEVERAL.sub(r"several of \1", kind).replace("xr.", "").replace("pd.", "") for kind in wanted]
     names = " or ".join("number" if kind == "float" else kind for kind in shown if kind != "None")
     article = "an" if names.startswith(("A", "O")) else "a"
@@ -107,7 +111,7 @@ def _kinds_of(function: Callable) -> dict[str, tuple[str, ...]]:
 def _is_one_of(value: object, kinds: tuple[str, ...]) -> bool:
     if value is None or isinstance(value, numbers.Real):
         return ("None" if value is None else "float") in kinds
-    if isinstance(value, Mapping | list | tuple) and not isinstance(value, xr.Dataset):
+    if _holds_several(value):
         return any(kind.startswith("Mapping" if isinstance(value, Mapping) else "Sequence") for kind in kinds)
     if isinstance(value, xr.DataArray | xr.Dataset):
         return f"xr.{'Dataset' if isinstance(value, xr.Dataset) else 'DataArray'}" in kinds
