@@ -5,7 +5,7 @@
 Makes a wheel and an environment in a new folder, installs as the README says, runs its example statement by statement
 with an empty cache of compiled code, and the command line. --light stops before the networks, which need PyTorch.
 Prints a table of wall seconds, CPU seconds and installed size. Exits with 1 when a step fails, when the package with
-what it needs is larger than 600 MB (650 on Python 3.11), or when the example leaves another file than its picture.
+what it needs is larger than 600 MB, or when the example leaves another file than its picture.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PICTURE = "droughts.png"
-# Of the package with what it needs, without pip and pictures; wheels for 3.11 hold more than later ones.
-LIGHT_MB = 600 if sys.version_info >= (3, 12) else 650
+LIGHT_MB = 600  # of the package with what it needs, without pip and pictures
 
 
 @dataclass
